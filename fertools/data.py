@@ -1,0 +1,168 @@
+"""The nouns: what flows from the archive to the shards.
+
+    Member ──▶ Label          what its name says
+       └─────▶ Face ──▶ Crop  what its pixels say
+       └─────▶ Drop           why it goes no further
+
+Everything here is small, frozen and free of numpy, so that it can be sent to a worker or
+written as a row. Whoever has read this page can read any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a member did not become an example: a closed set, one word in the ledger each."""
+
+    NOT_A_PHOTO = "not_a_photo"  # Thumbs.db, ._twins, __MACOSX, anything with another ending
+    LABEL_FILE = "label_file"  # a label JSON
+    DAMAGED_ARCHIVE = "damaged_archive"  # a zip, or a piece of one, that cannot be read as a whole
+    UNREADABLE = "unreadable"  # the bytes could not be had: permission, I/O error, CRC, a link
+    ENCRYPTED = "encrypted"  # a zip member behind a password
+    CHANGED = "changed"  # the file is not the one that was scanned
+    EMPTY = "empty"  # no bytes
+    TOO_LARGE = "too_large"  # more bytes or pixels than the limits allow
+    UNSUPPORTED = "unsupported"  # the bytes are not JPEG, PNG, WebP or BMP, or are animated
+    DAMAGED = "damaged"  # the decoder refused the bytes
+    NO_LABEL = "no_label"  # neither the name nor the folder says a class
+    CLASS_DROPPED = "class_dropped"  # the class is not among those asked for
+    NO_FACE = "no_face"
+    MANY_FACES = "many_faces"  # with --on-many reject
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A member's end: the reason, and one line for a person."""
+
+    reason: Reason
+    detail: str = ""
+
+
+class Unusable(Exception):
+    """A photo cannot be used; raised inside a room, turned into a ledger row at its door."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.drop = Drop(reason, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Where a member lies in its zip.
+
+    `offset` is that of the local file header, counted over all pieces; `size` the compressed
+    size in bytes; `method` 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
+    """
+
+    offset: int
+    size: int
+    method: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of the archive, found without reading a pixel.
+
+    key        container + "/" + name, NFC: stable, unique in the archive, for people
+    container  the folder or zip it lies in, relative to SRC ("" for SRC itself), NFC
+    path       what to open, relative to SRC, as the file system spells it: the photo's own file,
+               or the zip (or that zip's first piece) that `packed` points into
+    size       bytes, uncompressed
+    modified   the opened file's mtime in ns when it was scanned: another one means `changed`
+    packed     None for a loose file
+    dropped    set where the scan already knows that this is no usable photo
+    """
+
+    key: str
+    container: str
+    path: bytes
+    size: int
+    modified: int
+    packed: Packed | None = None
+    dropped: Drop | None = None
+
+    @property
+    def name(self) -> str:
+        """The member's name inside its container, NFC, with "/" between folders."""
+        return self.key[len(self.container) + 1 :] if self.container else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a member's name says; every field that the name does not hold is None.
+
+    `emotion` is the archive's own Korean word, `sex` 남 or 여, `age` the decade (10 to 60),
+    `stamp` YYYYMMDDhhmmss.
+    """
+
+    emotion: str | None = None
+    subject: str | None = None
+    sex: str | None = None
+    age: int | None = None
+    place: str | None = None
+    stamp: str | None = None
+    shot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright photo, half-open: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        """Pixels from left to right, never negative."""
+        return max(0.0, self.x1 - self.x0)
+
+    @property
+    def height(self) -> float:
+        """Pixels from top to bottom, never negative."""
+        return max(0.0, self.y1 - self.y0)
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One answer of a detector: a box, and how sure it is (0 to 1)."""
+
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The chosen face of one photo, cut out and encoded.
+
+    image         the finished picture's bytes, PNG or JPEG
+    box           the chosen face's box in the upright photo, whole pixels, inside the frame
+    confidence    the detector's
+    faces         how many faces were found inside the frame
+    width, height pixels of the upright photo
+    """
+
+    image: bytes
+    box: Box
+    confidence: float
+    faces: int
+    width: int
+    height: int
+
+
+class Split(StrEnum):
+    """Who sees an example: the network, the choice of the epoch, or the final figure."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
