@@ -1,12 +1,12 @@
 """What can go wrong for a whole run; a photo that cannot be used is a ledger row instead.
 
-    FertoolsError           one line that says what is wrong and what to do; exit code 1
-    ├── SourceError         SRC: missing, without photos
-    ├── OutputError         OUT: inside SRC, not empty and not ours, busy, cannot be written
-    ├── OptionError         options: unknown, contradicting, out of range, an unknown class
-    ├── SplitError          a split that cannot be filled
-    ├── DatasetError        a dataset that is incomplete or damaged
-    └── DependencyError     something that must be installed is not
+FertoolsError           one line that says what is wrong and what to do; exit code 1
+├── SourceError         SRC: missing, without photos
+├── OutputError         OUT: inside SRC, not empty and not ours, busy, cannot be written
+├── OptionError         options: unknown, contradicting, out of range, an unknown class
+├── SplitError          a split that cannot be filled
+├── DatasetError        a dataset that is incomplete or damaged
+└── DependencyError     something that must be installed is not
 """
 
 from __future__ import annotations

@@ -1,0 +1,151 @@
+"""Which classes a dataset has, and which emotion becomes which.
+
+aihub7    기쁨 당황 분노 불안 상처 슬픔 중립     the archive's own
+talk5     짜증 당황 행복 중립 슬픔               the talk's: 분노→짜증, 기쁨→행복, two dropped
+folders   the names of the photos' folders       for any other tree of class folders
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fertools.data import Drop, Label, Reason
+from fertools.errors import OptionError, SourceError
+from fertools.labels.name import folder_word, parse_folder, parse_name
+from fertools.labels.words import EMOTIONS, ENGLISH, korean
+
+#: The talk's classes in the talk's order, each with the archive's word for it.
+_TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
+
+CLASS_SETS: Final = ("auto", "aihub7", "talk5", "folders")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """Which classes to build: a set, then classes renamed (and so joined), then classes dropped.
+
+    classes   one of CLASS_SETS; `auto` is `aihub7`, or `folders` where no photo's name or folder
+              is an emotion
+    rename    "OLD=NEW" each; OLD in Korean or English; several OLD with one NEW become one class
+    drop      class names, after renaming, in Korean or English
+
+    Raises OptionError for a set that does not exist or a rename without "=".
+    """
+
+    classes: str = "auto"
+    rename: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.classes not in CLASS_SETS:
+            raise OptionError(f"--classes {self.classes}: choose one of {', '.join(CLASS_SETS)}")
+        for pair in self.rename:
+            old, equals, new = pair.partition("=")
+            if not (old.strip() and equals and new.strip()):
+                raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
+
+    def resolve(self, keys: Sequence[str]) -> LabelRule:
+        """Give the rule with `auto` replaced by what these photos' keys call for.
+
+        Raises SourceError where they say nothing at all.
+        """
+        if self.classes != "auto":
+            return self
+        if any(parse_name(key) for key in keys):
+            return replace(self, classes="aihub7")
+        folders = {folder_word(key) for key in keys}
+        if all(parse_folder(key) for key in keys):
+            return replace(self, classes="aihub7")
+        if len(folders) > 1:
+            return replace(self, classes="folders")
+        raise SourceError(
+            "no photo's name or folder says a class: name the photos as AI-Hub does, "
+            "or put them into one folder per class"
+        )
+
+    def label(self, key: str) -> Label:
+        """Read a photo's label from its key by this rule, which must be resolved."""
+        named = parse_name(key)
+        if self.classes == "folders":
+            return replace(named or Label(), emotion=folder_word(key))
+        return named or parse_folder(key) or Label()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """From an emotion's word to a class of the dataset.
+
+    `names` are the classes in the order of their indices, `english` stand beside them, and
+    `becomes` holds every known emotion: the index of its class, or None where it is dropped.
+    """
+
+    names: tuple[str, ...]
+    english: tuple[str, ...]
+    becomes: dict[str, int | None]
+
+    @classmethod
+    def of(cls, rule: LabelRule, emotions: Iterable[str | None]) -> ClassMap:
+        """Work out the classes from a resolved rule and the emotions that the photos show.
+
+        Raises OptionError, naming the classes that exist, for an unknown class in a rename or a
+        drop, and where fewer than two classes are left.
+        """
+        start = _start(rule.classes, emotions)
+        renamed = _renamed(start, rule.rename)
+        dropped = {_known(word, renamed.values(), "--drop") for word in rule.drop}
+        names = tuple(dict.fromkeys(n for n in renamed.values() if n and n not in dropped))
+        if len(names) < 2:
+            raise OptionError(
+                f"only {len(names)} class is left after --drop and --rename: a dataset needs two"
+            )
+        index = {name: i for i, name in enumerate(names)}
+        return cls(
+            names=names,
+            english=tuple(ENGLISH.get(name, name) for name in names),
+            becomes={word: index.get(name) for word, name in renamed.items()},
+        )
+
+    def class_of(self, label: Label) -> int | Drop:
+        """Give the class index of a label, or why it has none."""
+        if label.emotion is None:
+            return Drop(Reason.NO_LABEL, "neither the name nor the folder says an emotion")
+        if label.emotion not in self.becomes:
+            return Drop(Reason.NO_LABEL, f"{label.emotion} is no emotion of this class set")
+        index = self.becomes[label.emotion]
+        if index is None:
+            return Drop(Reason.CLASS_DROPPED, f"{label.emotion} is not among the classes asked for")
+        return index
+
+
+def _start(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:
+    """Every known emotion with its class's name, "" where the set leaves it out, in index order."""
+    if classes == "talk5":
+        kept = {archive: talk for talk, archive in _TALK5.items()}
+        return {**kept, **{word: "" for word in EMOTIONS if word not in kept}}
+    if classes == "folders":
+        return {word: word for word in sorted({e for e in emotions if e})}
+    return {word: word for word in EMOTIONS}
+
+
+def _renamed(start: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
+    names = dict(start)
+    for pair in renames:
+        old, _, new = (part.strip() for part in pair.partition("="))
+        known = _known(old, start.values(), "--rename")
+        names.update({word: new for word, name in start.items() if name == known})
+    return names
+
+
+def _known(word: str, names: Iterable[str], option: str) -> str:
+    """The class that a word of the user's means, in Korean or English."""
+    known = [name for name in dict.fromkeys(names) if name]
+    for candidate in (word, korean(word)):
+        if candidate in known:
+            return candidate
+    everything = [f"{n} ({ENGLISH[n]})" if n in ENGLISH else n for n in known]
+    near = difflib.get_close_matches(word, [*known, *(ENGLISH.get(n, n) for n in known)], 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise OptionError(f"{option} {word}: no such class{hint}; there are {', '.join(everything)}")

@@ -1,0 +1,76 @@
+"""What a file name says: the archive's grammar, the talk's short form, and names that suffered.
+
+    1076…d656_여_30_기쁨_공공시설&종교&의료시설_20210202151813-001-009.jpeg
+    subject   │  │  emotion      place          stamp          │   shot
+             sex age                                        place code
+
+    someone_남_20_행복_20210202.jpg          the talk's: title, sex, age, emotion, date
+
+The subject is taken from the left and the stamp from the right, so that an `_` where an `&` was
+costs nothing: the place code says what the place's name was.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from fertools.data import Label
+from fertools.labels.words import EMOTIONS, PLACES, archive_word
+
+# A cloud drive's second copy ends in " (1)": the same photo, so the same label.
+_COPY = r"(?:\s?\(\d{1,3}\))?"
+
+_WHO = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
+
+_FULL: Final = re.compile(
+    _WHO + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})" + _COPY, re.ASCII
+)
+_SHORT: Final = re.compile(_WHO + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII)
+
+
+def parse_name(name: str) -> Label | None:
+    """Read the label out of a photo's name, or give None where it follows neither form.
+
+    `name` may carry folders before it, may be NFC or NFD, and may have any ending. An emotion in
+    the talk's words comes back in the archive's; a word that neither uses comes back as it is.
+
+    Example: "kim_남_20_행복_20210202.jpg" -> Label(emotion="기쁨", subject="kim", sex="남", …)
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    found = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
+    if found is None:
+        return None
+    fields = found.groupdict()
+    shot = fields["shot"]
+    return Label(
+        emotion=archive_word(fields["emotion"]),
+        subject=fields["subject"],
+        sex=fields["sex"],
+        age=int(fields["age"]),
+        place=PLACES.get(fields.get("code") or "", fields.get("place")),
+        stamp=fields["stamp"],
+        shot=None if shot is None else int(shot),
+    )
+
+
+def folder_word(key: str) -> str:
+    """Give the name of the folder (or zip, without its ending) that a photo lies directly in.
+
+    Example: "archive.zip/sad/1.jpg" -> "sad"; "1.jpg" -> ""
+    """
+    folder = key.rpartition("/")[0].rpartition("/")[2]
+    return folder.removesuffix(".zip")
+
+
+def parse_folder(key: str) -> Label | None:
+    """Read the label from a folder named by an emotion alone, in Korean or English, or give None.
+
+    A folder such as `[원천]EMOIMG_기쁨_TRAIN_01` does not count: there every photo bears a name,
+    and one that does not is a stranger.
+    """
+    emotion = archive_word(folder_word(key))
+    return Label(emotion=emotion) if emotion in EMOTIONS else None
