@@ -1,0 +1,70 @@
+"""How it lies on disk: records, examples, shards, the manifest, and what others read of it.
+
+frame, RecordWriter, read_records     TFRecord files, of parts and of shards
+Example                               one crop with its label, as a tf.train.Example
+plan_shards                           which record goes where
+Manifest, info_files                  what was written, for us and for tensorflow-datasets
+whole_file, write_whole               files that are whole or absent
+read_examples                         all of it backwards
+"""
+
+from fertools.shards.example import decode_example, encode_example
+from fertools.shards.files import WholeFile, is_leftover, whole_file, write_whole
+from fertools.shards.manifest import (
+    FORMAT,
+    ClassName,
+    Counts,
+    Images,
+    LedgerFile,
+    Manifest,
+    ShardFile,
+    SplitContents,
+)
+from fertools.shards.names import MANIFEST, check_dataset_name, shard_name
+from fertools.shards.plan import plan_shards
+from fertools.shards.reader import read_examples
+from fertools.shards.schema import FEATURES, Example, Feature, Kind
+from fertools.shards.tfds import dataset_info, features_json, info_files
+from fertools.shards.tfrecord import (
+    FRAMING,
+    Place,
+    RecordWriter,
+    frame,
+    read_record,
+    read_records,
+)
+
+__all__ = [
+    "FEATURES",
+    "FORMAT",
+    "FRAMING",
+    "MANIFEST",
+    "ClassName",
+    "Counts",
+    "Example",
+    "Feature",
+    "Images",
+    "Kind",
+    "LedgerFile",
+    "Manifest",
+    "Place",
+    "RecordWriter",
+    "ShardFile",
+    "SplitContents",
+    "WholeFile",
+    "check_dataset_name",
+    "dataset_info",
+    "decode_example",
+    "encode_example",
+    "features_json",
+    "frame",
+    "info_files",
+    "is_leftover",
+    "plan_shards",
+    "read_examples",
+    "read_record",
+    "read_records",
+    "shard_name",
+    "whole_file",
+    "write_whole",
+]

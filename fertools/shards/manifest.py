@@ -1,0 +1,238 @@
+"""The manifest: what was written, in OUT/metadata.json, and last of all.
+
+A folder with a manifest is a complete dataset; one without is a build to go on with. The same
+input and options give the same bytes: keys are sorted (an order that means something is a list),
+and there is no time, no host and no path that begins at a root.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+
+from fertools.data import Split
+from fertools.errors import DatasetError
+from fertools.shards.names import MANIFEST, check_dataset_name
+
+FORMAT = 1
+"""Version of the manifest, the file names and the examples together."""
+
+LARGEST = 64 << 20
+"""Bytes of a manifest that are read: 100,000 shards take 19 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassName:
+    """What a class is called in the archive's language and in English; its index is the label."""
+
+    name: str
+    english: str
+
+    def __post_init__(self) -> None:
+        # tensorflow-datasets strips the lines of its class file and passes over empty ones.
+        if not self.name or self.name != self.name.strip() or len(self.name.splitlines()) != 1:
+            raise ValueError(f"{self.name!r} is no class name: one line, no blanks around it")
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What every image is: `size` × `size` × 1, uint8, in the format "png" or "jpeg"."""
+
+    size: int
+    format: str
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.format not in ("png", "jpeg"):
+            raise ValueError(f"images of size {self.size} in the format {self.format!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The archive's entries: all of them, those that became examples, the others by reason."""
+
+    members: int
+    kept: int
+    dropped: dict[str, int]
+
+    def __post_init__(self) -> None:
+        if self.members != self.kept + sum(self.dropped.values()):
+            raise ValueError(
+                f"{self.members} members are not {self.kept} kept and "
+                f"{sum(self.dropped.values())} dropped"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFile:
+    """One TFRecord file beside the manifest: `bytes` as the file system counts them."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check_file(self.file, self.sha256)
+        if self.records < 1 or self.bytes < 16 * self.records:
+            raise ValueError(f"{self.file}: {self.records} records in {self.bytes} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitContents:
+    """One split: how many examples, of how many people, examples by class, and its shards."""
+
+    records: int
+    subjects: int
+    classes: dict[str, int]
+    shards: tuple[ShardFile, ...]
+
+    def __post_init__(self) -> None:
+        in_shards = sum(shard.records for shard in self.shards)
+        by_class = sum(self.classes.values())
+        if not self.records == in_shards == by_class:
+            raise ValueError(
+                f"{self.records} records, {in_shards} in shards, {by_class} in classes"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFile:
+    """The ledger: its name, a row for each member, and its SHA-256."""
+
+    file: str
+    rows: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check_file(self.file, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a complete dataset consists of; ValueError where its numbers contradict each other.
+
+    fertools   the version that wrote it
+    name       the dataset's name, `version` its x.y.z: both for tensorflow-datasets
+    classes    in the order of the labels
+    splits     by "train", "validation", "test"
+    options    what the build was asked for, without paths
+    libraries  the versions of what decided about pixels
+    source     a fingerprint of the archive's list of members
+    """
+
+    fertools: str
+    name: str
+    version: str
+    classes: tuple[ClassName, ...]
+    image: Images
+    counts: Counts
+    splits: dict[str, SplitContents]
+    ledger: LedgerFile
+    options: dict[str, Any]
+    libraries: dict[str, str]
+    source: str
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        check_dataset_name(self.name)
+        if not re.fullmatch(r"\d+\.\d+\.\d+", self.version, re.ASCII):
+            raise ValueError(f"version {self.version!r}, where x.y.z is meant")
+        _check_distinct("class", (entry.name for entry in self.classes))
+        _check_distinct("shard", (s.file for split in self.splits.values() for s in split.shards))
+        if unknown := self.splits.keys() - set(Split):
+            raise ValueError(f"splits {sorted(unknown)} are not among {[*map(str, Split)]}")
+        in_splits = sum(split.records for split in self.splits.values())
+        if not (in_splits == self.counts.kept and self.ledger.rows == self.counts.members):
+            raise ValueError(
+                f"{in_splits} records of {self.counts.kept} kept members, "
+                f"{self.ledger.rows} rows of {self.counts.members} members"
+            )
+        names = {entry.name for entry in self.classes}
+        if unknown := {c for split in self.splits.values() for c in split.classes} - names:
+            raise ValueError(f"classes {sorted(unknown)} are not among {sorted(names)}")
+
+    def to_json(self) -> str:
+        """Give the canonical text, in UTF-8 the file's bytes: equal manifests, equal text."""
+        tree = asdict(self)
+        return (
+            json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read the text back; ValueError where it is anything but a manifest of this format."""
+        try:
+            tree = json.loads(text, parse_constant=_refuse_constant)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        found = tree.get("format") if isinstance(tree, dict) else None
+        if found != FORMAT:
+            wrote = f", written by fertools {tree.get('fertools')}" if found is not None else ""
+            raise ValueError(f"its format is {found}{wrote}; this fertools reads {FORMAT}")
+        manifest: Manifest = _typed(cls, tree, "the manifest")
+        return manifest
+
+    @classmethod
+    def read(cls, out: Path) -> Manifest:
+        """Read a dataset's manifest; DatasetError where it is missing, damaged or another's."""
+        path = out / MANIFEST
+        if not out.is_dir():
+            raise DatasetError(f"{out} is not a folder: give the folder that build-dataset wrote")
+        if not path.is_file():
+            raise DatasetError(f"{out} is not complete: run the same build-dataset command again")
+        try:
+            with path.open("rb") as file:
+                data = file.read(LARGEST + 1)
+            if len(data) > LARGEST:
+                raise ValueError(f"it is larger than {LARGEST} bytes")
+            return cls.from_json(data.decode())
+        except (OSError, ValueError) as fault:
+            raise DatasetError(
+                f"{path} is not a manifest that can be used: {fault}: "
+                "put a whole copy back, or build again into an empty folder"
+            ) from fault
+
+
+def _check_file(file: str, sha256: str) -> None:
+    # A manifest may come from anywhere: it must not lead a reader out of its own folder.
+    if not file or file.startswith(".") or set(file) & set("/\\:\0"):
+        raise ValueError(f"{file!r} is not the name of a file beside the manifest")
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"{file}: {sha256!r} is not a SHA-256")
+
+
+def _check_distinct(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {what} {name!r} stands there twice")
+        seen.add(name)
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number of JSON")
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """Turn parsed JSON into the type that a field of these dataclasses declares."""
+    if kind is Any:
+        return value
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        names = {field.name for field in fields(kind)}
+        if not isinstance(value, dict) or value.keys() != names:
+            raise ValueError(f"{where} does not hold exactly {sorted(names)}")
+        return kind(**{name: _typed(hints[name], value[name], name) for name in names})
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_typed(get_args(kind)[0], each, where) for each in value)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        inner = get_args(kind)[1]
+        return {key: _typed(inner, each, f"{where} {key!r}") for key, each in value.items()}
+    if type(value) is not kind or (kind is int and value < 0):
+        meant = getattr(kind, "__name__", kind)
+        raise ValueError(f"{where} is {str(value)[:99]!r}, where {meant} is meant")
+    return value

@@ -1,0 +1,104 @@
+"""The three files that let tensorflow-datasets read a folder without any code.
+
+    dataset_info.json    name, version, splits with their shard lengths
+    features.json        what the examples hold
+    label.labels.txt     class names, one a line; without them classes are called 0, 1, …
+
+    tfds.builder_from_directory(OUT).as_dataset(split="train", as_supervised=True)
+
+The JSON is that of its protobuf messages (dataset_info.proto, feature.proto): int64 as strings,
+and a key that a message does not have is fatal. Read by versions 4.6 and later; `BBoxFeature`
+would say more about the box, but its JSON breaks readers up to 4.9.0.
+
+A split without records is left out. Listed with no shard or with an empty one, it made
+`as_dataset()` of the whole dataset fail in 4.9.10 ("Instruction [] corresponds to no data!").
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fertools.data import Split
+from fertools.shards.manifest import Manifest, SplitContents
+from fertools.shards.names import TEMPLATE
+from fertools.shards.schema import FEATURES, Feature, Kind
+from fertools.shards.tfrecord import FRAMING
+
+Json = dict[str, Any]
+
+_PACKAGE = "tensorflow_datasets.core.features"
+
+
+def info_files(manifest: Manifest) -> dict[str, bytes]:
+    """Give the three files, name and bytes, that stand beside the shards of a manifest."""
+    names = [entry.name for entry in manifest.classes]
+    return {
+        "dataset_info.json": _as_bytes(dataset_info(manifest)),
+        "features.json": _as_bytes(features_json(manifest)),
+        "label.labels.txt": "".join(f"{name}\n" for name in names).encode(),
+    }
+
+
+def dataset_info(manifest: Manifest) -> Json:
+    """Give what dataset_info.json says: where to find how many records."""
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "fileFormat": "tfrecord",
+        "supervisedKeys": {"tuple": {"items": [{"featureKey": "image"}, {"featureKey": "label"}]}},
+        "splits": [
+            _split(split, contents)
+            for split in Split
+            if (contents := manifest.splits.get(split)) and contents.records
+        ],
+    }
+
+
+def features_json(manifest: Manifest) -> Json:
+    """Give what features.json says: the rows of `schema.FEATURES` in tfds's words."""
+    return {
+        "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
+        "featuresDict": {
+            "features": {feature.name: _feature(feature, manifest) for feature in FEATURES}
+        },
+    }
+
+
+def _split(split: Split, contents: SplitContents) -> Json:
+    data = sum(shard.bytes - FRAMING * shard.records for shard in contents.shards)
+    return {
+        "name": str(split),
+        "shardLengths": [str(shard.records) for shard in contents.shards],
+        "numBytes": str(data),
+        "filepathTemplate": TEMPLATE,
+    }
+
+
+def _feature(feature: Feature, manifest: Manifest) -> Json:
+    match feature.kind:
+        case Kind.IMAGE:
+            side = str(manifest.image.size)
+            image = {
+                "shape": {"dimensions": [side, side, "1"]},
+                "dtype": "uint8",
+                "encodingFormat": manifest.image.format,
+            }
+            return {"pythonClassName": f"{_PACKAGE}.image_feature.Image", "image": image}
+        case Kind.LABEL:
+            return {
+                "pythonClassName": f"{_PACKAGE}.class_label_feature.ClassLabel",
+                "classLabel": {"numClasses": str(len(manifest.classes))},
+            }
+        case Kind.TEXT:
+            return {"pythonClassName": f"{_PACKAGE}.text_feature.Text", "text": {}}
+        case Kind.INT64 | Kind.FLOAT32:
+            shape = {"dimensions": [str(feature.length)]} if feature.length else {}
+            return {
+                "pythonClassName": f"{_PACKAGE}.tensor_feature.Tensor",
+                "tensor": {"shape": shape, "dtype": str(feature.kind), "encoding": "none"},
+            }
+
+
+def _as_bytes(tree: Json) -> bytes:
+    return (json.dumps(tree, indent=1) + "\n").encode()
