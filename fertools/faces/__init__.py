@@ -1,0 +1,11 @@
+"""Where the face is: the bytes of a photo in, one upright gray crop or a reason out.
+
+Example: cut(data, FaceRecipe(), load_detector(FaceRecipe())) -> Crop(image=b"\\x89PNG…", …)
+"""
+
+from fertools.faces.detector import Detector, load_detector
+from fertools.faces.photo import cut
+from fertools.faces.recipe import FaceRecipe
+from fertools.faces.runtime import resolve_runtime
+
+__all__ = ["Detector", "FaceRecipe", "cut", "load_detector", "resolve_runtime"]

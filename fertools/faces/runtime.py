@@ -1,0 +1,47 @@
+"""What runs the network: OpenVINO where it is installed, OpenCV everywhere."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any, Literal
+
+from fertools.errors import DependencyError
+
+Runtime = Literal["auto", "openvino", "opencv"]
+
+# `import openvino` ends with importing its model converter, and that sends an event to an
+# analytics service ("general_import") as soon as it is imported. Without the converter nothing
+# is sent, and OpenVINO's own `except ImportError` lets it go on without one; it also imports
+# faster and smaller.
+_PHONES_HOME = ("openvino.tools.ovc", "openvino_telemetry")
+
+
+def resolve_runtime(runtime: Runtime) -> Literal["openvino", "opencv"]:
+    """What `auto` means on this machine; the other two mean themselves.
+
+    A build records the answer: the two give the same boxes, but not to the last bit.
+    """
+    if runtime != "auto":
+        return runtime
+    return "opencv" if importlib.util.find_spec("openvino") is None else "openvino"
+
+
+def import_openvino() -> Any:
+    """The module `openvino`, imported without letting it use the network.
+
+    Raises DependencyError where it cannot be imported.
+    """
+    hidden = [name for name in _PHONES_HOME if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise DependencyError(
+            f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2024.6', "
+            "or use --runtime opencv"
+        ) from error
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)

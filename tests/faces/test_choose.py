@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fertools.data import Box, Face, Reason, Unusable
+from fertools.faces import FaceRecipe
+from fertools.faces.choose import choose, find_faces
+from tests.faces.conftest import Tell, Told, face
+
+IMAGE = np.zeros((100, 200, 3), np.uint8)
+SIDES = st.floats(-500, 500, allow_nan=False)
+
+
+def found(detector: Told, recipe: FaceRecipe | None = None) -> list[Face]:
+    return find_faces(IMAGE, recipe or FaceRecipe(), detector)
+
+
+def test_boxes_are_cut_towards_zero_and_clipped(told: Tell) -> None:
+    assert found(told([face(-0.9, -4.9, 60.9, 60.9)])) == [face(0, 0, 60, 60)]
+
+
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        ((150, 10, 204, 60), True),  # 4 of 54 outside: 7 %
+        ((150, 10, 206, 60), False),  # 11 %
+        ((-6, 10, 50, 60), False),
+        ((10, -6, 60, 50), False),
+        ((10, 50, 60, 106), False),
+        ((10, 50, 60, 105), True),
+    ],
+)
+def test_a_box_that_leaves_the_frame_is_a_ghost(
+    box: tuple[float, float, float, float], kept: bool, told: Tell
+) -> None:
+    detector = told([face(*box), face(20, 20, 40, 40)])
+    assert len(found(detector)) == 1 + kept
+    assert len(detector.seen) == 1
+
+
+def test_an_unsure_answer_is_no_face(told: Tell) -> None:
+    answers = [face(10, 10, 50, 50, 0.49), face(60, 10, 90, 50, 0.5)]
+    assert found(told(answers)) == answers[1:]
+    assert found(told(answers), FaceRecipe(min_confidence=0.4)) == answers
+
+
+def test_a_face_that_fills_the_photo_is_found_with_a_border(told: Tell) -> None:
+    # 200×100 with a border of 100 on each side is 400×300
+    detector = told([], [face(100, 100, 300, 200, 0.8)])
+    assert found(detector) == [face(0, 0, 200, 100, 0.8)]
+    assert detector.seen[1].shape == (300, 400, 3)
+    detector = told([], [face(90, 95, 310, 205)])
+    assert found(detector) == [face(0, 0, 200, 100)]
+
+
+def test_the_second_look_drops_what_lies_in_the_border(told: Tell) -> None:
+    mostly_out, unsure = face(0, 100, 140, 200), face(120, 120, 160, 160, 0.3)
+    assert found(told([], [mostly_out, unsure])) == []
+
+
+def test_the_second_look_at_a_large_photo_is_small_and_maps_back(told: Tell) -> None:
+    image = np.zeros((3000, 4000, 3), np.uint8)
+    detector = told([], [face(320 + 64, 320 + 48, 320 + 128, 320 + 96)])
+    boxes = [one.box for one in find_faces(image, FaceRecipe(), detector)]
+    assert detector.seen[1].shape == (480 + 640, 640 + 640, 3)
+    assert boxes == [Box(400, 300, 800, 600)]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 4000, 3), (4000, 1, 3)])
+def test_photos_of_one_pixel_and_one_line(shape: tuple[int, ...], told: Tell) -> None:
+    assert find_faces(np.zeros(shape, np.uint8), FaceRecipe(), told([])) == []
+
+
+def test_boxes_without_area_are_no_faces(told: Tell) -> None:
+    nothing = [face(10, 10, 10, 40), face(30, 30, 20, 20), face(5.2, 5, 5.9, 50)]
+    assert found(told(nothing)) == []
+
+
+@given(st.lists(st.builds(face, SIDES, SIDES, SIDES, SIDES, st.floats(0, 1)), max_size=5))
+def test_whatever_a_detector_answers_faces_lie_in_the_frame(answers: list[Face]) -> None:
+    for one in found(Told([answers])):
+        assert 0 <= one.box.x0 < one.box.x1 <= 200
+        assert 0 <= one.box.y0 < one.box.y1 <= 100
+
+
+SMALL_SURE, LARGE_UNSURE = face(0, 0, 10, 10, 0.99), face(20, 0, 60, 40, 0.6)
+
+
+def test_of_many_faces_the_rule_decides() -> None:
+    many = [SMALL_SURE, LARGE_UNSURE]
+    assert choose(many, FaceRecipe()) == LARGE_UNSURE
+    assert choose(many, FaceRecipe(on_many="best")) == SMALL_SURE
+    with pytest.raises(Unusable) as caught:
+        choose(many, FaceRecipe(on_many="reject"))
+    assert caught.value.drop.reason == Reason.MANY_FACES
+    assert caught.value.drop.detail == "2 faces"
+    assert choose([SMALL_SURE], FaceRecipe(on_many="reject")) == SMALL_SURE
+
+
+def test_no_face_says_how_sure_it_had_to_be() -> None:
+    with pytest.raises(Unusable, match=r"0\.7") as caught:
+        choose([], FaceRecipe(min_confidence=0.7))
+    assert caught.value.drop.reason == Reason.NO_FACE
