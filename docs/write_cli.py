@@ -1,0 +1,30 @@
+"""Writes docs/cli.md from the commands themselves; a test fails when the two differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fertools.cli import cli
+
+PAGE = Path(__file__).with_name("cli.md")
+
+
+def page() -> str:
+    """Give the page: each command's own help, in the order of the work."""
+    texts = ["# The command line", "Written by `make docs` from the commands' own help."]
+    for name, command in cli.commands.items():
+        context = click.Context(command, info_name=f"fertools {name}", max_content_width=100)
+        context.terminal_width = 100
+        texts += [f"## fertools {name}", f"```text\n{command.get_help(context)}\n```"]
+    texts += [
+        "## Exit codes",
+        "0: done · 1: something to put right, said in one line · 130: stopped by Ctrl-C; "
+        "the same command goes on",
+    ]
+    return "\n\n".join(texts) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,5 @@
+"""`python -m fertools` is `fertools`."""
+
+from fertools.cli import main
+
+main()

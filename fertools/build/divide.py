@@ -1,0 +1,63 @@
+"""Who is in which split: from the ledger's kept rows to one number each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fertools.build.ledger import kept
+from fertools.build.options import SplitRule
+from fertools.labels import ClassMap
+from fertools.splits import assign, leak
+
+
+def divide(
+    table: pa.Table, classes: ClassMap, rule: SplitRule
+) -> tuple[NDArray[np.int8], tuple[str, ...]]:
+    """Give every ledger row its split (0 train, 1 validation, 2 test, -1 dropped) and warnings.
+
+    A person's photos are one group; a kept photo without a person is a group of its own. Raises
+    SplitError where the photos cannot be divided as asked.
+    """
+    rows = kept(table)
+    labels, people, keys = (
+        table[name].take(pa.array(rows)) for name in ("label", "subject", "key")
+    )
+    index = {name: i for i, name in enumerate(classes.names)}
+    codes = np.array([index[name] for name in labels.to_pylist()], dtype=np.int64)
+    owners = _groups(people.to_pylist(), keys.to_pylist())
+    groups = owners if rule.split_by == "subject" else [f"photo {k}" for k in keys.to_pylist()]
+    numbers, order = _numbered(groups)
+    chosen = assign(numbers, codes, rule.ratios, order=order, seed=rule.seed)
+    splits = np.full(table.num_rows, -1, dtype=np.int8)
+    splits[rows] = chosen
+    warnings = _absent(classes, set(codes.tolist()))
+    if rule.split_by == "image":
+        known, tests = leak(_numbered(owners)[0], chosen)
+        warnings += (
+            f"--split-by image leaks: {known} of {tests} test photos show a person of train; "
+            "figures from this dataset say nothing about new people",
+        )
+    return splits, warnings
+
+
+def _absent(classes: ClassMap, present: set[int]) -> tuple[str, ...]:
+    absent = [name for i, name in enumerate(classes.names) if i not in present]
+    if not absent:
+        return ()
+    return (f"no example of {', '.join(absent)}: leave such a class out with --drop NAME",)
+
+
+def _groups(people: list[str | None], keys: list[str]) -> list[str]:
+    return [
+        f"person {person}" if person else f"photo {key}"
+        for person, key in zip(people, keys, strict=True)
+    ]
+
+
+def _numbered(names: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Number names in the order in which they first come; give the numbers and the names."""
+    order = list(dict.fromkeys(names))
+    number = {name: i for i, name in enumerate(order)}
+    return np.array([number[name] for name in names], dtype=np.int64), order

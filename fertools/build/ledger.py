@@ -1,0 +1,125 @@
+"""The ledger: every member of the archive, one row each, kept or dropped with a reason.
+
+    key container bytes              which member
+    subject sex age emotion place stamp shot     what its name says
+    label                            its class in this dataset
+    outcome detail                   "kept", or one of data.Reason and a line for a person
+    x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, faces found
+    width height digest              the upright photo's pixels, SHA-256 of the file's bytes
+    split shard index                where its example lies; null for the dropped
+
+It names files and people, so it stays with the builder; the shards are what travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fertools.build.catalog import Catalog
+from fertools.build.parts import KEPT
+from fertools.data import Drop, Split
+
+LEDGER: Final = "ledger.parquet"
+
+_NAMES: Final = pa.schema(
+    [
+        ("key", pa.string()),
+        ("container", pa.string()),
+        ("bytes", pa.int64()),
+        ("subject", pa.string()),
+        ("sex", pa.string()),
+        ("age", pa.int16()),
+        ("emotion", pa.string()),
+        ("place", pa.string()),
+        ("stamp", pa.string()),
+        ("shot", pa.int32()),
+        ("label", pa.string()),
+    ]
+)
+
+#: The columns of a part's rows that only lead to its crops.
+_INNER: Final = ("offset", "length")
+
+
+def begin(catalog: Catalog, rows: pa.Table) -> pa.Table:
+    """Join what names say with what pixels say; `rows` follow the catalog's wanted members.
+
+    The result still has the columns `part`, `offset` and `length` by which crops are found.
+    """
+    seen = np.full(len(catalog.members), -1, dtype=np.int64)
+    seen[catalog.wanted] = np.arange(rows.num_rows)
+    # -1 is taken as the row behind the last one, which is all null.
+    blank = pa.table({f.name: pa.nulls(1, f.type) for f in rows.schema}, schema=rows.schema)
+    looked = pa.concat_tables([rows, blank]).take(pa.array(np.where(seen < 0, len(rows), seen)))
+    table = _named(catalog)
+    for name in looked.column_names:
+        column = looked[name]
+        if name in ("outcome", "detail"):
+            column = pa.array(_fated(catalog.fates, column.to_pylist(), name), pa.string())
+        table = table.append_column(name, column)
+    return table
+
+
+def finish(
+    table: pa.Table,
+    splits: NDArray[np.int8],
+    shards: NDArray[np.int64],
+    indices: NDArray[np.int64],
+) -> pa.Table:
+    """Add where each kept member's example lies; -1 in the three arrays means nowhere."""
+    words = [*Split, None]
+    places = {
+        "split": pa.array([words[s] for s in splits.tolist()], pa.string()),
+        "shard": pa.array(shards, pa.int32(), mask=shards < 0),
+        "index": pa.array(indices, pa.int32(), mask=indices < 0),
+    }
+    table = table.drop_columns(["part", *_INNER])
+    for name, column in places.items():
+        table = table.append_column(name, column)
+    return table.combine_chunks()
+
+
+def kept(table: pa.Table) -> NDArray[np.int64]:
+    """Give the positions of the rows that became examples."""
+    return np.flatnonzero(table["outcome"].to_numpy(zero_copy_only=False) == KEPT)
+
+
+def encode(table: pa.Table) -> bytes:
+    """Write a ledger as Parquet, the same bytes for the same rows."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _named(catalog: Catalog) -> pa.Table:
+    members, labels = catalog.members, catalog.labels
+    names = catalog.classes.names
+    columns = {
+        "key": [_text(m.key) for m in members],
+        "container": [_text(m.container) for m in members],
+        "bytes": [m.size for m in members],
+        **{f: [getattr(label, f) for label in labels] for f in _NAMES.names[3:10]},
+        "label": [None if isinstance(fate, Drop) else names[fate] for fate in catalog.fates],
+    }
+    return pa.table([pa.array(columns[f.name], f.type) for f in _NAMES], schema=_NAMES)
+
+
+def _fated(
+    fates: Sequence[int | Drop], looked: Sequence[str | None], column: str
+) -> list[str | None]:
+    part = "reason" if column == "outcome" else "detail"
+    return [
+        str(getattr(fate, part)) if isinstance(fate, Drop) else seen
+        for fate, seen in zip(fates, looked, strict=True)
+    ]
+
+
+def _text(name: str) -> str:
+    """Parquet's text is UTF-8: a name that is none keeps its bytes as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()

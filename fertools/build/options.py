@@ -1,0 +1,126 @@
+"""What a user may choose, one small group per room, each checked where it is made.
+
+    BuildOptions ─┬─ labels   which classes                     → labels.LabelRule
+                  ├─ faces    which face, how cropped           → faces.FaceRecipe
+                  ├─ splits   how much to whom, by what, seed   → SplitRule
+                  └─ shards   name, size, names or pseudonyms   → ShardLayout
+
+The command line and `build_dataset` take the same options flat, by the names of these fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Final
+
+from fertools.errors import OptionError
+from fertools.faces import FaceRecipe
+from fertools.labels import LabelRule
+from fertools.shards import check_dataset_name
+from fertools.splits import Ratios
+
+_UNITS: Final = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def parse_size(text: str | int) -> int:
+    """Read a number of bytes such as "128MB" (decimal units, as disks are sold).
+
+    Raises OptionError for anything else.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?B)?", str(text).strip().upper())
+    unit = (found.group(2) or "") if found else ""
+    if found is None or float(found.group(1)) == 0:
+        raise OptionError(f"{text} is no size: write a number with KB, MB or GB, such as 128MB")
+    return int(float(found.group(1)) * _UNITS.get(unit, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How the photos are divided.
+
+    split      shares of train/validation/test, such as "80/10/10"
+    split_by   "subject": nobody is in two splits; "image": the leaky kind, for comparison
+    seed       orders everything that has to be ordered; another seed, other splits
+    """
+
+    split: str = "80/10/10"
+    split_by: str = "subject"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        Ratios.parse(self.split)
+        if self.split_by not in ("subject", "image"):
+            raise OptionError(f"--split-by {self.split_by}: choose subject or image")
+
+    @property
+    def ratios(self) -> Ratios:
+        """The shares as numbers that add up to one."""
+        return Ratios.parse(self.split)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLayout:
+    """How the dataset lies on disk.
+
+    name         the dataset's name, a letter first: it begins every shard's file name
+    shard_size   about how large a shard is, such as "128MB"
+    keep_names   put plain keys and subjects into the records instead of pseudonyms
+    """
+
+    name: str = "faces"
+    shard_size: str = "128MB"
+    keep_names: bool = False
+
+    def __post_init__(self) -> None:
+        check_dataset_name(self.name)
+        parse_size(self.shard_size)
+
+    @property
+    def shard_bytes(self) -> int:
+        """The shard size in bytes."""
+        return parse_size(self.shard_size)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """Everything that decides what a dataset holds; how fast it is built is not among it."""
+
+    labels: LabelRule = field(default_factory=LabelRule)
+    faces: FaceRecipe = field(default_factory=FaceRecipe)
+    splits: SplitRule = field(default_factory=SplitRule)
+    shards: ShardLayout = field(default_factory=ShardLayout)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> BuildOptions:
+        """Sort flat options into their groups.
+
+        Example: {"size": 112, "seed": 7} -> faces.size 112, splits.seed 7, the rest as it is
+
+        Raises OptionError for a name that no group has, and what the groups themselves raise.
+        """
+        built, left = cls(), dict(options)
+        for group in fields(cls):
+            default = getattr(built, group.name)
+            mine = {f.name: _frozen(left.pop(f.name)) for f in fields(default) if f.name in left}
+            built = replace(built, **{group.name: replace(default, **mine)})
+        for unknown in left:
+            near = difflib.get_close_matches(unknown, list(built.flat()), 1)
+            raise OptionError(
+                f"there is no option {unknown}" + (f": did you mean {near[0]}?" if near else "")
+            )
+        return built
+
+    def flat(self) -> dict[str, Any]:
+        """Give the options by their names, as JSON would: what `of` takes, lists for tuples."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for group in asdict(self).values()
+            for name, value in group.items()
+        }
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

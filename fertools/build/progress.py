@@ -1,0 +1,79 @@
+"""What a person sees while a build runs: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+#: Seconds between two plain lines: a log of hours stays readable.
+_PAUSE = 10.0
+
+
+class Progress:
+    """Shows how a stage goes on standard error: photos/s, time left, kept and dropped.
+
+    `done` counts what an earlier run had finished, which must not flatter the rate.
+    """
+
+    def __init__(self, stage: str, total: int, *, unit: str, quiet: bool, done: int = 0) -> None:
+        self._stage, self._total, self._unit = stage, total, unit
+        self._done = self._before = done
+        self._counts: Counter[str] = Counter()
+        self._began = self._told = time.monotonic()
+        self._bar = None
+        self._lines = not quiet and not sys.stderr.isatty()
+        if not quiet and not self._lines:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=done, desc=stage, unit=f" {unit}", leave=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._lines and self._total and error is None:
+            self._tell()
+
+    def add(self, number: int, counts: Counter[str] | None = None) -> None:
+        """Count what has been finished since the last call."""
+        self._done += number
+        self._counts += counts or Counter()
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._kept(), refresh=False)
+            self._bar.update(number)
+        elif self._lines and time.monotonic() - self._told >= _PAUSE:
+            self._tell()
+
+    def _kept(self) -> str:
+        if not self._counts:
+            return ""
+        kept = self._counts["kept"]
+        return f"kept {kept}, dropped {self._counts.total() - kept}"
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        rate = (self._done - self._before) / max(self._told - self._began, 1e-3)
+        left = (self._total - self._done) / rate if rate else 0.0
+        words = [f"{self._stage}: {self._done} of {self._total} {self._unit}", f"{rate:.1f}/s"]
+        if self._done < self._total:
+            words.append(f"{_clock(left)} left")
+        if self._counts:
+            words.append(self._kept())
+        print(", ".join(words), file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    """Example: 3725 -> "1:02:05"."""
+    minutes, second = divmod(int(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02d}:{second:02d}"

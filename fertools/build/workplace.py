@@ -1,0 +1,182 @@
+"""Where a build keeps what it has done: OUT/.fertools, and the lock that keeps others out.
+
+    OUT/
+      faces-train.tfrecord-00000-of-00012 …   published shards
+      dataset_info.json features.json label.labels.txt
+      ledger.parquet                          every member's fate
+      metadata.json                           the manifest, last: its presence means complete
+      .fertools/
+        lock                                  held while a build runs
+        build.json                            what was asked for, and of which source
+        plan.arrow                            the members to look at, a batch a part
+        parts/<fingerprint>.crops             finished crops, TFRecord framed
+        parts/<fingerprint>.rows              what became of each member, Parquet, written last
+        shards/<fingerprint>/                 shards on their way out
+
+A part's fingerprint covers everything its bytes depend on. So a part that is there is done,
+whoever made it and under whatever other options: resuming is nothing but looking.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fertools.errors import OutputError
+from fertools.shards import MANIFEST, is_leftover, write_whole
+
+_HOME: Final = ".fertools"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The folders and files of one build's output."""
+
+    out: Path
+
+    @property
+    def home(self) -> Path:
+        """Where the build's own files lie."""
+        return self.out / _HOME
+
+    @property
+    def request(self) -> Path:
+        """What was asked for."""
+        return self.home / "build.json"
+
+    @property
+    def plan(self) -> Path:
+        """The members to look at."""
+        return self.home / "plan.arrow"
+
+    @property
+    def parts(self) -> Path:
+        """Finished parts, two files each."""
+        return self.home / "parts"
+
+    @property
+    def stages(self) -> Path:
+        """Shards on their way out, a folder per shard plan."""
+        return self.home / "shards"
+
+    @property
+    def manifest(self) -> Path:
+        """The file whose presence means that the dataset is complete."""
+        return self.out / MANIFEST
+
+    def check(self, source: Path) -> None:
+        """Refuse, before any work, an OUT that would harm or hold something else.
+
+        Raises OutputError.
+        """
+        inside, outside = self.out.resolve(), source.resolve()
+        if inside == outside or outside in inside.parents:
+            raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
+        if self.out.exists() and not self.out.is_dir():
+            raise OutputError(f"{self.out} is a file: give a folder for the dataset")
+        if self.out.is_dir() and not self.home.is_dir() and any(self.out.iterdir()):
+            raise OutputError(
+                f"{self.out} is not empty and was not made by fertools: give another OUT"
+            )
+
+    def open(self) -> None:
+        """Make the folders; raise OutputError where that is not allowed."""
+        try:
+            for folder in (self.parts, self.stages):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.out} cannot be written: {error.strerror}") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other build out of OUT for as long as this one lives.
+
+        The lock is the kernel's (flock), so that a process which died, however, holds none.
+        Raises OutputError while another build has it.
+        """
+        with (self.home / "lock").open("ab") as file:
+            if not _locked(file.fileno()):
+                raise OutputError(
+                    f"another build is writing {self.out}: wait for it or give another OUT"
+                )
+            self._sweep()
+            yield
+
+    def agree(self, request: Mapping[str, Any], *, overwrite: bool) -> None:
+        """Go on with what OUT was begun with, or begin; raise OutputError on a difference.
+
+        With `overwrite` the new request takes the old one's place; parts that it shares with the
+        old one are kept.
+        """
+        wanted = json.dumps(request, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        begun = self._begun()
+        if begun is not None and begun != json.loads(wanted) and not overwrite:
+            raise OutputError(
+                f"{self.out} was begun with {_difference(begun, request)}: "
+                "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
+            )
+        if begun != json.loads(wanted):
+            self.manifest.unlink(missing_ok=True)
+            write_whole(self.request, wanted.encode())
+
+    def tidy(self) -> None:
+        """Remove the stages: their shards are published, and parts can make them again."""
+        shutil.rmtree(self.stages, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what a killed run had not published; its own name tells what it is."""
+        for folder in (self.out, self.home, self.parts):
+            for file in folder.iterdir():
+                if is_leftover(file.name):
+                    file.unlink(missing_ok=True)
+
+    def _begun(self) -> dict[str, Any] | None:
+        try:
+            begun = json.loads(self.request.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return {}
+        return begun if isinstance(begun, dict) else {}
+
+
+def _difference(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Name what differs, such as "size 224 (now 112)", at most three of it."""
+    old, new = _flat(begun), _flat(wanted)
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    told = [f"{name} {old.get(name)} (now {new.get(name)})" for name in names[:3]]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(told) + more if told else "a request that cannot be read"
+
+
+def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in request.items():
+        flat.update(value if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock without waiting."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the lock is on a byte, and is the process's as well
+        import msvcrt  # type: ignore[unused-ignore]
+
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

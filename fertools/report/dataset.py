@@ -1,0 +1,63 @@
+"""A built dataset, as its manifest tells it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fertools.report.census import named
+from fertools.report.table import table
+from fertools.shards import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """Where a dataset is, what it holds, and what the user should know of it."""
+
+    out: Path
+    manifest: Manifest
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the manifest as plain values, for JSON."""
+        return asdict(self.manifest)
+
+    def text(self) -> str:
+        """Say it for a person: class by split, the drops, where it lies and how to read it."""
+        counts = self.manifest.counts
+        dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
+        blocks = [self._splits()]
+        if dropped:
+            total = sum(counts.dropped.values())
+            blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
+        blocks.append(self._summary())
+        return "\n\n".join([*blocks, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def _splits(self) -> str:
+        splits = self.manifest.splits
+        rows: list[tuple[object, ...]] = []
+        for entry in self.manifest.classes:
+            row = [contents.classes.get(entry.name, 0) for contents in splits.values()]
+            rows.append((named(entry.name, entry.english), *row, sum(row)))
+        photos = [contents.records for contents in splits.values()]
+        people = [contents.subjects for contents in splits.values()]
+        head = ("class", *splits, "all")
+        rows.append(("all", *photos, sum(photos)))
+        text = table(head, rows, foot=True)
+        if any(people):
+            text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
+        return text
+
+    def _summary(self) -> str:
+        counts, splits = self.manifest.counts, self.manifest.splits
+        shards = [shard for contents in splits.values() for shard in contents.shards]
+        size = sum(shard.bytes for shard in shards)
+        lines = [
+            f"{counts.kept:,} examples of {counts.members:,} entries in {len(shards)} shards, "
+            f"{size / 1e6:,.1f} MB, in {self.out}",
+            f"every entry's fate: {self.out / self.manifest.ledger.file}",
+            "read it: tfds.builder_from_directory"
+            f'("{self.out}").as_dataset(split="train", as_supervised=True)',
+        ]
+        return "\n".join(lines)

