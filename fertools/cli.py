@@ -31,7 +31,7 @@ def cli() -> None:
 @cli.command("make-sample")
 @click.argument("out", type=_PATH)
 @click.option("--people", default=12, show_default=True, help="How many people to draw.")
-@click.option("--photos", default=240, show_default=True, help="How many photos of them in all.")
+@click.option("--photos", default=336, show_default=True, help="How many photos of them in all.")
 @click.option("--megapixels", default=0.8, show_default=True, help="Size of a photo.")
 @click.option(
     "--as",
@@ -45,7 +45,14 @@ def cli() -> None:
 @click.option("--seed", default=0, show_default=True, help="Same seed, same bytes.")
 def make_sample(out: Path, **options: Any) -> None:
     """Draw an AI-Hub style archive of people who do not exist into OUT, to try things on."""
-    click.echo(str(fertools.make_sample(out, **options)))
+    with click.progressbar(length=1, label="drawing", file=sys.stderr) as bar:
+
+        def progress(drawn: int, total: int) -> None:
+            bar.length = total
+            bar.update(drawn - bar.pos)
+
+        sample = fertools.make_sample(out, progress=progress, **options)
+    click.echo(str(sample))
 
 
 @cli.command("build-dataset")

@@ -1,0 +1,177 @@
+"""Archive: everything drawn and written, as layout.py has it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from fertools.errors import OptionError, OutputError
+from fertools.sample.expression import EXPRESSIONS
+from fertools.sample.layout import Batch, LabelFile, batches, label_files
+from fertools.sample.photo import face_of, photograph
+from fertools.sample.schedule import schedule
+from fertools.sample.storage import Folder, StoredZip, cut
+from fertools.sample.troubles import Trouble, plant
+from fertools.sample.votes import label_file, record
+
+Form = Literal["folders", "zips"]
+
+MOST_PHOTOS = 50_000
+MEGAPIXELS = (0.1, 16.0)  # below, a face is too small to be found; a phone's photo is 12
+MOST_TROUBLES = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was written.
+
+    `emotions` counts the proper photos of each; `troubles` the files planted besides, by kind;
+    `containers` are the folders, zips and pieces that hold photos, relative to `out`.
+    """
+
+    out: Path
+    people: int
+    photos: int
+    emotions: Mapping[str, int]
+    troubles: Mapping[str, int]
+    containers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse counts that do not add up."""
+        if (counted := sum(self.emotions.values())) != self.photos:
+            raise ValueError(f"{counted} photos by emotion, {self.photos} in all")
+
+    def __str__(self) -> str:
+        """Say it in a line or two, for a terminal."""
+        each = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.items())
+        lines = [f"{self.photos} photos of {self.people} drawn people in {self.out}: {each}"]
+        if self.troubles:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in self.troubles.items())
+            lines.append(f"{sum(self.troubles.values())} troubles planted: {kinds}")
+        return "\n".join(lines)
+
+
+def make_sample(
+    out: Path | str,
+    *,
+    people: int = 12,
+    photos: int = 336,
+    megapixels: float = 0.8,
+    form: Form = "zips",
+    troubles: bool | int = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sample:
+    """Draw people and write an AI-Hub style archive of them into `out`; same seed, same bytes.
+
+    "Same bytes" holds for the same versions of numpy, OpenCV and simplejpeg on one kind of CPU:
+    another may round a pixel otherwise.
+
+    photos     proper ones, in all; they are about equally divided among the seven emotions
+    form       "zips", one of them in pieces, or "folders" of the same names
+    troubles   how many of each kind of unusual file to plant besides (True: one)
+    progress   called with (files drawn, files to draw) after each
+
+    Raises OutputError where `out` is not an empty or new folder, OptionError where an option is
+    out of range.
+    """
+    _check(people, photos, megapixels, form, int(troubles))
+    root = _prepared(Path(out))
+    plan = schedule(seed, people, photos)
+    pixels = megapixels * 1e6
+    planted = plant(seed, plan.training, pixels, int(troubles), form == "folders")
+    writer = _Writer(root, form, seed, pixels, photos + len(planted), _homes(planted), progress)
+    containers = [path for batch in batches(plan) for path in writer.photos(batch)]
+    for file in label_files(plan):
+        writer.labels(file)
+    emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
+    return Sample(
+        out=root,
+        people=people,
+        photos=photos,
+        emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
+        troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
+        containers=tuple(containers),
+    )
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Draws and writes one container after the other, and says how far it is."""
+
+    root: Path
+    form: Form
+    seed: int
+    pixels: float
+    total: int
+    planted: Mapping[str, list[Trouble]]  # by the name of the shot they lie beside
+    progress: Callable[[int, int], None] | None
+    done: int = 0
+
+    def photos(self, batch: Batch) -> list[str]:
+        """Write a container of photos; give the paths it came to, relative to the root."""
+        with self._container(batch.path, batch.coding) as container:
+            for shot in batch.shots:
+                container.add(shot.name, photograph(self.seed, shot, self.pixels))
+                self._tick()
+            for trouble in (t for shot in batch.shots for t in self.planted[shot.name]):
+                container.add(*trouble.file())
+                self._tick()
+        in_pieces = self.form == "zips" and batch.pieces > 1
+        paths = cut(container.path, batch.pieces) if in_pieces else [container.path]
+        return [path.relative_to(self.root).as_posix() for path in paths]
+
+    def labels(self, file: LabelFile) -> None:
+        """Write a label JSON into its container."""
+        seed, pixels = self.seed, self.pixels
+        records = [record(seed, shot, face_of(seed, shot, pixels)) for shot in file.shots]
+        with self._container(file.path, "cp949") as container:
+            container.add(file.name, label_file(records, file.coding))
+
+    def _container(self, path: str, coding: str) -> Folder | StoredZip:
+        if self.form == "folders":
+            return Folder(self.root / path)
+        return StoredZip(self.root / f"{path}.zip", coding)
+
+    def _tick(self) -> None:
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, self.total)
+
+
+def _homes(planted: list[Trouble]) -> Mapping[str, list[Trouble]]:
+    homes: dict[str, list[Trouble]] = defaultdict(list)
+    for trouble in planted:
+        homes[trouble.shot.name].append(trouble)
+    return homes
+
+
+def _check(people: int, photos: int, megapixels: float, form: str, troubles: int) -> None:
+    if not 1 <= people <= photos <= MOST_PHOTOS:
+        wanted = f"1 <= people <= photos <= {MOST_PHOTOS}"
+        raise OptionError(f"{people} people on {photos} photos cannot be drawn: {wanted}")
+    if not MEGAPIXELS[0] <= megapixels <= MEGAPIXELS[1]:
+        low, high = MEGAPIXELS
+        raise OptionError(f"megapixels must be {low} to {high}, not {megapixels}")
+    if form not in get_args(Form):
+        raise OptionError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}")
+    if not 0 <= troubles <= MOST_TROUBLES:
+        raise OptionError(f"troubles must be 0 to {MOST_TROUBLES} of each kind, not {troubles}")
+
+
+def _prepared(out: Path) -> Path:
+    """Make the folder; one that holds anything is left alone."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        taken = any(out.iterdir())
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be written ({error.strerror}): name a new folder"
+        ) from error
+    if taken:
+        raise OutputError(f"{out} is not empty: name a new folder for the sample, or empty it")
+    return out

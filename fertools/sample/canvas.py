@@ -1,0 +1,113 @@
+"""Canvas: a picture being drawn on in the units of whoever is drawn.
+
+    -y                  One unit is half the height of the head, chin to crown; the origin
+     |                  is its middle. A pose says where that lies in the frame, how many
+-x --+-- +x             pixels a unit has, and how far the head leans.
+     |
+    +y
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import cos, sin
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fertools.sample.curves import Points
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[float, float, float]  # blue, green, red, 0 to 255
+
+SHIFT = 4  # corners lie on sixteenths of a pixel, or near-identical shots would jump
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where a head is: its middle and its unit in pixels, its lean in radians, clockwise."""
+
+    x: float
+    y: float
+    unit: float
+    lean: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a head without a size."""
+        if not self.unit > 0:
+            raise ValueError(f"unit must be positive, not {self.unit}")
+
+    def place(self, points: Points) -> Points:
+        """Give points of the head as pixels of the frame."""
+        c, s = cos(self.lean) * self.unit, sin(self.lean) * self.unit
+        placed: Points = points @ np.array([[c, s], [-s, c]]) + (self.x, self.y)
+        return placed
+
+
+def mix(a: Colour, b: Colour, share: float) -> Colour:
+    """Give the colour that is `share` of the way from a to b."""
+    return (
+        a[0] + (b[0] - a[0]) * share,
+        a[1] + (b[1] - a[1]) * share,
+        a[2] + (b[2] - a[2]) * share,
+    )
+
+
+BLACK: Colour = (0.0, 0.0, 0.0)
+WHITE: Colour = (255.0, 255.0, 255.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """An image, uint8, (H, W, 3), BGR, drawn on in place, and the pose of who is drawn."""
+
+    image: Pixels
+    pose: Pose
+
+    def fill(self, outline: Points, colour: Colour) -> None:
+        """Fill an outline."""
+        cv2.fillPoly(self.image, [self._fixed(outline)], colour, cv2.LINE_AA, SHIFT)
+
+    def stroke(self, line: Points, colour: Colour, width: float) -> None:
+        """Draw a line, `width` units thick."""
+        thick = max(1, round(width * self.pose.unit))
+        cv2.polylines(self.image, [self._fixed(line)], False, colour, thick, cv2.LINE_AA, SHIFT)
+
+    def glow(
+        self, middle: tuple[float, float], radii: tuple[float, float], colour: Colour, share: float
+    ) -> None:
+        """Blend a colour in, softly: `share` of it in the middle, a seventh of that at a radius."""
+        cx, cy = self.pose.place(np.array([middle]))[0].tolist()
+        px, py = radii[0] * self.pose.unit, radii[1] * self.pose.unit
+        window = self._window(cx - 2 * px, cy - 2 * py, cx + 2 * px, cy + 2 * py)
+        ys, xs = (np.arange(s.start, s.stop, dtype=np.float32) for s in window)
+        soft = np.outer(np.exp(-2 * ((ys - cy) / py) ** 2), np.exp(-2 * ((xs - cx) / px) ** 2))
+        part = self.image[window]
+        part[:] = part + (np.array(colour, np.float32) - part) * (soft * share)[:, :, None]
+
+    @contextmanager
+    def within(self, outline: Points) -> Iterator[Canvas]:
+        """Give a canvas that shows only inside an outline; what it got is kept on leaving."""
+        at = self.pose.place(outline)
+        window = self._window(*(at.min(axis=0) - 1), *(at.max(axis=0) + 2))
+        part = self.image[window]
+        x, y = window[1].start, window[0].start
+        inner = Canvas(part.copy(), replace(self.pose, x=self.pose.x - x, y=self.pose.y - y))
+        yield inner
+        mask = Canvas(np.zeros(part.shape[:2], np.uint8), inner.pose)
+        mask.fill(outline, WHITE)
+        share = (mask.image * np.float32(1 / 255))[:, :, None]
+        part[:] = part + (inner.image.astype(np.float32) - part) * share
+
+    def _fixed(self, points: Points) -> NDArray[np.int32]:
+        return np.rint(self.pose.place(points) * (1 << SHIFT)).astype(np.int32)
+
+    def _window(self, x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
+        height, width = self.image.shape[:2]
+        left, top = min(max(int(x0), 0), width), min(max(int(y0), 0), height)
+        return slice(top, max(top, min(int(y1), height))), slice(
+            left, max(left, min(int(x1), width))
+        )
