@@ -1,0 +1,93 @@
+"""The user's files, opened for reading only, a few at a time."""
+
+# Paths are bytes here: a name may be in any encoding, and pathlib takes text.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import OrderedDict
+from types import TracebackType
+
+from fertools.data import Reason, Unusable
+
+# O_NONBLOCK: a FIFO that took a photo's name would otherwise wait for a writer for ever.
+# O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place came afterwards.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
+
+
+def open_file(path: bytes) -> int:
+    """Open a regular file and give its descriptor, without ever waiting.
+
+    Raises OSError, with ENXIO for a FIFO, socket, device or folder.
+    """
+    descriptor = os.open(path, _FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, "no regular file any more")
+    return descriptor
+
+
+def unusable(error: OSError | Unusable) -> Unusable:
+    """Say what an error while reading means for a member.
+
+    A file that is gone, or has become a link or a pipe, is CHANGED; all else is UNREADABLE.
+    """
+    if isinstance(error, Unusable):
+        return error
+    gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+    reason = Reason.CHANGED if gone else Reason.UNREADABLE
+    return Unusable(reason, error.strerror or "it cannot be read")
+
+
+def read_at(descriptor: int, offset: int, count: int) -> bytes:
+    """Give `count` bytes from `offset` on, fewer only where the file ends. Raises OSError."""
+    data = os.pread(descriptor, count, offset)
+    if len(data) == count:
+        return data
+    parts = [data]  # short reads: network disks, and Linux above 2 GiB
+    while parts[-1] and (missing := count - sum(map(len, parts))):
+        parts.append(os.pread(descriptor, missing, offset + count - missing))
+    return b"".join(parts)
+
+
+class Files:
+    """A handful of open files: the one unused longest is closed for the next.
+
+    Members come container by container, so two or three would do; a worker that holds 30 pieces
+    of each of 60 zips open would meet the usual limit of 1,024.
+    """
+
+    def __init__(self, base: bytes, most: int = 8) -> None:
+        self.base = base
+        self._most = most
+        self._open: OrderedDict[bytes, int] = OrderedDict()
+
+    def descriptor(self, path: bytes) -> int:
+        """Give the descriptor of a file, by its path relative to the base. Raises OSError."""
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        if len(self._open) >= self._most:
+            os.close(self._open.popitem(last=False)[1])
+        descriptor = open_file(os.path.join(self.base, path))
+        self._open[path] = descriptor
+        return descriptor
+
+    def close(self) -> None:
+        """Close what is open; the next use opens again."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

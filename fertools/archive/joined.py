@@ -1,0 +1,70 @@
+"""A zip's bytes by offset, whether it is one file or many."""
+
+from __future__ import annotations
+
+import os
+
+from fertools.archive.files import Files, read_at
+from fertools.archive.pieces import Hole, Layout, Piece
+from fertools.data import Reason, Unusable
+
+
+class Joined:
+    """Reads the pieces of a layout as if they were one file; nothing is copied together."""
+
+    def __init__(self, layout: Layout, files: Files) -> None:
+        self.layout = layout
+        self.size = layout.size
+        self._files = files
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Give exactly `count` bytes.
+
+        Raises OSError if a file cannot be read, and Unusable: UNREADABLE if the range leaves the
+        zip or touches a hole (the missing piece is named), CHANGED if a file has another mtime
+        than its layout says.
+        """
+        parts = []
+        while count > 0:
+            part = self._read_piece(offset, count)
+            parts.append(part)
+            offset += len(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def name_at(self, offset: int) -> str:
+        """Name the file that holds an offset, for a message."""
+        piece = self.layout.at(offset)
+        return piece.name if isinstance(piece, Piece) else "no piece"
+
+    def solid_until(self, offset: int) -> int:
+        """Give the end of the unbroken run at an offset: a hole's start, or the size."""
+        later = (hole.start for hole in self.layout.holes if hole.end > offset)
+        return max(offset, min(later, default=self.size))
+
+    def solid_from(self, offset: int) -> int:
+        """Give the first offset, not before this one, whose byte is there."""
+        while hole := self.layout.hole(offset, offset + 1):
+            offset = hole.end
+        return offset
+
+    @property
+    def tail(self) -> int:
+        """Where the last unbroken run of bytes starts."""
+        return max((hole.end for hole in self.layout.holes), default=0)
+
+    def _read_piece(self, offset: int, count: int) -> bytes:
+        """Give what one piece has of a range, at least a byte."""
+        piece = self.layout.at(offset)
+        if isinstance(piece, Hole):
+            raise Unusable(Reason.UNREADABLE, piece.what)
+        if piece is None:
+            raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
+        descriptor = self._files.descriptor(piece.path)
+        # Asked at every read, 0.5 µs: a download may still be writing into the file.
+        if os.fstat(descriptor).st_mtime_ns != piece.modified:
+            raise Unusable(Reason.CHANGED, f"{piece.name} was written to since the scan")
+        data = read_at(descriptor, offset - piece.start, min(count, piece.end - offset))
+        if not data:
+            raise Unusable(Reason.CHANGED, f"{piece.name} was cut since the scan")
+        return data

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fertools.archive import Reader, scan
+from fertools.data import Drop, Member, Reason, Unusable
+from tests.archive.rawzip import Item, write_zip
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "a.jpg").write_bytes(b"a photo")
+    (tmp_path / "b.zip").write_bytes(write_zip(Item(b"b.jpg", b"packed photo" * 9, method=8)))
+    return tmp_path
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def refused(source: Path, member: Member, **options: int) -> Drop:
+    with Reader(source, **options) as reader, pytest.raises(Unusable) as caught:
+        reader.read(member)
+    return caught.value.drop
+
+
+def test_every_way_of_changing_a_loose_file_is_seen(source: Path) -> None:
+    photo = source / "a.jpg"
+    member = scan(source).members[0]
+    assert member.key == "a.jpg"
+
+    photo.write_bytes(b"a longer photo")
+    os.utime(photo, ns=(member.modified, member.modified))
+    assert refused(source, member).reason is Reason.CHANGED
+
+    photo.write_bytes(b"another")
+    os.utime(photo, ns=(member.modified + 1, member.modified + 1))
+    assert refused(source, member).reason is Reason.CHANGED
+
+    photo.unlink()
+    assert refused(source, member).reason is Reason.CHANGED
+
+    os.mkfifo(photo)
+    assert refused(source, member).reason is Reason.CHANGED
+
+    photo.unlink()
+    (source / "copy").write_bytes(b"a photo")
+    os.utime(source / "copy", ns=(member.modified, member.modified))
+    photo.symlink_to("copy")
+    assert refused(source, member).reason is Reason.CHANGED
+
+
+def test_a_zip_replaced_before_or_while_it_is_read_is_seen(source: Path) -> None:
+    member = scan(source).members[1]
+    archive = source / "b.zip"
+    with Reader(source) as reader:
+        assert reader.read(member) == b"packed photo" * 9
+        os.utime(archive, ns=(1, 1))
+        with pytest.raises(Unusable) as caught:
+            reader.read(member)
+    assert caught.value.drop.reason is Reason.CHANGED
+    assert refused(source, member).reason is Reason.CHANGED
+    archive.unlink()
+    assert refused(source, member).reason is Reason.CHANGED
+
+
+def test_a_zip_cut_behind_its_mtime_is_seen(source: Path) -> None:
+    member = scan(source).members[1]
+    archive = source / "b.zip"
+    archive.write_bytes(archive.read_bytes()[:40])
+    os.utime(archive, ns=(member.modified, member.modified))
+    assert refused(source, member).reason in (Reason.CHANGED, Reason.UNREADABLE)
+
+
+def test_a_piece_replaced_is_seen(tmp_path: Path) -> None:
+    data = write_zip(Item(b"b.jpg", b"packed photo" * 9))
+    (tmp_path / "b.zip.part0").write_bytes(data[:50])
+    (tmp_path / "b.zip.part50").write_bytes(data[50:])
+    (member,) = scan(tmp_path).members
+    later = member.modified + 10**9
+    os.utime(tmp_path / "b.zip.part50", ns=(later, later))
+    assert refused(tmp_path, member).reason is Reason.CHANGED
+
+
+def test_a_set_whose_pieces_are_gone_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "b.zip.part0").write_bytes(write_zip(Item(b"b.jpg")))
+    (member,) = scan(tmp_path).members
+    (tmp_path / "b.zip.part0").unlink()
+    assert refused(tmp_path, member).reason is Reason.CHANGED
+
+
+def test_a_link_in_the_place_of_a_piece_is_a_missing_piece(tmp_path: Path) -> None:
+    data = write_zip(Item(b"b.jpg"), Item(b"c.jpg", bytes(1500)))
+    (tmp_path / "b.zip.part0").write_bytes(data[:1000])
+    (tmp_path / "elsewhere").write_bytes(data[1000:])
+    (tmp_path / "b.zip.part1000").symlink_to("elsewhere")
+    members = {member.name: member for member in scan(tmp_path).members}
+    with Reader(tmp_path) as reader:
+        assert reader.read(members["b.jpg"]) == b"photo"
+
+
+def test_what_is_too_large_is_not_opened(source: Path) -> None:
+    for member in scan(source).members:
+        absent = replace(member, path=b"not there")
+        assert refused(source, absent, max_bytes=6).reason is Reason.TOO_LARGE
+    with Reader(source, max_bytes=7) as reader:
+        assert reader.read(scan(source).members[0]) == b"a photo"
+
+
+def test_no_limit_below_one_byte(source: Path) -> None:
+    with pytest.raises(ValueError, match="got 0"):
+        Reader(source, max_bytes=0)
+
+
+def test_a_member_without_bytes_is_empty(source: Path) -> None:
+    member = replace(scan(source).members[0], size=0)
+    assert refused(source, member) == Drop(Reason.EMPTY)
+
+
+def test_a_file_without_permission_is_unreadable(source: Path) -> None:
+    member = scan(source).members[0]
+    (source / "a.jpg").chmod(0)
+    if os.access(source / "a.jpg", os.R_OK):
+        pytest.skip("root may read everything")
+    assert refused(source, member) == Drop(Reason.UNREADABLE, "Permission denied")
+
+
+def test_an_io_error_is_unreadable(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    members = scan(source).members
+    monkeypatch.setattr(os, "pread", fail)
+    for member in members:
+        assert refused(source, member) == Drop(Reason.UNREADABLE, "Input/output error")
+
+
+def test_short_reads_are_completed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_read = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, count, at: whole_read(fd, min(count, 3), at))
+    members = scan(source).members
+    with Reader(source) as reader:
+        assert [reader.read(m) for m in members] == [b"a photo", b"packed photo" * 9]
+
+
+def test_a_disk_that_gives_less_than_the_size_is_seen(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = scan(source).members
+    monkeypatch.setattr(os, "pread", lambda *_: b"")
+    for member in members:
+        assert refused(source, member).reason is Reason.CHANGED
+
+
+def test_a_handful_of_files_is_open_over_many_containers(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / f"{number}.zip").write_bytes(write_zip(Item(b"a.jpg", b"%d" % number)))
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    members = scan(tmp_path).members
+    before = open_files()
+    with Reader(tmp_path) as reader:
+        for member in members * 50:
+            assert reader.read(member)
+        assert open_files() <= before + 8
+    assert open_files() == before
+
+
+def test_a_closed_reader_opens_again(source: Path) -> None:
+    members = scan(source).members
+    reader = Reader(source)
+    reader.close()
+    assert reader.read(members[1]) == b"packed photo" * 9
+    reader.close()
+
+
+def test_nothing_of_the_users_is_written_to(source: Path) -> None:
+    def state() -> dict[str, tuple[int, int, bytes]]:
+        files = sorted(source.iterdir())
+        return {f.name: (f.stat().st_mtime_ns, f.stat().st_ctime_ns, f.read_bytes()) for f in files}
+
+    before = state()
+    with Reader(source) as reader:
+        for member in scan(source).members:
+            reader.read(member)
+    assert state() == before
