@@ -1,0 +1,30 @@
+"""Who is in which split: groups of photos that must not be parted, and where each group goes.
+
+    rows ──cap──▶ rows ──assign or official──▶ 0 train, 1 validation, 2 test ──▶ leak, deviation
+
+Pure functions of tables; no file is read or written here.
+"""
+
+from fertools.splits.caps import cap
+from fertools.splits.groups import Ties, by_image, by_subject, grouped
+from fertools.splits.measure import Leak, deviation, leak, overlap
+from fertools.splits.official import Half, Official, official
+from fertools.splits.ratios import Ratios
+from fertools.splits.stratify import assign
+
+__all__ = [
+    "Half",
+    "Leak",
+    "Official",
+    "Ratios",
+    "Ties",
+    "assign",
+    "by_image",
+    "by_subject",
+    "cap",
+    "deviation",
+    "grouped",
+    "leak",
+    "official",
+    "overlap",
+]

@@ -1,0 +1,70 @@
+"""Groups: photos that must not be parted, because they show one person or are one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+def by_subject(subjects: Sequence[str | None], keys: Sequence[str]) -> tuple[Ints, list[str]]:
+    """Group rows by person; a photo without a subject is a group of its own.
+
+    Gives the group of each row, int64, (rows,), and the key of each group: `groups` and `order`
+    of `assign`. `keys` are the photos' own, all different.
+
+    Example: ["kim", None, "kim"], ["a", "b", "c"] -> [0, 1, 0], ["subject kim", "photo b"]
+    """
+    names = [
+        f"photo {key}" if subject is None else f"subject {subject}"
+        for subject, key in zip(subjects, keys, strict=True)
+    ]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], dtype=np.int64), list(numbers)
+
+
+def by_image(keys: Sequence[str]) -> tuple[Ints, list[str]]:
+    """Make every photo a group of its own: the leaky kind of split, exact to the photo."""
+    return by_subject([None] * len(keys), keys)
+
+
+class Ties:
+    """Things that belong together, and with all that those belong to.
+
+    Union-find with path halving; the root of a tree is always its smallest member, so that the
+    order of ties does not show in the groups.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._parent = list(range(n))
+
+    def tie(self, a: int, b: int) -> None:
+        """Put the groups of two things together; things are numbers from 0 to n - 1."""
+        low, high = sorted((self._root(a), self._root(b)))
+        self._parent[high] = low
+
+    def groups(self) -> Ints:
+        """Number the groups from 0 in the order of their smallest members; int64, (n,)."""
+        roots = [self._root(thing) for thing in range(len(self._parent))]
+        return np.unique(np.array(roots, dtype=np.int64), return_inverse=True)[1]
+
+    def _root(self, thing: int) -> int:
+        parent = self._parent
+        while parent[thing] != thing:
+            parent[thing] = parent[parent[thing]]
+            thing = parent[thing]
+        return thing
+
+
+def grouped(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
+    """Give the group of each of n things when these pairs are tied, int64, (n,).
+
+    Example: 5, [(3, 1), (4, 3)] -> [0, 1, 2, 1, 1]
+    """
+    ties = Ties(n)
+    for a, b in pairs:
+        ties.tie(a, b)
+    return ties.groups()

@@ -1,0 +1,55 @@
+"""Eight photos that a reader can divide by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fertools.errors import SplitError
+from fertools.splits import Half, Official, Ratios, official, overlap
+
+T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
+ORDER = ["kim", "lee", "cho", "park"]
+#                  kim, in both  lee    cho    park
+GROUPS = np.array([0, 0, 0, 1, 1, 2, 2, 3])
+HALVES = np.array([T, T, V, T, T, T, N, V], dtype=np.int8)
+CLASSES = np.zeros(8, dtype=np.int64)
+EVEN = Ratios(1, 1, 8)
+
+
+def test_training_photos_of_those_in_both_are_left_out() -> None:
+    splits, said = official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
+    assert splits[[0, 1, 6]].tolist() == [-1, -1, -1]
+    assert splits[[2, 7]].tolist() == [2, 2]
+    assert {int(splits[3]), int(splits[5])} == {0, 1}  # lee and cho, one in each
+    assert splits[3] == splits[4]
+    assert said == Official(in_both=1, training=2, validation=1, left_out=3)
+    assert overlap(GROUPS, splits) == 0
+
+
+def test_they_are_only_counted_if_that_is_asked_for() -> None:
+    splits, said = official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1, overlap="report")
+    assert splits[0] == splits[1] != 2
+    assert splits[2] == 2
+    assert said == Official(in_both=1, training=2, validation=1, left_out=1)
+    assert overlap(GROUPS, splits) == 1
+
+
+def test_train_and_validation_keep_their_proportion() -> None:
+    people = np.arange(100)
+    halves = np.array([T] * 90 + [V] * 10, dtype=np.int8)
+    order = [str(i) for i in range(100)]
+    sex = people % 2
+    none = np.zeros(100, dtype=np.int64)
+    splits, _ = official(
+        halves, people, none, Ratios(8, 1, 1), order=order, seed=1, also=sex[:, None]
+    )
+    assert np.bincount(splits).tolist() == [80, 10, 10]
+    assert np.bincount(sex[splits == 1]).tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("half", [T, V])
+def test_one_half_alone_is_refused_with_a_cure(half: Half) -> None:
+    halves = np.full(8, half, dtype=np.int8)
+    with pytest.raises(SplitError, match="add the other folder, or use --split"):
+        official(halves, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
