@@ -29,8 +29,15 @@ class Reason(StrEnum):
     DAMAGED = "damaged"  # the decoder refused the bytes
     NO_LABEL = "no_label"  # neither the name nor the folder says a class
     CLASS_DROPPED = "class_dropped"  # the class is not among those asked for
+    DISPUTED = "disputed"  # the annotators do not agree enough
     NO_FACE = "no_face"
     MANY_FACES = "many_faces"  # with --on-many reject
+    CRASHED = "crashed"  # the decoder or the network died of it
+    TIMED_OUT = "timed_out"  # it took longer than a photo may
+    DUPLICATE = "duplicate"  # with --duplicates drop: the same picture is kept under another name
+    OVERLAP = "overlap"  # with --split official --overlap drop: its person is in both halves
+    UNASSIGNED = "unassigned"  # the user's split file does not say where it belongs
+    CAPPED = "capped"  # beyond --max-per-subject or --max-per-class
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +142,25 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One answer of a detector: a box, and how sure it is (0 to 1)."""
+    """One answer of a detector: a box, how sure it is (0 to 1), and landmarks as in `Crop`."""
 
     box: Box
     confidence: float
+    landmarks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is left of a whole upright photo to tell whether another one is a copy of it.
+
+    hash       32 bytes: 256 bits of which copies share most, to find candidates by
+    thumbnail  4,096 bytes: the photo as 64 × 64 gray values, row by row, to confirm them by
+
+    It is a picture's, not a person's: two photos of one face have nothing in common here.
+    """
+
+    hash: bytes
+    thumbnail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +172,10 @@ class Crop:
     confidence    the detector's
     faces         how many faces were found inside the frame
     width, height pixels of the upright photo
+    landmarks     x, y of right eye, left eye, nose, right and left corner of the mouth, in pixels
+                  of the upright photo, or () where the detector gives none
+    iou           intersection over union of the annotators' box and the detector's, or None
+    fingerprint   of the whole photo, or None where none was asked for
     """
 
     image: bytes
@@ -158,6 +184,9 @@ class Crop:
     faces: int
     width: int
     height: int
+    landmarks: tuple[float, ...] = ()
+    iou: float | None = None
+    fingerprint: Fingerprint | None = None
 
 
 class Split(StrEnum):

@@ -20,14 +20,14 @@ from fertools.cli import cli
 from tests.fakes import photo, photo_name, write_archive
 
 
-def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "fertools", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
-        **options,  # type: ignore[call-overload]
+        cwd=cwd,
     )
 
 
@@ -52,7 +52,7 @@ def test_the_command_lines_defaults_are_pythons() -> None:
     for parameter in cli.commands["build-dataset"].params:
         if parameter.name in defaults and parameter.default is not None:
             given = parameter.default
-            given = () if parameter.multiple and not given else given  # type: ignore[attr-defined]
+            given = () if parameter.multiple and not given else given
             if isinstance(given, (str, int, float, bool, tuple)):
                 assert given == defaults[parameter.name], parameter.name
 

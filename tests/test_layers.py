@@ -27,7 +27,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "shards": GROUND,
     "sample": GROUND,
     "report": GROUND | {"shards"},
-    "build": GROUND | {"archive", "labels", "faces", "splits", "shards", "report"},
+    "build": GROUND | {"fertools", "archive", "labels", "faces", "splits", "shards", "report"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
     "__init__": {"build", "sample", "shards"},

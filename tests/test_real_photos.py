@@ -88,13 +88,14 @@ def test_the_default_crop_is_the_talks(dataset: Path, photos: Path) -> None:
     assert len(loose) == 28
     for row in loose[:5]:
         data = np.frombuffer((photos / row["key"]).read_bytes(), np.uint8)
-        photo = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        photo = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         face = photo[row["y0"] : row["y1"], row["x0"] : row["x1"]]
         crop = cv2.resize(face, (224, 224), interpolation=cv2.INTER_CUBIC)
         want = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
         examples = list(fertools.read_examples(dataset, row["split"]))
         found = [e for e in examples if (e.box.x0, e.box.y0) == (row["x0"], row["y0"])]
         images = [
-            cv2.imdecode(np.frombuffer(e.image, np.uint8), cv2.IMREAD_UNCHANGED) for e in found
+            np.asarray(cv2.imdecode(np.frombuffer(e.image, np.uint8), cv2.IMREAD_UNCHANGED))
+            for e in found
         ]
         assert any(np.array_equal(image, want) for image in images), row["key"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fertools.build.ledger import kept
 from fertools.build.options import SplitRule
 from fertools.labels import ClassMap
-from fertools.splits import assign, leak
+from fertools.splits import assign, by_image, by_subject, leak
 
 
 def divide(
@@ -26,15 +26,20 @@ def divide(
     )
     index = {name: i for i, name in enumerate(classes.names)}
     codes = np.array([index[name] for name in labels.to_pylist()], dtype=np.int64)
-    owners = _groups(people.to_pylist(), keys.to_pylist())
-    groups = owners if rule.split_by == "subject" else [f"photo {k}" for k in keys.to_pylist()]
-    numbers, order = _numbered(groups)
-    chosen = assign(numbers, codes, rule.ratios, order=order, seed=rule.seed)
+    people_of = by_subject(people.to_pylist(), keys.to_pylist())
+    groups, order = people_of
+    also: NDArray[np.int64] | None = np.stack(
+        [_codes(table[name].take(pa.array(rows))) for name in ("sex", "age")], axis=1
+    )
+    if rule.split_by == "image":
+        # As others do it, chance and classes alone: balance would hide how much that leaks.
+        (groups, order), also = by_image(keys.to_pylist()), None
+    chosen = assign(groups, codes, rule.ratios, order=order, seed=rule.seed, also=also)
     splits = np.full(table.num_rows, -1, dtype=np.int8)
     splits[rows] = chosen
     warnings = _absent(classes, set(codes.tolist()))
     if rule.split_by == "image":
-        known, tests = leak(_numbered(owners)[0], chosen)
+        known, tests = leak(people_of[0], chosen)
         warnings += (
             f"--split-by image leaks: {known} of {tests} test photos show a person of train; "
             "figures from this dataset say nothing about new people",
@@ -49,15 +54,7 @@ def _absent(classes: ClassMap, present: set[int]) -> tuple[str, ...]:
     return (f"no example of {', '.join(absent)}: leave such a class out with --drop NAME",)
 
 
-def _groups(people: list[str | None], keys: list[str]) -> list[str]:
-    return [
-        f"person {person}" if person else f"photo {key}"
-        for person, key in zip(people, keys, strict=True)
-    ]
-
-
-def _numbered(names: list[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Number names in the order in which they first come; give the numbers and the names."""
-    order = list(dict.fromkeys(names))
-    number = {name: i for i, name in enumerate(order)}
-    return np.array([number[name] for name in names], dtype=np.int64), order
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Number a column's values, -1 for null."""
+    found = column.combine_chunks().dictionary_encode().indices
+    return np.asarray(found.fill_null(-1), dtype=np.int64)

@@ -6,6 +6,7 @@
     outcome detail                   "kept", or one of data.Reason and a line for a person
     x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, faces found
     width height digest              the upright photo's pixels, SHA-256 of the file's bytes
+    landmarks iou                    where the detector gives them; its box against the annotators'
     split shard index                where its example lies; null for the dropped
 
 It names files and people, so it stays with the builder; the shards are what travels.
@@ -44,7 +45,7 @@ _NAMES: Final = pa.schema(
 )
 
 #: The columns of a part's rows that only lead to its crops.
-_INNER: Final = ("offset", "length")
+_INNER: Final = ("part", "offset", "length", "hash")
 
 
 def begin(catalog: Catalog, rows: pa.Table) -> pa.Table:
@@ -79,7 +80,7 @@ def finish(
         "shard": pa.array(shards, pa.int32(), mask=shards < 0),
         "index": pa.array(indices, pa.int32(), mask=indices < 0),
     }
-    table = table.drop_columns(["part", *_INNER])
+    table = table.drop_columns(list(_INNER))
     for name, column in places.items():
         table = table.append_column(name, column)
     return table.combine_chunks()

@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 
 from fertools.archive import Reader
 from fertools.build.plan import read_part
-from fertools.data import Member, Reason, Unusable
+from fertools.data import Crop, Member, Reason, Unusable
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
-from fertools.shards import RecordWriter, whole_file, write_whole
+from fertools.shards import Place, RecordWriter, whole_file, write_whole
 
 #: The word in the ledger of a member that became an example.
 KEPT: Final = "kept"
@@ -43,9 +43,13 @@ ROWS: Final = pa.schema(
         ("faces", pa.int32()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("landmarks", pa.list_(pa.float32())),
+        ("iou", pa.float32()),
         ("digest", pa.string()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
+        ("hash", pa.binary(32)),
+        ("thumbnail", pa.binary(4096)),
     ]
 )
 
@@ -107,8 +111,10 @@ def loaded(recipe: FaceRecipe) -> Detector:
 
 def read_rows(parts: Sequence[PartFiles]) -> pa.Table:
     """Read the rows of all parts, in their order, with the part's number in a column `part`."""
-    tables = [pq.read_table(files.rows, schema=ROWS) for files in parts]
-    table = pa.concat_tables([ROWS.empty_table(), *tables])
+    # The thumbnails of half a million photos are 2 GB: who needs some reads those.
+    names = [name for name in ROWS.names if name != "thumbnail"]
+    tables = [pq.read_table(files.rows, columns=names) for files in parts]
+    table = pa.concat_tables([ROWS.empty_table().select(names), *tables])
     numbers = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in tables])
     return table.append_column("part", pa.array(numbers, pa.int32()))
 
@@ -126,19 +132,23 @@ def _look(
         return row | {"outcome": str(verdict.drop.reason), "detail": verdict.drop.detail}
     except MemoryError:
         return row | {"outcome": str(Reason.TOO_LARGE), "detail": "more memory than there is"}
-    place = writer.write(crop.image)
-    box = {name: int(getattr(crop.box, name)) for name in ("x0", "y0", "x1", "y1")}
-    return (
-        row
-        | box
-        | {
-            "outcome": KEPT,
-            "detail": "",
-            "confidence": crop.confidence,
-            "faces": crop.faces,
-            "width": crop.width,
-            "height": crop.height,
-            "offset": place.offset,
-            "length": place.length,
-        }
-    )
+    return row | _kept(crop, writer.write(crop.image))
+
+
+def _kept(crop: Crop, place: Place) -> dict[str, Any]:
+    found = crop.fingerprint
+    return {
+        "outcome": KEPT,
+        "detail": "",
+        **{side: int(getattr(crop.box, side)) for side in ("x0", "y0", "x1", "y1")},
+        "confidence": crop.confidence,
+        "faces": crop.faces,
+        "width": crop.width,
+        "height": crop.height,
+        "landmarks": crop.landmarks or None,
+        "iou": crop.iou,
+        "offset": place.offset,
+        "length": place.length,
+        "hash": found and found.hash,
+        "thumbnail": found and found.thumbnail,
+    }

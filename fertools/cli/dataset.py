@@ -1,12 +1,8 @@
-"""The command line: a command parses, calls the function of its name, and prints.
-
-Nothing heavy is imported before a command runs: `fertools --help` answers at once.
-"""
+"""The commands about datasets: each parses, calls the function of its name, and prints."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,21 +10,11 @@ from typing import Any
 import click
 
 import fertools
-from fertools.errors import FertoolsError
 
 _PATH = click.Path(path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(fertools.__version__, message="fertools %(version)s")
-def cli() -> None:
-    """Turn AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
-
-    Everything works on this machine alone: no photo, crop or figure leaves it.
-    """
-
-
-@cli.command("make-sample")
+@click.command("make-sample")
 @click.argument("out", type=_PATH)
 @click.option("--people", default=12, show_default=True, help="How many people to draw.")
 @click.option("--photos", default=336, show_default=True, help="How many photos of them in all.")
@@ -45,7 +31,9 @@ def cli() -> None:
 @click.option("--seed", default=0, show_default=True, help="Same seed, same bytes.")
 def make_sample(out: Path, **options: Any) -> None:
     """Draw an AI-Hub style archive of people who do not exist into OUT, to try things on."""
-    with click.progressbar(length=1, label="drawing", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=1, label="drawing", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
 
         def progress(drawn: int, total: int) -> None:
             bar.length = total
@@ -55,7 +43,7 @@ def make_sample(out: Path, **options: Any) -> None:
     click.echo(str(sample))
 
 
-@cli.command("build-dataset")
+@click.command("build-dataset")
 @click.argument("src", type=_PATH)
 @click.argument("out", type=_PATH)
 @click.option(
@@ -138,7 +126,7 @@ def build_dataset(src: Path, out: Path, **options: Any) -> None:
     click.echo(built.text())
 
 
-@cli.command("stats")
+@click.command("stats")
 @click.argument("path", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def stats(path: Path, as_json: bool) -> None:
@@ -146,28 +134,3 @@ def stats(path: Path, as_json: bool) -> None:
     found = fertools.stats(path)
     text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else found.text()
     click.echo(text)
-
-
-def main() -> None:
-    """Run the command line; whatever the user can put right is one line and exit code 1."""
-    try:
-        cli.main(standalone_mode=False)
-    except FertoolsError as error:
-        _end(str(error), 1)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        _end("stopped; a build goes on where it was by the same command", 130)
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        where = f" (see {context.command_path} --help)" if context else ""
-        _end(" ".join(error.format_message().split()) + where, 1)
-    except BrokenPipeError:
-        # Who reads us has gone: leave nothing for Python to flush at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-
-
-def _end(message: str, code: int) -> None:
-    from fertools.archive import printable  # a name in the message may hold a line break or worse
-
-    click.echo(f"fertools: {printable(message)}", err=True)
-    sys.exit(code)

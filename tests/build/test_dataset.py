@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -34,8 +35,8 @@ def digests(out: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def ledger(out: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = pq.read_table(out / "ledger.parquet").to_pylist()
+def ledger(out: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "ledger.parquet").to_pylist()
     return rows
 
 
@@ -68,7 +69,7 @@ def test_the_ledger_tells_where_every_example_lies(archive: Path, tmp_path: Path
         rows = [row for row in ledger(out) if row["split"] == split]
         assert len(rows) == len(examples)
         for row in rows:
-            found = examples[starts[row["shard"]] + row["index"]]  # type: ignore[index,operator]
+            found = examples[starts[row["shard"]] + row["index"]]
             assert (found.key, found.subject) == (row["key"], row["subject"])
             assert manifest.classes[found.label].name == row["label"]
             assert (found.box.x0, found.box.y1) == (row["x0"], row["y1"])
