@@ -14,13 +14,22 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fertools.errors import OptionError
 from fertools.faces import FaceRecipe
 from fertools.labels import LabelRule
 from fertools.shards import check_dataset_name
 from fertools.splits import Ratios
+
+#: The shares that AI-Hub users mean when they say nothing.
+_SHARES: Final = "80/10/10"
+
+_CHOICES: Final = {
+    "split_by": ("subject", "image"),
+    "overlap": ("drop", "report"),
+    "duplicates": ("keep", "drop"),
+}
 
 _UNITS: Final = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -41,24 +50,53 @@ def parse_size(text: str | int) -> int:
 class SplitRule:
     """How the photos are divided.
 
-    split      shares of train/validation/test, such as "80/10/10"
-    split_by   "subject": nobody is in two splits; "image": the leaky kind, for comparison
-    seed       orders everything that has to be ordered; another seed, other splits
+    split            shares of train/validation/test, such as "80/10/10"; or "official": AI-Hub's
+                     Validation is the test split, its Training gives the other two
+    split_by         "subject": nobody is in two splits; "image": the leaky kind, for comparison
+    split_file       a CSV that says who goes where, instead of shares
+    overlap          with "official": "drop" leaves out of Training who is in Validation as well;
+                     "report" leaves them in both and says so
+    duplicates       "keep" or "drop" the second and later copies of one picture
+    max_per_subject  at most so many photos of a person
+    max_per_class    at most so many photos of a class
+    seed             orders everything that has to be ordered; another seed, other splits
     """
 
-    split: str = "80/10/10"
-    split_by: str = "subject"
+    split: str = _SHARES
+    split_by: Literal["subject", "image"] = "subject"
+    split_file: str | None = None
+    overlap: Literal["drop", "report"] = "drop"
+    duplicates: Literal["keep", "drop"] = "keep"
+    max_per_subject: int | None = None
+    max_per_class: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        Ratios.parse(self.split)
-        if self.split_by not in ("subject", "image"):
-            raise OptionError(f"--split-by {self.split_by}: choose subject or image")
+        if not self.official:
+            Ratios.parse(self.split)
+        for option, allowed in _CHOICES.items():
+            if getattr(self, option) not in allowed:
+                words = " or ".join(allowed)
+                name = option.replace("_", "-")
+                raise OptionError(f"--{name} {getattr(self, option)}: choose {words}")
+        for option in ("max_per_subject", "max_per_class"):
+            most = getattr(self, option)
+            if most is not None and most < 1:
+                raise OptionError(f"--{option.replace('_', '-')} {most}: give 1 or more")
+        if self.split_by == "image" and (self.official or self.split_file):
+            raise OptionError("--split-by image contradicts --split official and --split-file")
+        if self.official and self.split_file:
+            raise OptionError("--split official contradicts --split-file: give one of them")
+
+    @property
+    def official(self) -> bool:
+        """Whether AI-Hub's own halves are kept."""
+        return self.split == "official"
 
     @property
     def ratios(self) -> Ratios:
-        """The shares as numbers that add up to one."""
-        return Ratios.parse(self.split)
+        """The shares as numbers that add up to one; "official" divides Training by 80/10."""
+        return Ratios.parse(_SHARES if self.official else self.split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +106,17 @@ class ShardLayout:
     name         the dataset's name, a letter first: it begins every shard's file name
     shard_size   about how large a shard is, such as "128MB"
     keep_names   put plain keys and subjects into the records instead of pseudonyms
+    augment      altered copies of each training example, made as the talk made them
     """
 
     name: str = "faces"
     shard_size: str = "128MB"
     keep_names: bool = False
+    augment: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.augment <= 99:
+            raise OptionError(f"--augment {self.augment}: give 0 to 99 copies of each example")
         check_dataset_name(self.name)
         parse_size(self.shard_size)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fertools.data import Split
 from fertools.report.census import named
 from fertools.report.table import table
 from fertools.shards import Manifest
@@ -35,7 +36,8 @@ class DatasetReport:
         return "\n\n".join([*blocks, *(f"warning: {warning}" for warning in self.warnings)])
 
     def _splits(self) -> str:
-        splits = self.manifest.splits
+        # A manifest read back has its splits in the alphabet's order.
+        splits = {s: self.manifest.splits[s] for s in Split if s in self.manifest.splits}
         rows: list[tuple[object, ...]] = []
         for entry in self.manifest.classes:
             row = [contents.classes.get(entry.name, 0) for contents in splits.values()]

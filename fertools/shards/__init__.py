@@ -17,13 +17,14 @@ from fertools.shards.manifest import (
     Images,
     LedgerFile,
     Manifest,
+    Proof,
     ShardFile,
     SplitContents,
 )
 from fertools.shards.names import MANIFEST, check_dataset_name, shard_name
 from fertools.shards.plan import plan_shards
 from fertools.shards.reader import read_examples
-from fertools.shards.schema import FEATURES, Example, Feature, Kind
+from fertools.shards.schema import FEATURES, Example, Feature, Kind, features
 from fertools.shards.tfds import dataset_info, features_json, info_files
 from fertools.shards.tfrecord import (
     FRAMING,
@@ -48,6 +49,7 @@ __all__ = [
     "LedgerFile",
     "Manifest",
     "Place",
+    "Proof",
     "RecordWriter",
     "ShardFile",
     "SplitContents",
@@ -56,6 +58,7 @@ __all__ = [
     "dataset_info",
     "decode_example",
     "encode_example",
+    "features",
     "features_json",
     "frame",
     "info_files",

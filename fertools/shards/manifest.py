@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
@@ -112,6 +112,36 @@ class LedgerFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that the splits do not leak, and how true the labels are.
+
+    overlap         people with photos in more than one split
+    ties            pairs of copies found between people; tied people are in one split
+    copies_across   pairs of copies that lie in different splits
+    largest_tie     people in the largest set tied together by copies; 1 where none are
+    deviation       by class, points by which train, validation and test miss their shares
+    random_leak     of so many test photos of a random split (by image, same photos), how many
+                    would have shown a person of train: known, photos
+    agreement       by class: photos with a label record, those whose annotators' majority agrees
+                    with the name, those where all three do
+    unlabelled      photos without a label record, where the archive has records at all
+    unmatched       label records without a photo
+    augmented       altered copies of training examples, which are in no split but train
+    """
+
+    overlap: int = 0
+    ties: int = 0
+    copies_across: int = 0
+    largest_tie: int = 1
+    deviation: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    random_leak: tuple[int, ...] = (0, 0)
+    agreement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    unlabelled: int = 0
+    unmatched: int = 0
+    augmented: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a complete dataset consists of; ValueError where its numbers contradict each other.
 
@@ -122,6 +152,8 @@ class Manifest:
     options    what the build was asked for, without paths
     libraries  the versions of what decided about pixels
     source     a fingerprint of the archive's list of members
+    votes      whether examples hold the annotators' votes
+    proof      what shows that the splits do not leak
     """
 
     fertools: str
@@ -135,6 +167,8 @@ class Manifest:
     options: dict[str, Any]
     libraries: dict[str, str]
     source: str
+    votes: bool = False
+    proof: Proof = field(default_factory=Proof)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -146,9 +180,10 @@ class Manifest:
         if unknown := self.splits.keys() - set(Split):
             raise ValueError(f"splits {sorted(unknown)} are not among {[*map(str, Split)]}")
         in_splits = sum(split.records for split in self.splits.values())
-        if not (in_splits == self.counts.kept and self.ledger.rows == self.counts.members):
+        kept = self.counts.kept + self.proof.augmented
+        if not (in_splits == kept and self.ledger.rows == self.counts.members):
             raise ValueError(
-                f"{in_splits} records of {self.counts.kept} kept members, "
+                f"{in_splits} records of {kept} kept members and altered copies, "
                 f"{self.ledger.rows} rows of {self.counts.members} members"
             )
         names = {entry.name for entry in self.classes}
@@ -223,7 +258,7 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         return value
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        names = {field.name for field in fields(kind)}
+        names = {entry.name for entry in fields(kind)}
         if not isinstance(value, dict) or value.keys() != names:
             raise ValueError(f"{where} does not hold exactly {sorted(names)}")
         return kind(**{name: _typed(hints[name], value[name], name) for name in names})

@@ -8,6 +8,8 @@
     age          int64         the decade, 10 to 60; -1 where nothing is known
     box          float32 × 4   x0 y0 x1 y1, pixels of the upright photo, half-open
     confidence   float32       the detector's, 0 to 1
+    votes        int64 × n     how many of annotators and uploader said which of the n classes;
+                               only in a dataset whose archive has label records
 
 One more feature is one more row here and one more field of `Example`.
 """
@@ -55,6 +57,11 @@ FEATURES = (
 )
 
 
+def features(votes: int) -> tuple[Feature, ...]:
+    """Give the table of a dataset whose examples have votes for so many classes, 0 for none."""
+    return (*FEATURES, Feature("votes", Kind.INT64, votes)) if votes else FEATURES
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One crop with its label and where it comes from; ValueError for values that mean nothing.
@@ -70,6 +77,7 @@ class Example:
     age: int
     box: Box
     confidence: float
+    votes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.image:
@@ -81,11 +89,16 @@ class Example:
             raise ValueError(f"{self.key}: {box} is empty or leaves the photo")
         if not 0 <= self.confidence <= 1:
             raise ValueError(f"{self.key}: confidence {self.confidence}, where 0 to 1 is meant")
+        if any(vote < 0 for vote in self.votes):
+            raise ValueError(f"{self.key}: votes {self.votes}, where none can be negative")
 
     def to_bytes(self) -> bytes:
         """Give the tf.train.Example of this example; equal examples give equal bytes."""
         return encode_example(
-            {feature.name: _to_wire(feature, getattr(self, feature.name)) for feature in FEATURES}
+            {
+                feature.name: _to_wire(feature, getattr(self, feature.name))
+                for feature in features(len(self.votes))
+            }
         )
 
     @classmethod
@@ -97,8 +110,10 @@ class Example:
         """
         found = decode_example(data)
         try:
-            values = {f.name: _from_wire(f, found.get(f.name)) for f in FEATURES}
-            return cls(**values | {"box": Box(*values["box"])})
+            table = features(len(found.get("votes", ())))
+            values = {f.name: _from_wire(f, found.get(f.name)) for f in table}
+            votes = tuple(values.get("votes", ()))
+            return cls(**values | {"box": Box(*values["box"]), "votes": votes})
         except ValueError as fault:
             raise DatasetError(f"not an example of this format: {fault}") from fault
 

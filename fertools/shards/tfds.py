@@ -22,7 +22,7 @@ from typing import Any
 from fertools.data import Split
 from fertools.shards.manifest import Manifest, SplitContents
 from fertools.shards.names import TEMPLATE
-from fertools.shards.schema import FEATURES, Feature, Kind
+from fertools.shards.schema import Feature, Kind, features
 from fertools.shards.tfrecord import FRAMING
 
 Json = dict[str, Any]
@@ -56,11 +56,14 @@ def dataset_info(manifest: Manifest) -> Json:
 
 
 def features_json(manifest: Manifest) -> Json:
-    """Give what features.json says: the rows of `schema.FEATURES` in tfds's words."""
+    """Give what features.json says: the rows of `schema.features` in tfds's words."""
     return {
         "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
         "featuresDict": {
-            "features": {feature.name: _feature(feature, manifest) for feature in FEATURES}
+            "features": {
+                feature.name: _feature(feature, manifest)
+                for feature in features(len(manifest.classes) if manifest.votes else 0)
+            }
         },
     }
 

@@ -130,7 +130,9 @@ def test_numbers_that_contradict_each_other_are_refused() -> None:
         replace(TRAIN, records=4)
     with pytest.raises(ValueError, match="3 records, 3 in shards, 2 in classes"):
         replace(TRAIN, classes={"슬픔": 2})
-    with pytest.raises(ValueError, match="3 records of 4 kept members, 5 rows of 6 members"):
+    with pytest.raises(
+        ValueError, match="3 records of 4 kept members and altered copies, 5 rows of 6 members"
+    ):
         replace(MANIFEST, counts=Counts(6, 4, {"no_face": 2}))
     with pytest.raises(ValueError, match="5 rows"):
         replace(MANIFEST, counts=Counts(6, 3, {"no_face": 3}))

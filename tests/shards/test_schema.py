@@ -7,7 +7,7 @@ import pytest
 
 from fertools.data import Box
 from fertools.errors import DatasetError
-from fertools.shards import FEATURES, Example, decode_example, encode_example
+from fertools.shards import FEATURES, Example, decode_example, encode_example, features
 from tests.shards.conftest import example
 
 
@@ -18,8 +18,16 @@ def test_an_example_comes_back_as_it_was() -> None:
 
 def test_the_table_is_what_an_example_holds_and_what_is_written() -> None:
     names = [feature.name for feature in FEATURES]
-    assert names == [field.name for field in fields(Example)]
+    assert [*names, "votes"] == [field.name for field in fields(Example)]
     assert list(decode_example(example(0).to_bytes())) == sorted(names)
+
+
+def test_votes_are_there_where_the_dataset_has_them() -> None:
+    voted = replace(example(0), votes=(3, 0, 1))
+    assert Example.from_bytes(voted.to_bytes()) == voted
+    assert [feature.name for feature in features(3)][-1] == "votes"
+    assert features(3)[-1].length == 3
+    assert features(0) == FEATURES
 
 
 def test_whole_numbers_are_stored_as_the_floats_they_stand_for() -> None:
@@ -40,6 +48,7 @@ def test_whole_numbers_are_stored_as_the_floats_they_stand_for() -> None:
         ({"box": Box(0, 0, 5, float("nan"))}, "leaves the photo"),
         ({"confidence": 1.5}, r"confidence 1\.5"),
         ({"confidence": float("nan")}, "confidence nan"),
+        ({"votes": (1, -1)}, r"votes \(1, -1\)"),
     ],
 )
 def test_values_that_mean_nothing_are_refused(change: dict[str, Any], what: str) -> None:
@@ -60,8 +69,8 @@ def test_values_that_mean_nothing_are_refused(change: dict[str, Any], what: str)
     ],
 )
 def test_a_message_that_is_no_such_example_is_damage(name: str, value: Any, what: str) -> None:
-    features = {**decode_example(example(0).to_bytes())}
-    plain = {n: v[0] if isinstance(v[0], bytes) else v for n, v in features.items()} | {name: value}
+    found = {**decode_example(example(0).to_bytes())}
+    plain = {n: v[0] if isinstance(v[0], bytes) else v for n, v in found.items()} | {name: value}
     data = encode_example({n: v for n, v in plain.items() if v is not None})
     with pytest.raises(DatasetError, match=what):
         Example.from_bytes(data)
@@ -69,6 +78,6 @@ def test_a_message_that_is_no_such_example_is_damage(name: str, value: Any, what
 
 def test_a_feature_of_a_later_version_is_passed_over() -> None:
     whole = example(0)
-    features = decode_example(whole.to_bytes())
-    plain = {n: v[0] if isinstance(v[0], bytes) else v for n, v in features.items()}
-    assert Example.from_bytes(encode_example(plain | {"votes": [1, 2]})) == whole
+    found = decode_example(whole.to_bytes())
+    plain = {n: v[0] if isinstance(v[0], bytes) else v for n, v in found.items()}
+    assert Example.from_bytes(encode_example(plain | {"mood": [1, 2]})) == whole
