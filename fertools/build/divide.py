@@ -1,60 +1,171 @@
-"""Who is in which split: from the ledger's kept rows to one number each."""
+"""Who is in which split: from the kept photos to one number each, and what that rests on.
+
+    kept ──copies──▶ groups that must not be parted ──cap──▶ ──shares | official | file──▶ splits
+
+A person's photos are one group, and people who share a copy of a picture are one group as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.build.ledger import kept
+from fertools.build.copies import Copies
+from fertools.build.kept import Ints, Kept
 from fertools.build.options import SplitRule
-from fertools.labels import ClassMap
-from fertools.splits import assign, by_image, by_subject, leak
+from fertools.build.splitfile import read_splits
+from fertools.data import Drop, Reason
+from fertools.errors import SplitError
+from fertools.labels import official_half
+from fertools.splits import Half, assign, by_image, cap, leak, official, overlap
+
+_HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
 
 
-def divide(
-    table: pa.Table, classes: ClassMap, rule: SplitRule
-) -> tuple[NDArray[np.int8], tuple[str, ...]]:
-    """Give every ledger row its split (0 train, 1 validation, 2 test, -1 dropped) and warnings.
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The splits of the kept photos, and who goes no further.
 
-    A person's photos are one group; a kept photo without a person is a group of its own. Raises
-    SplitError where the photos cannot be divided as asked.
+    splits    int8, (kept,): 0 train, 1 validation, 2 test, -1 left out
+    drops     why each photo that was left out was
+    warnings  what the user should know, a line each
     """
-    rows = kept(table)
-    labels, people, keys = (
-        table[name].take(pa.array(rows)) for name in ("label", "subject", "key")
-    )
-    index = {name: i for i, name in enumerate(classes.names)}
-    codes = np.array([index[name] for name in labels.to_pylist()], dtype=np.int64)
-    people_of = by_subject(people.to_pylist(), keys.to_pylist())
-    groups, order = people_of
-    also: NDArray[np.int64] | None = np.stack(
-        [_codes(table[name].take(pa.array(rows))) for name in ("sex", "age")], axis=1
-    )
+
+    splits: NDArray[np.int8]
+    drops: dict[int, Drop] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def divide(kept: Kept, copies: Copies, names: Sequence[str], rule: SplitRule) -> Division:
+    """Divide the kept photos by a rule; `names` are the classes'.
+
+    Raises SplitError where that cannot be done, OptionError for a split file that cannot be meant.
+    """
+    drops = _conflicts(kept, copies, names)
+    if rule.duplicates == "drop":
+        drops |= _repeats(kept, copies, drops)
+    left = _without(np.arange(len(kept)), drops)
+    drops |= _capped(kept, left, rule)
+    left = _without(left, drops)
+    if not len(left):
+        raise SplitError(
+            f"none of {len(kept)} usable photos is left to divide: ask for less to be left out"
+        )
+    groups, order = copies.groups(kept)
+    splits = np.full(len(kept), -1, dtype=np.int8)
+    splits[left], told = _assigned(kept, left, groups, order, rule)
+    reason = Reason.UNASSIGNED if rule.split_file else Reason.OVERLAP
+    detail = {
+        Reason.UNASSIGNED: "the split file does not name it",
+        Reason.OVERLAP: "its person is in the official Validation too, or it lies in neither half",
+    }[reason]
+    drops |= {int(i): Drop(reason, detail) for i in left[splits[left] < 0]}
+    if not (splits >= 0).any():
+        raise SplitError("no photo came into any split: see the options that leave photos out")
+    return Division(splits, drops, (*told, *_absent(names, kept.classes[splits >= 0])))
+
+
+def _assigned(
+    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+) -> tuple[NDArray[np.int8], list[str]]:
+    """Give the photos that are left their splits, and what there is to say about it."""
+    if rule.split_file:
+        splits = read_splits(Path(rule.split_file), kept)[left]
+        straddling = overlap(groups[left], splits)
+        if straddling:
+            return splits, [
+                f"--split-file puts {straddling} people into more than one split: it leaks"
+            ]
+        return splits, []
+    if rule.official:
+        return _official(kept, left, groups, order, rule)
     if rule.split_by == "image":
         # As others do it, chance and classes alone: balance would hide how much that leaks.
-        (groups, order), also = by_image(keys.to_pylist()), None
-    chosen = assign(groups, codes, rule.ratios, order=order, seed=rule.seed, also=also)
-    splits = np.full(table.num_rows, -1, dtype=np.int8)
-    splits[rows] = chosen
-    warnings = _absent(classes, set(codes.tolist()))
-    if rule.split_by == "image":
-        known, tests = leak(people_of[0], chosen)
-        warnings += (
+        keys = [kept.keys[i] for i in left]
+        own, each = by_image(keys)
+        splits = assign(own, kept.classes[left], rule.ratios, order=each, seed=rule.seed)
+        known, tests = leak(kept.people[left], splits)
+        return splits, [
             f"--split-by image leaks: {known} of {tests} test photos show a person of train; "
-            "figures from this dataset say nothing about new people",
-        )
-    return splits, warnings
+            "figures from this dataset say nothing about new people"
+        ]
+    splits = assign(
+        groups[left],
+        kept.classes[left],
+        rule.ratios,
+        order=order,
+        seed=rule.seed,
+        also=kept.also[left],
+    )
+    return splits, []
 
 
-def _absent(classes: ClassMap, present: set[int]) -> tuple[str, ...]:
-    absent = [name for i, name in enumerate(classes.names) if i not in present]
+def _official(
+    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+) -> tuple[NDArray[np.int8], list[str]]:
+    halves = np.array([_HALVES[official_half(kept.keys[i])] for i in left], dtype=np.int8)
+    splits, found = official(
+        halves,
+        groups[left],
+        kept.classes[left],
+        rule.ratios,
+        order=order,
+        seed=rule.seed,
+        also=kept.also[left],
+        overlap=rule.overlap,
+    )
+    if not found.in_both:
+        return splits, []
+    fate = "left out of" if rule.overlap == "drop" else "left in"
+    return splits, [
+        f"{found.in_both} people are in both official halves: their {found.training} photos in "
+        f"Training are {fate} train and validation, their {found.validation} in Validation are test"
+    ]
+
+
+def _conflicts(kept: Kept, copies: Copies, names: Sequence[str]) -> dict[int, Drop]:
+    """Drop pictures that lie there under different classes: no one can say which is true."""
+    drops: dict[int, Drop] = {}
+    for one, other in copies.conflicting(kept):
+        for this, that in ((one, other), (other, one)):
+            detail = f"the same picture is {names[kept.classes[that]]} as {kept.keys[that]}"
+            drops.setdefault(this, Drop(Reason.CONFLICTING_LABEL, detail))
+    return drops
+
+
+def _repeats(kept: Kept, copies: Copies, dropped: dict[int, Drop]) -> dict[int, Drop]:
+    return {
+        later: Drop(Reason.DUPLICATE, f"the same picture as {kept.keys[first]}")
+        for later, first in copies.repeats(kept, dropped).items()
+    }
+
+
+def _capped(kept: Kept, left: Ints, rule: SplitRule) -> dict[int, Drop]:
+    stays = cap(
+        kept.people[left],
+        kept.classes[left],
+        [kept.keys[i] for i in left],
+        seed=rule.seed,
+        max_per_subject=rule.max_per_subject,
+        max_per_class=rule.max_per_class,
+    )
+    return {
+        int(i): Drop(Reason.CAPPED, "beyond --max-per-subject or --max-per-class")
+        for i in left[~stays]
+    }
+
+
+def _without(rows: Ints, drops: dict[int, Drop]) -> Ints:
+    return rows[~np.isin(rows, list(drops))]
+
+
+def _absent(names: Sequence[str], present: Ints) -> tuple[str, ...]:
+    seen = set(present.tolist())
+    absent = [name for i, name in enumerate(names) if i not in seen]
     if not absent:
         return ()
     return (f"no example of {', '.join(absent)}: leave such a class out with --drop NAME",)
-
-
-def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Number a column's values, -1 for null."""
-    found = column.combine_chunks().dictionary_encode().indices
-    return np.asarray(found.fill_null(-1), dtype=np.int64)

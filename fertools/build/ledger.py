@@ -2,19 +2,19 @@
 
     key container bytes              which member
     subject sex age emotion place stamp shot     what its name says
-    label                            its class in this dataset
+    label votes                      its class in this dataset; who said which class, where known
     outcome detail                   "kept", or one of data.Reason and a line for a person
     x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, faces found
     width height digest              the upright photo's pixels, SHA-256 of the file's bytes
     landmarks iou                    where the detector gives them; its box against the annotators'
-    split shard index                where its example lies; null for the dropped
+    split shard index copies         where its example lies, and how many altered copies of it
 
 It names files and people, so it stays with the builder; the shards are what travels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.build.catalog import Catalog
-from fertools.build.parts import KEPT
-from fertools.data import Drop, Split
+from fertools.build.kept import Ints
+from fertools.data import Box, Drop, Split
+from fertools.faces import iou
 
 LEDGER: Final = "ledger.parquet"
 
@@ -41,6 +42,7 @@ _NAMES: Final = pa.schema(
         ("stamp", pa.string()),
         ("shot", pa.int32()),
         ("label", pa.string()),
+        ("votes", pa.list_(pa.int64())),
     ]
 )
 
@@ -61,34 +63,41 @@ def begin(catalog: Catalog, rows: pa.Table) -> pa.Table:
     table = _named(catalog)
     for name in looked.column_names:
         column = looked[name]
+        if name == "iou":
+            column = pa.array(_ious(catalog, looked), pa.float32())
         if name in ("outcome", "detail"):
             column = pa.array(_fated(catalog.fates, column.to_pylist(), name), pa.string())
         table = table.append_column(name, column)
     return table
 
 
+def drop(table: pa.Table, drops: Mapping[int, Drop]) -> pa.Table:
+    """Give the ledger with rows, by their positions, dropped after they were kept."""
+    for name in ("outcome", "detail"):
+        column = table[name].to_pylist()
+        for row, why in drops.items():
+            column[row] = str(why.reason) if name == "outcome" else why.detail
+        table = table.set_column(table.column_names.index(name), name, pa.array(column))
+    return table
+
+
 def finish(
-    table: pa.Table,
-    splits: NDArray[np.int8],
-    shards: NDArray[np.int64],
-    indices: NDArray[np.int64],
+    table: pa.Table, splits: NDArray[np.int8], places: tuple[Ints, Ints], augment: int
 ) -> pa.Table:
-    """Add where each kept member's example lies; -1 in the three arrays means nowhere."""
+    """Add where each kept member's example lies; -1 in the arrays means nowhere."""
     words = [*Split, None]
-    places = {
+    shards, indices = places
+    altered = np.where(splits == 0, augment, 0)
+    columns = {
         "split": pa.array([words[s] for s in splits.tolist()], pa.string()),
         "shard": pa.array(shards, pa.int32(), mask=shards < 0),
         "index": pa.array(indices, pa.int32(), mask=indices < 0),
+        "copies": pa.array(altered, pa.int32(), mask=splits < 0),
     }
     table = table.drop_columns(list(_INNER))
-    for name, column in places.items():
+    for name, column in columns.items():
         table = table.append_column(name, column)
     return table.combine_chunks()
-
-
-def kept(table: pa.Table) -> NDArray[np.int64]:
-    """Give the positions of the rows that became examples."""
-    return np.flatnonzero(table["outcome"].to_numpy(zero_copy_only=False) == KEPT)
 
 
 def encode(table: pa.Table) -> bytes:
@@ -96,6 +105,20 @@ def encode(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
+
+
+def _ious(catalog: Catalog, looked: pa.Table) -> list[float | None]:
+    """Hold the detector's box against the annotators', where a part has not done it already."""
+    found: list[float | None] = looked["iou"].to_pylist()
+    if not catalog.voted:
+        return found
+    sides = zip(*(looked[side].to_pylist() for side in ("x0", "y0", "x1", "y1")), strict=True)
+    for i, edges in enumerate(sides):
+        if edges[0] is None or found[i] is not None:
+            continue
+        box = catalog.box(i)
+        found[i] = iou(box, Box(*edges)) if box else None
+    return found
 
 
 def _named(catalog: Catalog) -> pa.Table:
@@ -106,6 +129,10 @@ def _named(catalog: Catalog) -> pa.Table:
         "container": [_text(m.container) for m in members],
         "bytes": [m.size for m in members],
         **{f: [getattr(label, f) for label in labels] for f in _NAMES.names[3:10]},
+        "votes": [
+            catalog.votes(i) if catalog.voted and not isinstance(fate, Drop) else None
+            for i, fate in enumerate(catalog.fates)
+        ],
         "label": [None if isinstance(fate, Drop) else names[fate] for fate in catalog.fates],
     }
     return pa.table([pa.array(columns[f.name], f.type) for f in _NAMES], schema=_NAMES)

@@ -7,7 +7,7 @@ container: adding a zip to the archive adds parts and leaves the others as they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
@@ -17,13 +17,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.ipc
 
-from fertools.data import Member, Packed
+from fertools.data import Box, Member, Packed
 from fertools.shards import whole_file
 
 #: At most this many members a part: about ten seconds of one core, so that a kill costs little.
 _LARGEST: Final = 256
 #: At least this many: below it, opening files costs more than the photos.
 _SMALLEST: Final = 4
+
+Boxes = Mapping[str, Box]
 
 _SCHEMA: Final = pa.schema(
     [
@@ -36,6 +38,7 @@ _SCHEMA: Final = pa.schema(
         ("packed_size", pa.int64()),
         ("method", pa.int16()),
         ("crc", pa.int64()),
+        ("annotated", pa.list_(pa.float64())),
     ]
 )
 
@@ -54,28 +57,32 @@ def cut(members: Sequence[Member]) -> list[list[Member]]:
     return parts
 
 
-def fingerprint(recipe: str, members: Sequence[Member]) -> str:
-    """Name a part by all that its bytes depend on: how faces are cut, and the members' identity."""
+def fingerprint(recipe: str, members: Sequence[Member], boxes: Boxes) -> str:
+    """Name a part by all its bytes depend on: how faces are cut, members' identity, their boxes."""
     digest = blake2b(recipe.encode(), digest_size=16)
     for member in members:
         crc = member.packed.crc if member.packed else member.modified
-        digest.update(f"\0{member.key}\0{member.size}\0{crc}".encode("utf-8", "surrogatepass"))
+        text = f"\0{member.key}\0{member.size}\0{crc}\0{boxes.get(member.key, '')}"
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def write_plan(path: Path, parts: Sequence[Sequence[Member]]) -> None:
-    """Write the parts so that `read_part` finds them by number."""
+def write_plan(path: Path, parts: Sequence[Sequence[Member]], boxes: Boxes) -> None:
+    """Write the parts so that `read_part` finds them by number.
+
+    boxes   the annotators' box by a member's key, where it shall be the crop's
+    """
     with whole_file(path) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
         for members in parts:
-            columns = zip(*map(_row, members), strict=True)
+            columns = zip(*(_row(member, boxes) for member in members), strict=True)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
 
 
-def read_part(path: Path, number: int) -> Iterator[Member]:
-    """Yield the members of one part."""
+def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
+    """Yield the members of one part, each with the annotators' box if that shall be the crop's."""
     for row in _opened(path, path.stat().st_mtime_ns).get_batch(number).to_pylist():
-        yield _member(row)
+        yield _member(row), Box(*row["annotated"]) if row["annotated"] else None
 
 
 @lru_cache(maxsize=1)
@@ -83,14 +90,12 @@ def _opened(path: Path, _modified: int) -> Any:
     return pa.ipc.open_file(pa.memory_map(str(path)))
 
 
-def _row(member: Member) -> tuple[Any, ...]:
-    packed = member.packed
+def _row(member: Member, boxes: Boxes) -> tuple[Any, ...]:
+    packed, box = member.packed, boxes.get(member.key)
     where = (packed.offset, packed.size, packed.method, packed.crc) if packed else (None,) * 4
-    return (*_text(member), member.path, member.size, member.modified, *where)
-
-
-def _text(member: Member) -> tuple[str, str]:
-    return member.key, member.container
+    edges = box and (box.x0, box.y0, box.x1, box.y1)
+    own = (member.key, member.container, member.path, member.size, member.modified)
+    return (*own, *where, edges)
 
 
 def _member(row: dict[str, Any]) -> Member:

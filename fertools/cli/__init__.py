@@ -6,12 +6,15 @@ Nothing heavy is imported before a command runs: `fertools --help` answers at on
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 import click
 
 import fertools
-from fertools.cli.dataset import build_dataset, make_sample, stats
+from fertools.cli.dataset import build_dataset, make_sample, stats, verify
+from fertools.cli.training import evaluate, export, predict
 from fertools.errors import FertoolsError
 
 
@@ -24,18 +27,28 @@ def cli() -> None:
     """
 
 
-for command in (make_sample, build_dataset, stats):
+for command in (make_sample, build_dataset, stats, verify, evaluate, predict, export):
     cli.add_command(command)
+
+
+class _Ended(KeyboardInterrupt):
+    """Somebody else than Ctrl-C asked for an end: `kill`, a scheduler, a terminal that closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def main() -> None:
     """Run the command line; whatever the user can put right is one line and exit code 1."""
+    _listen()
     try:
         cli.main(standalone_mode=False)
     except FertoolsError as error:
         _end(str(error), 1)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        _end("stopped; a build goes on where it was by the same command", 130)
+    except (KeyboardInterrupt, click.exceptions.Abort) as stop:
+        number = stop.number if isinstance(stop, _Ended) else signal.SIGINT
+        _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" (see {context.command_path} --help)" if context else ""
@@ -44,6 +57,19 @@ def main() -> None:
         # Who reads us has gone: leave nothing for Python to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _listen() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with their own exit codes."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise _Ended(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup has SIGHUP ignored, and means it.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _end(message: str, code: int) -> None:

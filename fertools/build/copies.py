@@ -1,0 +1,115 @@
+"""Copies of one picture under several names, and the people whom they tie together.
+
+The same zip lies in the archive twice, a cloud drive wrote `name (1).jpg`, somebody uploaded a
+brightened picture as another person: whoever is in train would be in test as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fertools.build.kept import Ints, Kept
+from fertools.build.parts import PartFiles
+from fertools.splits import find_copies, grouped
+
+#: From so many people in one set on, a chain of copies is worth a warning.
+_MANY: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Pairs of kept photos, by their numbers, that show one picture; int64, (pairs, 2)."""
+
+    pairs: Ints
+
+    @classmethod
+    def find(cls, kept: Kept, parts: Sequence[PartFiles], table: pa.Table) -> Copies:
+        """Find the pairs by digest and by picture; pictures are compared between people only."""
+        pictures = _Thumbnails(parts, table, kept.rows)
+        return cls(find_copies(kept.hashes, kept.digests, kept.people, pictures))
+
+    def people(self, kept: Kept) -> Ints:
+        """Give the pairs between different people, as people; int64, (ties, 2)."""
+        ends: Ints = kept.people[self.pairs]
+        ties: Ints = ends[ends[:, 0] != ends[:, 1]]
+        return ties
+
+    def groups(self, kept: Kept) -> tuple[Ints, list[str]]:
+        """Group the photos by person, people who share a picture together; what `assign` takes.
+
+        A group's key is the first of its people's, so that it does not hang on the order of rows.
+        """
+        group_of = grouped(len(kept.order), map(tuple, self.people(kept).tolist()))
+        keys: dict[int, str] = {}
+        for person, group in enumerate(group_of.tolist()):
+            keys[group] = min(keys.get(group, kept.order[person]), kept.order[person])
+        return group_of[kept.people], [keys[group] for group in range(len(keys))]
+
+    def largest(self, kept: Kept) -> int:
+        """Count the people in the largest set that is tied together: 1 where nobody is."""
+        group_of = grouped(len(kept.order), map(tuple, self.people(kept).tolist()))
+        return int(np.bincount(group_of, minlength=1).max())
+
+    def conflicting(self, kept: Kept) -> list[tuple[int, int]]:
+        """Give the pairs whose two names say different classes."""
+        classes = kept.classes[self.pairs]
+        return [(a, b) for a, b in self.pairs[classes[:, 0] != classes[:, 1]].tolist()]
+
+    def repeats(self, kept: Kept, dropped: Collection[int]) -> dict[int, int]:
+        """Give every photo but one of each picture, and the one: the first by its key."""
+        group_of = grouped(len(kept), map(tuple, self.pairs.tolist()))
+        first: dict[int, int] = {}
+        later = {}
+        tied = [i for i in np.unique(self.pairs).tolist() if i not in dropped]
+        for i in sorted(tied, key=kept.keys.__getitem__):
+            original = first.setdefault(int(group_of[i]), i)
+            if original != i:
+                later[i] = original
+        return later
+
+    def warnings(self, kept: Kept) -> tuple[str, ...]:
+        """Say what the user should know of ties, a line each."""
+        largest, ties = self.largest(kept), len(self.people(kept))
+        if largest < _MANY:
+            return ()
+        return (
+            f"{largest} people are tied together by {ties} copies of each other's pictures and "
+            "go into one split: look at them in the ledger before you trust the subjects",
+        )
+
+    def across(self, splits: NDArray[np.int8]) -> int:
+        """Count the pairs whose two photos are in different splits."""
+        ends = splits[self.pairs]
+        return int(((ends >= 0).all(axis=1) & (ends[:, 0] != ends[:, 1])).sum())
+
+
+class _Thumbnails:
+    """The pictures of kept photos, 64 × 64 gray values each, read from the parts when asked for."""
+
+    def __init__(self, parts: Sequence[PartFiles], table: pa.Table, rows: Ints) -> None:
+        numbers = table["part"].combine_chunks()
+        looked = np.flatnonzero(np.asarray(numbers.is_valid()))
+        part = np.asarray(numbers.fill_null(-1))
+        # The rows of a part follow each other among those that were looked at.
+        starts = np.searchsorted(part[looked], np.arange(len(parts)))
+        self._part = part[rows]
+        self._row = np.searchsorted(looked, rows) - starts[self._part]
+        self._files = parts
+
+    def __call__(self, photos: Ints) -> NDArray[np.uint8]:
+        """Give the pictures of these photos; uint8, (photos, 64, 64)."""
+        found = np.zeros((len(photos), 64, 64), np.uint8)
+        owners = self._part[photos]
+        for part in np.unique(owners).tolist():
+            column = pq.read_table(self._files[part].rows, columns=["thumbnail"])["thumbnail"]
+            for at in np.flatnonzero(owners == part).tolist():
+                picture = column[int(self._row[photos[at]])].as_py()
+                found[at] = np.frombuffer(picture, np.uint8).reshape(64, 64)
+        return found

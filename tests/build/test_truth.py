@@ -1,0 +1,247 @@
+"""True labels and splits that cannot leak, through the whole build with a fake detector."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import fertools
+from fertools.errors import OptionError, SplitError
+from fertools.report import DatasetReport
+from tests.fakes import BrightSpot, person, photo, photo_name, write_archive
+
+LOOK = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
+
+
+def build(source: Path, out: Path, **options: Any) -> DatasetReport:
+    return fertools.build_dataset(source, out, **LOOK | options)  # type: ignore[arg-type]
+
+
+def ledger(out: Path) -> dict[str, dict[str, Any]]:
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    return {row["key"].rpartition("/")[2]: row for row in rows}
+
+
+def record(name: str, *votes: str) -> dict[str, Any]:
+    boxes = {"minX": 10, "minY": 8, "maxX": 40, "maxY": 40}
+    blocks = {
+        f"annot_{who}": {"faceExp": vote, "boxes": boxes}
+        for who, vote in zip("ABC", votes, strict=True)
+    }
+    return {"filename": name, "faceExp_uploader": name.split("_")[3], **blocks}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Nine people, one photo each in 기쁨 and 불안; annotators doubt some 불안."""
+    source = write_archive(tmp_path / "src", people=9, shots=1, emotions=("기쁨", "불안"))
+    records = [record(photo_name(who, "기쁨", 0), "기쁨", "기쁨", "기쁨") for who in range(9)]
+    for who in range(8):  # the ninth has no record
+        votes = ("불안",) * 3 if who < 2 else ("슬픔", "슬픔", "불안")
+        votes = ("불안", "슬픔", "알수없음") if who == 7 else votes
+        records.append(record(photo_name(who, "불안", 0), *votes))
+    records.append(record("nobody_여_20_불안_도심 환경_20210101120000-008-001.jpg", *["불안"] * 3))
+    home = source / "[라벨]EMOIMG_불안_TRAIN"
+    home.mkdir()
+    text = json.dumps(records, ensure_ascii=False)
+    (home / "img_emotion_training_data(불안).json").write_text(text, encoding="utf-8-sig")
+    return source
+
+
+def test_the_majority_overrules_the_name_and_the_disputed_are_rows(
+    labelled: Path, tmp_path: Path
+) -> None:
+    report = build(labelled, tmp_path / "out", labels="majority")
+    rows = ledger(tmp_path / "out")
+    assert Counter(row["label"] for row in rows.values() if row["split"]) == {
+        "기쁨": 9,
+        "불안": 2,
+        "슬픔": 5,
+    }
+    disputed = rows[photo_name(7, "불안", 0)]
+    assert disputed["outcome"] == "disputed"
+    assert "슬픔" in disputed["detail"]
+    assert rows[photo_name(8, "불안", 0)]["outcome"] == "disputed"
+    assert rows[photo_name(3, "불안", 0)]["emotion"] == "불안"
+    assert report.manifest.proof.agreement == {"기쁨": (9, 9, 9), "불안": (8, 2, 2)}
+    assert (report.manifest.proof.unlabelled, report.manifest.proof.unmatched) == (1, 1)
+
+
+def test_disputed_photos_may_keep_the_names_label(labelled: Path, tmp_path: Path) -> None:
+    report = build(labelled, tmp_path / "out", labels="unanimous", disputed="keep")
+    assert report.manifest.counts.dropped == {"label_file": 1}
+    assert {row["label"] for row in ledger(tmp_path / "out").values()} == {"기쁨", "불안", None}
+
+
+def test_votes_go_into_the_examples_and_the_ledger(labelled: Path, tmp_path: Path) -> None:
+    report = build(labelled, tmp_path / "out", keep_names=True)
+    assert report.manifest.votes
+    votes = {e.key.rpartition("/")[2]: e.votes for e in fertools.read_examples(tmp_path / "out")}
+    assert votes[photo_name(0, "불안", 0)] == (0, 0, 0, 4, 0, 0, 0)
+    assert votes[photo_name(4, "불안", 0)] == (0, 0, 0, 2, 0, 2, 0)
+    assert votes[photo_name(8, "불안", 0)] == (0,) * 7
+    assert ledger(tmp_path / "out")[photo_name(4, "불안", 0)]["votes"] == [0, 0, 0, 2, 0, 2, 0]
+    features = json.loads((tmp_path / "out" / "features.json").read_text("utf-8"))
+    shape = features["featuresDict"]["features"]["votes"]["tensor"]["shape"]
+    assert shape == {"dimensions": ["7"]}
+
+
+def test_an_archive_without_records_has_no_votes(tmp_path: Path) -> None:
+    report = build(write_archive(tmp_path / "src"), tmp_path / "out")
+    assert not report.manifest.votes
+    assert next(iter(fertools.read_examples(tmp_path / "out"))).votes == ()
+
+
+def test_people_who_share_a_picture_are_never_parted(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src", people=12)
+    home = source / "again"
+    home.mkdir()
+    for who in range(0, 12, 2):  # six pairs of people tied by one picture each
+        (home / photo_name(who, "기쁨", 7)).write_bytes(photo(seed=5000 + who))
+        (home / photo_name(who + 1, "기쁨", 7)).write_bytes(photo(seed=5000 + who))
+    report = build(source, tmp_path / "out", split="50/25/25")
+    homes: dict[str, set[str]] = {}
+    for row in ledger(tmp_path / "out").values():
+        homes.setdefault(row["subject"], set()).add(row["split"])
+    assert all(homes[person(who)] == homes[person(who + 1)] for who in range(0, 12, 2))
+    assert (report.manifest.proof.ties, report.manifest.proof.copies_across) == (6, 0)
+    assert report.manifest.proof.overlap == 0
+    assert report.manifest.proof.largest_tie == 2
+
+
+def test_duplicates_may_be_dropped(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    (source / "again").mkdir()
+    name = photo_name(3, "기쁨", 0)
+    original = next(source.rglob(name))
+    (source / "again" / name.replace(".jpg", " (1).jpg")).write_bytes(original.read_bytes())
+    assert build(source, tmp_path / "kept").manifest.counts.kept == 61
+    report = build(source, tmp_path / "dropped", duplicates="drop")
+    assert report.manifest.counts.dropped == {"duplicate": 1}
+    row = ledger(tmp_path / "dropped")[name.replace(".jpg", " (1).jpg")]
+    assert (row["outcome"], name in row["detail"], row["split"]) == ("duplicate", True, None)
+
+
+def test_one_picture_under_two_classes_is_listed_twice_and_used_never(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    original = next(source.rglob(photo_name(3, "기쁨", 0)))
+    (original.parent / photo_name(3, "분노", 9)).write_bytes(original.read_bytes())
+    report = build(source, tmp_path / "out")
+    assert report.manifest.counts.dropped == {"conflicting_label": 2}
+    rows = ledger(tmp_path / "out")
+    assert "분노" in rows[photo_name(3, "기쁨", 0)]["detail"]
+    assert "기쁨" in rows[photo_name(3, "분노", 9)]["detail"]
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> Path:
+    """Ten people in Training; two of them and three others in Validation."""
+    source = write_archive(tmp_path / "src")
+    home = source / "2.Validation" / "[원천]EMOIMG_기쁨_VALID"
+    home.mkdir(parents=True)
+    for who in (0, 1, 20, 21, 22):
+        for emotion in ("기쁨", "당황", "분노"):
+            name = photo_name(who, emotion, 30)
+            (home / name).write_bytes(photo(seed=9000 + 10 * who + len(emotion) + ord(emotion[0])))
+    return source
+
+
+def test_the_official_split_moves_out_who_is_in_both_halves(halves: Path, tmp_path: Path) -> None:
+    report = build(halves, tmp_path / "out", split="official")
+    rows = list(ledger(tmp_path / "out").values())
+    assert {r["split"] for r in rows if "VALID" in r["container"]} == {"test"}
+    assert {r["split"] for r in rows if "TRAIN" in r["container"]} == {"train", "validation", None}
+    left_out = [row for row in rows if row["outcome"] == "overlap"]
+    assert {row["subject"] for row in left_out} == {person(0), person(1)}
+    assert len(left_out) == 12
+    assert report.manifest.proof.overlap == 0
+    assert any("2 people are in both official halves" in w for w in report.warnings)
+
+
+def test_the_official_overlap_may_stay_and_is_reported(halves: Path, tmp_path: Path) -> None:
+    report = build(halves, tmp_path / "out", split="official", overlap="report")
+    assert report.manifest.counts.kept == 75
+    assert report.manifest.proof.overlap == 2
+    assert "people in more than one split: 2" in report.text()
+
+
+def test_a_written_split_gives_the_same_split_to_others(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    build(source, tmp_path / "one", seed=5, split="60/20/20")
+    build(source, tmp_path / "two", split_file=str(tmp_path / "one" / "splits.csv"))
+    one, two = ledger(tmp_path / "one"), ledger(tmp_path / "two")
+    assert {k: r["split"] for k, r in one.items()} == {k: r["split"] for k, r in two.items()}
+    assert str(tmp_path) not in (tmp_path / "two" / "metadata.json").read_text("utf-8")
+
+
+def test_a_split_file_may_leave_photos_out_and_leak(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    lines = ["name,split", f"{photo_name(1, '기쁨', 0)},train", f"{photo_name(1, '당황', 0)},test"]
+    lines += [f"{photo_name(2, '기쁨', 0)},val"]
+    (tmp_path / "s.csv").write_text("\n".join(lines), encoding="utf-8")
+    report = build(source, tmp_path / "out", split_file=str(tmp_path / "s.csv"))
+    assert report.manifest.counts.dropped == {"unassigned": 57}
+    assert report.manifest.proof.overlap == 1
+    assert any("1 people into more than one split" in w for w in report.warnings)
+
+
+def test_caps_hold_and_do_not_hang_on_the_order_of_files(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    report = build(source, tmp_path / "out", max_per_subject=3, max_per_class=8)
+    rows = [row for row in ledger(tmp_path / "out").values() if row["split"]]
+    assert max(Counter(row["subject"] for row in rows).values()) == 3
+    assert Counter(row["label"] for row in rows) == {"기쁨": 8, "당황": 8, "분노": 8}
+    assert report.manifest.counts.dropped == {"capped": 36}
+
+
+def test_altered_copies_are_of_train_alone(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    plain = build(source, tmp_path / "plain").manifest
+    report = build(source, tmp_path / "out", augment=2, shard_size="4KB")
+    splits = report.manifest.splits
+    assert splits["train"].records == 3 * plain.splits["train"].records
+    assert splits["test"].records == plain.splits["test"].records
+    assert report.manifest.proof.augmented == 2 * plain.splits["train"].records
+    assert report.manifest.counts.kept == 60
+    keys = [e.key for e in fertools.read_examples(tmp_path / "out", "train")]
+    originals = {key for key in keys if "+" not in key}
+    assert Counter(key.partition("+")[0] for key in keys) == dict.fromkeys(originals, 3)
+    assert originals == {e.key for e in fertools.read_examples(tmp_path / "plain", "train")}
+    examples = list(fertools.read_examples(tmp_path / "out", "train"))
+    assert len({e.image for e in examples if "+" in e.key}) == 2 * len(originals)
+    rows = [row for row in ledger(tmp_path / "out").values() if row["split"] == "train"]
+    assert {row["copies"] for row in rows} == {2}
+    starts = [0]
+    for shard in splits["train"].shards:
+        starts.append(starts[-1] + shard.records)
+    for row in rows:
+        assert "+" not in examples[starts[row["shard"]] + row["index"]].key
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"split": "official", "split_by": "image"}, "contradict"),
+        ({"split": "official", "split_file": "x.csv"}, "contradict"),
+        ({"max_per_class": 0}, "--max-per-class 0"),
+        ({"duplicates": "some"}, "keep or drop"),
+        ({"augment": -1}, "--augment -1"),
+        ({"labels": "two"}, "two"),
+        ({"split_file": "nowhere.csv"}, "cannot be read"),
+    ],
+)
+def test_options_that_contradict_are_refused(
+    tmp_path: Path, options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(OptionError, match=what):
+        build(write_archive(tmp_path / "src"), tmp_path / "out", **options)
+
+
+def test_official_needs_both_halves(tmp_path: Path) -> None:
+    with pytest.raises(SplitError, match="Training and Validation"):
+        build(write_archive(tmp_path / "src"), tmp_path / "out", split="official")
