@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fertools.archive import Reader
 from fertools.data import Box, Drop, Label, Member, Reason, Unusable
+from fertools.errors import OptionError
 from fertools.labels import (
     Agreement,
     Annotations,
@@ -55,6 +56,11 @@ class Catalog:
         told = annotations or Annotations()
         photos = [member.key for member in members if member.dropped is None]
         rule = rule.resolve(photos)
+        if rule.votes_needed and not len(told):
+            raise OptionError(
+                f"--labels {rule.labels} needs label files, and the archive has none: add "
+                "[라벨]….zip or its folder to SRC, or use --labels name"
+            )
         labels = [Label() if _nameless(member) else rule.label(member.key) for member in members]
         classes = ClassMap.of(rule, {label.emotion for label in labels})
         fates = [

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import fertools
-from fertools.archive import scan
+from fertools.archive import printable, scan
 from fertools.build import ledger
 from fertools.build.assemble import ShardTask, Stage, example_columns
 from fertools.build.catalog import Catalog, read_annotations
@@ -95,7 +95,7 @@ def build_dataset(
     found = scan(source)
     annotations = read_annotations(source, found.members)
     catalog = Catalog.of(found.members, chosen.labels, annotations)
-    told = (*found.warnings, *annotations.problems)
+    told = (*found.warnings, *map(printable, annotations.problems))
     build = _Build(
         source, place, catalog, chosen, detector, workers, quiet, _seconds(photo_seconds)
     )

@@ -1,16 +1,36 @@
-"""What a photo is called: its name's grammar, and the classes that emotions become."""
+"""What a photo is called: its name's grammar, the annotators' votes, the classes of both.
 
-from fertools.labels.classes import CLASS_SETS, ClassMap, LabelRule
+name ──parse_name──▶ Label ─┐
+                            ├─decide──▶ emotion ──ClassMap──▶ class
+label files ──Annotations───┘ record
+"""
+
+from fertools.labels.annotations import Annotations, Joined
+from fertools.labels.classes import CLASS_SETS, LABEL_SOURCES, ClassMap, LabelRule
+from fertools.labels.halves import official_half
 from fertools.labels.name import parse_folder, parse_name
+from fertools.labels.records import LabelRecord, median_box, read_records
+from fertools.labels.votes import Agreement, agreement, decide, vote_counts
 from fertools.labels.words import EMOTIONS, ENGLISH, PLACES
 
 __all__ = [
     "CLASS_SETS",
     "EMOTIONS",
     "ENGLISH",
+    "LABEL_SOURCES",
     "PLACES",
+    "Agreement",
+    "Annotations",
     "ClassMap",
+    "Joined",
+    "LabelRecord",
     "LabelRule",
+    "agreement",
+    "decide",
+    "median_box",
+    "official_half",
     "parse_folder",
     "parse_name",
+    "read_records",
+    "vote_counts",
 ]

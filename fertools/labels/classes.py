@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from fertools.data import Drop, Label, Reason
@@ -22,35 +23,63 @@ _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "�
 
 CLASS_SETS: Final = ("auto", "aihub7", "talk5", "folders")
 
+#: Of three annotators, how many must say the same; 0 asks none of them.
+LABEL_SOURCES: Final = MappingProxyType(
+    {"name": 0, "majority": 2, "unanimous": 3, **{f"at-least:{n}": n for n in (1, 2, 3)}}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """Which classes to build: a set, then classes renamed (and so joined), then classes dropped.
+    """Which classes to build, and who says a photo's: its name or the annotators.
+
+    The classes are a set, then some renamed (and so joined), then some dropped.
 
     classes   one of CLASS_SETS; `auto` is `aihub7`, or `folders` where no photo's name or folder
               is an emotion
     rename    "OLD=NEW" each; OLD in Korean or English; several OLD with one NEW become one class
     drop      class names, after renaming, in Korean or English
+    labels    one of LABEL_SOURCES: the file's name, or as many of three annotators
+    disputed  what becomes of a photo on which they do not agree enough: drop it, or keep the
+              name's label
 
-    Raises OptionError for a set that does not exist or a rename without "=".
+    Raises OptionError for a value that does not exist, a rename without "=", and annotators asked
+    about classes that are folders: they know only the archive's emotions.
     """
 
     classes: str = "auto"
     rename: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    labels: str = "name"
+    disputed: str = "drop"
 
     def __post_init__(self) -> None:
         if self.classes not in CLASS_SETS:
             raise OptionError(f"--classes {self.classes}: choose one of {', '.join(CLASS_SETS)}")
+        if self.labels not in LABEL_SOURCES:
+            raise OptionError(f"--labels {self.labels}: choose one of {', '.join(LABEL_SOURCES)}")
+        if self.disputed not in ("drop", "keep"):
+            raise OptionError(f"--disputed {self.disputed}: choose drop or keep")
+        if self.classes == "folders" and self.votes_needed:
+            raise OptionError(
+                f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
+                "the classes are folders; use --labels name"
+            )
         for pair in self.rename:
             old, equals, new = pair.partition("=")
             if not (old.strip() and equals and new.strip()):
                 raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
 
+    @property
+    def votes_needed(self) -> int:
+        """How many of the three annotators must say the same; 0 where the name decides."""
+        return LABEL_SOURCES[self.labels]
+
     def resolve(self, keys: Sequence[str]) -> LabelRule:
         """Give the rule with `auto` replaced by what these photos' keys call for.
 
-        Raises SourceError where they say nothing at all.
+        Raises SourceError where they say nothing at all, and OptionError where they call for
+        folders and the annotators are asked.
         """
         if self.classes != "auto":
             return self

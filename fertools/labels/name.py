@@ -29,6 +29,8 @@ _FULL: Final = re.compile(
 )
 _SHORT: Final = re.compile(_WHO + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII)
 
+_COPY_AT_END: Final = re.compile(_COPY + r"\Z", re.ASCII)
+
 
 def parse_name(name: str) -> Label | None:
     """Read the label out of a photo's name, or give None where it follows neither form.
@@ -38,9 +40,7 @@ def parse_name(name: str) -> Label | None:
 
     Example: "kim_남_20_행복_20210202.jpg" -> Label(emotion="기쁨", subject="kim", sex="남", …)
     """
-    if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
-    stem = name.rpartition("/")[2].rpartition(".")[0]
+    stem = base_name(name).rpartition(".")[0]
     found = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
     if found is None:
         return None
@@ -55,6 +55,25 @@ def parse_name(name: str) -> Label | None:
         stamp=fields["stamp"],
         shot=None if shot is None else int(shot),
     )
+
+
+def base_name(name: str) -> str:
+    """Give a name in NFC without the folders before it."""
+    name = name.rpartition("/")[2]
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def forgiven(base: str) -> str:
+    """Give what is left of a base name when all that tools do to names is forgiven.
+
+    Example: "교통&이동수단-1 (2).JPG" -> "교통_이동수단-1.jpg", as of "교통_이동수단-1.jpg" itself
+
+    An `&` counts as `_`, the ending's case and a cloud drive's copy number count for nothing.
+    """
+    stem, dot, ending = base.rpartition(".")
+    if stem.endswith(")"):
+        stem = _COPY_AT_END.sub("", stem)
+    return f"{stem}{dot}{ending.lower()}".replace("&", "_")
 
 
 def folder_word(key: str) -> str:

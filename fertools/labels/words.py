@@ -27,6 +27,9 @@ TALK_WORDS: Final = MappingProxyType({"짜증": "분노", "행복": "기쁨"})
 #: English for every word that may name a class.
 ENGLISH: Final = MappingProxyType({**EMOTIONS, "짜증": "annoyance", "행복": "happiness"})
 
+#: What an annotator says who cannot tell.
+UNKNOWN: Final = "알수없음"
+
 #: 남 male, 여 female.
 SEXES: Final = ("남", "여")
 

@@ -242,6 +242,11 @@ def test_options_that_contradict_are_refused(
         build(write_archive(tmp_path / "src"), tmp_path / "out", **options)
 
 
+def test_votes_need_label_files(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="needs label files"):
+        build(write_archive(tmp_path / "src"), tmp_path / "out", labels="majority")
+
+
 def test_official_needs_both_halves(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="Training and Validation"):
         build(write_archive(tmp_path / "src"), tmp_path / "out", split="official")
