@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +16,7 @@ from numpy.typing import NDArray
 
 from fertools.build.kept import Ints, Kept
 from fertools.build.parts import PartFiles
-from fertools.splits import find_copies, grouped
-
-#: From so many people in one set on, a chain of copies is worth a warning.
-_MANY: Final = 5
-
+from fertools.splits import conflicts, find_copies, grouped, longest_chain
 
 @dataclass(frozen=True, slots=True)
 class Copies:
@@ -54,13 +49,11 @@ class Copies:
 
     def largest(self, kept: Kept) -> int:
         """Count the people in the largest set that is tied together: 1 where nobody is."""
-        group_of = grouped(len(kept.order), map(tuple, self.people(kept).tolist()))
-        return int(np.bincount(group_of, minlength=1).max())
+        return longest_chain(kept.people, self.groups(kept)[0]).groups
 
     def conflicting(self, kept: Kept) -> list[tuple[int, int]]:
         """Give the pairs whose two names say different classes."""
-        classes = kept.classes[self.pairs]
-        return [(a, b) for a, b in self.pairs[classes[:, 0] != classes[:, 1]].tolist()]
+        return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Kept, dropped: Collection[int]) -> dict[int, int]:
         """Give every photo but one of each picture, and the one: the first by its key."""
@@ -76,12 +69,12 @@ class Copies:
 
     def warnings(self, kept: Kept) -> tuple[str, ...]:
         """Say what the user should know of ties, a line each."""
-        largest, ties = self.largest(kept), len(self.people(kept))
-        if largest < _MANY:
+        chain = longest_chain(kept.people, self.groups(kept)[0])
+        if not chain.long:
             return ()
         return (
-            f"{largest} people are tied together by {ties} copies of each other's pictures and "
-            "go into one split: look at them in the ledger before you trust the subjects",
+            f"{chain.groups} people are tied together by copies of each other's pictures and go "
+            f"into one split with {chain.rows} photos: are their subjects right?",
         )
 
     def across(self, splits: NDArray[np.int8]) -> int:

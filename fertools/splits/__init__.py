@@ -6,6 +6,15 @@ Pure functions of tables; no file is read or written here.
 """
 
 from fertools.splits.caps import cap
+from fertools.splits.copies import (
+    Chain,
+    Copies,
+    conflicts,
+    find_copies,
+    longest_chain,
+    same_bytes,
+    same_picture,
+)
 from fertools.splits.groups import Ties, by_image, by_subject, grouped
 from fertools.splits.measure import Leak, deviation, leak, overlap
 from fertools.splits.official import Half, Official, official
@@ -13,6 +22,8 @@ from fertools.splits.ratios import Ratios
 from fertools.splits.stratify import assign
 
 __all__ = [
+    "Chain",
+    "Copies",
     "Half",
     "Leak",
     "Official",
@@ -22,9 +33,14 @@ __all__ = [
     "by_image",
     "by_subject",
     "cap",
+    "conflicts",
     "deviation",
+    "find_copies",
     "grouped",
     "leak",
+    "longest_chain",
     "official",
     "overlap",
+    "same_bytes",
+    "same_picture",
 ]
