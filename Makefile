@@ -1,6 +1,7 @@
 # make demo   installs, draws a sample archive, builds a dataset from it, prints its stats
 # make test   installs what tests need as well, and runs the suite
 # make check  ruff and mypy
+# make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
 # make docs   writes docs/cli.md from the commands
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -23,6 +24,9 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/write_cli.py

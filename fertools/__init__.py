@@ -2,8 +2,14 @@
 
     build_dataset(src, out, …)    the main job: an archive in, a dataset out
     stats(path)                   who and what is in an archive or a dataset
+    verify(out, source)           whether a dataset is still what was built
     make_sample(out, …)           draw an archive of people who do not exist
     read_examples(out, split)     a dataset's examples, one by one, without TensorFlow
+    load(out, split, …)           a split as a tf.data.Dataset
+    train(out, run, …)            a network, trained from the shards
+    evaluate(run, out)            the truth about a trained run, on people that it has not seen
+    predict(run, *photos)         what a run takes faces in photos for
+    export(run, to="onnx")        a run's network for others to run
 
 The functions are loaded when they are first used, so that importing fertools costs nothing.
 """
@@ -14,19 +20,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fertools.build import build_dataset, stats
+    from fertools.build import build_dataset, stats, verify
     from fertools.sample import make_sample
     from fertools.shards import read_examples
+    from fertools.training import evaluate, export, load, predict, train
 
 __version__ = "0.1.0"
 
-__all__ = ["build_dataset", "make_sample", "read_examples", "stats"]
+__all__ = [
+    "build_dataset",
+    "evaluate",
+    "export",
+    "load",
+    "make_sample",
+    "predict",
+    "read_examples",
+    "stats",
+    "train",
+    "verify",
+]
 
 _ROOMS: Final = {
     "build_dataset": "fertools.build",
     "stats": "fertools.build",
+    "verify": "fertools.build",
     "make_sample": "fertools.sample",
     "read_examples": "fertools.shards",
+    "load": "fertools.training",
+    "train": "fertools.training",
+    "evaluate": "fertools.training",
+    "predict": "fertools.training",
+    "export": "fertools.training",
 }
 
 

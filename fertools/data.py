@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CRASHED = "crashed"  # the decoder or the network died of it
     TIMED_OUT = "timed_out"  # it took longer than a photo may
     DUPLICATE = "duplicate"  # with --duplicates drop: the same picture is kept under another name
+    CONFLICTING_LABEL = "conflicting_label"  # the same picture lies there under another class
     OVERLAP = "overlap"  # with --split official --overlap drop: its person is in both halves
     UNASSIGNED = "unassigned"  # the user's split file does not say where it belongs
     CAPPED = "capped"  # beyond --max-per-subject or --max-per-class

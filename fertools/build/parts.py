@@ -2,6 +2,7 @@
 
     parts/<fingerprint>.crops   TFRecord: one record an encoded crop, of the kept ones only
     parts/<fingerprint>.rows    Parquet: one row a member, in the plan's order; written last
+    parts/<fingerprint>.diary   only while it is made: the photo being looked at
 
 It is the unit of work, of resuming, of retrying and of distribution. It knows nothing of labels,
 seeds and splits, so that another choice of those costs no second look at the photos.
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import Reader
+from fertools.build.diary import Diary
+from fertools.build.engine import is_apart, run_tasks
 from fertools.build.plan import read_part
-from fertools.data import Crop, Member, Reason, Unusable
+from fertools.build.poison import Inquest, watched
+from fertools.data import Box, Crop, Member, Reason, Unusable
+from fertools.errors import DatasetError, FertoolsError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.shards import Place, RecordWriter, whole_file, write_whole
 
@@ -72,6 +78,11 @@ class PartFiles:
         return self.folder / f"{self.fingerprint}.rows"
 
     @property
+    def diary(self) -> Path:
+        """What its maker is looking at."""
+        return self.folder / f"{self.fingerprint}.diary"
+
+    @property
     def done(self) -> bool:
         """Whether both files are there."""
         return self.rows.is_file() and self.crops.is_file()
@@ -87,20 +98,97 @@ class PartTask:
     files: PartFiles
     recipe: FaceRecipe
     detector: Detector | None = None
+    photo_seconds: float = 60
 
     def __call__(self) -> Counter[str]:
         """Make the part, and give how many members met which outcome."""
-        detector = self.detector or loaded(self.recipe)
+        if self.files.done:  # by a worker whose answer was lost when another one died
+            return Counter(pq.read_table(self.files.rows)["outcome"].to_pylist())
         crops = io.BytesIO()
-        writer = RecordWriter(crops)
-        rows = []
-        with Reader(self.source) as reader:
-            for member in read_part(self.plan, self.number):
-                rows.append(_look(reader, member, self.recipe, detector, writer))
+        rows = self._look_at_all(RecordWriter(crops))
+        _refuse_fiasco(rows)
         write_whole(self.files.crops, crops.getvalue())
         with whole_file(self.files.rows) as file:
-            pq.write_table(pa.Table.from_pylist(rows, schema=ROWS), file)
+            table = pa.Table.from_pylist(rows, schema=ROWS)
+            pq.write_table(table, file, write_page_checksum=True)
+        Diary(self.files.diary).end()
         return Counter(str(row["outcome"]) for row in rows)
+
+    def suspect(self) -> int | None:
+        """Give the number of the member that a worker was looking at when it died."""
+        return Diary(self.files.diary).suspect()
+
+    def try_one(self, number: int) -> None:
+        """Look at one member of the part, and keep nothing of it."""
+        member, box = next(islice(read_part(self.plan, self.number), number, None))
+        with Reader(self.source) as reader:
+            self._look(reader, member, box, RecordWriter(io.BytesIO()))
+
+    def _look_at_all(self, writer: RecordWriter) -> list[dict[str, Any]]:
+        diary = Diary(self.files.diary)
+        known = diary.verdicts()
+        rows = []
+        try:
+            with Reader(self.source) as reader:
+                for number, (member, box) in enumerate(read_part(self.plan, self.number)):
+                    if is_apart() and number not in known:
+                        diary.look(number)
+                    rows.append(self._look(reader, member, box, writer, known.get(number)))
+        finally:
+            diary.close()
+        return rows
+
+    def _look(
+        self,
+        reader: Reader,
+        member: Member,
+        box: Box | None,
+        writer: RecordWriter,
+        known: Reason | None = None,
+    ) -> dict[str, Any]:
+        """Look at one member, and give its row: a photo that cannot be used is a row as well."""
+        row: dict[str, Any] = dict.fromkeys(ROWS.names)
+        try:
+            data = reader.read(member)
+            row["digest"] = sha256(data).hexdigest()
+            if known:
+                raise Unusable(known, _DEATHS[known])
+            crop = self._cut(data, box)
+        except Unusable as verdict:
+            return row | {"outcome": str(verdict.drop.reason), "detail": verdict.drop.detail}
+        return row | _kept(crop, writer.write(crop.image))
+
+    def _cut(self, data: bytes, box: Box | None) -> Crop:
+        detector = self.detector or loaded(self.recipe)
+        try:
+            with watched(self.photo_seconds):
+                return cut(data, self.recipe, detector, box)
+        except (Unusable, FertoolsError):
+            raise
+        except MemoryError:
+            raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
+        except Exception as fault:
+            what = " ".join(f"{type(fault).__name__}: {fault}".split())
+            raise Unusable(Reason.CRASHED, what[:200]) from fault
+
+
+#: What a person is told of a photo that nobody survives.
+_DEATHS: Final = {
+    Reason.CRASHED: "the process that looked at it died, twice",
+    Reason.TIMED_OUT: "it took longer than a photo may, twice",
+}
+
+
+def look_at(tasks: Sequence[PartTask], jobs: int) -> Iterator[Counter[str]]:
+    """Make the parts, and yield how many members of each met which outcome.
+
+    A photo that kills, hangs or bloats the process that looks at it gets a row and costs nobody
+    else anything. A detector handed in from Python runs where it was made if there is one job.
+    """
+    inquest = Inquest(tasks)
+    inquest()  # a build that was ended may have been ended by a photo
+    apart = jobs > 1 or all(task.detector is None for task in tasks)
+    yield from run_tasks(tasks, jobs, apart=apart, after_death=inquest)
 
 
 @lru_cache(maxsize=1)
@@ -110,29 +198,38 @@ def loaded(recipe: FaceRecipe) -> Detector:
 
 
 def read_rows(parts: Sequence[PartFiles]) -> pa.Table:
-    """Read the rows of all parts, in their order, with the part's number in a column `part`."""
+    """Read the rows of all parts, in their order, with the part's number in a column `part`.
+
+    Raises DatasetError for a part that is damaged.
+    """
     # The thumbnails of half a million photos are 2 GB: who needs some reads those.
     names = [name for name in ROWS.names if name != "thumbnail"]
-    tables = [pq.read_table(files.rows, columns=names) for files in parts]
+    tables = [_rows(files.rows, names) for files in parts]
     table = pa.concat_tables([ROWS.empty_table().select(names), *tables])
     numbers = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in tables])
     return table.append_column("part", pa.array(numbers, pa.int32()))
 
 
-def _look(
-    reader: Reader, member: Member, recipe: FaceRecipe, detector: Detector, writer: RecordWriter
-) -> dict[str, Any]:
-    """Look at one member, and give its row: a photo that cannot be used is a row as well."""
-    row: dict[str, Any] = dict.fromkeys(ROWS.names)
+def _rows(path: Path, names: list[str]) -> pa.Table:
     try:
-        data = reader.read(member)
-        row["digest"] = sha256(data).hexdigest()
-        crop = cut(data, recipe, detector)
-    except Unusable as verdict:
-        return row | {"outcome": str(verdict.drop.reason), "detail": verdict.drop.detail}
-    except MemoryError:
-        return row | {"outcome": str(Reason.TOO_LARGE), "detail": "more memory than there is"}
-    return row | _kept(crop, writer.write(crop.image))
+        table = pq.read_table(path, columns=names, page_checksum_verification=True)
+        if not table.schema.equals(pa.schema([ROWS.field(name) for name in names])):
+            raise pa.ArrowInvalid("its columns are not a part's")
+    except (pa.ArrowException, OSError) as fault:
+        raise DatasetError(
+            f"{path} is damaged ({' '.join(str(fault).split())[:120]}): "
+            "remove it, and the same command makes it again"
+        ) from fault
+    return table
+
+
+def _refuse_fiasco(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Stop before a detector's own fault makes a row of every photo. Raises FertoolsError."""
+    if len(rows) > 1 and all(row["outcome"] == Reason.CRASHED for row in rows):
+        raise FertoolsError(
+            f"every photo of a part fails ({rows[0]['detail']}): "
+            "that is not the photos but what looks at them; the same command goes on"
+        )
 
 
 def _kept(crop: Crop, place: Place) -> dict[str, Any]:

@@ -98,15 +98,21 @@ class Workplace:
         """Keep every other build out of OUT for as long as this one lives.
 
         The lock is the kernel's (flock), so that a process which died, however, holds none.
-        Raises OutputError while another build has it.
+        Raises OutputError while another build has it, and for what the system refuses meanwhile.
         """
-        with (self.home / "lock").open("ab") as file:
-            if not _locked(file.fileno()):
-                raise OutputError(
-                    f"another build is writing {self.out}: wait for it or give another OUT"
-                )
-            self._sweep()
-            yield
+        try:
+            with (self.home / "lock").open("ab") as file:
+                if not _locked(file.fileno()):
+                    raise OutputError(
+                        f"another build is writing {self.out}: wait for it or give another OUT"
+                    )
+                self._sweep()
+                yield
+        except OSError as fault:
+            raise OutputError(
+                f"{fault.filename or self.out}: {fault.strerror or fault}: "
+                "mend that, and the same command goes on where it was"
+            ) from fault
 
     def agree(self, request: Mapping[str, Any], *, overwrite: bool) -> None:
         """Go on with what OUT was begun with, or begin; raise OutputError on a difference.

@@ -14,7 +14,7 @@ import click
 
 import fertools
 from fertools.cli.dataset import build_dataset, make_sample, stats, verify
-from fertools.cli.training import evaluate, export, predict
+from fertools.cli.training import evaluate, export, predict, train
 from fertools.errors import FertoolsError
 
 
@@ -27,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (make_sample, build_dataset, stats, verify, evaluate, predict, export):
+for command in (make_sample, build_dataset, stats, verify, train, evaluate, predict, export):
     cli.add_command(command)
 
 
@@ -47,7 +47,8 @@ def main() -> None:
     except FertoolsError as error:
         _end(str(error), 1)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
-        number = stop.number if isinstance(stop, _Ended) else signal.SIGINT
+        asked = stop.__cause__ or stop  # click makes an Abort of what interrupts it
+        number = asked.number if isinstance(asked, _Ended) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

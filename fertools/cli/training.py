@@ -21,6 +21,97 @@ _weights = click.option(
 )
 
 
+@click.command("train")
+@click.argument("out", type=_PATH)
+@click.argument("run", type=_PATH)
+@click.option(
+    "--depth",
+    type=click.Choice(["8", "14", "26", "50", "101", "152"]),
+    default="50",
+    show_default=True,
+    help="Layers of the ResNet; 8 and 14 are for laptops.",
+)
+@click.option("--width", default=64, show_default=True, help="Channels of its first stage.")
+@click.option(
+    "--init",
+    type=click.Choice(["he_normal", "glorot_uniform"]),
+    default="he_normal",
+    show_default=True,
+    help="How kernels begin.",
+)
+@click.option("--zero-gamma", is_flag=True, help="Begin every residual block as the identity.")
+@click.option(
+    "--head",
+    type=click.Choice(["gap", "flatten"]),
+    default="gap",
+    show_default=True,
+    help="Global average pooling, or the talk's flatten.",
+)
+@click.option("--head-units", default=0, show_default=True, help="A Dense layer before the last.")
+@click.option("--model", default="", metavar="MODULE:FUNCTION", help="A network of your own.")
+@click.option(
+    "--augment",
+    type=click.Choice(["talk", "light", "none"]),
+    default="talk",
+    show_default=True,
+    help="How training images are altered: as in the talk, less and without noise, not at all.",
+)
+@click.option(
+    "--mix",
+    type=click.Choice(["none", "mixup", "erasing"]),
+    default="none",
+    show_default=True,
+    help="Mix images with each other, or erase a rectangle of them.",
+)
+@click.option(
+    "--stretch",
+    type=click.Choice(["always", "train", "never"]),
+    default="always",
+    show_default=True,
+    help="Stretch each image's grays to 0..255; train is the talk's: not at test time.",
+)
+@click.option("--epochs", default=60, show_default=True, help="How often to see everything.")
+@click.option("--batch", default=64, show_default=True, help="Images a step.")
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adamw", "sgd"]),
+    default="adamw",
+    show_default=True,
+    help="SGD is with Nesterov momentum 0.9.",
+)
+@click.option(
+    "--learning-rate",
+    default=0.0,
+    help="At its highest.  [default: 0.001 for adamw, 0.1 × batch / 256 for sgd]",
+)
+@click.option(
+    "--weight-decay", default=-1.0, help="Decoupled.  [default: 0.05 for adamw, 0.0001 for sgd]"
+)
+@click.option("--warmup", default=0.05, show_default=True, help="Share of the steps it rises in.")
+@click.option("--label-smoothing", default=0.1, show_default=True, help="0 for none.")
+@click.option("--soft-labels", is_flag=True, help="Learn the annotators' votes, if there are any.")
+@click.option("--balance", is_flag=True, help="Weigh rare classes more.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="auto is bfloat16 on a GPU, float32 elsewhere.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of order, alteration, first weights.")
+@click.option("--resume/--no-resume", default=True, help="Go on, or begin RUN anew.  [default: on]")
+@click.option("--cache", is_flag=True, help="Keep decoded images in memory.")
+@click.option("--allow-leak", is_flag=True, help="Take a dataset whose splits share people.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def train(out: Path, run: Path, depth: str, **options: Any) -> None:
+    """Train a network from the dataset in OUT and keep all that comes of it in RUN.
+
+    A training that was interrupted goes on by the same command. The best epoch is chosen by
+    macro-F1 on validation; test is not looked at.
+    """
+    click.echo(fertools.train(out, run, depth=int(depth), **options).text())
+
+
 @click.command("evaluate")
 @click.argument("run", type=_PATH)
 @click.argument("out", type=_PATH)

@@ -3,9 +3,10 @@
 Example: cut(data, FaceRecipe(), load_detector(FaceRecipe())) -> Crop(image=b"\\x89PNG…", …)
 """
 
+from fertools.faces.annotated import iou
 from fertools.faces.detector import Detector, load_detector
 from fertools.faces.photo import cut
 from fertools.faces.recipe import FaceRecipe
 from fertools.faces.runtime import resolve_runtime
 
-__all__ = ["Detector", "FaceRecipe", "cut", "load_detector", "resolve_runtime"]
+__all__ = ["Detector", "FaceRecipe", "cut", "iou", "load_detector", "resolve_runtime"]

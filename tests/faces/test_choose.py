@@ -8,14 +8,20 @@ from hypothesis import strategies as st
 from fertools.data import Box, Face, Reason, Unusable
 from fertools.faces import FaceRecipe
 from fertools.faces.choose import choose, find_faces
+from fertools.faces.picture import Picture
 from tests.faces.conftest import Tell, Told, face
 
-IMAGE = np.zeros((100, 200, 3), np.uint8)
+
+def blank(height: int, width: int) -> Picture:
+    return Picture(np.zeros((height, width, 3), np.uint8), 1, width, height)
+
+
+PHOTO = blank(100, 200)
 SIDES = st.floats(-500, 500, allow_nan=False)
 
 
 def found(detector: Told, recipe: FaceRecipe | None = None) -> list[Face]:
-    return find_faces(IMAGE, recipe or FaceRecipe(), detector)
+    return find_faces(PHOTO, recipe or FaceRecipe(), detector)
 
 
 def test_boxes_are_cut_towards_zero_and_clipped(told: Tell) -> None:
@@ -62,16 +68,28 @@ def test_the_second_look_drops_what_lies_in_the_border(told: Tell) -> None:
 
 
 def test_the_second_look_at_a_large_photo_is_small_and_maps_back(told: Tell) -> None:
-    image = np.zeros((3000, 4000, 3), np.uint8)
+    photo = blank(3000, 4000)
     detector = told([], [face(320 + 64, 320 + 48, 320 + 128, 320 + 96)])
-    boxes = [one.box for one in find_faces(image, FaceRecipe(), detector)]
+    boxes = [one.box for one in find_faces(photo, FaceRecipe(), detector)]
     assert detector.seen[1].shape == (480 + 640, 640 + 640, 3)
     assert boxes == [Box(400, 300, 800, 600)]
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 4000, 3), (4000, 1, 3)])
-def test_photos_of_one_pixel_and_one_line(shape: tuple[int, ...], told: Tell) -> None:
-    assert find_faces(np.zeros(shape, np.uint8), FaceRecipe(), told([])) == []
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+def test_photos_of_one_pixel_and_one_line(size: tuple[int, int], told: Tell) -> None:
+    assert find_faces(blank(*size), FaceRecipe(), told([])) == []
+
+
+def test_what_is_seen_in_a_smaller_picture_is_in_pixels_of_the_photo(told: Tell) -> None:
+    photo = Picture(np.zeros((25, 50, 3), np.uint8), 4, 200, 99)  # 99 / 4 is rounded up to 25
+    seen = Face(Box(5, 5, 20, 26), 0.9, (10, 10, 15, 20))
+    (one,) = find_faces(photo, FaceRecipe(), told([seen]))
+    assert one.box == Box(20, 19, 80, 99)  # 19.8 cut towards zero, 102.96 clipped
+    assert one.landmarks == pytest.approx((40, 39.6, 60, 79.2))
+    again = told([], [Face(Box(30, 30, 45, 45), 0.9, (30, 40))])
+    (one,) = find_faces(photo, FaceRecipe(), again)  # behind a border of 25
+    assert one.box == Box(20, 19, 80, 79)
+    assert one.landmarks == pytest.approx((20, 59.4))
 
 
 def test_boxes_without_area_are_no_faces(told: Tell) -> None:

@@ -4,14 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from fertools.data import Box
+from fertools.data import Box, Face
 from fertools.errors import OptionError
 from fertools.faces import FaceRecipe, cut
 from fertools.faces.crop import crop_gray, encode
+from fertools.faces.picture import Picture
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
 from tests.faces.conftest import Tell, face
 
 PHOTO = picture(100, 160)
+
+
+def gray_crop(
+    image: Image, box: Box, recipe: FaceRecipe, landmarks: tuple[float, ...] = ()
+) -> Image:
+    height, width = image.shape[:2]
+    return crop_gray(Picture(image, 1, width, height), Face(box, 0.9, landmarks), recipe)
 
 
 def pixels(data: bytes) -> Image:
@@ -47,29 +55,56 @@ def test_margin_and_square_grow_around_the_centre(
         box = Box(60, 35, 100, 65)
     x0, y0, x1, y1 = region
     expected = gray_of(PHOTO[y0:y1, x0:x1], 32)
-    assert np.array_equal(crop_gray(PHOTO, box, recipe), expected)
+    assert np.array_equal(gray_crop(PHOTO, box, recipe), expected)
 
 
 def test_what_would_leave_the_photo_is_shifted_back_inside() -> None:
     recipe = FaceRecipe(size=32, margin=0.25)
-    corner = crop_gray(PHOTO, Box(0, 0, 40, 40), recipe)
+    corner = gray_crop(PHOTO, Box(0, 0, 40, 40), recipe)
     assert np.array_equal(corner, gray_of(PHOTO[0:60, 0:60], 32))
-    corner = crop_gray(PHOTO, Box(120, 60, 160, 100), recipe)
+    corner = gray_crop(PHOTO, Box(120, 60, 160, 100), recipe)
     assert np.array_equal(corner, gray_of(PHOTO[40:100, 100:160], 32))
 
 
 def test_where_the_photo_is_too_small_its_edges_are_repeated() -> None:
-    wide = crop_gray(PHOTO, Box(40, 0, 120, 100), FaceRecipe(size=32, margin=0.1))
+    wide = gray_crop(PHOTO, Box(40, 0, 120, 100), FaceRecipe(size=32, margin=0.1))
     expected = np.pad(PHOTO[:, 30:130], ((10, 10), (0, 0), (0, 0)), "edge")
     assert np.array_equal(wide, gray_of(expected, 32))
 
 
 def test_a_face_of_one_pixel() -> None:
-    assert crop_gray(PHOTO, Box(5, 5, 6, 6), FaceRecipe(size=16)).shape == (16, 16)
+    assert gray_crop(PHOTO, Box(5, 5, 6, 6), FaceRecipe(size=16)).shape == (16, 16)
+
+
+def test_align_turns_the_eyes_level_about_the_middle_of_the_box() -> None:
+    blobs = picture(300, 300)
+    box, recipe = Box(100, 80, 200, 220), FaceRecipe(size=100, detector="yunet", align=True)
+    centre, angle = (149.5, 149.5), 20
+    turn = cv2.getRotationMatrix2D(centre, angle, 1)  # counter-clockwise as it is seen
+    tilted = np.asarray(cv2.warpAffine(blobs, turn, (300, 300), flags=cv2.INTER_CUBIC), np.uint8)
+    eyes = turn @ np.array([[120, 120, 1], [180, 120, 1]]).T
+    landmarks = (*eyes[:, 0], *eyes[:, 1])
+    level = gray_crop(tilted, box, recipe, landmarks)
+    straight = gray_of(blobs[80:220, 100:200], 100)
+    assert landmarks[1] - landmarks[3] > 15
+    assert np.abs(level.astype(int) - straight)[10:-10, 10:-10].max() < 6
+    assert np.abs(level.astype(int) - gray_of(tilted[80:220, 100:200], 100)).max() > 60
+    already = gray_crop(blobs, box, recipe, (120, 120, 180, 120))
+    assert np.abs(already.astype(int) - straight).max() < 3
+
+
+def test_align_leaves_a_face_without_landmarks_as_it_is() -> None:
+    box, recipe = Box(20, 20, 80, 80), FaceRecipe(size=32, detector="yunet", align=True)
+    assert np.array_equal(gray_crop(PHOTO, box, recipe), gray_of(PHOTO[20:80, 20:80], 32))
+
+
+def test_align_needs_landmarks() -> None:
+    with pytest.raises(OptionError, match="--detector yunet"):
+        FaceRecipe(align=True)
 
 
 def test_png_keeps_every_value_and_jpeg_is_smaller() -> None:
-    gray = crop_gray(PHOTO, Box(0, 0, 100, 100), FaceRecipe())
+    gray = gray_crop(PHOTO, Box(0, 0, 100, 100), FaceRecipe())
     png = encode(gray, FaceRecipe())
     fine, coarse = (
         encode(gray, FaceRecipe(image_format="jpeg", jpeg_quality=quality)) for quality in (95, 40)
@@ -95,6 +130,7 @@ def test_no_metadata_survives(told: Tell) -> None:
     [
         ("detector", "haar"),
         ("runtime", "gpu"),
+        ("precision", "f16"),
         ("on_many", "all"),
         ("image_format", "gif"),
         ("min_confidence", 1.5),

