@@ -18,6 +18,7 @@ from fertools.build.kept import Ints, Kept
 from fertools.build.parts import PartFiles
 from fertools.splits import conflicts, find_copies, grouped, longest_chain
 
+
 @dataclass(frozen=True, slots=True)
 class Copies:
     """Pairs of kept photos, by their numbers, that show one picture; int64, (pairs, 2)."""

@@ -147,7 +147,9 @@ def halves(tmp_path: Path) -> Path:
     for who in (0, 1, 20, 21, 22):
         for emotion in ("기쁨", "당황", "분노"):
             name = photo_name(who, emotion, 30)
-            (home / name).write_bytes(photo(seed=9000 + 10 * who + len(emotion) + ord(emotion[0])))
+            # A square of another size and place for each: else these are copies of one picture.
+            spot = (8 + 2 * who, 30, 12 + 2 * (who % 10))
+            (home / name).write_bytes(photo(spot, seed=9000 + 10 * who + ord(emotion[0])))
     return source
 
 
