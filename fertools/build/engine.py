@@ -197,11 +197,13 @@ def _undisturbed() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    # First, since both, when they start, unblock what they find blocked.
-    resource_tracker.ensure_running()
-    loky_tracker.ensure_running()
     numbers = {getattr(signal, name) for name in _FOR_THE_PARENT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    # First the trackers, which must outlive a SIGHUP, too; once started they have unblocked
+    # SIGINT and SIGTERM, whatever was before: so block again.
+    resource_tracker.ensure_running()
+    loky_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

@@ -1,0 +1,108 @@
+"""Photos that kill whoever looks at them: found out, tried alone, given a row.
+
+    a worker dies ─▶ whose diaries broke off? ─▶ each such photo once more, alone ─┬▶ lives: fine
+         ▲                                                                         └▶ dies: a row
+         └──────────────────── what is left, in a new pool ◀────────────────────────┘
+
+Twice, because a worker may die of something else: of the system's want of memory, or by hand. So
+a photo is blamed for a death that nobody else was near.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fertools.build.diary import Diary
+from fertools.build.engine import is_apart, try_alone
+from fertools.data import Reason
+from fertools.errors import FertoolsError
+
+if TYPE_CHECKING:
+    from fertools.build.parts import PartTask
+
+#: Photos of one run that may kill before anybody asks whether it is the photos.
+_TOLERATED: Final = 8
+
+#: Bytes that one worker may allocate while it looks at a photo: 200 megapixels, turned and cut
+#: in 3 bytes a pixel, take a quarter of it.
+_MEMORY: Final = 8 << 30
+
+
+@contextmanager
+def watched(seconds: float) -> Iterator[None]:
+    """Let a photo take so many seconds, and memory with measure, if this process is a worker.
+
+    When the time is over the kernel ends the process (SIGALRM, left at its default): that works
+    on a decoder which hangs in C and never gives Python a turn, and costs 12 µs a photo, where
+    faulthandler's watchdog, a thread each time, costs 130.
+    """
+    if not (is_apart() and sys.platform == "linux"):
+        yield
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One photo of a part, looked at for no other reason than to see who outlives it."""
+
+    task: PartTask
+    number: int
+
+    def __call__(self) -> None:
+        """Look at it."""
+        self.task.try_one(self.number)
+
+
+class Inquest:
+    """Asks, after a death, which photos were being looked at, and tries those again.
+
+    Calling it gives whether a culprit was found; raises FertoolsError where there are so many
+    that something else must be wrong.
+    """
+
+    def __init__(self, tasks: Sequence[PartTask]) -> None:
+        self._tasks = tasks
+        self._culprits = 0
+
+    def __call__(self) -> bool:
+        """Try the suspects, and write into their diaries what came of it."""
+        before = self._culprits
+        suspects = [(task, task.suspect()) for task in self._tasks if not task.files.done]
+        trials = [Trial(task, number) for task, number in suspects if number is not None]
+        for trial, died in zip(trials, try_alone(trials), strict=True):
+            self._settle(trial, died)
+        return self._culprits > before
+
+    def _settle(self, trial: Trial, died: float | None) -> None:
+        reason = None
+        if died is not None:
+            slow = died >= trial.task.photo_seconds
+            reason = Reason.TIMED_OUT if slow else Reason.CRASHED
+            self._culprits += 1
+        diary = Diary(trial.task.files.diary)
+        diary.settle(trial.number, reason)
+        diary.close()
+        finished = sum(task.files.done for task in self._tasks)
+        if self._culprits > max(_TOLERATED, finished / 2):
+            raise FertoolsError(
+                f"{self._culprits} photos have killed the process that looked at them, about one "
+                "in every part: that is not the photos; check the machine's memory, or try "
+                "another --runtime"
+            )

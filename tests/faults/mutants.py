@@ -1,0 +1,171 @@
+"""Files with some bytes changed, and what may come of reading them: an answer or a named refusal.
+
+    python -m tests.faults.mutants 10000 [SEED]
+
+reads that many mutants of every kind of file and names those that brought anything else about. The
+tests do three hundred.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fertools.archive import Reader, scan
+from fertools.build.diary import Diary
+from fertools.build.parts import ROWS, PartFiles, read_rows
+from fertools.data import Box, Unusable
+from fertools.errors import DatasetError, SourceError
+from fertools.faces import FaceRecipe, cut
+from fertools.shards import Example, Manifest, frame, read_records
+from tests.archive.rawzip import Item, write_zip
+from tests.fakes import BrightSpot, photo, photo_name
+
+RECIPE = FaceRecipe(size=16, max_pixels=1_000_000)
+
+#: Numbers that readers trip over: ends of ranges, signs, lengths.
+SPICE = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xd9", b"PK")
+
+
+def mutate(data: bytes, dice: random.Random) -> bytes:
+    """Change a few places: bits, numbers, a piece lost, doubled or moved, an end cut off."""
+    out = bytearray(data)
+    for _ in range(dice.choice((1, 1, 2, 4, 16))):
+        at, length = dice.randrange(len(out) + 1), dice.randrange(1, 40)
+        match dice.randrange(6):
+            case 0 if at < len(out):
+                out[at] ^= 1 << dice.randrange(8)
+            case 1:
+                spice = dice.choice(SPICE)
+                out[at : at + len(spice)] = spice
+            case 2:
+                del out[at : at + length]
+            case 3:
+                out[at:at] = out[at : at + length]
+            case 4 if dice.random() < 0.2:
+                del out[at:]
+            case _:
+                out[at:at] = dice.randbytes(dice.randrange(4))
+    return bytes(out)
+
+
+def read_photo(data: bytes, _: Path) -> None:
+    """Look at a photo."""
+    cut(data, RECIPE, BrightSpot())
+
+
+def read_archive(data: bytes, home: Path) -> None:
+    """List a zip and read all that it lists."""
+    (home / "a.zip").write_bytes(data)
+    with Reader(home) as reader:
+        for member in scan(home).members:
+            try:
+                reader.read(member)
+            except Unusable:
+                continue
+
+
+def read_shard(data: bytes, home: Path) -> None:
+    """Read every example of a shard."""
+    (home / "shard").write_bytes(data)
+    for record in read_records(home / "shard"):
+        Example.from_bytes(record)
+
+
+def read_example(data: bytes, _: Path) -> None:
+    """Read a record's bytes behind a checksum that is right."""
+    Example.from_bytes(data)
+
+
+def read_manifest(data: bytes, home: Path) -> None:
+    """Read a manifest."""
+    (home / "metadata.json").write_bytes(data)
+    Manifest.read(home)
+
+
+def read_part(data: bytes, home: Path) -> None:
+    """Read a part's rows."""
+    files = PartFiles(home, "part")
+    files.rows.write_bytes(data)
+    read_rows([files])
+
+
+def read_diary(data: bytes, home: Path) -> None:
+    """Read a diary."""
+    (home / "diary").write_bytes(data)
+    Diary(home / "diary").suspect()
+    Diary(home / "diary").verdicts()
+
+
+def picture(ending: str) -> bytes:
+    """Draw a photo in another format."""
+    pixels = np.full((64, 80, 3), 40, np.uint8)
+    pixels[16:40, 20:44] = 250
+    return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def example() -> bytes:
+    """Give a record's data."""
+    return Example(photo(), 3, "key", "person", "여", 30, Box(1.5, 2, 30, 40), 0.5).to_bytes()
+
+
+def rows() -> bytes:
+    """Give a part's rows."""
+    row = dict.fromkeys(ROWS.names) | {"outcome": "kept", "x0": 3, "digest": "0" * 64}
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pylist([row] * 9, schema=ROWS)
+    pq.write_table(table, sink, write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def archive() -> bytes:
+    """Give a zip of three photos, stored and deflated."""
+    names = [photo_name(i, "슬픔", 1).encode("cp949") for i in range(3)]
+    return write_zip(*(Item(name, photo(), method=8 * (i % 2)) for i, name in enumerate(names)))
+
+
+#: What is read, its sound bytes, and what a reader may answer to any others.
+Target = tuple[Callable[[bytes, Path], None], Callable[[], bytes], tuple[type[Exception], ...]]
+TARGETS: dict[str, Target] = {
+    "jpeg": (read_photo, photo, (Unusable,)),
+    "png": (read_photo, lambda: picture(".png"), (Unusable,)),
+    "webp": (read_photo, lambda: picture(".webp"), (Unusable,)),
+    "bmp": (read_photo, lambda: picture(".bmp"), (Unusable,)),
+    "zip": (read_archive, archive, (SourceError,)),
+    "shard": (read_shard, lambda: frame(example()) * 3, (DatasetError,)),
+    "example": (read_example, example, (DatasetError,)),
+    "part": (read_part, rows, (DatasetError,)),
+    "diary": (read_diary, lambda: b"0 looking\n1 looking\n1 crashed\n2 looking\n", ()),
+}
+
+
+def strange(name: str, home: Path, number: int, seed: int) -> Iterator[str]:
+    """Read mutants of one kind, and yield what came of those that were neither read nor refused."""
+    read, sound, refusals = TARGETS[name]
+    data = sound()
+    read(data, home)  # or nothing would be learned from the mutants
+    for k in range(number):
+        mutant = mutate(data, random.Random(f"{seed} {name} {k}"))
+        try:
+            read(mutant, home)
+        except refusals as refusal:
+            if "\n" in str(refusal):
+                yield f"{name} {k}: more than a line: {refusal}"
+        except Exception as fault:
+            yield f"{name} {k}: {type(fault).__name__}: {fault}"
+
+
+if __name__ == "__main__":
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    for kind in TARGETS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = list(strange(kind, Path(folder), int(sys.argv[1]), int([*sys.argv, "0"][2])))
+        print(f"{kind}: {len(found)} strange of {sys.argv[1]}", *found[:10], sep="\n  ", flush=True)

@@ -1,0 +1,233 @@
+"""Whatever differs from what was built is found and named."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import fertools
+from fertools.build.ledger import encode
+from fertools.errors import DatasetError, SourceError
+from tests.fakes import BrightSpot, photo, photo_name, write_archive
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_archive(tmp_path_factory.mktemp("verify") / "src")
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path) -> Path:
+    """A dataset of 60 examples, never written to."""
+    out = source.parent / "out"
+    fertools.build_dataset(
+        source, out, detector=BrightSpot(), size=16, shard_size="6KB", quiet=True, jobs=1
+    )
+    return out
+
+
+@pytest.fixture
+def out(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the published files, to spoil."""
+    return Path(
+        shutil.copytree(whole, tmp_path / "out", ignore=shutil.ignore_patterns(".fertools"))
+    )
+
+
+def problems(out: Path, source: Path | None = None) -> str:
+    return "\n".join(fertools.verify(out, source, quiet=True).problems)
+
+
+def test_a_dataset_is_what_was_built(out: Path, source: Path) -> None:
+    verdict = fertools.verify(out, source, quiet=True)
+    assert verdict.ok, verdict.text()
+    assert verdict.examples == 60
+    assert verdict.files == len(list(out.iterdir()))
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="coreutils are not here")
+def test_the_checksums_are_those_that_sha256sum_reads(out: Path) -> None:
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        check=False,
+        cwd=out,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.count("OK")) == (0, len(list(out.iterdir())) - 1)
+
+
+def flips(out: Path, number: int) -> list[tuple[Path, int, int]]:
+    """Draw bits over all bytes of all files, and one at each end of every file."""
+    dice = random.Random(7)
+    files = [(path, path.stat().st_size) for path in sorted(out.iterdir())]
+    drawn = dice.choices([path for path, _ in files], [size for _, size in files], k=number)
+    sizes = dict(files)
+    anywhere = [(path, dice.randrange(sizes[path]), dice.randrange(8)) for path in drawn]
+    ends = [(path, at, 0) for path, size in files for at in (0, size - 1)]
+    return anywhere + ends
+
+
+def missed(out: Path, number: int) -> list[str]:
+    """Flip bits, one at a time, and give those that nobody noticed."""
+    unseen = []
+    for path, at, bit in flips(out, number):
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1 << bit
+        path.write_bytes(data)
+        if fertools.verify(out, quiet=True).ok:
+            unseen.append(f"{path.name} byte {at} bit {bit}")
+        data[at] ^= 1 << bit
+        path.write_bytes(data)
+    return unseen
+
+
+def test_a_bit_flipped_anywhere_is_found(out: Path) -> None:
+    assert missed(out, 20) == []
+    assert fertools.verify(out, quiet=True).ok
+
+
+def test_every_bit_of_the_manifest_counts(out: Path) -> None:
+    path = out / "metadata.json"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 37):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert not fertools.verify(out, quiet=True).ok, at
+
+
+def test_a_manifest_that_makes_sense_but_is_another_is_found(out: Path) -> None:
+    path = out / "metadata.json"
+    path.write_text(path.read_text("utf-8").replace('"margin": 0.0', '"margin": 0.1'), "utf-8")
+    assert "SHA256SUMS: it is not what the manifest and the ledger make of it" in problems(out)
+
+
+def train(out: Path) -> list[Path]:
+    return sorted(out.glob("faces-train*"))
+
+
+def cut_between_records(out: Path) -> None:
+    data = train(out)[0].read_bytes()
+    length = int.from_bytes(data[:8], "little") + 16
+    train(out)[0].write_bytes(data[: len(data) - length] if length < len(data) else data[:length])
+
+
+def swap(out: Path) -> None:
+    first, second = train(out)[:2]
+    a, b = first.read_bytes(), second.read_bytes()
+    first.write_bytes(b)
+    second.write_bytes(a)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda out: train(out)[0].unlink(), "faces-train.tfrecord-00000-of-0000"),
+        (lambda out: (out / "features.json").unlink(), "features.json: it is missing"),
+        (lambda out: (out / "SHA256SUMS").unlink(), "SHA256SUMS: it is missing"),
+        (lambda out: (out / "notes.txt").touch(), "notes.txt: it is not of this dataset"),
+        (lambda out: (out / "label.labels.txt").write_text("joy\n"), "label.labels.txt"),
+        (lambda out: train(out)[0].write_bytes(b""), "0 bytes, the manifest says"),
+        (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
+        (cut_between_records, "its SHA-256 is not the manifest's"),
+        (swap, "is not its row's in"),
+    ],
+)
+def test_what_was_done_to_a_file_is_named(
+    out: Path, spoil: Callable[[Path], object], told: str
+) -> None:
+    spoil(out)
+    assert told in problems(out)
+
+
+def other_ledger(out: Path, column: str, row: int, value: object) -> None:
+    """Write another ledger, with the manifest and the checksums that would go with it."""
+    from hashlib import sha256
+
+    from fertools.build.checksums import CHECKSUMS, checksums
+    from fertools.build.splitfile import SPLITS, write_splits
+    from fertools.shards import Manifest
+
+    table = pq.read_table(out / "ledger.parquet")
+    values = table[column].to_pylist()
+    values[row] = value
+    at = table.column_names.index(column)
+    table = table.set_column(at, table.schema.field(at), pa.array(values, table.schema.types[at]))
+    data = encode(table)
+    (out / "ledger.parquet").write_bytes(data)
+    tree = json.loads((out / "metadata.json").read_text("utf-8"))
+    tree["ledger"]["sha256"] = sha256(data).hexdigest()
+    manifest = Manifest.from_json(json.dumps(tree))
+    (out / "metadata.json").write_text(manifest.to_json(), "utf-8")
+    splits = write_splits(table.to_pylist())
+    (out / SPLITS).write_bytes(splits)
+    (out / CHECKSUMS).write_bytes(checksums(manifest, splits))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("label", "분노", "label"),
+        ("subject", "somebody else", "subject"),
+        ("x1", 7777, "in box"),
+        ("confidence", 0.25, "in confidence"),
+        ("key", "another.jpg", "in key"),
+        ("outcome", "no_face", "its outcomes are not the manifest's counts"),
+        ("split", None, "is kept and in split None"),
+    ],
+)
+def test_a_ledger_that_tells_another_story_is_found(
+    out: Path, column: str, value: object, told: str
+) -> None:
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    row = next(i for i, row in enumerate(rows) if row["label"] != "분노")
+    other_ledger(out, column, row, value)
+    assert told in problems(out)
+
+
+def test_a_person_in_two_splits_is_named(out: Path) -> None:
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    tested = next(row["subject"] for row in rows if row["split"] == "test")
+    trained = next(i for i, row in enumerate(rows) if row["split"] == "train")
+    other_ledger(out, "subject", trained, tested)
+    assert f"{tested}: this person is in test and train" in problems(out)
+
+
+def test_the_archive_is_held_against_the_ledger(whole: Path, source: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(source, tmp_path / "src"))
+    assert problems(whole, other) == ""
+    photos = sorted(other.rglob("*.jpg"))
+    photos[0].unlink()
+    photos[1].write_bytes(photos[1].read_bytes() + b"x")
+    (other / photo_name(1, "중립", 1)).write_bytes(photo())
+    told = problems(whole, other)
+    assert "a row, not in the archive" in told
+    assert "in the archive, without a row" in told
+    assert "in its row" in told
+    with pytest.raises(SourceError):
+        fertools.verify(whole, tmp_path / "nowhere")
+
+
+def test_what_is_no_dataset_is_an_error_and_not_a_verdict(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is not complete"):
+        fertools.verify(tmp_path)
+
+
+def test_the_command_says_it_with_its_exit_code(out: Path, source: Path) -> None:
+    command = [sys.executable, "-m", "fertools", "verify", str(out), "--source", str(source)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, "is as it was built" in done.stdout) == (0, True)
+    for path in train(out):
+        path.write_bytes(b"")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is not as it was built" in done.stdout
+    assert "Traceback" not in done.stderr
