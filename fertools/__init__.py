@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fertools.build import build_dataset, stats, verify
+    from fertools.pipeline import build_dataset, stats, verify
     from fertools.sample import make_sample
     from fertools.shards import read_examples
     from fertools.training import evaluate, export, load, predict, train
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 _ROOMS: Final = {
-    "build_dataset": "fertools.build",
-    "stats": "fertools.build",
-    "verify": "fertools.build",
+    "build_dataset": "fertools.pipeline",
+    "stats": "fertools.pipeline",
+    "verify": "fertools.pipeline",
     "make_sample": "fertools.sample",
     "read_examples": "fertools.shards",
     "load": "fertools.training",

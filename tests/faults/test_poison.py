@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
-from fertools.build.diary import Diary
-from fertools.build.engine import run_tasks, try_alone
 from fertools.data import Reason
 from fertools.errors import FertoolsError
+from fertools.pipeline.diary import Diary
+from fertools.pipeline.engine import run_tasks, try_alone
 from tests.fakes import photo, photo_name, write_archive
 from tests.faults.killers import DEEDS, Deadly
 

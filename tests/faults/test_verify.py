@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
-from fertools.build.ledger import encode
 from fertools.errors import DatasetError, SourceError
+from fertools.pipeline.ledger import encode
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 
 
@@ -152,8 +152,8 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     """Write another ledger, with the manifest and the checksums that would go with it."""
     from hashlib import sha256
 
-    from fertools.build.checksums import CHECKSUMS, checksums
-    from fertools.build.splitfile import SPLITS, write_splits
+    from fertools.pipeline.checksums import CHECKSUMS, checksums
+    from fertools.pipeline.splitfile import SPLITS, write_splits
     from fertools.shards import Manifest
 
     table = pq.read_table(out / "ledger.parquet")

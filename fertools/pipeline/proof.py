@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fertools.build.catalog import Catalog
-from fertools.build.copies import Copies
-from fertools.build.divide import Division
-from fertools.build.kept import Kept
-from fertools.build.options import BuildOptions
 from fertools.errors import SplitError
+from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.copies import Copies
+from fertools.pipeline.divide import Division
+from fertools.pipeline.kept import Kept
+from fertools.pipeline.options import BuildOptions
 from fertools.shards import Proof
 from fertools.splits import assign, by_image, deviation, leak, overlap
 

@@ -21,16 +21,16 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from fertools.augment import alter
-from fertools.build.kept import kept_rows
-from fertools.build.options import BuildOptions
-from fertools.build.parts import PartFiles
-from fertools.build.shardplan import ShardPlan
-from fertools.build.workplace import Workplace
 from fertools.data import Box
 from fertools.faces import FaceRecipe
 from fertools.faces.crop import encode
 from fertools.hashing import pseudonym
 from fertools.labels import ClassMap
+from fertools.pipeline.kept import kept_rows
+from fertools.pipeline.options import BuildOptions
+from fertools.pipeline.parts import PartFiles
+from fertools.pipeline.shardplan import ShardPlan
+from fertools.pipeline.workplace import Workplace
 from fertools.shards import (
     Example,
     RecordWriter,

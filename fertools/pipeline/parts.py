@@ -25,13 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import Reader
-from fertools.build.diary import Diary
-from fertools.build.engine import is_apart, run_tasks
-from fertools.build.plan import read_part
-from fertools.build.poison import Inquest, watched
 from fertools.data import Box, Crop, Member, Reason, Unusable
 from fertools.errors import DatasetError, FertoolsError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
+from fertools.pipeline.diary import Diary
+from fertools.pipeline.engine import is_apart, run_tasks
+from fertools.pipeline.plan import read_part
+from fertools.pipeline.poison import Inquest, watched
 from fertools.shards import Place, RecordWriter, whole_file, write_whole
 
 #: The word in the ledger of a member that became an example.

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 from fertools.archive import scan
-from fertools.build.catalog import Catalog
 from fertools.data import Drop, Label
 from fertools.errors import DatasetError
 from fertools.labels import LabelRule
+from fertools.pipeline.catalog import Catalog
 from fertools.report import Census, DatasetReport
 from fertools.shards import MANIFEST, Manifest
 

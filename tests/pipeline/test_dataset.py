@@ -290,7 +290,7 @@ def test_nothing_is_written_to_the_archive(archive: Path, tmp_path: Path) -> Non
 
 
 def test_a_second_build_into_one_out_is_refused(archive: Path, tmp_path: Path) -> None:
-    from fertools.build.workplace import Workplace
+    from fertools.pipeline.workplace import Workplace
 
     build(archive, tmp_path / "out")
     with (

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.build.options import BuildOptions
 from fertools.data import Split
+from fertools.pipeline.options import BuildOptions
 from fertools.shards import plan_shards, shard_name
 
 Ints = NDArray[np.int64]

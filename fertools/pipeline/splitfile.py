@@ -19,9 +19,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.build.kept import Kept
 from fertools.data import Split
 from fertools.errors import OptionError
+from fertools.pipeline.kept import Kept
 
 SPLITS: Final = "splits.csv"
 

@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fertools.build.catalog import Catalog
-from fertools.build.kept import Ints
 from fertools.data import Box, Drop, Split
 from fertools.faces import iou
+from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.kept import Ints
 
 LEDGER: Final = "ledger.parquet"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fertools.build.kept import Kept
-from fertools.build.splitfile import read_splits, write_splits
 from fertools.errors import OptionError
+from fertools.pipeline.kept import Kept
+from fertools.pipeline.splitfile import read_splits, write_splits
 
 
 def kept(keys: list[str], subjects: list[str | None]) -> Kept:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fertools.build.plan import cut, fingerprint, read_part, write_plan
 from fertools.data import Box, Member, Packed
+from fertools.pipeline.plan import cut, fingerprint, read_part, write_plan
 
 
 def member(number: int, container: str = "a") -> Member:

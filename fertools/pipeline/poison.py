@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fertools.build.diary import Diary
-from fertools.build.engine import is_apart, try_alone
 from fertools.data import Reason
 from fertools.errors import FertoolsError
+from fertools.pipeline.diary import Diary
+from fertools.pipeline.engine import is_apart, try_alone
 
 if TYPE_CHECKING:
-    from fertools.build.parts import PartTask
+    from fertools.pipeline.parts import PartTask
 
 #: Photos of one run that may kill before anybody asks whether it is the photos.
 _TOLERATED: Final = 8

@@ -12,7 +12,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from fertools.build.splitfile import SPLITS
+from fertools.pipeline.splitfile import SPLITS
 from fertools.shards import MANIFEST, Manifest, info_files
 
 CHECKSUMS: Final = "SHA256SUMS"

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.build.copies import Copies
-from fertools.build.kept import Ints, Kept
-from fertools.build.options import SplitRule
-from fertools.build.splitfile import read_splits
 from fertools.data import Drop, Reason
 from fertools.errors import SplitError
 from fertools.labels import official_half
+from fertools.pipeline.copies import Copies
+from fertools.pipeline.kept import Ints, Kept
+from fertools.pipeline.options import SplitRule
+from fertools.pipeline.splitfile import read_splits
 from fertools.splits import Half, assign, by_image, cap, leak, official, overlap
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}

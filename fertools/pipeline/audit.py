@@ -26,13 +26,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import printable, scan
-from fertools.build.checksums import CHECKSUMS, checksums, published
-from fertools.build.dataset import source_fingerprint
-from fertools.build.parts import KEPT
-from fertools.build.progress import Progress
-from fertools.build.splitfile import SPLITS, write_splits
 from fertools.errors import DatasetError
 from fertools.hashing import pseudonym
+from fertools.pipeline.checksums import CHECKSUMS, checksums, published
+from fertools.pipeline.dataset import source_fingerprint
+from fertools.pipeline.parts import KEPT
+from fertools.pipeline.progress import Progress
+from fertools.pipeline.splitfile import SPLITS, write_splits
 from fertools.shards import MANIFEST, Example, Manifest, ShardFile, info_files, read_records
 
 #: After so many, it is clear that it is not the dataset that was built.
