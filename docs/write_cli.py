@@ -20,8 +20,8 @@ def page() -> str:
         texts += [f"## fertools {name}", f"```text\n{command.get_help(context)}\n```"]
     texts += [
         "## Exit codes",
-        "0: done · 1: something to put right, said in one line · 130: stopped by Ctrl-C; "
-        "the same command goes on",
+        "0: done · 1: something to put right, said in one line, or differences found by verify · "
+        "130, 143, 129: stopped by Ctrl-C, SIGTERM, SIGHUP; the same command goes on",
     ]
     return "\n\n".join(texts) + "\n"
 
