@@ -1,0 +1,33 @@
+"""TensorFlow's import without its notes about CPUs and missing drivers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow, where it is not yet, with nothing on standard error but a failure.
+
+    TF_CPP_MIN_LOG_LEVEL silences what it says later; what it says on import (2.21: "I0000 … Could
+    not find cuda drivers") comes before its log is set up and obeys nothing, so that the
+    descriptor itself is turned away for as long as the import takes.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import keras  # noqa: F401  it imports its backend, which says the same
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

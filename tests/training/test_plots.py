@@ -1,0 +1,55 @@
+"""Pictures show what they are given; looked at by eye, held here against blanks and mix-ups."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fertools.training.calibration import Bin
+from fertools.training.plots import Face, confusion_png, mistakes_png, reliability_png
+from tests.training.fakes import square
+
+
+def picture(png: bytes) -> NDArray[np.uint8]:
+    """Decode a drawing: uint8 (H, W, 3) BGR."""
+    found = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert found is not None and found.std() > 5, "it is blank"
+    return np.asarray(found, np.uint8)
+
+
+def test_a_confusion_matrix_shades_the_true_class_shares() -> None:
+    right = picture(confusion_png([[9, 0], [0, 9]], ["joy", "anger"]))
+    wrong = picture(confusion_png([[0, 9], [9, 0]], ["joy", "anger"]))
+    assert right.shape == wrong.shape
+    assert (right != wrong).any(axis=2).mean() > 0.2
+
+
+def test_a_class_without_examples_is_drawn_too() -> None:
+    assert picture(confusion_png([[9, 0], [0, 0]], ["joy", "anger"])).size
+
+
+def test_bars_stand_where_the_confidence_is() -> None:
+    low = picture(reliability_png([Bin(1 / 15, 2 / 15, 5, 0.1, 1.0)]))
+    blue = (low[..., 0] > 150) & (low[..., 2] < 60)
+    assert blue[:, : low.shape[1] // 2].sum() > 10 * blue[:, low.shape[1] // 2 :].sum()
+
+
+def test_mistakes_show_the_faces() -> None:
+    dark, light = (
+        picture(mistakes_png([Face(square(label), "joy", "anger", 0.9)])) for label in (1, 2)
+    )
+    assert (dark == 80).all(axis=2).mean() > 0.05
+    assert (light == 160).all(axis=2).mean() > 0.05
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_mistakes_and_korean_names_are_nothing_to_warn_of() -> None:
+    assert picture(mistakes_png([])).size
+    assert picture(confusion_png([[1]], ["행복"])).size
+
+
+def test_the_same_figures_give_the_same_bytes() -> None:
+    first, second = (confusion_png([[3, 1], [0, 2]], ["joy", "anger"]) for _ in range(2))
+    assert first == second

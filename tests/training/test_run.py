@@ -1,0 +1,92 @@
+"""The folder of a run: read back as it was written, or refused in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fertools.errors import DatasetError, OptionError
+from fertools.shards import ClassName, Images
+from fertools.training import Run, TrainRecipe
+from fertools.training.history import best, read_history, write_history
+
+
+def a_run(folder: Path, **options: Any) -> Run:
+    return Run(
+        folder=folder,
+        classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
+        image=Images(32, "png"),
+        options=TrainRecipe(**options).flat(),
+        faces={"size": 32, "margin": 0.0},
+        dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},
+        seed=3,
+        versions={"keras": "3"},
+    )
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", depth=14)
+    run.write()
+    assert Run.read(run.folder) == run
+    assert Run.read(run.folder).recipe.depth == 14
+    assert (run.folder / "run.json").read_text("utf-8") == run.to_json() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"format": 2}, "format"),
+        ({"seed": "3"}, "seed"),
+        ({"options": {"depth": 51}}, "depth is 51"),
+        ({"options": {"exec": "x"}}, "no option exec"),
+        ({"classes": [{"name": ""}]}, "english"),
+        ({"image": {"size": 0, "format": "png"}}, "size 0"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_what_is_none_of_ours_is_refused(change: dict[str, Any], text: str, tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    run.write()
+    tree = json.loads((tmp_path / "run.json").read_bytes()) | change
+    (tmp_path / "run.json").write_text(json.dumps(tree), "utf-8")
+    with pytest.raises(DatasetError, match=text):
+        Run.read(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"[1]", b"{", b"\xff", b"[" * 100_000])
+def test_damage_is_one_line(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(data)
+    with pytest.raises(DatasetError, match="not a run that can be used"):
+        Run.read(tmp_path)
+    with pytest.raises(DatasetError, match="is not a run: give the folder"):
+        Run.read(tmp_path / "nowhere")
+
+
+def test_a_foreign_run_cannot_name_code_to_execute(tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text("raise SystemExit('executed')")
+    run = a_run(tmp_path / "run", model="planted:build")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with pytest.raises(OptionError, match="trust it in Python"):
+            run.model()
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -> None:
+    rows = [
+        {"epoch": 1.0, "loss": 2.0, "val_f1": 0.5},
+        {"epoch": 2.0, "loss": 1.0, "val_f1": 0.75},
+        {"epoch": 3.0, "loss": 0.5, "val_f1": 0.75},
+    ]
+    write_history(tmp_path, rows)
+    assert read_history(tmp_path) == rows
+    assert best(read_history(tmp_path)) == rows[1]
+    assert best([{"epoch": 1.0, "loss": 2.0}]) is None
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,two\n")
+    with pytest.raises(DatasetError, match="two"):
+        read_history(tmp_path)
