@@ -6,39 +6,34 @@
                         ├───▶ splits            nobody in two of them
                         └───▶ SRC               with --source: every member has its row
 
-Each check is a generator of problems, a line each. The comparison of records with the ledger does
-not use the code that wrote them.
+Each check is a generator of problems, a line each; that of the records is in `crosscheck`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import printable, scan
 from fertools.errors import DatasetError
-from fertools.hashing import pseudonym
 from fertools.pipeline.checksums import CHECKSUMS, checksums, published
-from fertools.pipeline.dataset import source_fingerprint
+from fertools.pipeline.crosscheck import Crosscheck, Row, sha256_of
+from fertools.pipeline.identity import source_fingerprint
 from fertools.pipeline.parts import KEPT
-from fertools.pipeline.progress import Progress
 from fertools.pipeline.splitfile import SPLITS, write_splits
-from fertools.shards import MANIFEST, Example, Manifest, ShardFile, info_files, read_records
+from fertools.shards import MANIFEST, Manifest, info_files
 
 #: After so many, it is clear that it is not the dataset that was built.
 _TOLD: Final = 10
 
-_Row = dict[str, Any]
 _COLUMNS: Final = (
     *("key", "subject", "sex", "age", "label", "outcome", "bytes"),
     *("x0", "y0", "x1", "y1", "confidence", "split", "shard", "index", "copies"),
@@ -117,24 +112,15 @@ class _Check:
         yield from self._ledger(rows)
         yield from self._classes(rows)
         yield from self._people(rows)
-        yield from self._shards(rows)
+        yield from Crosscheck(self.out, self.manifest, rows).problems(quiet=self.quiet)
         if source:
             yield from self._source(rows, source)
 
     @cached_property
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         table = pq.read_table(self.out / self.manifest.ledger.file, columns=list(_COLUMNS))
-        rows: list[_Row] = table.to_pylist()
+        rows: list[Row] = table.to_pylist()
         return rows
-
-    @cached_property
-    def _at(self) -> dict[tuple[str, int], dict[int, _Row]]:
-        """The rows of each shard, by split and number, by their place in it."""
-        found: dict[tuple[str, int], dict[int, _Row]] = defaultdict(dict)
-        for row in self._rows:
-            if row["split"] is not None:
-                found[row["split"], row["shard"]][row["index"]] = row
-        return found
 
     def _files(self) -> Iterator[str]:
         expected = {*published(self.manifest, b""), CHECKSUMS}
@@ -152,10 +138,12 @@ class _Check:
             if path.is_file() and path.read_bytes() != data:
                 yield f"{name}: it is not what the manifest and the ledger make of it"
         ledger = self.manifest.ledger
-        if (self.out / ledger.file).is_file() and _sha256(self.out / ledger.file) != ledger.sha256:
+        if (self.out / ledger.file).is_file() and sha256_of(
+            self.out / ledger.file
+        ) != ledger.sha256:
             yield f"{ledger.file}: its SHA-256 is not the manifest's"
 
-    def _ledger(self, rows: list[_Row]) -> Iterator[str]:
+    def _ledger(self, rows: list[Row]) -> Iterator[str]:
         counts = self.manifest.counts
         outcomes = Counter(row["outcome"] for row in rows)
         name = self.manifest.ledger.file
@@ -169,7 +157,7 @@ class _Check:
             if (row["outcome"] == KEPT) != (row["split"] is not None):
                 yield f"{name}: {row['key']} is {row['outcome']} and in split {row['split']}"
 
-    def _people(self, rows: list[_Row]) -> Iterator[str]:
+    def _people(self, rows: list[Row]) -> Iterator[str]:
         options = self.manifest.options
         splits: dict[str, set[str]] = defaultdict(set)
         for row in rows:
@@ -185,21 +173,7 @@ class _Check:
             if len(where) > 1:
                 yield f"{person}: this person is in {' and '.join(sorted(where))}"
 
-    def _shards(self, rows: list[_Row]) -> Iterator[str]:
-        places = [
-            (split, number, shard)
-            for split, contents in self.manifest.splits.items()
-            for number, shard in enumerate(contents.shards)
-        ]
-        known = {(split, number) for split, number, _ in places}
-        for split, number in self._at.keys() - known:
-            yield f"{self.manifest.ledger.file}: it knows of shard {number} of {split}"
-        with Progress("verify", len(places), unit="shards", quiet=self.quiet) as shown:
-            for split, number, shard in places:
-                yield from self._shard(shard, self._at[split, number])
-                shown.add(1)
-
-    def _classes(self, rows: list[_Row]) -> Iterator[str]:
+    def _classes(self, rows: list[Row]) -> Iterator[str]:
         counted: dict[str, Counter[str]] = defaultdict(Counter)
         for row in rows:
             if row["split"] is not None:  # an altered copy has its original's label, and no row
@@ -208,61 +182,7 @@ class _Check:
             if counted[split] != Counter(contents.classes):
                 yield f"{split}: the ledger's classes are not the manifest's"
 
-    def _shard(self, shard: ShardFile, rows: Mapping[int, _Row]) -> Iterator[str]:
-        path = self.out / shard.file
-        if not path.is_file():
-            return
-        if _sha256(path) != shard.sha256:
-            yield f"{shard.file}: its SHA-256 is not the manifest's"
-        if (size := path.stat().st_size) != shard.bytes:
-            yield f"{shard.file}: {size} bytes, the manifest says {shard.bytes}"
-        count = 0
-        try:
-            for index, data in enumerate(read_records(path)):
-                count += 1
-                example = Example.from_bytes(data)
-                if index in rows and (differs := self._differences(example, rows[index])):
-                    yield f"{shard.file}: record {index} is not its row's in {', '.join(differs)}"
-        except DatasetError as fault:
-            yield f"{shard.file}: {fault}"
-            return
-        if rows and count <= max(rows):
-            yield f"{shard.file}: {count} records, the ledger knows of record {max(rows)}"
-        if count != shard.records:
-            yield f"{shard.file}: {count} records, the manifest says {shard.records}"
-
-    def _differences(self, example: Example, row: _Row) -> list[str]:
-        """Name the fields in which a record is not what its row says."""
-        names = [entry.name for entry in self.manifest.classes]
-        box = example.box
-        said = {
-            "label": names[example.label] if example.label < len(names) else None,
-            "key": example.key,
-            "subject": example.subject,
-            "sex": example.sex,
-            "age": example.age,
-            "box": (box.x0, box.y0, box.x1, box.y1),
-            "confidence": example.confidence,
-        }
-        meant = {
-            "label": row["label"],
-            "key": self._shown(row["key"], "key"),
-            "subject": self._shown(row["subject"], "subject"),
-            "sex": row["sex"] or "",
-            "age": -1 if row["age"] is None else row["age"],
-            "box": tuple(float(np.float32(row[side])) for side in ("x0", "y0", "x1", "y1")),
-            "confidence": row["confidence"],
-        }
-        return [field for field in said if said[field] != meant[field]]
-
-    def _shown(self, name: str | None, purpose: str) -> str:
-        """Give a name as records hold it: plain, or the pseudonym that the seed makes of it."""
-        options = self.manifest.options
-        if not name or options.get("keep_names"):
-            return name or ""
-        return pseudonym(int(options.get("seed", 0)), name, purpose)
-
-    def _source(self, rows: list[_Row], source: Path) -> Iterator[str]:
+    def _source(self, rows: list[Row], source: Path) -> Iterator[str]:
         members = scan(source).members
         there = {m.key.encode("utf-8", "backslashreplace").decode(): m.size for m in members}
         here = {row["key"]: row["bytes"] for row in rows}
@@ -273,8 +193,3 @@ class _Check:
                 yield f"{key}: {there[key]} bytes in the archive, {here[key]} in its row"
         if source_fingerprint(members) != self.manifest.source:
             yield f"{source}: it is not the archive that the dataset was built from"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

