@@ -31,9 +31,12 @@ class BrightSpot:
 
 
 def photo(spot: tuple[int, int, int] | None = (20, 16, 24), gray: int = 40, seed: int = 0) -> bytes:
-    """Draw a photo of 80 × 64 with a bright square (x, y, side), or none; JPEG."""
-    image = np.full((64, 80, 3), gray, np.uint8)
-    image[:8, :8] = np.random.default_rng(seed).integers(0, 99, (8, 8, 3), np.uint8)
+    """Draw a photo of 80 × 64 with a bright square (x, y, side), or none; JPEG.
+
+    Another seed is another wall behind it: two photos of one wall are copies of one picture.
+    """
+    wall = gray + np.random.default_rng(seed).integers(0, 50, (16, 20, 1), np.uint8)
+    image = np.repeat(wall.repeat(4, axis=0).repeat(4, axis=1), 3, axis=2)
     if spot:
         x, y, side = spot
         image[y : y + side, x : x + side] = 250
@@ -61,7 +64,7 @@ def write_archive(
         home.mkdir(parents=True)
         for who in range(people):
             for shot in range(shots):
-                seed = 1000 * who + 10 * shot + EMOTION_NAMES.index(emotion)
+                seed = 10**6 + 1000 * who + 10 * shot + EMOTION_NAMES.index(emotion)
                 spot = (10 + who, 8 + shot, 24)
                 (home / photo_name(who, emotion, shot)).write_bytes(photo(spot, seed=seed))
     return folder
