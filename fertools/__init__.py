@@ -1,6 +1,7 @@
 """Turns AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
 
     build_dataset(src, out, …)    the main job: an archive in, a dataset out
+    build_parts(src, out, parts)  a share of that, for one of several machines
     stats(path)                   who and what is in an archive or a dataset
     verify(out, source)           whether a dataset is still what was built
     make_sample(out, …)           draw an archive of people who do not exist
@@ -20,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fertools.pipeline import build_dataset, stats, verify
+    from fertools.pipeline import build_dataset, build_parts, stats, verify
     from fertools.sample import make_sample
     from fertools.shards import read_examples
     from fertools.training import evaluate, export, load, predict, train
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_dataset",
+    "build_parts",
     "evaluate",
     "export",
     "load",
@@ -42,6 +44,7 @@ __all__ = [
 
 _ROOMS: Final = {
     "build_dataset": "fertools.pipeline",
+    "build_parts": "fertools.pipeline",
     "stats": "fertools.pipeline",
     "verify": "fertools.pipeline",
     "make_sample": "fertools.sample",

@@ -41,6 +41,7 @@ class _Ended(KeyboardInterrupt):
 
 def main() -> None:
     """Run the command line; whatever the user can put right is one line and exit code 1."""
+    _open_streams()
     _listen()
     try:
         cli.main(standalone_mode=False)
@@ -58,6 +59,19 @@ def main() -> None:
         # Who reads us has gone: leave nothing for Python to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Lead standard streams that were closed to the null device.
+
+    joblib flushes them when it starts a process. Worse, the next file to be opened would get the
+    number of a closed one, and hold whatever a library prints.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
 
 
 def _listen() -> None:

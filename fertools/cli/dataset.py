@@ -175,6 +175,18 @@ def make_sample(out: Path, **options: Any) -> None:
 )
 @click.option("--jobs", type=int, help="Worker processes.  [default: the cores it may use]")
 @click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="The scheduler of a dask cluster that does the work, such as tcp://host:8786 (extra "
+    "dask); see docs/cluster.md.",
+)
+@click.option(
+    "--only-parts",
+    metavar="A-B",
+    help="Do a share and stop: parts A to B, counted from 0. Any number of shares may run at once; "
+    "the same command without it assembles. 0-0 does one part and says how many there are.",
+)
+@click.option(
     "--photo-seconds",
     default=60.0,
     show_default=True,
@@ -182,14 +194,16 @@ def make_sample(out: Path, **options: Any) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace what OUT was begun with, if it differs.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def build_dataset(src: Path, out: Path, **options: Any) -> None:
+def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) -> None:
     """Build a dataset of face crops in OUT from the archive in SRC.
 
     SRC holds folders, zips, zips in parts or any mixture, is read in place and never written to.
     A build that was interrupted goes on by the same command.
     """
-    built = fertools.build_dataset(src, out, **options)
-    click.echo(built.text())
+    if only_parts is None:
+        click.echo(fertools.build_dataset(src, out, **options).text())
+    else:
+        click.echo(fertools.build_parts(src, out, only_parts, **options).text())
 
 
 @click.command("stats")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +19,20 @@ from fertools.faces import Detector, resolve_runtime
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_columns
 from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
-from fertools.pipeline.engine import cores, run_tasks
+from fertools.pipeline.engine import cores, end_workers, run_tasks
 from fertools.pipeline.identity import libraries, source_fingerprint
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import PartFiles, PartTask, loaded, look_at, read_rows
-from fertools.pipeline.plan import cut, fingerprint, write_plan
+from fertools.pipeline.plan import cut, fingerprint
 from fertools.pipeline.progress import Progress
 from fertools.pipeline.proof import prove
 from fertools.pipeline.publish import Edition, publish
 from fertools.pipeline.shardplan import ShardPlan, plan_splits
+from fertools.pipeline.share import PartsPlan, PartsReport, parse_share
 from fertools.pipeline.splitfile import fingerprint_of
 from fertools.pipeline.workplace import Workplace
 from fertools.report import DatasetReport
@@ -44,6 +48,7 @@ def build_dataset(
     out: Path | str,
     *,
     jobs: int | None = None,
+    dask: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
     photo_seconds: float = 60,
@@ -53,6 +58,7 @@ def build_dataset(
     """Build a dataset of face crops in `out` from the archive in `src`.
 
     jobs           worker processes; by default as many as cores may be used
+    dask           address of a dask scheduler whose workers do the work (extra dask)
     overwrite      replace what `out` was begun with where the options or the archive differ
     quiet          show no progress
     photo_seconds  what a photo may take; then it is given up, with a row that says so
@@ -63,25 +69,16 @@ def build_dataset(
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    if isinstance(detector, str):
-        options, detector = options | {"detector": detector}, None
-    chosen = BuildOptions.of(options)
-    workers = _workers(jobs)
-    source, place = Path(src), Workplace(Path(out))
-    place.check(source)
-    found = scan(source)
-    annotations = read_annotations(source, found.members)
-    catalog = Catalog.of(found.members, chosen.labels, annotations)
-    told = (*found.warnings, *map(printable, annotations.problems))
-    build = _Build(
-        source, place, catalog, chosen, detector, workers, quiet, _seconds(photo_seconds)
+    build = _Build.of(
+        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
     )
+    place, catalog, chosen = build.place, build.catalog, build.options
     request = build.request()
     place.open()
-    with place.lock():
+    with place.lock(), build.engine():
         place.agree(request, overwrite=overwrite)
         if (finished := _finished(place)) is not None:
-            return DatasetReport(place.out, finished, told)
+            return DatasetReport(place.out, finished, build.warnings)
         parts, table = build.look()
         kept = _some(Kept.of(table, catalog.classes), table)
         copies = Copies.find(kept, parts, table)
@@ -91,7 +88,45 @@ def build_dataset(
         splits = _spread(division.splits, kept.rows, table.num_rows)
         plan, shards = build.assemble(parts, table, splits)
         manifest = build.finish(plan, shards, table, splits, proof)
-    return DatasetReport(place.out, manifest, (*told, *copies.warnings(kept), *division.warnings))
+    told = (*build.warnings, *copies.warnings(kept), *division.warnings)
+    return DatasetReport(place.out, manifest, told)
+
+
+def build_parts(
+    src: Path | str,
+    out: Path | str,
+    only_parts: str,
+    *,
+    jobs: int | None = None,
+    dask: str | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+    photo_seconds: float = 60,
+    detector: Detector | str | None = None,
+    **options: Any,
+) -> PartsReport:
+    """Do a share of `build_dataset`, which afterwards finds it done: some parts, such as "0-511".
+
+    Parts count from 0, and both ends are among the share; an end beyond the last part means the
+    last. Any number of shares may work in one `out` at once, on any machines that see it. The
+    arguments are `build_dataset`'s, and it raises the same.
+    """
+    build = _Build.of(
+        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
+    )
+    first, last = parse_share(only_parts)
+    plan, place, request = build.plan(), build.place, build.request()
+    share = plan.share(first, last)
+    place.open()
+
+    def begin() -> None:
+        place.agree(request, overwrite=overwrite)
+        plan.write()
+
+    with place.share(begin), build.engine():
+        place.agree(request, overwrite=False)
+        build.make(plan, share)
+        return PartsReport(place.out, share, plan.done(), len(plan.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +139,48 @@ class _Build:
     options: BuildOptions
     detector: Detector | None
     workers: int
+    dask: str | None
     quiet: bool
     photo_seconds: float
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        src: Path | str,
+        out: Path | str,
+        options: dict[str, Any],
+        jobs: int | None,
+        dask: str | None,
+        *,
+        quiet: bool,
+        photo_seconds: float,
+        detector: Detector | str | None,
+    ) -> _Build:
+        """Check what was asked for, and list and label the archive."""
+        if isinstance(detector, str):
+            options, detector = options | {"detector": detector}, None
+        chosen = BuildOptions.of(options)
+        workers = _workers(jobs, dask)
+        source, place = Path(src), Workplace(Path(out))
+        if dask:  # a node's working folder is another
+            source, place = source.absolute(), Workplace(place.out.absolute())
+        place.check(source)
+        found = scan(source)
+        annotations = read_annotations(source, found.members)
+        catalog = Catalog.of(found.members, chosen.labels, annotations)
+        told = (*found.warnings, *map(printable, annotations.problems))
+        seconds = _seconds(photo_seconds)
+        return cls(source, place, catalog, chosen, detector, workers, dask, quiet, seconds, told)
+
+    @contextmanager
+    def engine(self) -> Iterator[None]:
+        """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
+        try:
+            with on_cluster(self.dask, self.source, self.place.home):
+                yield
+        finally:
+            end_workers()
 
     @property
     def finder(self) -> str:
@@ -128,7 +203,7 @@ class _Build:
         members = self.catalog.members
         return {
             "options": self.told,
-            "libraries": libraries() | {"detector": self.finder},
+            "libraries": libraries() | {"network": self.finder},
             "source": {
                 "members": len(members),
                 "bytes in all": sum(member.size for member in members),
@@ -136,32 +211,45 @@ class _Build:
             },
         }
 
-    def look(self) -> tuple[list[PartFiles], pa.Table]:
-        """Find the faces, part by part, and give the parts and the ledger so far."""
-        members = [self.catalog.members[i] for i in self.catalog.wanted]
-        cuts = cut(members)
+    def plan(self) -> PartsPlan:
+        """Cut what shall be looked at into parts."""
+        cuts = cut([self.catalog.members[i] for i in self.catalog.wanted])
         recipe = f"{self.options.faces} {self.finder} {libraries()}"
         boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
-        parts = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
-        write_plan(self.place.plan, cuts, boxes)
+        files = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
+        return PartsPlan(self.place.plan, cuts, boxes, files)
+
+    def look(self) -> tuple[list[PartFiles], pa.Table]:
+        """Find the faces, part by part, and give the parts and the ledger so far."""
+        plan = self.plan()
+        plan.write()
+        self.make(plan, range(len(plan.files)))
+        return plan.files, ledger.begin(self.catalog, read_rows(plan.files))
+
+    def make(self, plan: PartsPlan, share: range) -> None:
+        """Make those parts of a share that are not there yet."""
         tasks = [
             PartTask(
                 self.source,
-                self.place.plan,
+                plan.path,
                 i,
-                files,
+                plan.files[i],
                 self.options.faces,
                 self.detector,
                 self.photo_seconds,
             )
-            for i, files in enumerate(parts)
-            if not files.done
+            for i in share
+            if not plan.files[i].done
         ]
-        done = sum(map(len, cuts)) - sum(len(cuts[task.number]) for task in tasks)
-        with Progress("faces", len(members), unit="photos", quiet=self.quiet, done=done) as shown:
+        total = sum(len(plan.members[i]) for i in share)
+        done = total - sum(len(plan.members[task.number]) for task in tasks)
+        with Progress("faces", total, unit="photos", quiet=self.quiet, done=done) as shown:
             for outcomes in look_at(tasks, self.workers):
                 shown.add(outcomes.total(), outcomes)
-        return parts, ledger.begin(self.catalog, read_rows(parts))
+        if self.dask:
+            # NFS may go on saying that other nodes' parts are not there until it is asked for
+            # the folder.
+            next(self.place.parts.iterdir(), None)
 
     def assemble(
         self, parts: list[PartFiles], table: pa.Table, splits: NDArray[np.int8]
@@ -196,7 +284,7 @@ class _Build:
             options=self.options,
             classes=self.catalog.classes,
             told=self.told,
-            libraries=libraries() | {"detector": self.finder},
+            libraries=libraries() | {"network": self.finder},
             source=source_fingerprint(self.catalog.members),
             votes=self.catalog.voted,
             proof=proof,
@@ -208,7 +296,9 @@ class _Build:
         return manifest
 
 
-def _workers(jobs: int | None) -> int:
+def _workers(jobs: int | None, dask: str | None) -> int:
+    if jobs is not None and dask:
+        raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
     if jobs is not None and jobs < 1:
         raise OptionError(f"--jobs {jobs}: give at least 1, or leave it out for all cores")
     return jobs or cores()

@@ -9,12 +9,15 @@ order, because no task depends on another and no byte depends on the order.
 
 Dead workers cost a new pool and the tasks that were running, no more. Whole files make that safe:
 a task that was ended half-way left nothing, and one that is run twice writes the same bytes.
+On a dask cluster (see cluster.py) dask itself runs a dead worker's task again; only a task whose
+workers have died four times in a row counts as a broken pool.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import sys
 import threading
@@ -26,6 +29,8 @@ from typing import Any, Final, TypeVar
 import joblib
 
 from fertools.errors import FertoolsError
+from fertools.pipeline import cluster
+from fertools.pipeline.watchdog import attended
 
 T = TypeVar("T")
 
@@ -55,9 +60,10 @@ def run_tasks(
     """Yield each task's result as it comes, from `jobs` processes with one thread each.
 
     With one job the tasks run here, one after another, or with `apart` in one process of their
-    own, which may die without taking this one along. `after_death` is called when a pool has
-    broken, before what is left is run in a new one; it says whether it found a culprit. When the
-    caller stops early or is interrupted, the workers are ended at once.
+    own, which may die without taking this one along. On a cluster its workers are the processes,
+    whatever `jobs` says. `after_death` is called when a pool has broken, before what is left is
+    run in a new one; it says whether it found a culprit. When the caller stops early or is
+    interrupted, the workers are ended at once; those of a cluster finish the task they are at.
 
     Raises FertoolsError where pools break again and again and nothing gets done.
     """
@@ -66,16 +72,17 @@ def run_tasks(
     while left:
         before = len(left)
         try:
-            for number, result in _run(dict(left), jobs, apart):
-                del left[number]
-                yield result
-        except BrokenProcessPool as death:
+            with attended():
+                for number, result in _run(dict(left), jobs, apart):
+                    del left[number]
+                    yield result
+        except _deaths() as death:
             found = after_death is not None and after_death()
             fruitless = 0 if found or len(left) < before else fruitless + 1
             if fruitless == _FRUITLESS:
                 raise FertoolsError(
                     f"worker processes have died {_FRUITLESS} times without getting anything "
-                    "done, perhaps for want of memory: try fewer --jobs; the same command goes on"
+                    "done, perhaps for want of memory: try fewer of them; the same command goes on"
                 ) from death
 
 
@@ -125,19 +132,22 @@ def prepare(parent: int) -> None:
 
 
 def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, apart: bool) -> Iterator[tuple[int, T]]:
-    if jobs == 1 and apart:
+    terms = cluster.terms()
+    if jobs == 1 and apart and not terms:
         yield from _run_beside(tasks)
         return
     # No backend is named: who calls us inside joblib.parallel_config chooses the engine.
     parallel = joblib.Parallel(
         n_jobs=min(jobs, max(1, len(tasks))), return_as="generator_unordered", **_as_workers()
     )
-    with _undisturbed():
-        results = parallel(joblib.delayed(_work)(number, task) for number, task in tasks.items())
     try:
+        with _undisturbed():
+            results = parallel(
+                joblib.delayed(_work)(number, task, terms) for number, task in tasks.items()
+            )
         yield from results
     except BaseException:
-        _end_workers()
+        end_workers()
         raise
 
 
@@ -150,13 +160,29 @@ def _run_beside(tasks: Mapping[int, Callable[[], T]]) -> Iterator[tuple[int, T]]
         pool.shutdown(wait=False, kill_workers=True)
 
 
-def _work(number: int, task: Callable[[], T]) -> tuple[int, T]:
+def _work(number: int, task: Callable[[], T], terms: cluster.Terms | None = None) -> tuple[int, T]:
     import cv2
 
+    if terms:
+        _join(terms)
     cv2.setNumThreads(1)
     # What it would say of damaged photos stands in the ledger.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return number, task()
+
+
+def _join(terms: cluster.Terms) -> None:
+    """Make this process, which is dask's, a worker; raise FertoolsError if it must not be one."""
+    global _apart  # noqa: PLW0603  # as above
+    if why := cluster.objection(terms):
+        raise FertoolsError(f"a worker on {platform.node()} {why}; the same command goes on")
+    _apart = True
+
+
+def _deaths() -> tuple[type[Exception], ...]:
+    """Give what says that workers have died; of dask only where somebody has loaded it."""
+    dask = sys.modules.get("distributed")
+    return (BrokenProcessPool, dask.KilledWorker) if dask else (BrokenProcessPool,)
 
 
 def _nothing() -> None:
@@ -167,6 +193,9 @@ def _as_workers() -> dict[str, Any]:
     """Give what makes joblib's own processes workers; another engine's are not ours to change."""
     from joblib.parallel import get_active_backend
 
+    if cluster.terms():
+        # All at once: joblib would else count workers now, and those who come later would idle.
+        return {"pre_dispatch": "all", "batch_size": 1}
     engine = type(get_active_backend()[0]).__name__
     return {"initializer": prepare, "initargs": (os.getpid(),)} if engine == "LokyBackend" else {}
 
@@ -176,10 +205,17 @@ def _pool_of_one() -> Any:
     # loky's, as joblib's own: it sends detectors that were defined in a script, too.
     from joblib.externals import loky
 
-    with _undisturbed():
-        pool = loky.ProcessPoolExecutor(1, initializer=prepare, initargs=(os.getpid(),))
-        started = pool.submit(_nothing)
-    started.result()
+    pool = None
+    try:
+        with _undisturbed():
+            pool = loky.ProcessPoolExecutor(1, initializer=prepare, initargs=(os.getpid(),))
+            started = pool.submit(_nothing)
+        started.result()
+    except BaseException:
+        # A pool that nobody ends keeps this process from ending: Python waits for its threads.
+        if pool is not None:
+            pool.shutdown(wait=False, kill_workers=True)
+        raise
     return pool
 
 
@@ -219,7 +255,12 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _end_workers() -> None:
+def end_workers() -> None:
+    """End joblib's processes, if there are any.
+
+    They are not left to the interpreter's end, which waits for them: a worker that is killed
+    while it waits for a task takes the queue's lock along, and another then waits for ever.
+    """
     from joblib.externals.loky import reusable_executor
 
     executor = reusable_executor._executor

@@ -6,7 +6,7 @@
       ledger.parquet                          every member's fate
       metadata.json                           the manifest, last: its presence means complete
       .fertools/
-        lock                                  held while a build runs
+        lock                                  held while a build runs; --only-parts share it
         build.json                            what was asked for, and of which source
         plan.arrow                            the members to look at, a batch a part
         parts/<fingerprint>.crops             finished crops, TFRecord framed
@@ -22,16 +22,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from fertools.errors import OutputError
-from fertools.shards import MANIFEST, is_leftover, write_whole
+from fertools.shards import MANIFEST, is_leftover, remove_whole, write_whole
 
 _HOME: Final = ".fertools"
+
+#: Seconds for which a share waits until OUT is not somebody's alone.
+_PATIENCE: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +104,32 @@ class Workplace:
         The lock is the kernel's (flock), so that a process which died, however, holds none.
         Raises OutputError while another build has it, and for what the system refuses meanwhile.
         """
-        try:
-            with (self.home / "lock").open("ab") as file:
-                if not _locked(file.fileno()):
-                    raise OutputError(
-                        f"another build is writing {self.out}: wait for it or give another OUT"
-                    )
-                self._sweep()
-                yield
-        except OSError as fault:
-            raise OutputError(
-                f"{fault.filename or self.out}: {fault.strerror or fault}: "
-                "mend that, and the same command goes on where it was"
-            ) from fault
+        with self._lock_file() as lock:
+            if not _locked(lock):
+                raise self._busy()
+            self._sweep()
+            yield
+
+    @contextmanager
+    def share(self, begin: Callable[[], None]) -> Iterator[None]:
+        """Work in OUT together with others who do their shares, and keep whole builds out.
+
+        Who finds nobody there begins, alone: sweeps, and calls `begin`. Raises as `lock` does.
+        """
+        with self._lock_file() as lock:
+            until = time.monotonic() + _PATIENCE
+            while True:
+                if _locked(lock):
+                    self._sweep()
+                    begin()
+                # Gives up being alone, and somebody may come in between: then wait for him.
+                if _locked(lock, shared=True):
+                    break
+                # Who begins a share takes seconds, a build stays.
+                if time.monotonic() > until:
+                    raise self._busy()
+                time.sleep(0.1)
+            yield
 
     def agree(self, request: Mapping[str, Any], *, overwrite: bool) -> None:
         """Go on with what OUT was begun with, or begin; raise OutputError on a difference.
@@ -128,12 +145,28 @@ class Workplace:
                 "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
             )
         if begun != json.loads(wanted):
-            self.manifest.unlink(missing_ok=True)
+            # Synced: a manifest that came back would vouch for shards of another plan.
+            remove_whole(self.manifest)
             write_whole(self.request, wanted.encode())
 
     def tidy(self) -> None:
         """Remove the stages: their shards are published, and parts can make them again."""
         shutil.rmtree(self.stages, ignore_errors=True)
+
+    @contextmanager
+    def _lock_file(self) -> Iterator[int]:
+        try:
+            # For reading as well: where NFS keeps the lock, a shared one needs that.
+            with (self.home / "lock").open("a+b") as file:
+                yield file.fileno()
+        except OSError as fault:
+            raise OutputError(
+                f"{fault.filename or self.out}: {fault.strerror or fault}: "
+                "mend that, and the same command goes on where it was"
+            ) from fault
+
+    def _busy(self) -> OutputError:
+        return OutputError(f"another build is writing {self.out}: wait for it or give another OUT")
 
     def _sweep(self) -> None:
         """Remove what a killed run had not published; its own name tells what it is."""
@@ -168,21 +201,25 @@ def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _locked(descriptor: int) -> bool:
-    """Take the lock without waiting."""
+def _locked(descriptor: int, *, shared: bool = False) -> bool:
+    """Take the lock without waiting, or turn the one that is held into a shared one."""
     try:
         import fcntl
-    except ImportError:  # Windows: the lock is on a byte, and is the process's as well
-        import msvcrt  # type: ignore[unused-ignore]
-
-        try:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
+    except ImportError:  # Windows: the lock is on a byte, the process's, and never shared
+        return _locked_byte(descriptor)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    return True
+
+
+def _locked_byte(descriptor: int) -> bool:
+    import msvcrt  # type: ignore[unused-ignore]
+
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
         return False
     return True

@@ -4,12 +4,18 @@ frame, RecordWriter, read_records     TFRecord files, of parts and of shards
 Example                               one crop with its label, as a tf.train.Example
 plan_shards                           which record goes where
 Manifest, info_files                  what was written, for us and for tensorflow-datasets
-whole_file, write_whole               files that are whole or absent
+whole_file, write_whole, remove_whole  files that are whole or absent
 read_examples                         all of it backwards
 """
 
 from fertools.shards.example import decode_example, encode_example
-from fertools.shards.files import WholeFile, is_leftover, whole_file, write_whole
+from fertools.shards.files import (
+    WholeFile,
+    is_leftover,
+    remove_whole,
+    whole_file,
+    write_whole,
+)
 from fertools.shards.manifest import (
     FORMAT,
     ClassName,
@@ -67,6 +73,7 @@ __all__ = [
     "read_examples",
     "read_record",
     "read_records",
+    "remove_whole",
     "shard_name",
     "whole_file",
     "write_whole",

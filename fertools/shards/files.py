@@ -85,6 +85,20 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a file, if it is there, for good: a power cut will not bring it back.
+
+    Raises OutputError where the system refuses.
+    """
+    try:
+        path.unlink()
+        _sync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as fault:
+        raise _in_words(path, fault) from fault
+
+
 def is_leftover(name: str) -> bool:
     """Say whether a file name is one that `whole_file` writes under until it publishes."""
     return name.startswith(".") and name.endswith(".tmp")

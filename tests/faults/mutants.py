@@ -20,14 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import Reader, scan
-from fertools.data import Box, Unusable
+from fertools.data import Box, Drop, Unusable
 from fertools.errors import DatasetError, SourceError
 from fertools.faces import FaceRecipe, cut
+from fertools.labels import read_records as read_label_records
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.parts import ROWS, PartFiles, read_rows
 from fertools.shards import Example, Manifest, frame, read_records
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name
+from tests.labels.label_json import entry, label_file
 
 RECIPE = FaceRecipe(size=16, max_pixels=1_000_000)
 
@@ -91,6 +93,13 @@ def read_manifest(data: bytes, home: Path) -> None:
     Manifest.read(home)
 
 
+def read_labels(data: bytes, _: Path) -> None:
+    """Read a label file to its end: whatever it holds, what is wrong with it is one line."""
+    for found in read_label_records(data):
+        if isinstance(found, Drop) and "\n" in found.detail:
+            raise AssertionError(f"more than a line: {found.detail}")
+
+
 def read_part(data: bytes, home: Path) -> None:
     """Read a part's rows."""
     files = PartFiles(home, "part")
@@ -132,6 +141,12 @@ def archive() -> bytes:
     return write_zip(*(Item(name, photo(), method=8 * (i % 2)) for i, name in enumerate(names)))
 
 
+def labels(encoding: str = "utf-8") -> bytes:
+    """Give a label file of nine photos."""
+    names = [photo_name(i, "불안", i) for i in range(9)]
+    return label_file(*(entry(name) for name in names), encoding=encoding)
+
+
 #: What is read, its sound bytes, and what a reader may answer to any others.
 Target = tuple[Callable[[bytes, Path], None], Callable[[], bytes], tuple[type[Exception], ...]]
 TARGETS: dict[str, Target] = {
@@ -142,6 +157,8 @@ TARGETS: dict[str, Target] = {
     "zip": (read_archive, archive, (SourceError,)),
     "shard": (read_shard, lambda: frame(example()) * 3, (DatasetError,)),
     "example": (read_example, example, (DatasetError,)),
+    "labels": (read_labels, labels, ()),
+    "labels in CP949": (read_labels, lambda: labels("cp949"), ()),
     "part": (read_part, rows, (DatasetError,)),
     "diary": (read_diary, lambda: b"0 looking\n1 looking\n1 crashed\n2 looking\n", ()),
 }

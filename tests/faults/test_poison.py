@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,8 +16,10 @@ import pytest
 import fertools
 from fertools.data import Reason
 from fertools.errors import FertoolsError
+from fertools.pipeline import engine
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.engine import run_tasks, try_alone
+from fertools.pipeline.watchdog import attended
 from tests.fakes import photo, photo_name, write_archive
 from tests.faults.killers import DEEDS, Deadly
 
@@ -88,13 +91,15 @@ def test_a_detector_that_always_fails_stops_the_build_before_a_row_says_so(tmp_p
 class Dies:
     """A task that ends its process the first time, as somebody with `kill` would."""
 
+    number = signal.SIGKILL
+
     def __init__(self, mark: Path, *, always: bool = False) -> None:
         self.mark, self.always = mark, always
 
     def __call__(self) -> str:
         if self.always or not self.mark.exists():
             self.mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.number)
         return self.mark.name
 
 
@@ -102,6 +107,23 @@ class Dies:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_worker_costs_one_more_try(tmp_path: Path, jobs: int) -> None:
     tasks = [Dies(tmp_path / str(i)) for i in range(2)]
+    assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
+
+
+class Stops(Dies):
+    """A task that stops its process the first time, as Ctrl-Z or a debugger that left would."""
+
+    number = signal.SIGSTOP
+
+
+@needs_linux
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_stopped_worker_is_not_waited_for(
+    tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "attended", partial(attended, pause=0.05))
+    tasks = [Stops(tmp_path / str(i)) for i in range(2)]
     assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import write_archive
-from tests.faults.history import REPOSITORY, digests, survivors
+from tests.faults.history import COMMAND, REPOSITORY, digests, survivors
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,16 +21,6 @@ pytestmark = [
 ]
 
 STOPPED = "fertools: stopped; a build goes on where it was by the same command"
-
-#: The command itself, with a detector that loads at once and takes its time for each photo.
-COMMAND = """
-import fertools.cli
-from tests.faults.history import Slow
-build = fertools.build_dataset
-fertools.build_dataset = lambda *paths, **options: build(*paths, **options | {"detector": Slow()})
-print("ready", flush=True)
-fertools.cli.main()
-"""
 
 
 def start(source: Path, out: Path, jobs: int) -> subprocess.Popen[str]:
@@ -56,7 +46,7 @@ def test_each_signal_ends_a_build_in_any_stage(
         assert process.stdout is not None
         process.stdout.readline()
         began = time.monotonic()
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
         lasts = time.monotonic() - began
     dice, out, stopped = random.Random(number), tmp_path / "out", 0
@@ -67,7 +57,7 @@ def test_each_signal_ends_a_build_in_any_stage(
             time.sleep(dice.uniform(0.1, 0.5) * lasts / (1 + attempt / 2))
             os.killpg(process.pid, number)
             asked = time.monotonic()
-            _, said = process.communicate()
+            _, said = process.communicate(timeout=60)
             if process.returncode != 0:
                 assert time.monotonic() - asked < 3
                 assert process.returncode == code, said
@@ -79,3 +69,26 @@ def test_each_signal_ends_a_build_in_any_stage(
     with start(source, out, 2) as process:
         assert process.wait() == 0
     assert digests(out) == digests(tmp_path / "fresh")
+
+
+def interrupt() -> None:
+    """Press Ctrl-C for the parent, from the worker that it has just started."""
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+
+
+def test_ctrl_c_while_a_worker_starts_leaves_no_pool_to_wait_for() -> None:
+    code = (
+        "from fertools.pipeline import engine; from tests.faults.test_signals import interrupt;"
+        "engine._nothing = interrupt; list(engine.try_alone([int]))"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert b"KeyboardInterrupt" in said
+    assert survivors(process.pid) == {}

@@ -91,8 +91,9 @@ def missed(out: Path, number: int) -> list[str]:
     return unseen
 
 
-def test_a_bit_flipped_anywhere_is_found(out: Path) -> None:
-    assert missed(out, 20) == []
+@pytest.mark.parametrize("number", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_bit_flipped_anywhere_is_found(out: Path, number: int) -> None:
+    assert missed(out, number) == []
     assert fertools.verify(out, quiet=True).ok
 
 

@@ -171,7 +171,7 @@ def test_another_seed_split_or_class_set_keeps_the_faces(
 
 def test_a_difference_is_named(archive: Path, tmp_path: Path) -> None:
     build(archive, tmp_path / "out")
-    with pytest.raises(OutputError, match=r"size 16 \(now 24\)"):
+    with pytest.raises(OutputError, match=r"begun with size 16 \(now 24\): give"):
         build(archive, tmp_path / "out", size=24)
     (archive / photo_name(1, "중립", 9)).write_bytes(photo())
     with pytest.raises(OutputError, match=r"members 60 \(now 61\)"):
