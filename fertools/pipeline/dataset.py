@@ -26,8 +26,9 @@ from fertools.pipeline.engine import cores, end_workers, run_tasks
 from fertools.pipeline.identity import libraries, source_fingerprint
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import PartFiles, PartTask, loaded, look_at, read_rows
+from fertools.pipeline.parts import PartFiles, PartTask, loaded, read_rows
 from fertools.pipeline.plan import cut, fingerprint
+from fertools.pipeline.poison import look_at
 from fertools.pipeline.progress import Progress
 from fertools.pipeline.proof import prove
 from fertools.pipeline.publish import Edition, publish

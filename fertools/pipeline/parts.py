@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -29,9 +29,9 @@ from fertools.data import Box, Crop, Member, Reason, Unusable
 from fertools.errors import DatasetError, FertoolsError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.pipeline.diary import Diary
-from fertools.pipeline.engine import is_apart, run_tasks
+from fertools.pipeline.engine import is_apart
 from fertools.pipeline.plan import read_part
-from fertools.pipeline.poison import Inquest, watched
+from fertools.pipeline.watch import watched
 from fertools.shards import Place, RecordWriter, whole_file, write_whole
 
 #: The word in the ledger of a member that became an example.
@@ -177,18 +177,6 @@ _DEATHS: Final = {
     Reason.CRASHED: "the process that looked at it died, twice",
     Reason.TIMED_OUT: "it took longer than a photo may, twice",
 }
-
-
-def look_at(tasks: Sequence[PartTask], jobs: int) -> Iterator[Counter[str]]:
-    """Make the parts, and yield how many members of each met which outcome.
-
-    A photo that kills, hangs or bloats the process that looks at it gets a row and costs nobody
-    else anything. A detector handed in from Python runs where it was made if there is one job.
-    """
-    inquest = Inquest(tasks)
-    inquest()  # a build that was ended may have been ended by a photo
-    apart = jobs > 1 or all(task.detector is None for task in tasks)
-    yield from run_tasks(tasks, jobs, apart=apart, after_death=inquest)
 
 
 @lru_cache(maxsize=1)

@@ -10,52 +10,19 @@ a photo is blamed for a death that nobody else was near.
 
 from __future__ import annotations
 
-import signal
-import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fertools.data import Reason
 from fertools.errors import FertoolsError
 from fertools.pipeline.diary import Diary
-from fertools.pipeline.engine import is_apart, try_alone
-
-if TYPE_CHECKING:
-    from fertools.pipeline.parts import PartTask
+from fertools.pipeline.engine import run_tasks, try_alone
+from fertools.pipeline.parts import PartTask
 
 #: Photos of one run that may kill before anybody asks whether it is the photos.
 _TOLERATED: Final = 8
-
-#: Bytes that one worker may allocate while it looks at a photo: 200 megapixels, turned and cut
-#: in 3 bytes a pixel, take a quarter of it.
-_MEMORY: Final = 8 << 30
-
-
-@contextmanager
-def watched(seconds: float) -> Iterator[None]:
-    """Let a photo take so many seconds, and memory with measure, if this process is a worker.
-
-    When the time is over the kernel ends the process (SIGALRM, left at its default): that works
-    on a decoder which hangs in C and never gives Python a turn, and costs 12 µs a photo, where
-    faulthandler's watchdog, a thread each time, costs 130.
-    """
-    if not (is_apart() and sys.platform == "linux"):
-        yield
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    most = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +73,15 @@ class Inquest:
                 "in every part: that is not the photos; check the machine's memory, or try "
                 "another --runtime"
             )
+
+
+def look_at(tasks: Sequence[PartTask], jobs: int) -> Iterator[Counter[str]]:
+    """Make the parts, and yield how many members of each met which outcome.
+
+    A photo that kills, hangs or bloats the process that looks at it gets a row and costs nobody
+    else anything. A detector handed in from Python runs where it was made if there is one job.
+    """
+    inquest = Inquest(tasks)
+    inquest()  # a build that was ended may have been ended by a photo
+    apart = jobs > 1 or all(task.detector is None for task in tasks)
+    yield from run_tasks(tasks, jobs, apart=apart, after_death=inquest)
