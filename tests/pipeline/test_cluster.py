@@ -34,19 +34,6 @@ LOOK: dict[str, Any] = {"size": 16, "quiet": True}
 
 
 @dataclass(frozen=True)
-@pytest.fixture(autouse=True)
-def _no_collection() -> Iterator[None]:
-    """Keep Python from collecting an old client while a new one starts.
-
-    distributed's Client closes itself when it is collected, and that waits for a lock which a
-    client that is just starting holds: seen once, and for ever.
-    """
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 class Slow(BrightSpot):
     """Takes its time, so that there is a middle in which things can happen."""
 
@@ -99,6 +86,19 @@ class Cluster:
                     stderr=log,
                 )
             )
+
+
+@pytest.fixture(autouse=True)
+def _no_collection() -> Iterator[None]:
+    """Keep Python from collecting an old client while a new one starts.
+
+    distributed's Client closes itself when it is collected, and that waits for a lock which a
+    client that is just starting holds: seen once, and for ever.
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
