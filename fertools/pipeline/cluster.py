@@ -11,6 +11,7 @@ that comes later answers the same questions before its first task.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import secrets
@@ -138,7 +139,7 @@ def _connected(address: str) -> Iterator[Any]:
     except ImportError as fault:
         raise DependencyError("--dask needs dask: pip install 'fertools[dask]'") from fault
     try:
-        with _quiet():
+        with _quiet(), uncollected():
             client = distributed.Client(address, timeout=_TO_ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as fault:
         raise OptionError(
@@ -149,6 +150,23 @@ def _connected(address: str) -> Iterator[Any]:
         yield client
     finally:
         client.close(timeout=2)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from collecting garbage while a dask client starts.
+
+    A client that was given no address leaves its loop running, and closes it when it is collected.
+    That waits for a lock, and waits for ever if it is the thread that holds it: one that is just
+    starting the next client, with the address put right.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -25,7 +24,7 @@ import fertools
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline import cluster as pipeline_cluster
-from fertools.pipeline.cluster import Terms, _listing, _versions, on_cluster
+from fertools.pipeline.cluster import Terms, _listing, _versions, on_cluster, uncollected
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
 
@@ -65,7 +64,9 @@ class Cluster:
     def kill_a_worker(self) -> None:
         import distributed
 
-        with distributed.Client(self.address, set_as_default=False) as client:
+        with uncollected():
+            started = distributed.Client(self.address, set_as_default=False)
+        with started as client:
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
     def end(self) -> None:
@@ -86,19 +87,6 @@ class Cluster:
                     stderr=log,
                 )
             )
-
-
-@pytest.fixture(autouse=True)
-def _no_collection() -> Iterator[None]:
-    """Keep Python from collecting an old client while a new one starts.
-
-    distributed's Client closes itself when it is collected, and that waits for a lock which a
-    client that is just starting holds: seen once, and for ever.
-    """
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.fixture
@@ -283,16 +271,55 @@ def test_an_address_that_is_none_is_refused(
             raise AssertionError
 
 
+def test_an_address_put_right_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """The client of the wrong one is collected at the worst moment: while the next one starts."""
+    pytest.importorskip("distributed")
+    code = """
+import gc, pathlib, distributed.utils as utils
+from fertools.errors import OptionError
+from fertools.pipeline import cluster
+cluster._TO_ANSWER = 0.3
+def refused(address):
+    try:
+        with cluster.on_cluster(address, pathlib.Path(), pathlib.Path()):
+            pass
+    except OptionError as error:
+        print(str(error).split(":")[0])
+plain = utils._CollectErrorThread.__init__
+def amid_collection(self, *arguments, **options):
+    if gc.isenabled():
+        gc.collect()
+    plain(self, *arguments, **options)
+gc.set_threshold(0)
+refused("nonsense://x")
+utils._CollectErrorThread.__init__ = amid_collection
+refused("tcp://127.0.0.1:1")
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPO), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["--dask", "nonsense", "--dask", "tcp"]
+
+
 def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with (
-        distributed.Client(
+    with uncollected():
+        local = distributed.Client(
             n_workers=1,
             threads_per_worker=1,
             processes=False,
             dashboard_address=None,
             set_as_default=False,
-        ) as client,
+        )
+    with (
+        local as client,
         pytest.raises(OptionError, match="processes of their own"),
         on_cluster(client.scheduler.address, tmp_path, tmp_path),
     ):
