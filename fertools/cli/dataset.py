@@ -115,10 +115,10 @@ def make_sample(out: Path, **options: Any) -> None:
 @click.option("--align", is_flag=True, help="Turn the eyes level (--detector yunet).")
 @click.option(
     "--image-format",
-    type=click.Choice(["png", "jpeg"]),
+    type=click.Choice(["png", "raw", "jpeg"]),
     default="png",
     show_default=True,
-    help="How crops are encoded.",
+    help="How crops are encoded; raw is PNG without compression, which is read faster.",
 )
 @click.option("--jpeg-quality", default=95, show_default=True, help="For --image-format jpeg.")
 @click.option(

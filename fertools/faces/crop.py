@@ -1,4 +1,4 @@
-"""From a box to the finished picture: cut out, resize, make gray, encode."""
+"""From a box to the finished picture: cut out, resize, make gray."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ from math import atan2, cos, sin
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
 from fertools.faces.picture import Picture
 from fertools.faces.recipe import FaceRecipe
-
-# On crops of 224 pixels Huffman coding alone takes 0.7 ms and 20 to 31 kB; OpenCV's default 0.9
-# to 1.2 ms and 5 to 20 % more bytes; level 9 with any other strategy up to 18 ms for no fewer.
-_PNG_OPTIONS = (
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
-)
 
 
 def crop_gray(picture: Picture, face: Face, recipe: FaceRecipe) -> NDArray[np.uint8]:
@@ -38,13 +28,18 @@ def crop_gray(picture: Picture, face: Face, recipe: FaceRecipe) -> NDArray[np.ui
         └──────────────────┘
 
     align turns what is cut out around its own centre, until the eyes are level.
+
+    Of a photo that was decoded in full the pixels are the talk's bit for bit. Otherwise what is cut
+    out is made gray before it is resized: one channel to resize instead of three, which moves no
+    pixel by more than two gray levels.
     """
     region = _region(picture, face.box, recipe)
     if recipe.align and face.landmarks:
-        resized = _turned(picture, region, face.landmarks, recipe.size)
-    else:
-        resized = _straight(picture, region, recipe.size)
-    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY), np.uint8)
+        return _gray(_turned(picture, region, face.landmarks, recipe.size))
+    found = _cut_out(picture, region)
+    if picture.scale == 1:
+        return _gray(_resized(found, recipe.size))
+    return _resized(_gray(found), recipe.size)
 
 
 def _region(picture: Picture, box: Box, recipe: FaceRecipe) -> tuple[int, int, int, int]:
@@ -59,14 +54,22 @@ def _region(picture: Picture, box: Box, recipe: FaceRecipe) -> tuple[int, int, i
     return x0, y0, x1, y1
 
 
-def _straight(picture: Picture, region: tuple[int, int, int, int], size: int) -> cv2.typing.MatLike:
+def _cut_out(picture: Picture, region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     height, width = picture.image.shape[:2]
     x0, y0, x1, y1 = region
-    inside: cv2.typing.MatLike = picture.image[max(y0, 0) : y1, max(x0, 0) : x1]
+    inside = picture.image[max(y0, 0) : y1, max(x0, 0) : x1]
     beyond = max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0)
-    if any(beyond):
-        inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)
-    return cv2.resize(inside, (size, size), interpolation=cv2.INTER_CUBIC)
+    if not any(beyond):
+        return inside
+    return np.asarray(cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _turned(
@@ -74,7 +77,7 @@ def _turned(
     region: tuple[int, int, int, int],
     landmarks: tuple[float, ...],
     size: int,
-) -> cv2.typing.MatLike:
+) -> NDArray[np.uint8]:
     """The region turned around its centre and stretched, in one step.
 
     Takes output pixel (u, v) from   centre + turn · ((u, v) - middle) · (w, h) / size
@@ -90,9 +93,10 @@ def _turned(
     shift = centre - back @ np.full(2, (size - 1) / 2)
     matrix = np.column_stack([back, shift])
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(
+    turned = cv2.warpAffine(
         picture.image, matrix, (size, size), flags=how, borderMode=cv2.BORDER_REPLICATE
     )
+    return np.asarray(turned, np.uint8)
 
 
 def _grow(start: int, stop: int, least: int, margin: int, frame: int) -> tuple[int, int]:
@@ -105,18 +109,3 @@ def _grow(start: int, stop: int, least: int, margin: int, frame: int) -> tuple[i
     low, high = sorted((0, frame - length))
     grown = min(max(grown, low), high)
     return grown, grown + length
-
-
-def encode(gray: NDArray[np.uint8], recipe: FaceRecipe) -> bytes:
-    """A gray picture, uint8 (H, W), as PNG or JPEG bytes with nothing in them but the picture."""
-    if recipe.image_format == "jpeg":
-        jpeg: bytes = simplejpeg.encode_jpeg(
-            gray[..., np.newaxis],
-            quality=recipe.jpeg_quality,
-            colorspace="GRAY",
-            colorsubsampling="Gray",
-            fastdct=False,
-        )
-        return jpeg
-    _, png = cv2.imencode(".png", gray, _PNG_OPTIONS)
-    return png.tobytes()

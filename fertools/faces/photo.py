@@ -5,8 +5,9 @@ from __future__ import annotations
 from fertools.data import Box, Crop, Face
 from fertools.faces.annotated import as_face, inside, iou
 from fertools.faces.choose import choose, find_faces
-from fertools.faces.crop import crop_gray, encode
+from fertools.faces.crop import crop_gray
 from fertools.faces.detector import Detector
+from fertools.faces.encode import encode
 from fertools.faces.fingerprint import fingerprint
 from fertools.faces.formats import read_header
 from fertools.faces.picture import Picture, expected_face, scale_for

@@ -23,7 +23,7 @@ import pyarrow.ipc
 from fertools.augment import alter
 from fertools.data import Box
 from fertools.faces import FaceRecipe
-from fertools.faces.crop import encode
+from fertools.faces.encode import encode
 from fertools.hashing import pseudonym
 from fertools.labels import ClassMap
 from fertools.pipeline.kept import kept_rows

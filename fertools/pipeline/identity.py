@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -35,6 +36,7 @@ def source_fingerprint(members: Sequence[Member]) -> str:
 def libraries() -> dict[str, str]:
     """Give the versions of what decides about pixels, boxes and bytes."""
     found = {"python": platform.python_version(), "fertools": fertools.__version__}
+    found["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -68,7 +68,7 @@ def publish(
         name=edition.options.shards.name,
         version="1.0.0",
         classes=tuple(map(ClassName, edition.classes.names, edition.classes.english)),
-        image=Images(edition.options.faces.size, edition.options.faces.image_format),
+        image=Images(edition.options.faces.size, edition.options.faces.file_format),
         counts=_counts(table),
         splits=_splits(plan, shards, table),
         ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
