@@ -90,7 +90,7 @@ def _build(layers: Sequence[Layer], blob: Blob) -> Any:
             return channels[name].of(blob(name, index))
 
         # A layer may write over its input ("in place"): the later node then has the name.
-        nodes[layer.fields["top"][0]] = _OPERATIONS[layer.kind](layer, bottoms, weights)
+        nodes[layer.fields["top"][0]] = OPERATIONS[layer.kind](layer, bottoms, weights)
     answers = [nodes[name] for name in ("mbox_loc", "mbox_conf", "mbox_priorbox")]
     return ov.Model(answers, [data], "res10_300x300_ssd")
 
@@ -155,7 +155,7 @@ def _flatten(_: Layer, bottoms: Sequence[Node], __: Weights) -> Node:
     return op.reshape(bottoms[0], np.array([0, -1]), special_zero=True)
 
 
-_OPERATIONS: dict[str, Callable[[Layer, Sequence[Node], Weights], Node]] = {
+OPERATIONS: dict[str, Callable[[Layer, Sequence[Node], Weights], Node]] = {
     "BatchNorm": _batch_norm,
     "Concat": lambda layer, bottoms, _: op.concat(list(bottoms), layer.integer("axis")),
     "Convolution": _convolution,

@@ -24,7 +24,7 @@ def agreement(photos: Sequence[Photo], runs: dict[str, Run]) -> dict[str, dict[s
     theirs = [_largest(talk(photo)) for photo in photos]
     told = {}
     for name, run in runs.items():
-        if name in ("talk", "floor"):
+        if name in ("talk", "floor", "slim"):
             continue
         counts: Counter[str] = Counter()
         overlaps = []
