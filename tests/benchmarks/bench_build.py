@@ -93,7 +93,7 @@ def race(
 def around(photos: Sequence[Photo], folder: Path) -> dict[str, Any]:
     """Everything that is not one photo on one core."""
     return {
-        "jobs": surroundings.jobs(photos, folder, copies=max(1, 256 // len(photos))),
+        "jobs": surroundings.jobs(photos, folder, copies=max(1, 640 // len(photos))),
         "main process": surroundings.main_process(folder, photos=16_384, workers=64),
         "scan": surroundings.scan(folder, names=500_000),
         "worker": surroundings.worker(photos),
