@@ -26,6 +26,16 @@ _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _GRAY_8_BITS: Final = bytes([8, 0, 0, 0, 0])  # depth, colour, compression, filters, interlacing
 _AS_IT_IS: Final = 0  # filters of a row
 _UP: Final = 2
+_BLOCK: Final = 0xFFFF  # bytes that a stored block holds at most
+
+#: Where the rows of a raw crop begin, each a filter and its pixels: behind signature, IHDR, and
+#: the heads of IDAT, zlib stream and block. They lie there in one piece if they fill one block.
+RAW_ROWS: Final = 8 + 25 + 8 + 2 + 5
+
+
+def lies_in_one_piece(size: int) -> bool:
+    """Whether a raw crop's pixels can be had from RAW_ROWS on without looking for them."""
+    return size * (size + 1) <= _BLOCK
 
 
 def encode(gray: NDArray[np.uint8], recipe: FaceRecipe) -> bytes:
@@ -52,10 +62,27 @@ def _png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
     rows[:, 1:] = gray
     if compressed:
         rows[1:, 1:] -= gray[:-1]
-    deflate = zlib.compressobj(level=int(compressed), strategy=zlib.Z_HUFFMAN_ONLY)
     header = struct.pack(">II", width, height) + _GRAY_8_BITS
-    pixels = deflate.compress(rows.data) + deflate.flush()
+    pixels = _huffman(rows.tobytes()) if compressed else _stored(rows.tobytes())
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+
+
+def _huffman(rows: bytes) -> bytes:
+    deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
+    return deflate.compress(rows) + deflate.flush()
+
+
+def _stored(rows: bytes) -> bytes:
+    """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): what zlib's level 0 means.
+
+    zlib's own differs in its blocks from version to version.
+    """
+    stream = b"\x78\x01"
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        is_last = start + _BLOCK >= len(rows)
+        stream += struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF) + block
+    return stream + struct.pack(">I", zlib.adler32(rows))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

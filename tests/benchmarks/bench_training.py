@@ -1,18 +1,22 @@
-"""How fast the trainer's stages are, side by side in one run: images per CPU-second.
+"""How fast the trainer's stages are, side by side in one run.
 
-    python tests/benchmarks/bench_training.py OUT
+    python -m tests.benchmarks.bench_training OUT             input and augmentation
+    python -m tests.benchmarks.bench_training OUT --steps 6   and ResNet-50, from shards and without
 
-OUT is a dataset that build-dataset wrote. The best of three passes counts: other work on the
-machine makes a pass slower, never faster. ImageDataGenerator needs scipy and is left out without.
+OUT is a dataset that build-dataset wrote, of a few thousand images at least: a small one measures
+how a pipeline starts. Rates are images per CPU-second, the best of three passes: other work on
+the machine makes a pass slower, never faster. ImageDataGenerator needs scipy and is left out
+without. Steps are timed by the clock, in turns, and their medians compared.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -39,6 +43,21 @@ def loader(out: Path, **options: Any) -> Callable[[], int]:
     from fertools.training import load
 
     data = load(out, "train", batch=64, **options)
+    return lambda: sum(len(labels) for _, labels in data)
+
+
+def parsing(out: Path) -> Callable[[], int]:
+    """Parse and decode a split that is in memory already."""
+    import tensorflow as tf
+
+    from fertools.training.input import decoded, parser
+    from fertools.training.source import Source
+
+    source = Source.open(out, "train")
+    files = [str(out / shard.file) for shard in source.shards]
+    records = tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator()))
+    parse = parser(source, ("image", "label"))
+    data = decoded(tf.data.Dataset.from_tensor_slices(records), parse).batch(64)
     return lambda: sum(len(labels) for _, labels in data)
 
 
@@ -81,14 +100,50 @@ def generator(images: Any) -> Callable[[], int]:
     return lambda: len(next(made.flow(images.astype(np.float32), batch_size=len(images))))
 
 
-def main(out: Path) -> None:
+def steps(out: Path, count: int, batch: int) -> dict[str, float]:
+    """Images/s of the talk's training: from shards, and from one batch that is there already."""
+    import keras
+    import tensorflow as tf
+
+    from fertools.training.feed import Feed
+    from fertools.training.learner import compile_learner
+    from fertools.training.network import build, find
+    from fertools.training.recipe import TrainRecipe
+    from fertools.training.source import Source
+
+    source, recipe = Source.open(out, "train"), TrainRecipe.of({"batch": batch, "epochs": 1000})
+    feed = Feed(source, None, recipe, 0, cache=False)
+    keras.utils.set_random_seed(0)
+    classes = len(source.manifest.classes)
+    network = build(recipe, source.manifest.image.size, classes, find(recipe.model))
+    learner = compile_learner(
+        network, recipe, 1000, jit=bool(tf.config.list_physical_devices("GPU"))
+    )
+    shards = feed.training(0)
+    ready = tf.data.Dataset.from_tensors(next(iter(shards))).repeat()
+    sources = {"shards": iter(shards), "synthetic": iter(ready)}
+    taken: dict[str, list[float]] = {name: [] for name in sources}
+    for turn in range(PASSES + 1):
+        for name, batches in sources.items():
+            start = time.perf_counter()
+            for _ in range(count):
+                learner.train_on_batch(*next(batches))
+            if turn:  # the first one compiles, and fills buffers
+                taken[name].append(time.perf_counter() - start)
+    return {name: count * batch / median(times) for name, times in taken.items()}
+
+
+def main(out: Path, count: int, batch: int) -> None:
+    """Measure and tell."""
     import_tensorflow()
     from fertools.shards import Manifest
 
-    image = Manifest.read(out).image
+    manifest = Manifest.read(out)
+    image, kind = manifest.image, manifest.options["image_format"]
     shape = (COUNT, image.size, image.size, 1)
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    rates = {f"read and decode {image.format}": rate(loader(out, shuffle=True))}
+    rates = {f"parse and decode {kind}": rate(parsing(out))}
+    rates[f"read, parse and decode {kind}"] = rate(loader(out, shuffle=True))
     rates["read from the cache"] = rate(loader(out, shuffle=True, cache=True))
     for name, work in augmentation(images, np.arange(COUNT, dtype=np.int32)).items():
         rates[f"augment: {name}"] = rate(work)
@@ -97,7 +152,20 @@ def main(out: Path) -> None:
         print(f"talk / ImageDataGenerator: {rates['augment: talk'] / base:.1f}")
     for name, value in rates.items():
         print(f"{name:30} {value:9,.0f} images per CPU-second at {image.size} px")
+    if count:
+        found = steps(out, count, batch)
+        print(", ".join(f"{name} {value:.2f} images/s" for name, value in found.items()))
+        print(f"shards / synthetic: {found['shards'] / found['synthetic']:.3f}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("out", type=Path, help="a dataset")
+    parser.add_argument("--steps", type=int, default=0, help="steps of ResNet-50 a turn")
+    parser.add_argument("--batch", type=int, default=8)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    asked = _arguments()
+    main(asked.out, asked.steps, asked.batch)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 
 from fertools.errors import OptionError
-from fertools.shards import read_examples
+from fertools.faces import FaceRecipe
+from fertools.faces.encode import encode
+from fertools.faces.recipe import ImageFormat
+from fertools.shards import MANIFEST, Images, Manifest, read_examples
 from fertools.training import TrainRecipe, load
 from tests.training.datasets import write_splits
+from tests.training.fakes import example, write_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +44,24 @@ def test_examples_are_those_on_disk(tmp_path: Path) -> None:
     assert sizes == [3, 3, 1]
     with pytest.raises(OptionError, match="no feature 'votes'"):
         load(tmp_path, "train", features=("votes",))
+
+
+@pytest.mark.parametrize("size", [16, 255, 256])  # from 256 on they do not lie in one piece
+@pytest.mark.parametrize("image_format", ["png", "raw", "jpeg"])
+def test_pixels_are_those_that_were_encoded(
+    size: int, image_format: ImageFormat, tmp_path: Path
+) -> None:
+    recipe = FaceRecipe(size=size, image_format=image_format)
+    grays = np.random.default_rng(size).integers(0, 256, (3, size, size)).astype(np.uint8)
+    write_dataset(tmp_path, [replace(example(0, 1), image=encode(g, recipe)) for g in grays])
+    manifest = Manifest.read(tmp_path)
+    options = manifest.options | {"image_format": image_format}
+    made = replace(manifest, image=Images(size, recipe.file_format), options=options)
+    (tmp_path / MANIFEST).write_text(made.to_json(), "utf-8")
+    images = np.array([image for image, _ in load(tmp_path, "test").as_numpy_iterator()])[..., 0]
+    if image_format == "jpeg":
+        grays = np.array([simplejpeg.decode_jpeg(encode(g, recipe), "GRAY")[..., 0] for g in grays])
+    assert np.array_equal(images, grays)
 
 
 @pytest.mark.parametrize("cache", [False, True])
