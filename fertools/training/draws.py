@@ -24,7 +24,7 @@ def uniforms(keys: Any, count: int, purpose: int) -> Any:
 
     `purpose` tells draws for different things apart.
     """
-    starts = _hash(_hash(keys) + purpose * 0x3C6EF35F)
+    starts = _hash(_hash(keys) + _signed(purpose * 0x3C6EF35F & 0xFFFFFFFF))
     bits = _hash(starts[:, None] + ops.arange(count, dtype="int32")[None])
     return ops.cast(ops.bitwise_and(bits, 0xFFFFFF), "float32") * (1.0 / (1 << 24))
 

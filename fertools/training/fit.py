@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,8 @@ def _plan(feed: Feed, folder: Path) -> Run:
             "shards": {shard.file: shard.sha256 for shard in shards},
         },
         seed=feed.seed,
-        versions={name: version(name) for name in ("fertools", "keras", "tensorflow", "numpy")},
+        versions={name: version(name) for name in ("fertools", "keras", "tensorflow", "numpy")}
+        | {"backend": os.environ.get("KERAS_BACKEND", "tensorflow")},
     )
 
 

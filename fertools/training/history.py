@@ -37,7 +37,7 @@ def write_history(run: Path, rows: Sequence[Mapping[str, float]]) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
     write_whole(run / HISTORY, text.getvalue().encode("ascii"))
 
 

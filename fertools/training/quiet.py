@@ -23,10 +23,13 @@ def import_tensorflow() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import keras  # noqa: F401  it imports its backend, which says the same
+        import keras  # it imports its backend, which says the same
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
+        if keras.backend.backend() != "tensorflow":
+            # It only reads then, and would ask for nearly all of the GPU's memory all the same.
+            tf.config.set_visible_devices([], "GPU")
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -95,3 +95,11 @@ def test_a_missing_converter_is_one_line_that_says_what_to_install(
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--to torch: choose one of onnx, savedmodel, litert"):
         export(tmp_path, to="torch")
+
+
+def test_another_backend_is_refused_with_the_command_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(OptionError, match="KERAS_BACKEND=tensorflow fertools export"):
+        export(tmp_path)
