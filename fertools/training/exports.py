@@ -79,8 +79,8 @@ def export(
     It takes gray values 0 to 255, float32 (N, size, size, 1), and gives probabilities, float32
     (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5.
     Raises OptionError for another `to`, and under another KERAS_BACKEND than tensorflow, which not
-    every way out knows; a run's weights are any backend's to load. DependencyError where a converter is missing, OutputError
-    where it cannot be kept, DatasetError for a run that is damaged.
+    every way out knows (a run's weights are any backend's to load); DependencyError where a
+    converter is missing, OutputError where it cannot be kept, DatasetError for a damaged run.
     """
     form = FORMATS.get(to)
     if form is None:

@@ -41,7 +41,7 @@ np.save(sys.argv[1], keras.ops.convert_to_numpy(altered))
 
 def run(backend: str, code: str, *arguments: Path) -> int:
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
