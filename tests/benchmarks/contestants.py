@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from fertools.data import Box, Crop, Unusable
 from fertools.errors import FertoolsError
 from fertools.faces import FaceRecipe, cut, load_detector
+from fertools.faces.caffe import SIDE
 from fertools.faces.choose import MAX_OUTSIDE
-from fertools.faces.ssd import SIDE, SsdDetector
+from fertools.faces.ssd import SsdDetector
 from tests.benchmarks.published import published
 
 
