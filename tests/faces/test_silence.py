@@ -69,7 +69,7 @@ def test_weights_are_cut_to_the_channels() -> None:
         ("conv4_3_norm_mbox_loc", 70, 16),
     ],
 )
-def test_of_cvlibs_network_a_fifth_is_silent(layer: str, read: int, written: int) -> None:
+def test_which_channels_of_cvlibs_network_are_silent(layer: str, read: int, written: int) -> None:
     net = caffe.read_net()
     layers = read_layers(caffe.model_files()[0].read_text("utf-8"))
     body = [one for one in layers if one.kind not in ("Reshape", "Softmax", "DetectionOutput")]
