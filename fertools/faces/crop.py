@@ -30,8 +30,9 @@ def crop_gray(picture: Picture, face: Face, recipe: FaceRecipe) -> NDArray[np.ui
     align turns what is cut out around its own centre, until the eyes are level.
 
     Of a photo that was decoded in full the pixels are the talk's bit for bit. Otherwise what is cut
-    out is made gray before it is resized: one channel to resize instead of three, which moves no
-    pixel by more than two gray levels.
+    out is made gray before it is resized: one channel to resize instead of three. That moves pixels
+    by one or two gray levels; at a hard edge between saturated colours, whose overshoot is cut off
+    channel by channel otherwise, by up to 20.
     """
     region = _region(picture, face.box, recipe)
     if recipe.align and face.landmarks:

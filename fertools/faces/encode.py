@@ -77,12 +77,12 @@ def _stored(rows: bytes) -> bytes:
 
     zlib's own differs in its blocks from version to version.
     """
-    stream = b"\x78\x01"
+    stream = [b"\x78\x01"]
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         is_last = start + _BLOCK >= len(rows)
-        stream += struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF) + block
-    return stream + struct.pack(">I", zlib.adler32(rows))
+        stream += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*stream, struct.pack(">I", zlib.adler32(rows))])
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

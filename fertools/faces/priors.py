@@ -66,9 +66,9 @@ class Priors:
         Gives float32 (M, 5): confidence, x0, y0, x1, y1, the box as shares of the photo's sides.
         """
         margins = scores[0, 1::2] - scores[0, ::2]
-        with np.errstate(divide="ignore"):  # nobody is as sure as 1
-            least = -np.log(1 / np.float64(max(floor, self.least)) - 1)
-        sure = np.flatnonzero(margins >= least)
+        with np.errstate(divide="ignore"):  # a confidence of 1 is a margin of infinity
+            threshold = -np.log(1 / np.float64(max(floor, self.least)) - 1)
+        sure = np.flatnonzero(margins >= threshold)
         sure = sure[np.argsort(-margins[sure], kind="stable")[: self.before]]
         confidence = 1 / (1 + np.exp(-margins[sure]))  # softmax of two
         moves = offsets.reshape(-1, 4)[sure] * self.variances[sure]

@@ -30,7 +30,7 @@ class FaceRecipe:
     square          whether the box is widened to a square first, instead of being stretched
     align           turn the crop so that the eyes are level, by yunet's landmarks
     image_format    png keeps every gray value; so does raw, a PNG that is not compressed: twice the
-                    bytes, read six times as fast; jpeg is smaller
+                    bytes, which `load` and `train` need not decode; jpeg is smaller
     jpeg_quality    1 to 100
     max_pixels      a photo with more is not decoded
 

@@ -61,7 +61,7 @@ def import_openvino() -> Any:
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
     """An OpenVINO model as a function that keeps to the thread that calls it.
 
-    It takes float32 (H, W, C), where the model has a batch of one, and gives all outputs in the
+    It takes the model's input, float32, without its batch of one, and gives all outputs in the
     model's order; the next call writes over them. Raises OptionError where this CPU has no
     bf16: OpenVINO would emulate it without a word.
     """

@@ -4,11 +4,11 @@
                         z       γz + β     │         └─ its weights for that channel can go,
                                            └─ with γ and β next to nothing: next to nothing
 
-Training with weight decay has switched them off: 58 of 128 channels before one of the two largest
-convolutions, 22 of 128 before the other. Without them the network takes 9.9 ms instead of 12.0,
-and on 75 photos not one of its 53,352 numbers moves by more than 6e-7, which is what rounding
-does as well (Li et al., "Pruning Filters for Efficient ConvNets", 2017, goes on from there to
-channels that do say something).
+Training with weight decay has switched them off: 22 of 128 channels before one of the two largest
+convolutions and 58 of 128 behind it, 6 and 32 of 256 around the other, a fifth of all
+multiplications. Without them the network takes 9.9 ms instead of 12.0, and on 75 photos not one of
+its 53,352 numbers moves by more than 1e-6, which is what rounding does as well. Li et al., "Pruning
+Filters for Efficient ConvNets", 2017, go on from there to channels that do say something.
 """
 
 from __future__ import annotations

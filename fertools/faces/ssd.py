@@ -62,6 +62,6 @@ def _with_opencv(floor: float) -> Forward:
     def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         net.setInput(cv2.dnn.blobFromImage(image, mean=MEAN))
         answers = np.asarray(net.forward(), np.float32)[0, 0, :, 2:]  # behind image and class
-        return answers[answers[:, 0] >= floor]
+        return answers[(answers[:, 0] >= floor) & (answers[:, 0] > 0)]  # padded with zeros
 
     return forward

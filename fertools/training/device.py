@@ -9,9 +9,8 @@ from importlib import import_module
 
 import keras
 
+from fertools.training.backend import BACKENDS, backend
 from fertools.training.recipe import TrainRecipe
-
-_NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,12 @@ class Device:
         JAX always has it: without, it would do every operation by itself, at a fortieth of the
         rate.
         """
-        backend = keras.backend.backend()
-        gpus = _gpus(backend)
+        name = backend()
+        gpus = _gpus(name)
         wanted = recipe.precision
         half = wanted == "bfloat16" or (wanted == "auto" and gpus > 0)
-        jit = backend == "jax" or (backend == "tensorflow" and gpus == 1)
-        return cls(backend, gpus, "mixed_bfloat16" if half else "float32", jit)
+        jit = name == "jax" or (name == "tensorflow" and gpus == 1)
+        return cls(name, gpus, "mixed_bfloat16" if half else "float32", jit)
 
     @property
     def mirrored(self) -> bool:
@@ -54,11 +53,7 @@ class Device:
             where = f"1 of {self.gpus} GPUs (several need KERAS_BACKEND=tensorflow)"
         xla = "XLA" if self.jit else "without XLA"
         why = ", which does not go with several GPUs" if self.mirrored else ""
-        by = (
-            ""
-            if self.backend == "tensorflow"
-            else f" with {_NAMES.get(self.backend, self.backend)}"
-        )
+        by = "" if self.backend == "tensorflow" else f" with {BACKENDS[self.backend]}"
         return f"training on {where}{by}, {self.policy}, {xla}{why}"
 
     @contextmanager
@@ -77,10 +72,10 @@ class Device:
             keras.config.set_dtype_policy(before)
 
 
-def _gpus(backend: str) -> int:
-    """Count what the backend sees, which Keras has imported already."""
-    module = import_module(backend)
-    match backend:
+def _gpus(name: str) -> int:
+    """Count what a backend sees, which Keras has imported already."""
+    module = import_module(name)
+    match name:
         case "jax":
             return sum(device.platform == "gpu" for device in module.local_devices())
         case "torch":

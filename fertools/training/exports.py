@@ -9,7 +9,6 @@ RUN/export-onnx/
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from fertools.errors import DependencyError, OptionError, OutputError
 from fertools.shards import write_whole
+from fertools.training.backend import BACKENDS, backend
 from fertools.training.card import model_card
 from fertools.training.run import Run
 
@@ -78,17 +78,17 @@ def export(
 
     It takes gray values 0 to 255, float32 (N, size, size, 1), and gives probabilities, float32
     (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5.
-    Raises OptionError for another `to`, and under another KERAS_BACKEND than tensorflow, which not
+    Raises OptionError for another `to`, and on another backend than TensorFlow, which not
     every way out knows (a run's weights are any backend's to load); DependencyError where a
     converter is missing, OutputError where it cannot be kept, DatasetError for a damaged run.
     """
     form = FORMATS.get(to)
     if form is None:
         raise OptionError(f"--to {to}: choose one of {', '.join(FORMATS)}")
-    if (backend := os.environ.get("KERAS_BACKEND", "tensorflow")) != "tensorflow":
+    if (name := backend()) != "tensorflow":
         raise OptionError(
-            f"KERAS_BACKEND is {backend}: say KERAS_BACKEND=tensorflow fertools export …, which "
-            "exports what was trained on any"
+            f"Keras runs on {BACKENDS[name]}: say KERAS_BACKEND=tensorflow fertools export …, "
+            "which exports what was trained on any"
         )
     trained = Run.read(Path(run))
     model = trained.model(weights, build=build)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import fertools.training.history as story
 from fertools.errors import FertoolsError, OptionError, OutputError
 from fertools.faces import FaceRecipe
 from fertools.shards import MANIFEST
+from fertools.training.backend import backend
 from fertools.training.feed import Feed
 from fertools.training.quiet import import_tensorflow
 from fertools.training.recipe import TrainRecipe
@@ -86,9 +86,14 @@ def _plan(feed: Feed, folder: Path) -> Run:
             "shards": {shard.file: shard.sha256 for shard in shards},
         },
         seed=feed.seed,
-        versions={name: version(name) for name in ("fertools", "keras", "tensorflow", "numpy")}
-        | {"backend": os.environ.get("KERAS_BACKEND", "tensorflow")},
+        versions=_versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    name = backend()
+    packages = dict.fromkeys(("fertools", "keras", "tensorflow", "numpy", name))
+    return {package: version(package) for package in packages} | {"backend": name}
 
 
 def _begin(plan: Run, *, resume: bool) -> Run:
@@ -159,14 +164,14 @@ def _fit(feed: Feed, plan: Run, *, quiet: bool) -> None:
 
 @contextmanager
 def _in_words(feed: Feed) -> Iterator[None]:
-    """Turn what TensorFlow raises over memory and damaged shards into one line that helps."""
+    """Turn what a backend raises over memory, and damaged shards, into one line that helps."""
     import tensorflow as tf
 
     try:
         yield
     except FertoolsError:
         raise
-    except (tf.errors.OpError, MemoryError) as fault:
+    except (tf.errors.OpError, MemoryError, RuntimeError) as fault:  # the last is JAX's, PyTorch's
         text = str(fault)
         if isinstance(fault, tf.errors.ResourceExhaustedError | MemoryError) or (
             "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
@@ -176,7 +181,7 @@ def _in_words(feed: Feed) -> Iterator[None]:
                 f"try --batch {max(1, feed.batch // 2)}"
             ) from fault
         for source in (feed.train, feed.validation):
-            if source and (damage := source.damage()):
+            if isinstance(fault, tf.errors.OpError) and source and (damage := source.damage()):
                 raise damage from fault
         raise
 

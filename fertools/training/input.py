@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _READERS: Final = 16
 _BUFFER: Final = 4096
 
-#: And bytes of them: of crops that are not compressed, 50 kB each, runs of 4,096 were read half as
-#: fast as runs of a quarter, most of it for memory asked of the system and given back.
+#: And bytes of them: 4,096 crops in JPEG, some 2,700 in PNG, 1,300 raw. Of raw ones 4,096 at a time
+#: were read at two thirds of the rate, for memory asked of the system and given back.
 _BUFFER_BYTES: Final = 1 << 26
 
 #: Bytes read from a shard at a time.

@@ -105,6 +105,7 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     import keras
     import tensorflow as tf
 
+    from fertools.training.device import Device
     from fertools.training.feed import Feed
     from fertools.training.learner import compile_learner
     from fertools.training.network import build, find
@@ -115,10 +116,11 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     feed = Feed(source, None, recipe, 0, cache=False)
     keras.utils.set_random_seed(0)
     classes = len(source.manifest.classes)
-    network = build(recipe, source.manifest.image.size, classes, find(recipe.model))
-    learner = compile_learner(
-        network, recipe, 1000, jit=bool(tf.config.list_physical_devices("GPU"))
-    )
+    device = Device.find(recipe)
+    print(device.text())
+    with device.scope():
+        network = build(recipe, source.manifest.image.size, classes, find(recipe.model))
+        learner = compile_learner(network, recipe, 1000, jit=device.jit)
     shards = feed.training(0)
     ready = tf.data.Dataset.from_tensors(next(iter(shards))).repeat()
     sources = {"shards": iter(shards), "synthetic": iter(ready)}

@@ -39,7 +39,7 @@ def test_the_default_is_the_talks_recipe_to_the_pixel(told: Tell) -> None:
     assert (crop.width, crop.height) == (160, 100)
 
 
-def test_of_a_photo_decoded_smaller_the_pixels_are_the_talks_to_two_gray_levels() -> None:
+def test_of_a_photo_decoded_smaller_soft_pixels_are_the_talks_to_two_gray_levels() -> None:
     half, face = Picture(PHOTO, 2, 320, 200), Face(Box(0, 20, 140, 180), 0.9)
     ours = crop_gray(half, face, FaceRecipe()).astype(int)
     assert 0 < np.abs(ours - gray_of(PHOTO[10:90, 0:70], 224)).max() <= 2

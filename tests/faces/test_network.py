@@ -15,10 +15,11 @@ import pytest
 
 from fertools.data import Face, Unusable
 from fertools.errors import DependencyError, OptionError
-from fertools.faces import FaceRecipe, cut, load_detector, resolve_runtime, runtime
+from fertools.faces import FaceRecipe, cut, load_detector, resolve_runtime, runtime, silence
 from fertools.faces import caffe as caffe_files
 from fertools.faces.annotated import iou
-from fertools.faces.caffe import Layer, model_files, read_layers
+from fertools.faces.caffe import SIDE, Layer, model_files, read_layers
+from fertools.faces.openvino_ssd import compile_ssd
 from fertools.sample.photo import photograph
 from fertools.sample.schedule import schedule
 from tests.faces.bytes_of import Image, encoded, picture
@@ -215,6 +216,20 @@ def test_a_face_that_fills_its_photo_is_found() -> None:
 
 def rows(faces: list[Face]) -> list[list[float]]:
     return [[f.confidence, f.box.x0, f.box.y0, f.box.x1, f.box.y1] for f in faces]
+
+
+def test_silent_channels_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [np.asarray(cv2.resize(drawn(angle), SIDE), np.uint8) for angle in (-15, 0, 15)]
+    bounds = (silence.SILENT, 0, 1)  # as it is, no channel left out, far too many
+    answers = []
+    for bound in bounds:
+        monkeypatch.setattr(silence, "SILENT", bound)
+        network = compile_ssd("f32", 0.1)
+        answers.append([network(image) for image in images])
+    for pruned, whole, ruined in zip(*answers, strict=True):
+        assert len(pruned) > 0
+        assert np.allclose(pruned, whole, rtol=0, atol=1e-6)
+        assert len(ruined) != len(whole) or not np.allclose(ruined, whole, atol=1e-3)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fertools.faces import caffe
 from fertools.faces.caffe import read_layers
+from fertools.faces.openvino_ssd import body
 from fertools.faces.silence import Channels, speaking
 
 NETWORK = """
@@ -47,8 +48,8 @@ def test_a_channel_that_says_nothing_is_neither_made_nor_read() -> None:
 
 
 def test_a_shortcut_keeps_what_it_carries() -> None:
-    body = NETWORK[: NETWORK.index('    layer { name: "answer"')]
-    found = speaking(read_layers(body + SHORTCUT), blob)
+    before = NETWORK[: NETWORK.index('    layer { name: "answer"')]
+    found = speaking(read_layers(before + SHORTCUT), blob)
     assert all(channels.read.all() and channels.written.all() for channels in found.values())
 
 
@@ -71,9 +72,7 @@ def test_weights_are_cut_to_the_channels() -> None:
 )
 def test_which_channels_of_cvlibs_network_are_silent(layer: str, read: int, written: int) -> None:
     net = caffe.read_net()
-    layers = read_layers(caffe.model_files()[0].read_text("utf-8"))
-    body = [one for one in layers if one.kind not in ("Reshape", "Softmax", "DetectionOutput")]
-    body = [one for one in body if one.name != "mbox_conf_flatten"]
-    found = speaking(body, lambda name, index: np.asarray(net.getParam(name, index), np.float32))
+    layers = body(read_layers(caffe.model_files()[0].read_text("utf-8")))
+    found = speaking(layers, lambda name, index: np.asarray(net.getParam(name, index), np.float32))
     assert found[layer].read.sum() == read
     assert found[layer].written.sum() == written

@@ -121,8 +121,16 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     from fertools.training.source import Source
 
     feed = Feed(Source.open(out, "train"), None, TrainRecipe(batch=16), 0, cache=False)
-    with pytest.raises(OptionError, match="--batch 16: try --batch 8"), _in_words(feed):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    for fault in (
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        MemoryError(),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"),  # JAX
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),  # PyTorch
+    ):
+        with pytest.raises(OptionError, match="--batch 16: try --batch 8"), _in_words(feed):
+            raise fault
+    with pytest.raises(RuntimeError, match="another"), _in_words(feed):
+        raise RuntimeError("another")
 
 
 def test_a_run_of_other_options_or_of_another_dataset_is_not_gone_on_with(

@@ -81,6 +81,18 @@ def test_order_is_a_function_of_seed_and_epoch(cache: bool, tmp_path: Path) -> N
         assert other != first and sorted(other) == sorted(first)
 
 
+@pytest.mark.parametrize("at_once", [1, 5000, 1 << 30])
+def test_however_few_bytes_are_shuffled_at_once_every_example_comes_once(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_splits(tmp_path, {"train": 40})
+    on_disk = keys(tmp_path)
+    monkeypatch.setattr("fertools.training.input._BUFFER_BYTES", at_once)
+    found = keys(tmp_path, shuffle=True)
+    assert sorted(found) == sorted(on_disk)
+    assert (found == on_disk) == (at_once == 1)
+
+
 def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path) -> None:
     from fertools.training.feed import Feed
     from fertools.training.source import Source
