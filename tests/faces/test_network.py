@@ -15,7 +15,7 @@ import pytest
 
 from fertools.data import Face, Unusable
 from fertools.errors import DependencyError, OptionError
-from fertools.faces import FaceRecipe, cut, load_detector, resolve_runtime, runtime, silence
+from fertools.faces import FaceRecipe, cut, load_detector, pruning, resolve_runtime, runtime
 from fertools.faces import caffe as caffe_files
 from fertools.faces.annotated import iou
 from fertools.faces.caffe import SIDE, Layer, model_files, read_layers
@@ -218,12 +218,12 @@ def rows(faces: list[Face]) -> list[list[float]]:
     return [[f.confidence, f.box.x0, f.box.y0, f.box.x1, f.box.y1] for f in faces]
 
 
-def test_silent_channels_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_channels_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     images = [np.asarray(cv2.resize(drawn(angle), SIDE), np.uint8) for angle in (-15, 0, 15)]
-    bounds = (silence.SILENT, 0, 1)  # as it is, no channel left out, far too many
+    bounds = (pruning.NEGLIGIBLE, 0, 1)  # as it is, no channel left out, far too many
     answers = []
     for bound in bounds:
-        monkeypatch.setattr(silence, "SILENT", bound)
+        monkeypatch.setattr(pruning, "NEGLIGIBLE", bound)
         network = compile_ssd("f32", 0.1)
         answers.append([network(image) for image in images])
     for pruned, whole, ruined in zip(*answers, strict=True):

