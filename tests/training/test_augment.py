@@ -78,6 +78,17 @@ def test_draws_have_the_distributions_that_they_claim() -> None:
     assert not np.array_equal(flat, keras.ops.convert_to_numpy(uniforms(keys, 400, 1)))
 
 
+def test_no_noise_is_infinite(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    from fertools.training import draws
+
+    ends = np.array([[0, (1 << 24) - 1]], np.int32)
+    monkeypatch.setattr(draws, "_bits", lambda *_: keras.ops.convert_to_tensor(ends))
+    low, high = keras.ops.convert_to_numpy(draws.normals(None, 2, 0))[0]
+    assert 5 < high == -low < 6
+
+
 def test_erasing_covers_a_rectangle_of_about_every_other_image() -> None:
     import keras
 
