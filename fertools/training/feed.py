@@ -52,26 +52,22 @@ class Feed:
         epochs = range(first_epoch, self.recipe.epochs)
         keys = tf.constant(epoch_keys(self.seed, epochs, self.train.records))
         features = ("image", "label", "votes") if self.recipe.soft_labels else ("image", "label")
-        examples = ordered(self.train, features, epochs, seed=self.seed, cache=self.cache)
-        records, used = self.train.records, self.steps * self.batch
+        batches = ordered(
+            self.train, features, epochs, seed=self.seed, cache=self.cache, batch=self.batch
+        )
+        weights, places = self._weights(), tf.range(self.batch, dtype=tf.int32)
 
-        def keyed(number: Any, example: tuple[Any, ...]) -> tuple[Any, ...]:
-            place = tf.cast(number % records, tf.int32)
-            return place, keys[number // records] + place, *example
-
-        # Cut to whole batches epoch by epoch, so that a batch never spans two of them.
-        whole = examples.enumerate().map(keyed).filter(lambda place, *_: place < used)
-        batches = whole.batch(self.batch, drop_remainder=True)
-        weights = self._weights()
-
-        def element(_: Any, key: Any, image: Any, label: Any, *votes: Any) -> tuple[Any, ...]:
+        def element(number: Any, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+            image, label, *votes = batch
+            first = tf.cast(number % self.steps * self.batch, tf.int32)
+            key = keys[number // self.steps] + first + places
             target = self._target(label)
             target = _shares(votes[0], target) if votes else target
             row = ({"image": image, "key": key}, target)
             return (*row, tf.gather(weights, label)) if self.recipe.balance else row
 
         total = tf.data.experimental.assert_cardinality(self.steps * len(epochs))
-        return batches.map(element).apply(total).prefetch(tf.data.AUTOTUNE)
+        return batches.enumerate().map(element).apply(total).prefetch(tf.data.AUTOTUNE)
 
     def validating(self) -> tf.data.Dataset | None:
         """Give validation's batches once, unaltered, in the order on disk."""

@@ -87,8 +87,13 @@ def ordered(
     *,
     seed: int,
     cache: bool,
+    batch: int | None = None,
 ) -> tf.data.Dataset:
-    """Give a split's examples once for each epoch, in its order; None is once as on disk."""
+    """Give a split's examples once for each epoch, in its order; None is once as on disk.
+
+    With `batch` they come in batches, cut epoch by epoch, so that none spans two of them; what does
+    not fill one is left out.
+    """
     import tensorflow as tf
 
     parse = parser(source, features)
@@ -114,13 +119,15 @@ def ordered(
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        return decoded(_shuffled(records, run, seeds[i]), parse)
+        examples = decoded(_shuffled(records, run, seeds[i]), parse)
+        return examples.batch(batch, drop_remainder=True) if batch else examples
 
     def from_memory(i: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(source.records), tf.stack([seeds[i], 0])
         )
         places = tf.data.Dataset.from_tensor_slices(order)
+        places = places.batch(batch, drop_remainder=True) if batch else places
         return places.map(lambda place: tuple(tf.gather(column, place) for column in kept))
 
     return tf.data.Dataset.range(len(epochs)).flat_map(from_memory if cache else from_disk)
