@@ -104,7 +104,7 @@ class _Check:
         yield from self._files()
         try:
             rows = self._rows
-        except (OSError, pa.ArrowException, KeyError) as fault:
+        except (OSError, pa.ArrowException, ValueError, KeyError) as fault:  # or text that is none
             told = " ".join(str(fault).split())
             yield f"{self.manifest.ledger.file}: it cannot be read: {told[:200]}"
             return

@@ -149,7 +149,8 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         yield client
     finally:
-        client.close(timeout=2)
+        with _quiet():  # what was under way when it was stopped, it tells at length
+            client.close(timeout=2)
 
 
 @contextmanager

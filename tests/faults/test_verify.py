@@ -97,6 +97,18 @@ def test_a_bit_flipped_anywhere_is_found(out: Path, number: int) -> None:
     assert fertools.verify(out, quiet=True).ok
 
 
+def test_text_that_is_none_any_more_is_found(out: Path) -> None:
+    path = out / "ledger.parquet"
+    whole, unread = path.read_bytes(), 0
+    for at in range(4, len(whole) // 2, 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        verdict = fertools.verify(out, quiet=True)
+        assert not verdict.ok
+        unread += "utf-8" in str(verdict.problems)
+    path.write_bytes(whole)
+    assert unread > 0
+
+
 def test_every_bit_of_the_manifest_counts(out: Path) -> None:
     path = out / "metadata.json"
     whole = path.read_bytes()
