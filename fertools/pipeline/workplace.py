@@ -19,8 +19,8 @@ whoever made it and under whatever other options: resuming is nothing but lookin
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -204,22 +204,7 @@ def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
 def _locked(descriptor: int, *, shared: bool = False) -> bool:
     """Take the lock without waiting, or turn the one that is held into a shared one."""
     try:
-        import fcntl
-    except ImportError:  # Windows: the lock is on a byte, the process's, and never shared
-        return _locked_byte(descriptor)
-    try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
-
-
-def _locked_byte(descriptor: int) -> bool:
-    import msvcrt  # type: ignore[unused-ignore]
-
-    try:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
         return False
     return True
