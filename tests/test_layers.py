@@ -14,10 +14,11 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"data", "errors", "hashing"}
+GROUND = {"columns", "data", "errors", "hashing"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
     "data": set(),
+    "columns": set(),
     "errors": set(),
     "hashing": set(),
     "archive": GROUND,

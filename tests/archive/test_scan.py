@@ -45,7 +45,8 @@ def test_the_real_label_files_can_be_read(photos: Path) -> None:
 
 def test_two_scans_are_equal_and_keys_unique(photos: Path) -> None:
     first, second = scan(photos), scan(photos)
-    assert first == second
+    assert list(first.members) == list(second.members)
+    assert first.warnings == second.warnings
     assert len({member.key for member in first.members}) == len(first.members) == 79
 
 

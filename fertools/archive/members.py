@@ -1,0 +1,236 @@
+"""The archive's members as columns, and one of them as a `Member` when it is asked for.
+
+    key = prefix + rest     1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…d656_ │ 여_30_기쁨_….jpeg
+
+A key takes 180 bytes and its prefix, with the container and the person, more than 100 of them.
+People have many photos, so each batch keeps its prefixes once: a member takes 140 bytes, as Python
+objects it took 650.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fertools.columns import BATCH, Columns, Ints
+from fertools.data import Drop, Member, Packed, Reason
+
+_TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
+
+#: path is null where it is the key's own bytes; offset … crc are null for a loose file; dropped
+#: is an index into `Members.drops`, -1 for what may be a photo.
+SCHEMA: Final = pa.schema(
+    [
+        ("prefix", pa.dictionary(pa.int32(), _TEXT)),
+        ("rest", _TEXT),
+        ("container", pa.dictionary(pa.int32(), _TEXT)),
+        ("path", pa.dictionary(pa.int32(), pa.binary())),
+        ("size", pa.int64()),
+        ("modified", pa.int64()),
+        ("offset", pa.int64()),
+        ("packed_size", pa.int64()),
+        ("method", pa.uint16()),
+        ("crc", pa.uint32()),
+        ("dropped", pa.int32()),
+    ]
+)
+
+
+class Members(Sequence[Member]):
+    """Members in the order of the build; what is sliced or taken shares the columns.
+
+    columns   by SCHEMA
+    drops     what the column `dropped` points to
+    """
+
+    def __init__(self, columns: Columns, drops: Sequence[Drop]) -> None:
+        self.columns = columns
+        self.drops = tuple(drops)
+
+    @classmethod
+    def of(cls, members: Iterable[Member]) -> Members:
+        """Pack members, in the order given."""
+        draft = Draft()
+        for member in members:
+            draft.add(member)
+        return draft.members()
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> Members: ...
+
+    def __getitem__(self, index: int | slice) -> Member | Members:
+        rows = range(len(self))[index]
+        if isinstance(rows, int):
+            return next(self._made(next(self.columns.slices(rows, rows + 1))))
+        if rows.step == 1:
+            return Members(Columns(self.columns.slices(rows.start, rows.stop), SCHEMA), self.drops)
+        return self.take(np.array(rows, dtype=np.int64))
+
+    def __iter__(self) -> Iterator[Member]:
+        for batch in self.columns.slices():
+            yield from self._made(batch)
+
+    def take(self, rows: Ints) -> Members:
+        """Return the members of these numbers, in the order given."""
+        return Members(Columns([self.columns.take(rows)], SCHEMA), self.drops)
+
+    @property
+    def keys(self) -> Keys:
+        """The members' keys."""
+        return Keys(self.columns.select(("prefix", "rest")))
+
+    @property
+    def dropped(self) -> NDArray[np.int32]:
+        """The index into `drops` of each member, -1 for what may be a photo; int32."""
+        return self.columns.numbers("dropped", np.int32)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all members, uncompressed."""
+        return int(self.columns.numbers("size").sum())
+
+    def _made(self, batch: pa.RecordBatch) -> Iterator[Member]:
+        keys = keys_of(batch).to_pylist()
+        own = (batch[name].to_pylist() for name in SCHEMA.names[2:])
+        for key, container, path, size, modified, offset, packed_size, method, crc, drop in zip(
+            keys, *own, strict=True
+        ):
+            yield Member(
+                key=key,
+                container=container,
+                path=key.encode() if path is None else path,
+                size=size,
+                modified=modified,
+                packed=None if offset is None else Packed(offset, packed_size, method, crc),
+                dropped=None if drop < 0 else self.drops[drop],
+            )
+
+
+class Keys(Sequence[str]):
+    """The keys of members, made when they are asked for."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        rows = range(len(self))[index]
+        if isinstance(rows, int):
+            key: str = keys_of(next(self._columns.slices(rows, rows + 1)))[0].as_py()
+            return key
+        keys: list[str] = self.take(np.array(rows, dtype=np.int64)).to_pylist()
+        return keys
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self._columns.slices():
+            yield from keys_of(batch).to_pylist()
+
+    def take(self, rows: Ints) -> pa.Array:
+        """Return the keys of these rows as large_string."""
+        return keys_of(self._columns.take(rows))
+
+
+def keys_of(batch: pa.RecordBatch) -> pa.Array:
+    """Return a batch's keys as large_string."""
+    return pc.binary_join_element_wise(
+        batch["prefix"].dictionary_decode(), batch["rest"], pa.scalar("", _TEXT)
+    )
+
+
+class Draft:
+    """Members being listed: plain lists until they fill a batch, then columns.
+
+    drops     the index of every reason so far; shared by the drafts of one scan
+    photos    members without a reason
+    reasons   how many have which
+    """
+
+    def __init__(self, drops: dict[Drop, int] | None = None) -> None:
+        self.drops = {} if drops is None else drops
+        self._rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        self._batches: list[pa.RecordBatch] = []
+        self._hashes: list[Ints] = []
+        self._flushed = 0
+        self.photos = 0
+        self.reasons: Counter[Reason] = Counter()
+
+    def __len__(self) -> int:
+        return self._flushed + len(self._rows["rest"])
+
+    def add(self, member: Member) -> None:
+        """Add one member."""
+        packed = member.packed
+        where = (packed.offset, packed.size, packed.method, packed.crc) if packed else [None] * 4
+        path = None if member.path == member.key.encode() else member.path
+        own = (member.container, path, member.size, member.modified, *where)
+        self.extend([member.key], [member.dropped], dict(zip(SCHEMA.names[2:], own, strict=False)))
+
+    def extend(
+        self, keys: Sequence[str], drops: Sequence[Drop | None], columns: Mapping[str, Any]
+    ) -> None:
+        """Add some members; a column is a list, or one value that all of them share."""
+        ends = [_prefix_end(key) for key in keys]
+        rows = self._rows
+        rows["prefix"] += [key[:end] for key, end in zip(keys, ends, strict=True)]
+        rows["rest"] += [key[end:] for key, end in zip(keys, ends, strict=True)]
+        for name, values in columns.items():
+            rows[name] += values if isinstance(values, list) else [values] * len(keys)
+        rows["dropped"] += [
+            -1 if drop is None else self.drops.setdefault(drop, len(self.drops)) for drop in drops
+        ]
+        self.photos += drops.count(None)
+        self.reasons.update(drop.reason for drop in drops if drop)
+        self._hashes.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
+        if len(rows["rest"]) >= BATCH:
+            self._flush()
+
+    def columns(self) -> Columns:
+        """Return what was added."""
+        self._flush()
+        return Columns(self._batches, SCHEMA)
+
+    def hashes(self) -> Ints:
+        """Return a number for each key, equal for equal keys; int64."""
+        return np.concatenate([np.zeros(0, np.int64), *self._hashes])
+
+    def members(self) -> Members:
+        """Return what was added, as members in that order."""
+        return Members(self.columns(), tuple(self.drops))
+
+    def _flush(self) -> None:
+        arrays = [packed(self._rows[name], name) for name in SCHEMA.names]
+        self._batches.append(pa.record_batch(arrays, schema=SCHEMA))
+        self._flushed += len(self._rows["rest"])
+        self._rows = {name: [] for name in SCHEMA.names}
+
+
+def _prefix_end(key: str) -> int:
+    """Return where a key's rest begins: behind the person of the file's name, or the folder."""
+    name = key.rfind("/") + 1
+    return key.find("_", name) + 1 or name
+
+
+def packed(values: list[Any], name: str) -> pa.Array:
+    """Return values as the column of that name in SCHEMA."""
+    kind = SCHEMA.field(name).type
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type).dictionary_encode()
+    return pa.array(values, kind)

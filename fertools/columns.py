@@ -1,0 +1,98 @@
+"""Rows as Arrow record batches: millions of them in the memory of their bytes.
+
+    rows     0 … 32,767 │ 32,768 … 65,535 │ …
+    batches      [0]            [1]          …     each with dictionaries of its own
+
+A `pa.Table` would hold the same, but `Table.take` first joins all chunks of a text column into one,
+a second time the memory, and fails beyond 2 GiB of text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+#: Rows a batch: enough that a call into Arrow costs little a row, few enough to be plain objects.
+BATCH: Final = 1 << 15
+
+
+class Columns:
+    """Record batches of one schema, read by row number; never written to."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        self.schema = schema
+        self.batches: tuple[pa.RecordBatch, ...] = tuple(b for b in batches if len(b))
+        sizes = [0, *(len(batch) for batch in self.batches)]
+        self.starts: Ints = np.cumsum(sizes, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def slices(self, start: int = 0, stop: int | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from `start` up to `stop`, a batch at most at once, without a copy."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        while start < stop:
+            number = self._batch_of(start)
+            first = int(self.starts[number])
+            batch = self.batches[number].slice(start - first, stop - start)
+            yield batch
+            start += len(batch)
+
+    def row(self, row: int) -> dict[str, Any]:
+        """Return one row as Python values."""
+        found: dict[str, Any] = next(self.slices(row, row + 1)).to_pylist()[0]
+        return found
+
+    def take(self, rows: Ints) -> pa.RecordBatch:
+        """Return the rows of these numbers, in the order and as often as they are given."""
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        ends = np.searchsorted(ordered, self.starts)
+        parts = [
+            batch.take(pa.array(ordered[low:high] - first))
+            for batch, first, low, high in zip(
+                self.batches, self.starts[:-1], ends[:-1], ends[1:], strict=True
+            )
+            if low < high
+        ]
+        if not parts:
+            return self.schema.empty_table().to_batches(max_chunksize=1)[0]
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return pa.concat_batches(parts).take(pa.array(back))
+
+    def numbers(self, name: str, dtype: type[np.generic] = np.int64) -> NDArray[Any]:
+        """Return a column of numbers that has no nulls as one array."""
+        found = np.empty(len(self), dtype)
+        for batch, first in zip(self.batches, self.starts[:-1], strict=True):
+            found[first : first + len(batch)] = batch[name].to_numpy(zero_copy_only=False)
+        return found
+
+    def codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
+        """Return a column of words as numbers and the words, in the order in which they come.
+
+        The numbers are int32, (rows,), -1 for null.
+        """
+        found = np.empty(len(self), np.int32)
+        words: dict[str, int] = {}
+        for batch, first in zip(self.batches, self.starts[:-1], strict=True):
+            column = batch[name]
+            own = column.dictionary.to_pylist()
+            numbers = np.array([*(words.setdefault(word, len(words)) for word in own), -1])
+            codes = column.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)
+            found[first : first + len(batch)] = numbers[codes]
+        return found, list(words)
+
+    def select(self, names: Sequence[str]) -> Columns:
+        """Return some of the columns; nothing is copied."""
+        schema = pa.schema([self.schema.field(name) for name in names])
+        return Columns((batch.select(list(names)) for batch in self.batches), schema)
+
+    def _batch_of(self, row: int) -> int:
+        return int(np.searchsorted(self.starts, row, side="right")) - 1
