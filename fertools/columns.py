@@ -10,7 +10,7 @@ a second time the memory, and fails beyond 2 GiB of text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 import pyarrow as pa
@@ -44,10 +44,14 @@ class Columns:
             yield batch
             start += len(batch)
 
-    def row(self, row: int) -> dict[str, Any]:
-        """Return one row as Python values."""
-        found: dict[str, Any] = next(self.slices(row, row + 1)).to_pylist()[0]
-        return found
+    def run(self, start: int, stop: int) -> pa.RecordBatch:
+        """Return the rows from `start` up to `stop` as one batch."""
+        found = list(self.slices(start, stop))
+        if not found:
+            return pa.RecordBatch.from_arrays(
+                [pa.array([], field.type) for field in self.schema], schema=self.schema
+            )
+        return found[0] if len(found) == 1 else pa.concat_batches(found)
 
     def take(self, rows: Ints) -> pa.RecordBatch:
         """Return the rows of these numbers, in the order and as often as they are given."""
@@ -62,16 +66,18 @@ class Columns:
             if low < high
         ]
         if not parts:
-            return self.schema.empty_table().to_batches(max_chunksize=1)[0]
+            return self.run(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return pa.concat_batches(parts).take(pa.array(back))
 
-    def numbers(self, name: str, dtype: type[np.generic] = np.int64) -> NDArray[Any]:
-        """Return a column of numbers that has no nulls as one array."""
+    def numbers(
+        self, name: str, dtype: type[np.generic] = np.int64, *, fill: int = 0
+    ) -> NDArray[Any]:
+        """Return a column of numbers as one array, with `fill` for null."""
         found = np.empty(len(self), dtype)
         for batch, first in zip(self.batches, self.starts[:-1], strict=True):
-            found[first : first + len(batch)] = batch[name].to_numpy(zero_copy_only=False)
+            found[first : first + len(batch)] = np.asarray(batch[name].fill_null(fill))
         return found
 
     def codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
@@ -96,3 +102,46 @@ class Columns:
 
     def _batch_of(self, row: int) -> int:
         return int(np.searchsorted(self.starts, row, side="right")) - 1
+
+
+class Words(Sequence[str | None]):
+    """A column of words as numbers; -1 is None."""
+
+    def __init__(self, codes: NDArray[np.int32], words: Sequence[str]) -> None:
+        self.codes = codes
+        self.words = words
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> str | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Words: ...
+
+    def __getitem__(self, index: int | slice) -> str | Words | None:
+        if isinstance(index, slice):
+            return Words(self.codes[index], self.words)
+        code = int(self.codes[index])
+        return None if code < 0 else self.words[code]
+
+    def take(self, rows: Ints) -> Words:
+        """Return the words of these rows."""
+        return Words(self.codes[rows], self.words)
+
+    def __iter__(self) -> Iterator[str | None]:
+        for first in range(0, len(self), BATCH):
+            codes = self.codes[first : first + BATCH].tolist()
+            yield from (None if code < 0 else self.words[code] for code in codes)
+
+
+def by_first(codes: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Number what is alike by where it comes first; return the numbers and those places.
+
+    Example: [7, 3, 7, 5] -> [0, 1, 0, 2], [0, 1, 3]
+    """
+    _, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[numbers], first[order]

@@ -231,7 +231,9 @@ def _widen_usual(
     In a zip above 4 GiB that is nearly every entry, and one by one they took half of a scan.
     """
     count = wide.sum(axis=1)
-    usual = (count > 0) & (extra_length >= 4 + 8 * count) & (extra_at + extra_length <= len(data))
+    usual: NDArray[np.bool_] = (
+        (count > 0) & (extra_length >= 4 + 8 * count) & (extra_at + extra_length <= len(data))
+    )
     found = np.flatnonzero(usual)
     heads = data[extra_at[found][:, None] + np.arange(4)].view("<u2")
     lengths = heads[:, 1]

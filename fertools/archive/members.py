@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, Packed, Reason
 
+_BLOCK: Final = 1024
+
 _TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
 
 #: path is null where it is the key's own bytes; offset … crc are null for a loose file; dropped
@@ -91,6 +93,12 @@ class Members(Sequence[Member]):
         return Keys(self.columns.select(("prefix", "rest")))
 
     @property
+    def photos(self) -> Keys:
+        """The keys of those that may be photos."""
+        rows = np.flatnonzero(self.dropped < 0)
+        return Keys(self.columns.select(("prefix", "rest")), rows)
+
+    @property
     def dropped(self) -> NDArray[np.int32]:
         """The index into `drops` of each member, -1 for what may be a photo; int32."""
         return self.columns.numbers("dropped", np.int32)
@@ -118,34 +126,41 @@ class Members(Sequence[Member]):
 
 
 class Keys(Sequence[str]):
-    """The keys of members, made when they are asked for."""
+    """Keys of members, made when they are asked for; those asked for in order cost little."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, rows: Ints | None = None) -> None:
         self._columns = columns
+        self._rows = np.arange(len(columns)) if rows is None else rows
+        self._first, self._block = 0, list[str]()
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: slice) -> Keys: ...
 
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        rows = range(len(self))[index]
-        if isinstance(rows, int):
-            key: str = keys_of(next(self._columns.slices(rows, rows + 1)))[0].as_py()
-            return key
-        keys: list[str] = self.take(np.array(rows, dtype=np.int64)).to_pylist()
-        return keys
+    def __getitem__(self, index: int | slice) -> str | Keys:
+        if isinstance(index, slice):
+            return Keys(self._columns, self._rows[index])
+        row = range(len(self))[index]
+        if not 0 <= row - self._first < len(self._block):
+            self._first = row - row % _BLOCK
+            self._block = self.array(self._first, self._first + _BLOCK).to_pylist()
+        return self._block[row - self._first]
 
     def __iter__(self) -> Iterator[str]:
-        for batch in self._columns.slices():
-            yield from keys_of(batch).to_pylist()
+        for first in range(0, len(self), BATCH):
+            yield from self.array(first, first + BATCH).to_pylist()
 
-    def take(self, rows: Ints) -> pa.Array:
-        """Return the keys of these rows as large_string."""
-        return keys_of(self._columns.take(rows))
+    def take(self, numbers: Ints) -> Keys:
+        """Return some of the keys, in the order given."""
+        return Keys(self._columns, self._rows[numbers])
+
+    def array(self, start: int, stop: int) -> pa.Array:
+        """Return a run of keys as large_string."""
+        return keys_of(self._columns.take(self._rows[start:stop]))
 
 
 def keys_of(batch: pa.RecordBatch) -> pa.Array:

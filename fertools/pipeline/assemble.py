@@ -8,7 +8,7 @@ of them, and only then moved to where they are looked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from fertools.augment import alter
+from fertools.columns import Ints
 from fertools.data import Box
 from fertools.faces import FaceRecipe
 from fertools.faces.encode import encode
 from fertools.hashing import pseudonym
-from fertools.labels import ClassMap
-from fertools.pipeline.kept import kept_rows
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import PartFiles
 from fertools.pipeline.shardplan import ShardPlan
@@ -42,6 +42,8 @@ from fertools.shards import (
 
 #: Features that stand in the plan as they stand in the example.
 _PLAIN: Final = ("label", "key", "subject", "sex", "age", "confidence")
+
+_PLAN: Final = "plan.arrow"
 
 _SCHEMA: Final = pa.schema(
     [
@@ -69,26 +71,27 @@ class Stage:
     parts: Path
 
     @classmethod
-    def prepare(cls, place: Workplace, plan: ShardPlan, columns: Sequence[pa.Array]) -> Stage:
-        """Write down the features of every example, a batch a shard, where workers find them."""
-        batches = []
-        for rows, copies in zip(plan.rows, plan.copies, strict=True):
-            taken = [column.take(pa.array(rows)) for column in columns]
-            batches.append(pa.record_batch([*taken, pa.array(copies)], schema=_SCHEMA))
+    def prepare(cls, place: Workplace, plan: ShardPlan, batches: Iterable[pa.RecordBatch]) -> Stage:
+        """Write down the features of every example, a batch a shard, where workers find them.
+
+        batches   one at a time, since all of them together may not fit into memory
+        """
         digest = blake2b("\0".join(plan.names).encode(), digest_size=16)
-        for batch in batches:
-            digest.update(batch.serialize())
+        # Beside the stages until its name, a digest of what is written, is known.
+        planned = place.stages / _PLAN
+        with whole_file(planned) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+            for batch in batches:
+                digest.update(batch.serialize())
+                writer.write_batch(batch)
         stage = cls(place.stages / digest.hexdigest(), place.parts)
         stage.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(stage.plan) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+        planned.replace(stage.plan)
         return stage
 
     @property
     def plan(self) -> Path:
         """The examples' features, a batch a shard."""
-        return self.folder / "plan.arrow"
+        return self.folder / _PLAN
 
     def note(self, name: str) -> Path:
         """What is known of a finished shard; written after it."""
@@ -171,33 +174,57 @@ def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
     return images
 
 
-def example_columns(
-    table: pa.Table, parts: Sequence[PartFiles], classes: ClassMap, options: BuildOptions
-) -> list[pa.Array]:
-    """Give the features of the examples, a value a ledger row, and where their crops lie."""
-    index = {name: i for i, name in enumerate(classes.names)}
-    seed, plain = options.splits.seed, options.shards.keep_names
+def example_batches(
+    ledger: Ledger, plan: ShardPlan, parts: Sequence[PartFiles], options: BuildOptions
+) -> Iterator[pa.RecordBatch]:
+    """Yield the features of each shard's examples, in their order, and where their crops lie."""
+    features = _Features(ledger, parts, options)
+    for rows, copies in zip(plan.rows, plan.copies, strict=True):
+        yield features.batch(rows, copies)
 
-    def shown(name: str | None, purpose: str) -> str:
-        return (name or "") if plain or not name else pseudonym(seed, name, purpose)
 
-    column = {name: table[name].to_pylist() for name in table.column_names}
-    box = zip(*(column[side] for side in ("x0", "y0", "x1", "y1")), strict=True)
-    known = set(kept_rows(table).tolist())
-    values: dict[str, list[Any]] = {
-        "part": [None if part is None else parts[part].fingerprint for part in column["part"]],
-        "offset": column["offset"],
-        "label": [index.get(label) for label in column["label"]],
-        "key": [shown(key, "key") if i in known else None for i, key in enumerate(column["key"])],
-        "subject": [shown(subject, "subject") for subject in column["subject"]],
-        "sex": [sex or "" for sex in column["sex"]],
-        "age": [-1 if age is None else age for age in column["age"]],
-        "box": [None if side[0] is None else side for side in box],
-        "confidence": column["confidence"],
-        "votes": column.get("votes", [None] * table.num_rows),
-        "source": [
-            pseudonym(seed, key, "key") if options.shards.augment and i in known else None
-            for i, key in enumerate(column["key"])
-        ],
-    }
-    return [pa.array(values[f.name], f.type) for f in _SCHEMA if f.name in values]
+class _Features:
+    """Makes examples' features from the ledger's columns."""
+
+    def __init__(self, ledger: Ledger, parts: Sequence[PartFiles], options: BuildOptions) -> None:
+        self._ledger = ledger
+        self._parts = pa.array([part.fingerprint for part in parts], pa.string())
+        self._seed = options.splits.seed
+        self._plain = options.shards.keep_names
+        self._augment = options.shards.augment > 0
+        self._subjects: dict[str, str] = {}
+
+    def batch(self, rows: Ints, copies: Ints) -> pa.RecordBatch:
+        """Return the features of examples by ledger row and number of copy."""
+        catalog = self._ledger.catalog
+        looked, labels = self._ledger.looked_rows(rows), catalog.labels.take(rows)
+        keys = list(catalog.keys(rows))
+        sides = (looked[side].to_pylist() for side in ("x0", "y0", "x1", "y1"))
+        columns: dict[str, Any] = {
+            "part": self._parts.take(looked["part"]),
+            "offset": looked["offset"],
+            "label": catalog.codes[rows],
+            "key": [self._shown(key, "key") for key in keys],
+            "subject": [self._subject(name) for name in labels["subject"].to_pylist()],
+            "sex": labels["sex"].dictionary_decode().fill_null(""),
+            "age": labels["age"].fill_null(-1),
+            "box": list(zip(*sides, strict=True)),
+            "confidence": looked["confidence"],
+            "votes": list(catalog.votes(rows)) if catalog.voted else [None] * len(rows),
+            "source": [
+                pseudonym(self._seed, key, "key") if self._augment else None for key in keys
+            ],
+            "copy": copies,
+        }
+        arrays = [pa.array(columns[f.name]).cast(f.type) for f in _SCHEMA]
+        return pa.record_batch(arrays, schema=_SCHEMA)
+
+    def _shown(self, name: str, purpose: str) -> str:
+        return name if self._plain else pseudonym(self._seed, name, purpose)
+
+    def _subject(self, name: str | None) -> str:
+        if name is None:
+            return ""
+        if name not in self._subjects:
+            self._subjects[name] = self._shown(name, "subject")
+        return self._subjects[name]

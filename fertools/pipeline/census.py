@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from fertools.archive import scan
-from fertools.data import Drop, Label
+from fertools.columns import Words, by_first
 from fertools.errors import DatasetError
 from fertools.labels import LabelRule
 from fertools.pipeline.catalog import Catalog
@@ -32,33 +35,36 @@ def stats(path: Path | str) -> Census | DatasetReport:
 def _count(path: Path) -> Census:
     found = scan(path)
     catalog = Catalog.of(found.members, LabelRule())
-    rows = list(zip(catalog.members, catalog.labels, catalog.fates, strict=True))
-    usable = [(label, fate) for _, label, fate in rows if not isinstance(fate, Drop)]
-    labels = [label for label, _ in usable]
-    names = catalog.classes.names
-    people = Counter(label.subject for label in labels if label.subject)
-    each = sorted(people.values()) or [0]
+    wanted, names = catalog.wanted, catalog.classes.names
+    fates = catalog.fates[wanted]
+    codes, subjects = catalog.labels.codes("subject")
+    each = np.bincount(codes[wanted][codes[wanted] >= 0], minlength=len(subjects))
+    each = np.sort(each[each > 0]) if each.any() else np.zeros(1, np.int64)
     return Census(
-        members=len(rows),
-        photos=len(usable),
-        bytes=sum(member.size for member, _, fate in rows if not isinstance(fate, Drop)),
-        classes=_ordered(Counter(names[fate] for _, fate in usable), names),
+        members=len(catalog.members),
+        photos=len(wanted),
+        bytes=int(catalog.members.columns.numbers("size")[wanted].sum()),
+        classes=dict(zip(names, np.bincount(fates, minlength=len(names)).tolist(), strict=True)),
         english=dict(zip(names, catalog.classes.english, strict=True)),
-        subjects=len(people),
-        photos_each=(each[0], each[len(each) // 2], each[-1]),
-        sexes=_by(labels, "sex"),
-        ages=_by(labels, "age"),
-        dropped=dict(
-            Counter(str(f.reason) for _, _, f in rows if isinstance(f, Drop)).most_common()
-        ),
+        subjects=int((each > 0).sum()),
+        photos_each=(int(each[0]), int(each[len(each) // 2]), int(each[-1])),
+        sexes=_by(Words(*catalog.labels.codes("sex")).take(wanted)),
+        ages=_by(catalog.labels.numbers("age", fill=0)[wanted].tolist()),
+        dropped=_dropped(catalog),
         warnings=found.warnings,
     )
 
 
-def _by(labels: list[Label], field: str) -> dict[str, int]:
-    counted = Counter(str(getattr(label, field) or "unknown") for label in labels)
+def _by(values: Iterable[str | int | None]) -> dict[str, int]:
+    counted = Counter(str(value or "unknown") for value in values)
     return dict(sorted(counted.items()))
 
 
-def _ordered(counts: Counter[str], names: tuple[str, ...]) -> dict[str, int]:
-    return {name: counts[name] for name in names}
+def _dropped(catalog: Catalog) -> dict[str, int]:
+    """Count the reasons of what is not wanted, the most frequent first, then as they come."""
+    dropped = catalog.fates[catalog.fates < 0]
+    numbers, first = by_first(dropped)
+    counts: Counter[str] = Counter()
+    for code, count in zip(dropped[first].tolist(), np.bincount(numbers).tolist(), strict=True):
+        counts[str(catalog.drops[-1 - code].reason)] += count
+    return dict(counts.most_common())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive import printable, scan
 from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, resolve_runtime
 from fertools.pipeline import ledger
-from fertools.pipeline.assemble import ShardTask, Stage, example_columns
+from fertools.pipeline.assemble import ShardTask, Stage, example_batches
 from fertools.pipeline.catalog import Catalog, read_annotations
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
@@ -81,12 +79,12 @@ def build_dataset(
         if (finished := _finished(place)) is not None:
             return DatasetReport(place.out, finished, build.warnings)
         parts, table = build.look()
-        kept = _some(Kept.of(table, catalog.classes), table)
+        kept = _some(Kept.of(table), table)
         copies = Copies.find(kept, parts, table)
         division = divide(kept, copies, catalog.classes.names, chosen.splits)
         proof = prove(kept, copies, division, catalog, chosen)
         table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
-        splits = _spread(division.splits, kept.rows, table.num_rows)
+        splits = _spread(division.splits, kept.rows, len(table))
         plan, shards = build.assemble(parts, table, splits)
         manifest = build.finish(plan, shards, table, splits, proof)
     told = (*build.warnings, *copies.warnings(kept), *division.warnings)
@@ -207,20 +205,20 @@ class _Build:
             "libraries": libraries() | {"network": self.finder},
             "source": {
                 "members": len(members),
-                "bytes in all": sum(member.size for member in members),
+                "bytes in all": members.size,
                 "fingerprint": source_fingerprint(members),
             },
         }
 
     def plan(self) -> PartsPlan:
         """Cut what shall be looked at into parts."""
-        cuts = cut([self.catalog.members[i] for i in self.catalog.wanted])
+        cuts = cut(self.catalog.members, self.catalog.wanted)
         recipe = f"{self.options.faces} {self.finder} {libraries()}"
         boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
         files = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
         return PartsPlan(self.place.plan, cuts, boxes, files)
 
-    def look(self) -> tuple[list[PartFiles], pa.Table]:
+    def look(self) -> tuple[list[PartFiles], ledger.Ledger]:
         """Find the faces, part by part, and give the parts and the ledger so far."""
         plan = self.plan()
         plan.write()
@@ -242,8 +240,9 @@ class _Build:
             for i in share
             if not plan.files[i].done
         ]
-        total = sum(len(plan.members[i]) for i in share)
-        done = total - sum(len(plan.members[task.number]) for task in tasks)
+        sizes = plan.members.sizes
+        total = int(sizes[share].sum())
+        done = total - int(sizes[[task.number for task in tasks]].sum())
         with Progress("faces", total, unit="photos", quiet=self.quiet, done=done) as shown:
             for outcomes in look_at(tasks, self.workers):
                 shown.add(outcomes.total(), outcomes)
@@ -253,12 +252,12 @@ class _Build:
             next(self.place.parts.iterdir(), None)
 
     def assemble(
-        self, parts: list[PartFiles], table: pa.Table, splits: NDArray[np.int8]
+        self, parts: list[PartFiles], table: ledger.Ledger, splits: NDArray[np.int8]
     ) -> tuple[ShardPlan, dict[str, ShardFile]]:
         """Write the shards beside, those that are not there yet, and move them to their place."""
-        plan = plan_splits(table, self.catalog.codes, splits, self.options)
-        columns = example_columns(table, parts, self.catalog.classes, self.options)
-        stage = Stage.prepare(self.place, plan, columns)
+        plan = plan_splits(table, splits, self.options)
+        examples = example_batches(table, plan, parts, self.options)
+        stage = Stage.prepare(self.place, plan, examples)
         shards = stage.finished(plan.names, self.place.out)
         tasks = [
             ShardTask(stage, i, name, self.options.faces, self.options.splits.seed)
@@ -276,7 +275,7 @@ class _Build:
         self,
         plan: ShardPlan,
         shards: dict[str, ShardFile],
-        table: pa.Table,
+        table: ledger.Ledger,
         splits: NDArray[np.int8],
         proof: Proof,
     ) -> Manifest:
@@ -290,7 +289,7 @@ class _Build:
             votes=self.catalog.voted,
             proof=proof,
         )
-        places = plan.places(table.num_rows)
+        places = plan.places(len(table))
         rows = ledger.finish(table, splits, places, self.options.shards.augment)
         manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
@@ -311,10 +310,10 @@ def _seconds(photo_seconds: float) -> float:
     return photo_seconds
 
 
-def _some(kept: Kept, table: pa.Table) -> Kept:
+def _some(kept: Kept, table: ledger.Ledger) -> Kept:
     """Refuse to go on where no photo at all became an example."""
     if not len(kept):
-        outcomes = Counter(table["outcome"].to_pylist()).most_common()
+        outcomes = table.outcomes().most_common()
         told = ", ".join(f"{reason} {count}" for reason, count in outcomes)
         raise SourceError(
             f"no photo became an example ({told}): see docs/format.md for the reasons"

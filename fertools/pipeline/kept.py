@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.labels import ClassMap
-from fertools.pipeline.parts import KEPT
-from fertools.splits import by_subject
+from fertools.columns import BATCH, Columns, Ints, Words, by_first
+from fertools.pipeline.ledger import Ledger
+from fertools.pipeline.rows import bytes_of, hex_of
 
-Ints = NDArray[np.int64]
+__all__ = ["Ints", "Kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +32,111 @@ class Kept:
     """
 
     rows: Ints
-    keys: list[str]
-    subjects: list[str | None]
+    keys: Sequence[str]
+    subjects: Sequence[str | None]
     classes: Ints
     people: Ints
-    order: list[str]
+    order: Sequence[str]
     also: Ints
-    digests: list[str]
+    digests: Sequence[str | None]
     hashes: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, table: pa.Table, classes: ClassMap) -> Kept:
+    def of(cls, ledger: Ledger) -> Kept:
         """Take the kept rows out of a ledger that is begun."""
-        rows = kept_rows(table)
-        columns = table.take(pa.array(rows))
-        keys, subjects = columns["key"].to_pylist(), columns["subject"].to_pylist()
-        people, order = by_subject(subjects, keys)
-        index = {name: i for i, name in enumerate(classes.names)}
-        hashes = b"".join(found or bytes(32) for found in columns["hash"].to_pylist())
+        catalog, rows = ledger.catalog, ledger.kept
+        keys = catalog.keys(rows)
+        codes, words = catalog.labels.codes("subject")
+        subjects = Words(codes, words).take(rows)
+        # A photo without a subject is a person of its own.
+        owners = subjects.codes.astype(np.int64)
+        nobody = np.flatnonzero(owners < 0)
+        owners[nobody] = len(words) + nobody
+        people, first = by_first(owners)
+        looked = np.searchsorted(ledger.wanted, rows)
         return cls(
             rows=rows,
             keys=keys,
             subjects=subjects,
-            classes=np.array([index[name] for name in columns["label"].to_pylist()], np.int64),
+            classes=catalog.fates[rows].astype(np.int64),
             people=people,
-            order=order,
-            also=np.stack([_codes(columns[name]) for name in ("sex", "age")], axis=1),
-            digests=columns["digest"].to_pylist(),
-            hashes=np.frombuffer(hashes, np.uint8).reshape(-1, 32),
+            order=_Order(subjects, keys, first),
+            also=np.stack([_codes(catalog.labels, name, rows) for name in ("sex", "age")], axis=1),
+            digests=_Digests(ledger.looked.select(["digest"]), looked),
+            hashes=_hashes(ledger.looked, looked),
         )
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def kept_rows(table: pa.Table) -> Ints:
-    """Give the positions of the rows that became examples."""
-    return np.flatnonzero(table["outcome"].to_numpy(zero_copy_only=False) == KEPT)
+class _Order(Sequence[str]):
+    """What each person's number stands for: the subject, or the photo of somebody unknown.
+
+    first   the first photo of each person
+    """
+
+    def __init__(self, subjects: Words, keys: Sequence[str], first: Ints) -> None:
+        self._subjects = subjects
+        self._keys = keys
+        self._first = first
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Order: ...
+
+    def __getitem__(self, index: int | slice) -> str | _Order:
+        if isinstance(index, slice):
+            return _Order(self._subjects, self._keys, self._first[index])
+        photo = int(self._first[index])
+        subject = self._subjects[photo]
+        return f"photo {self._keys[photo]}" if subject is None else f"subject {subject}"
 
 
-def _codes(column: pa.ChunkedArray) -> Ints:
-    """Number a column's values, -1 for null."""
-    found = column.combine_chunks().dictionary_encode().indices
-    return np.asarray(found.fill_null(-1), dtype=np.int64)
+class _Digests(Sequence[str | None]):
+    """The SHA-256 of photos as text, made when asked for."""
+
+    def __init__(self, looked: Columns, rows: Ints) -> None:
+        self._looked = looked
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Digests: ...
+
+    def __getitem__(self, index: int | slice) -> str | _Digests | None:
+        if isinstance(index, slice):
+            return _Digests(self._looked, self._rows[index])
+        found: str | None = hex_of(self._looked.take(self._rows[[index]])["digest"])[0].as_py()
+        return found
+
+    def __iter__(self) -> Iterator[str | None]:
+        for first in range(0, len(self), BATCH):
+            batch = self._looked.take(self._rows[first : first + BATCH])
+            yield from hex_of(batch["digest"]).to_pylist()
+
+
+def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
+    """Number the values that these rows have, by where they come first; -1 for null."""
+    codes = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
+    found = np.full(len(rows), -1, dtype=np.int64)
+    known = codes >= 0
+    found[known] = by_first(codes[known])[0]
+    return found
+
+
+def _hashes(looked: Columns, rows: Ints) -> NDArray[np.uint8]:
+    hashes = np.empty((len(rows), 32), np.uint8)
+    column = looked.select(["hash"])
+    for first in range(0, len(rows), BATCH):
+        own = rows[first : first + BATCH]
+        hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
+    return hashes

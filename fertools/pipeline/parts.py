@@ -20,17 +20,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive import Reader
+from fertools.columns import Columns
 from fertools.data import Box, Crop, Member, Reason, Unusable
 from fertools.errors import DatasetError, FertoolsError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.engine import is_apart
 from fertools.pipeline.plan import read_part
+from fertools.pipeline.rows import pack_rows
 from fertools.pipeline.watch import watched
 from fertools.shards import Place, RecordWriter, whole_file, write_whole
 
@@ -185,17 +186,15 @@ def loaded(recipe: FaceRecipe) -> Detector:
     return load_detector(recipe)
 
 
-def read_rows(parts: Sequence[PartFiles]) -> pa.Table:
+def read_rows(parts: Sequence[PartFiles]) -> Columns:
     """Read the rows of all parts, in their order, with the part's number in a column `part`.
 
     Raises DatasetError for a part that is damaged.
     """
     # The thumbnails of half a million photos are 2 GB: who needs some reads those.
     names = [name for name in ROWS.names if name != "thumbnail"]
-    tables = [_rows(files.rows, names) for files in parts]
-    table = pa.concat_tables([ROWS.empty_table().select(names), *tables])
-    numbers = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in tables])
-    return table.append_column("part", pa.array(numbers, pa.int32()))
+    tables = (_rows(files.rows, names) for files in parts)
+    return pack_rows(tables, pa.schema([ROWS.field(name) for name in names]))
 
 
 def _rows(path: Path, names: list[str]) -> pa.Table:

@@ -7,16 +7,19 @@ container: adding a zip to the archive adds parts and leaves the others as they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
+from fertools.archive.members import Members, keys_of
+from fertools.columns import Ints
 from fertools.data import Box, Member, Packed
 from fertools.shards import whole_file
 
@@ -43,40 +46,77 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-def cut(members: Sequence[Member]) -> list[list[Member]]:
-    """Cut members, in their order, into parts that every number of workers can share.
+@dataclass(frozen=True, slots=True)
+class Parts(Sequence[Members]):
+    """The members of each part, put together when asked for.
+
+    wanted   the positions of the members to look at
+    starts   where in `wanted` each part begins, and behind the last one its end
+    """
+
+    members: Members
+    wanted: Ints
+    starts: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Members: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Members]: ...
+
+    def __getitem__(self, index: int | slice) -> Members | list[Members]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[i] for i in numbers]
+        return self.members.take(self.wanted[self.starts[numbers] : self.starts[numbers + 1]])
+
+    @property
+    def sizes(self) -> Ints:
+        """How many members each part has, int64, (parts,)."""
+        return np.diff(self.starts)
+
+
+def cut(members: Members, wanted: Ints) -> Parts:
+    """Cut the wanted members, in their order, into parts that every number of workers can share.
 
     The size depends on the archive alone, never on --jobs: 64 parts and more keep 16 workers
     busy to the end even where the archive is small.
     """
-    size = min(_LARGEST, max(_SMALLEST, len(members) // 64))
-    parts = []
-    for _, group in groupby(members, key=lambda member: member.container):
-        together = list(group)
-        parts += [together[i : i + size] for i in range(0, len(together), size)]
-    return parts
+    size = min(_LARGEST, max(_SMALLEST, len(wanted) // 64))
+    containers = members.columns.codes("container")[0][wanted]
+    borders = np.flatnonzero(np.diff(containers)) + 1
+    runs = zip([0, *borders.tolist()], [*borders.tolist(), len(wanted)], strict=True)
+    starts = [start for first, last in runs for start in range(first, last, size)]
+    return Parts(members, wanted, np.array([*starts, len(wanted)], dtype=np.int64))
 
 
-def fingerprint(recipe: str, members: Sequence[Member], boxes: Boxes) -> str:
+def fingerprint(recipe: str, members: Iterable[Member], boxes: Boxes) -> str:
     """Name a part by all its bytes depend on: how faces are cut, members' identity, their boxes."""
     digest = blake2b(recipe.encode(), digest_size=16)
     for member in members:
-        crc = member.packed.crc if member.packed else member.modified
-        text = f"\0{member.key}\0{member.size}\0{crc}\0{boxes.get(member.key, '')}"
-        digest.update(text.encode("utf-8", "surrogatepass"))
+        digest.update(f"\0{_identity(member)}\0{boxes.get(member.key, '')}".encode())
     return digest.hexdigest()
 
 
-def write_plan(path: Path, parts: Sequence[Sequence[Member]], boxes: Boxes) -> None:
+def _identity(member: Member) -> str:
+    """Return what tells a member from all others; of a zip, which may be a copy, not its time."""
+    packed = member.packed
+    if packed is None:
+        return f"{member.key}\0{member.size}\0{member.modified}"
+    where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}"
+    return f"{member.key}\0{member.size}\0{where}"
+
+
+def write_plan(path: Path, parts: Iterable[Members], boxes: Boxes) -> None:
     """Write the parts so that `read_part` finds them by number.
 
     boxes   the annotators' box by a member's key, where it shall be the crop's
     """
     with whole_file(path) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
         for members in parts:
-            columns = zip(*(_row(member, boxes) for member in members), strict=True)
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
+            writer.write_batch(_batch(members, boxes))
 
 
 def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
@@ -90,12 +130,21 @@ def _opened(path: Path, _modified: int) -> Any:
     return pa.ipc.open_file(pa.memory_map(str(path)))
 
 
-def _row(member: Member, boxes: Boxes) -> tuple[Any, ...]:
-    packed, box = member.packed, boxes.get(member.key)
-    where = (packed.offset, packed.size, packed.method, packed.crc) if packed else (None,) * 4
-    edges = box and (box.x0, box.y0, box.x1, box.y1)
-    own = (member.key, member.container, member.path, member.size, member.modified)
-    return (*own, *where, edges)
+def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
+    batch = members.columns.run(0, len(members))
+    keys = keys_of(batch)
+    columns = {name: batch[name] for name in batch.schema.names}
+    columns["path"] = batch["path"].dictionary_decode().fill_null(keys.cast(pa.binary()))
+    columns["container"] = batch["container"].dictionary_decode()
+    columns["key"] = keys
+    columns["annotated"] = pa.array(
+        [_edges(boxes.get(key)) for key in keys.to_pylist()], _SCHEMA.field("annotated").type
+    )
+    return pa.record_batch([columns[f.name].cast(f.type) for f in _SCHEMA], schema=_SCHEMA)
+
+
+def _edges(box: Box | None) -> tuple[float, ...] | None:
+    return None if box is None else (box.x0, box.y0, box.x1, box.y1)
 
 
 def _member(row: dict[str, Any]) -> Member:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 import fertools
+from fertools.columns import Ints, by_first
 from fertools.data import Split
 from fertools.labels import ClassMap
 from fertools.pipeline import ledger
@@ -31,6 +29,7 @@ from fertools.shards import (
     ShardFile,
     SplitContents,
     info_files,
+    whole_file,
     write_whole,
 )
 
@@ -56,13 +55,16 @@ class Edition:
 def publish(
     place: Workplace,
     edition: Edition,
-    table: pa.Table,
+    table: ledger.Ledger,
     plan: ShardPlan,
     shards: Mapping[str, ShardFile],
 ) -> Manifest:
     """Write what stands beside the shards; `table` is the finished ledger."""
-    rows = ledger.encode(table)
-    splits_csv = write_splits(table.select(["key", "subject", "split"]).to_pylist())
+    with whole_file(place.out / ledger.LEDGER) as rows:
+        ledger.write(table, rows)
+    named = (batch.select(["key", "subject", "split"]) for batch in table.batches())
+    splits_csv = write_splits(row for batch in named for row in batch.to_pylist())
+    write_whole(place.out / SPLITS, splits_csv)
     manifest = Manifest(
         fertools=fertools.__version__,
         name=edition.options.shards.name,
@@ -71,39 +73,46 @@ def publish(
         image=Images(edition.options.faces.size, edition.options.faces.file_format),
         counts=_counts(table),
         splits=_splits(plan, shards, table),
-        ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
+        ledger=LedgerFile(ledger.LEDGER, len(table), rows.sha256),
         options=edition.told,
         libraries=edition.libraries,
         source=edition.source,
         votes=edition.votes,
         proof=edition.proof,
     )
-    files = {ledger.LEDGER: rows, SPLITS: splits_csv, **info_files(manifest)}
-    for name, data in files.items():
+    for name, data in info_files(manifest).items():
         write_whole(place.out / name, data)
     write_whole(place.out / CHECKSUMS, checksums(manifest, splits_csv))
     write_whole(place.manifest, manifest.to_json().encode())
     return manifest
 
 
-def _counts(table: pa.Table) -> Counts:
-    outcomes = Counter(table["outcome"].to_pylist())
+def _counts(table: ledger.Ledger) -> Counts:
+    outcomes = table.outcomes()
     kept = outcomes.pop(KEPT, 0)
-    return Counts(table.num_rows, kept, dict(outcomes))
+    return Counts(len(table), kept, dict(outcomes))
 
 
 def _splits(
-    plan: ShardPlan, shards: Mapping[str, ShardFile], table: pa.Table
+    plan: ShardPlan, shards: Mapping[str, ShardFile], table: ledger.Ledger
 ) -> dict[str, SplitContents]:
     contents = {}
+    classes, names = table.catalog.codes, table.catalog.classes.names
+    subjects = table.catalog.labels.codes("subject")[0]
     for split in Split:
         if not (owned := plan.of(split)):
             continue
-        rows = table.take(pa.array(np.concatenate([plan.rows[i] for i in owned])))
+        rows = np.concatenate([plan.rows[i] for i in owned])
         contents[str(split)] = SplitContents(
-            records=rows.num_rows,
-            subjects=len(set(rows["subject"].to_pylist()) - {None}),
-            classes=dict(Counter(rows["label"].to_pylist())),
+            records=len(rows),
+            subjects=int((np.unique(subjects[rows]) >= 0).sum()),
+            classes={names[code]: count for code, count in _counted(classes[rows])},
             shards=tuple(shards[plan.names[i]] for i in owned),
         )
     return contents
+
+
+def _counted(codes: Ints) -> list[tuple[int, int]]:
+    """Count each code, in the order in which they come."""
+    numbers, first = by_first(codes)
+    return list(zip(codes[first].tolist(), np.bincount(numbers).tolist(), strict=True))

@@ -10,14 +10,12 @@ the same command counts alike, and no machine has to know of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fertools.data import Member
 from fertools.errors import OptionError
 from fertools.pipeline.parts import PartFiles
-from fertools.pipeline.plan import Boxes, write_plan
+from fertools.pipeline.plan import Boxes, Parts, write_plan
 
 
 def parse_share(text: str) -> tuple[int, int]:
@@ -41,7 +39,7 @@ class PartsPlan:
     """The parts of a build by number: their members, and where each is or will be."""
 
     path: Path
-    members: Sequence[Sequence[Member]]
+    members: Parts
     boxes: Boxes
     files: list[PartFiles]
 
