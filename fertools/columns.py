@@ -14,12 +14,16 @@ from typing import Any, Final, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
 #: Rows a batch: enough that a call into Arrow costs little a row, few enough to be plain objects.
 BATCH: Final = 1 << 15
+
+#: Where columns that stay are put: the default pool keeps up to twice what a built array needs.
+POOL: Final = pa.system_memory_pool()
 
 
 class Columns:
@@ -102,6 +106,13 @@ class Columns:
 
     def _batch_of(self, row: int) -> int:
         return int(np.searchsorted(self.starts, row, side="right")) - 1
+
+
+def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return values as an array that is to stay."""
+    if pa.types.is_dictionary(kind):
+        return pc.dictionary_encode(pa.array(values, kind.value_type), memory_pool=POOL)
+    return pa.array(values, kind, memory_pool=POOL)
 
 
 class Words(Sequence[str | None]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fertools.archive import Reader
 from fertools.archive.members import Keys, Members, keys_of
-from fertools.columns import Columns, Ints
+from fertools.columns import Columns, Ints, column
 from fertools.data import Box, Drop, Label, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.labels import (
@@ -55,6 +55,7 @@ class Catalog:
     labels       by LABELS
     fates        int32, (members,): the class index of a member that shall be looked at, or -1 - i
                  where drops[i] says why it shall not
+    wanted       int64, the positions of those that shall be looked at
     annotations  what annotators say; a record is unpacked when it is asked for
     joined       how photos and label records met
     agreement    by emotion, how far annotators agree with the names
@@ -63,6 +64,7 @@ class Catalog:
     members: Members
     labels: Columns
     fates: NDArray[np.int32]
+    wanted: Ints
     drops: tuple[Drop, ...]
     classes: ClassMap
     rule: LabelRule
@@ -88,15 +90,13 @@ class Catalog:
         classes = ClassMap.of(rule, words)
         named = [*words, None]  # at -1 stands None
         fates, drops = _Fates(rule, classes, members.drops).of(members, emotions, named, told)
+        wanted = np.flatnonzero(fates >= 0)
         agreed = agreement(
             (named[emotion], record) for emotion, record in _recorded(members, emotions, told)
         )
-        return cls(members, labels, fates, drops, classes, rule, told, told.joined(photos), agreed)
-
-    @property
-    def wanted(self) -> Ints:
-        """The positions of the members that shall be looked at, int64, ascending."""
-        return np.flatnonzero(self.fates >= 0)
+        return cls(
+            members, labels, fates, wanted, drops, classes, rule, told, told.joined(photos), agreed
+        )
 
     @property
     def codes(self) -> Ints:
@@ -110,7 +110,7 @@ class Catalog:
 
     def keys(self, rows: Ints) -> Keys:
         """Return the keys of the members at these positions."""
-        return self.members.keys.take(rows)
+        return self.members.keys_at(rows)
 
     def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
         """Yield the votes for each class of these members, the uploader's included."""
@@ -137,14 +137,8 @@ def _labels(members: Members, rule: LabelRule) -> Iterator[pa.RecordBatch]:
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
         labels = [nothing if silent[drop] else rule.label(key) for key, drop in rows]
-        arrays = [_packed([getattr(label, f.name) for label in labels], f) for f in LABELS]
+        arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
-
-
-def _packed(values: list[str | int | None], field: pa.Field) -> pa.Array:
-    if pa.types.is_dictionary(field.type):
-        return pa.array(values, field.type.value_type).dictionary_encode()
-    return pa.array(values, field.type)
 
 
 class _Fates:

@@ -28,7 +28,7 @@ class Kept:
     order      what each person's number stands for
     also       int64, (n, 2): sex and age as codes, -1 where unknown
     digests    SHA-256 of the files
-    hashes     uint8, (n, 32): of the pictures, to find copies by
+    looked     what the photos show, and which of its rows are theirs
     """
 
     rows: Ints
@@ -39,7 +39,7 @@ class Kept:
     order: Sequence[str]
     also: Ints
     digests: Sequence[str | None]
-    hashes: NDArray[np.uint8]
+    looked: tuple[Columns, Ints]
 
     @classmethod
     def of(cls, ledger: Ledger) -> Kept:
@@ -63,11 +63,21 @@ class Kept:
             order=_Order(subjects, keys, first),
             also=np.stack([_codes(catalog.labels, name, rows) for name in ("sex", "age")], axis=1),
             digests=_Digests(ledger.looked.select(["digest"]), looked),
-            hashes=_hashes(ledger.looked, looked),
+            looked=(ledger.looked.select(["hash"]), looked),
         )
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def hashes(self) -> NDArray[np.uint8]:
+        """The pictures' hashes, uint8, (n, 32), to find copies by; made anew at each call."""
+        columns, rows = self.looked
+        hashes = np.empty((len(rows), 32), np.uint8)
+        for first in range(0, len(rows), BATCH):
+            own = rows[first : first + BATCH]
+            hashes[first : first + len(own)] = bytes_of(columns.take(own)["hash"])
+        return hashes
 
 
 class _Order(Sequence[str]):
@@ -131,12 +141,3 @@ def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
     known = codes >= 0
     found[known] = by_first(codes[known])[0]
     return found
-
-
-def _hashes(looked: Columns, rows: Ints) -> NDArray[np.uint8]:
-    hashes = np.empty((len(rows), 32), np.uint8)
-    column = looked.select(["hash"])
-    for first in range(0, len(rows), BATCH):
-        own = rows[first : first + BATCH]
-        hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
-    return hashes

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, Columns
+from fertools.columns import BATCH, POOL, Columns, column
 
 _WORD: Final = pa.dictionary(pa.int32(), pa.string())
 _DIGEST: Final = pa.binary(32)
@@ -46,12 +46,13 @@ def _batches(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Recor
 
 
 def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
-    columns = {name: table[name].combine_chunks() for name in schema.names}
-    columns["outcome"] = columns["outcome"].dictionary_encode()
-    columns["detail"] = columns["detail"].dictionary_encode()
-    columns["digest"] = pa.array(
-        [digest and bytes.fromhex(digest) for digest in columns["digest"].to_pylist()], _DIGEST
-    )
+    columns = {name: table[name].combine_chunks(memory_pool=POOL) for name in schema.names}
+    for name, values in columns.items():
+        if name == "digest":
+            digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
+            columns[name] = column(digests, _DIGEST)
+        elif name in _FORMS:
+            columns[name] = column(values, _FORMS[name])
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
