@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, unusable
+from fertools.archive.files import Files, read_fault
 from fertools.archive.folder import File, base_of, walk
 from fertools.archive.joined import Joined
 from fertools.archive.names import decode, is_hidden, is_zip, printable, refusal_by_name
 from fertools.archive.pieces import Layout, Piece, find, lay, split_name
 from fertools.archive.zips import members, read_contents
-from fertools.data import Drop, Member, Reason, Unusable
+from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError
 
 _EMPTY = Drop(Reason.EMPTY)
@@ -102,8 +102,8 @@ def _read_zip(layout: Layout, files: Files) -> tuple[list[Member], list[str]]:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
         return [_whole(layout, split.drop)], [f"{name}: {split.drop.detail}; {cure}"]
-    except (OSError, Unusable) as error:
-        drop = unusable(error).drop
+    except (OSError, ReadFault, Unusable) as error:
+        drop = (read_fault(error) if isinstance(error, OSError) else error).drop
         return [_whole(layout, drop)], [f"{name}: {drop.detail}; nothing of it is used"]
     rows = list(members(zipped, contents, layout.key))
     if contents.faults:

@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 from fertools.archive import printable, scan
 from fertools.errors import DatasetError
 from fertools.pipeline.checksums import CHECKSUMS, checksums, published
-from fertools.pipeline.crosscheck import Crosscheck, Row, sha256_of
+from fertools.pipeline.crosscheck import Crosscheck, Row
 from fertools.pipeline.identity import source_fingerprint
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.splitfile import SPLITS, write_splits
-from fertools.shards import MANIFEST, Manifest, info_files
+from fertools.shards import MANIFEST, Manifest, info_files, sha256_of
 
 #: After so many, it is clear that it is not the dataset that was built.
 _TOLD: Final = 10

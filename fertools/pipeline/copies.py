@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.pipeline.kept import Ints, Kept
-from fertools.pipeline.parts import PartFiles
+from fertools.pipeline.parts import PartFiles, read_thumbnails
 from fertools.splits import conflicts, find_copies, grouped, longest_chain
 
 
@@ -102,8 +101,6 @@ class _Thumbnails:
         found = np.zeros((len(photos), 64, 64), np.uint8)
         owners = self._part[photos]
         for part in np.unique(owners).tolist():
-            column = pq.read_table(self._files[part].rows, columns=["thumbnail"])["thumbnail"]
-            for at in np.flatnonzero(owners == part).tolist():
-                picture = column[int(self._row[photos[at]])].as_py()
-                found[at] = np.frombuffer(picture, np.uint8).reshape(64, 64)
+            files, own = self._files[part], owners == part
+            found[own] = read_thumbnails(files)[self._row[photos[own]]]
         return found

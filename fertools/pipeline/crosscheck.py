@@ -8,7 +8,6 @@ Problems come a line each. It reads what was written and uses none of the code t
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from fertools.errors import DatasetError
 from fertools.hashing import pseudonym
 from fertools.pipeline.progress import Progress
-from fertools.shards import Example, Manifest, ShardFile, read_records
+from fertools.shards import Example, Manifest, ShardFile, read_records, sha256_of
 
 Row = dict[str, Any]
 
@@ -110,10 +109,11 @@ class Crosscheck:
         options = self.manifest.options
         if not name or options.get("keep_names"):
             return name or ""
-        return pseudonym(int(options.get("seed", 0)), name, purpose)
+        return pseudonym(self._secret, name, purpose)
 
-
-def sha256_of(path: Path) -> str:
-    """Give a file's SHA-256, 64 hex digits, in the memory of a buffer."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    @cached_property
+    def _secret(self) -> bytes:
+        """What pseudonyms are keyed with; datasets of 0.1.0 used the seed's digits."""
+        if "salt_file" in self.manifest.options:
+            return bytes.fromhex((self.out / ".fertools" / "secret").read_text("ascii"))
+        return str(self.manifest.options.get("seed", 0)).encode("ascii")

@@ -107,12 +107,14 @@ class ShardLayout:
     shard_size   about how large a shard is, such as "128MB"
     keep_names   put plain keys and subjects into the records instead of pseudonyms
     augment      altered copies of each training example, made as the talk made them
+    salt_file    a file whose bytes key the pseudonyms, instead of a secret from the archive
     """
 
     name: str = "faces"
     shard_size: str = "128MB"
     keep_names: bool = False
     augment: int = 0
+    salt_file: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.augment <= 99:

@@ -51,6 +51,7 @@ class Edition:
     source: str
     votes: bool
     proof: Proof
+    warnings: tuple[str, ...]
 
 
 def publish(
@@ -77,6 +78,7 @@ def publish(
         source=edition.source,
         votes=edition.votes,
         proof=edition.proof,
+        warnings=edition.warnings,
     )
     files = {ledger.LEDGER: rows, SPLITS: splits_csv, **info_files(manifest)}
     for name, data in files.items():

@@ -13,6 +13,7 @@ from fertools.shards.files import (
     WholeFile,
     is_leftover,
     remove_whole,
+    sha256_of,
     whole_file,
     write_whole,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "read_record",
     "read_records",
     "remove_whole",
+    "sha256_of",
     "shard_name",
     "whole_file",
     "write_whole",

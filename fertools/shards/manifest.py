@@ -169,6 +169,7 @@ class Manifest:
     source: str
     votes: bool = False
     proof: Proof = field(default_factory=Proof)
+    warnings: tuple[str, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:
