@@ -129,12 +129,9 @@ class Reader:
         None means that it has not, so that the damage is in the bytes themselves.
         """
         packed, layout = member.packed, zipped.layout
-        # The scan refused members that touch a hole or the zip's end, so one here is new.
-        end = packed.offset + packed.size if packed else 0
-        if packed and (hole := layout.hole(packed.offset, end)):
+        # The scan refused members that touch a hole, so one here is new.
+        if packed and (hole := layout.hole(packed.offset, packed.offset + packed.size)):
             return hole.what
-        if end > layout.size:
-            return f"{layout.pieces[-1].name} is shorter than it was, or a piece is gone"
         if find(self._files.base, member.path).modified != member.modified:
             return "the zip was written to since the scan"
         return None

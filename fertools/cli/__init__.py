@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 import fertools
-from fertools.cli.dataset import build_dataset, make_sample, stats, verify
+from fertools.cli.dataset import build_dataset, clean, make_sample, stats, verify
 from fertools.cli.training import evaluate, export, predict, train
 from fertools.errors import FertoolsError
 
@@ -27,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (make_sample, build_dataset, stats, verify, train, evaluate, predict, export):
+for command in (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export):
     cli.add_command(command)
 
 

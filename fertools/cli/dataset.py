@@ -168,6 +168,11 @@ def make_sample(out: Path, **options: Any) -> None:
     "--keep-names", is_flag=True, help="Plain file names and subjects in the records, not hashes."
 )
 @click.option(
+    "--salt-file",
+    type=click.Path(dir_okay=False),
+    help="A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
+)
+@click.option(
     "--augment",
     default=0,
     show_default=True,
@@ -191,6 +196,11 @@ def make_sample(out: Path, **options: Any) -> None:
     default=60.0,
     show_default=True,
     help="What a photo may take; then it is given up, with a row that says so.",
+)
+@click.option(
+    "--accept-unreadable",
+    is_flag=True,
+    help="Drop photos that cannot be read, instead of stopping before the dataset is complete.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what OUT was begun with, if it differs.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -227,3 +237,10 @@ def verify(out: Path, **options: Any) -> None:
     verdict = fertools.verify(out, **options)
     click.echo(verdict.text())
     sys.exit(0 if verdict.ok else 1)
+
+
+@click.command("clean")
+@click.argument("out", type=_PATH)
+def clean(out: Path) -> None:
+    """Remove finished faces from OUT/.fertools that the last build of OUT does not need."""
+    click.echo(fertools.clean(out).text())

@@ -57,6 +57,9 @@ KEPT: Final = "kept"
 #: unplugged by mistake, or an NFS server that fails over, is away for.
 PAUSES: Final = (0.0, 0.3, 1.0, 2.5)
 
+#: So many parts in a row with photos that stay unreadable, and waiting is given up.
+_IN_VAIN: Final = 2
+
 ROWS: Final = pa.schema(
     [
         ("outcome", pa.string()),
@@ -291,6 +294,27 @@ def make_part(task: PartTask) -> PartResult:
         return discarded.result
 
 
+class _Patience:
+    """Waits for faults to pass, until that has been in vain a few times in this process.
+
+    A thousand photos that nobody may read would otherwise cost a wait for every part.
+    """
+
+    def __init__(self) -> None:
+        self._futile = 0
+
+    def pauses(self) -> tuple[float, ...]:
+        """Return the seconds to wait before each try."""
+        return PAUSES if self._futile < _IN_VAIN else PAUSES[:2]
+
+    def learn(self, *, futile: bool) -> None:
+        """Count a part whose photos stayed unreadable, or forget what was in vain."""
+        self._futile = self._futile + 1 if futile else 0
+
+
+_patience = _Patience()
+
+
 class _PartMaker:
     """Makes the rows of one part: carries over what is known, and processes the rest."""
 
@@ -308,11 +332,12 @@ class _PartMaker:
         left = list(range(len(self._members)))
         try:
             with Reader(self._task.source) as reader:
-                for pause in PAUSES:
+                for pause in _patience.pauses():
                     time.sleep(pause)
                     left = [n for n in left if not self._settle(n, reader, writer, diary, deaths)]
                     if not left:
                         break
+                _patience.learn(futile=bool(left))
         finally:
             diary.close()
         return [row for row in self._rows if row is not None], self._thumbnails

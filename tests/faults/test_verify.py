@@ -37,10 +37,9 @@ def whole(source: Path) -> Path:
 
 @pytest.fixture
 def out(whole: Path, tmp_path: Path) -> Path:
-    """A copy of the published files, to spoil."""
-    return Path(
-        shutil.copytree(whole, tmp_path / "out", ignore=shutil.ignore_patterns(".fertools"))
-    )
+    """A copy of the published files, and of the secret behind their pseudonyms, to spoil."""
+    ignore = shutil.ignore_patterns("parts", "shards", "plan.arrow", "build.json", "lock")
+    return Path(shutil.copytree(whole, tmp_path / "out", ignore=ignore))
 
 
 def problems(out: Path, source: Path | None = None) -> str:
