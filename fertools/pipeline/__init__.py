@@ -2,7 +2,7 @@
 
 from fertools.pipeline.audit import Verdict, verify
 from fertools.pipeline.census import stats
-from fertools.pipeline.clean import CleanReport, clean
+from fertools.pipeline.cleaning import CleanReport, clean
 from fertools.pipeline.dataset import build_dataset, build_parts
 from fertools.pipeline.options import BuildOptions
 

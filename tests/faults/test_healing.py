@@ -14,7 +14,7 @@ import pytest
 
 import fertools
 from fertools.errors import FertoolsError, OutputError
-from fertools.pipeline import dataset
+from fertools.pipeline import dataset, engine, publish
 from tests.fakes import BrightSpot, write_archive
 from tests.faults.history import digests
 
@@ -139,7 +139,7 @@ def test_shards_of_another_plan_are_not_taken_for_this_ones(
     def kill(*_: object, **__: object) -> None:
         raise Killed
 
-    out, real = tmp_path / "out", dataset.publish
+    out, real = tmp_path / "out", publish.publish
     for seed in (0, 1):
         monkeypatch.setattr(dataset, "publish", kill)
         with pytest.raises(Killed):
@@ -155,7 +155,7 @@ def test_a_shard_that_is_nowhere_is_not_vouched_for(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """V16: an error, not a manifest."""
-    real = dataset.run_tasks
+    real = engine.run_tasks
 
     def losing(tasks: Any, *given: Any, **named: Any) -> Any:
         for shard in real(tasks, *given, **named):

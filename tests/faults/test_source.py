@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
-from fertools.archive import reader, scan
+from fertools.archive import files, reader, scan
 from fertools.data import Face
 from fertools.errors import OutputError, SourceError
 from fertools.pipeline import dataset, parts
@@ -119,7 +119,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: int, at: set[str]) -> None:
         self.error, self.at = error, at
         self.left = 10**9
-        real = reader.open_file
+        real = files.open_file
 
         def open_file(path: bytes) -> int:
             if os.fsdecode(path).rpartition("/")[2] in self.at and self.left > 0:
@@ -259,7 +259,7 @@ def test_a_machine_with_a_copy_of_other_times_makes_the_same_parts(
     def share() -> None:
         fertools.build_parts(other, out, "5-99", detector=BrightSpot(), size=16, quiet=True, jobs=1)
 
-    options = {"size": 16, "quiet": True, "jobs": 1}
+    options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1}
     fertools.build_parts(one, out, "0-4", detector=Meanwhile(share, at=2), **options)
     rows = build(one, out)
     assert {row["outcome"] for row in rows} == {"kept"}
@@ -273,7 +273,7 @@ def test_a_machine_with_another_archive_is_refused_by_the_photos_name(tmp_path: 
     (one / "EMOIMG_기쁨.zip").write_bytes(zipped(100)[0])
     other.mkdir(parents=True)
     (other / "EMOIMG_기쁨.zip").write_bytes(zipped(101)[0])
-    options = {"size": 16, "quiet": True, "jobs": 1}
+    options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1}
     fertools.build_parts(one, out, "0-4", detector=BrightSpot(), **options)
     seen = Meanwhile(lambda: None)
     with pytest.raises(OutputError, match=r"EMOIMG_기쁨\.zip/\S+_기쁨_.*is not the same photo"):
