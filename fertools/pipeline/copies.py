@@ -53,7 +53,7 @@ class Copies:
         return longest_chain(kept.people, self.groups(kept)[0]).groups
 
     def conflicting(self, kept: Kept) -> list[tuple[int, int]]:
-        """Give the pairs whose two names say different classes."""
+        """Return each photo whose picture bears two classes, with one of another class."""
         return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Kept, dropped: Collection[int]) -> dict[int, int]:

@@ -128,13 +128,14 @@ def _official(
 
 
 def _conflicts(kept: Kept, copies: Copies, names: Sequence[str]) -> dict[int, Drop]:
-    """Drop pictures that lie there under different classes: no one can say which is true."""
-    drops: dict[int, Drop] = {}
-    for one, other in copies.conflicting(kept):
-        for this, that in ((one, other), (other, one)):
-            detail = f"the same picture is {names[kept.classes[that]]} as {kept.keys[that]}"
-            drops.setdefault(this, Drop(Reason.CONFLICTING_LABEL, detail))
-    return drops
+    """Drop every photo of a picture that is there under two classes: nothing says which is true."""
+    return {
+        photo: Drop(
+            Reason.CONFLICTING_LABEL,
+            f"the same picture is {names[kept.classes[other]]} as {kept.keys[other]}",
+        )
+        for photo, other in copies.conflicting(kept)
+    }
 
 
 def _repeats(kept: Kept, copies: Copies, dropped: dict[int, Drop]) -> dict[int, Drop]:

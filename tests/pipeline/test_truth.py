@@ -138,6 +138,24 @@ def test_one_picture_under_two_classes_is_listed_twice_and_used_never(tmp_path: 
     assert "기쁨" in rows[photo_name(3, "분노", 9)]["detail"]
 
 
+@pytest.mark.parametrize("owners", [(1, 1, 1), (1, 2, 3)])
+def test_a_third_copy_does_not_survive_a_conflict(
+    tmp_path: Path, owners: tuple[int, int, int]
+) -> None:
+    """V3: three copies named 기쁨, 기쁨, 당황, of one person and of three: none is used."""
+    source = write_archive(tmp_path / "src", people=6)
+    same = photo((30, 20, 24), seed=4242)
+    emotions = ("기쁨", "기쁨", "당황")
+    names = [photo_name(who, e, 50 + i) for i, (who, e) in enumerate(zip(owners, emotions))]
+    for name in names:
+        (source / name).write_bytes(same)
+    report = build(source, tmp_path / "out")
+    assert report.manifest.counts.dropped == {"conflicting_label": 3}
+    rows = ledger(tmp_path / "out")
+    assert [rows[name]["split"] for name in names] == [None] * 3
+    assert f"당황 as {names[2]}" in rows[names[1]]["detail"]
+
+
 @pytest.fixture
 def halves(tmp_path: Path) -> Path:
     """Ten people in Training; two of them and three others in Validation."""
