@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.parts import PartFiles
-from fertools.splits import conflicts, find_copies, grouped, longest_chain
+from fertools.splits import conflicts, find_copies, grouped, longest_chain, overlap, tied
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Copies:
         return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Kept, dropped: Collection[int]) -> dict[int, int]:
-        """Give every photo but one of each picture, and the one: the first by its key."""
-        group_of = grouped(len(kept), map(tuple, self.pairs.tolist()))
+        """Return every photo but one of each picture, and the one: the first by its key."""
+        photos, sets = tied(self.pairs)
+        set_of = dict(zip(photos.tolist(), sets.tolist(), strict=True))
         first: dict[int, int] = {}
         later = {}
-        tied = [i for i in np.unique(self.pairs).tolist() if i not in dropped]
-        for i in sorted(tied, key=kept.keys.__getitem__):
-            original = first.setdefault(int(group_of[i]), i)
+        for i in sorted(set_of.keys() - set(dropped), key=kept.keys.__getitem__):
+            original = first.setdefault(set_of[i], i)
             if original != i:
                 later[i] = original
         return later
@@ -79,9 +79,9 @@ class Copies:
         )
 
     def across(self, splits: NDArray[np.int8]) -> int:
-        """Count the pairs whose two photos are in different splits."""
-        ends = splits[self.pairs]
-        return int(((ends >= 0).all(axis=1) & (ends[:, 0] != ends[:, 1])).sum())
+        """Count the pictures that have copies in more than one split; -1 is no split."""
+        photos, sets = tied(self.pairs)
+        return overlap(sets, splits[photos])
 
 
 class _Thumbnails:

@@ -79,7 +79,7 @@ def build_dataset(
     with place.lock(), build.engine():
         place.agree(request, overwrite=overwrite)
         if (finished := _finished(place)) is not None:
-            return DatasetReport(place.out, finished, build.warnings)
+            return DatasetReport(place.out, finished, (*build.warnings, *finished.warnings))
         parts, table = build.look()
         kept = _some(Kept.of(table, catalog.classes), table)
         copies = Copies.find(kept, parts, table)
@@ -88,9 +88,9 @@ def build_dataset(
         table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
         splits = _spread(division.splits, kept.rows, table.num_rows)
         plan, shards = build.assemble(parts, table, splits)
-        manifest = build.finish(plan, shards, table, splits, proof)
-    told = (*build.warnings, *copies.warnings(kept), *division.warnings)
-    return DatasetReport(place.out, manifest, told)
+        warnings = (*copies.warnings(kept), *division.warnings)
+        manifest = build.finish(plan, shards, table, splits, proof, warnings)
+    return DatasetReport(place.out, manifest, (*build.warnings, *warnings))
 
 
 def build_parts(
@@ -279,6 +279,7 @@ class _Build:
         table: pa.Table,
         splits: NDArray[np.int8],
         proof: Proof,
+        warnings: tuple[str, ...],
     ) -> Manifest:
         """Write the ledger, what others read and, last, the manifest."""
         edition = Edition(
@@ -289,6 +290,7 @@ class _Build:
             source=source_fingerprint(self.catalog.members),
             votes=self.catalog.voted,
             proof=proof,
+            warnings=warnings,
         )
         places = plan.places(table.num_rows)
         rows = ledger.finish(table, splits, places, self.options.shards.augment)

@@ -30,9 +30,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.errors import OutputError
-from fertools.shards import MANIFEST, is_leftover, remove_whole, write_whole
-
-_HOME: Final = ".fertools"
+from fertools.shards import HOME, MANIFEST, is_leftover, remove_whole, write_whole
 
 #: Seconds for which a share waits until OUT is not somebody's alone.
 _PATIENCE: Final = 30
@@ -47,7 +45,7 @@ class Workplace:
     @property
     def home(self) -> Path:
         """Where the build's own files lie."""
-        return self.out / _HOME
+        return self.out / HOME
 
     @property
     def request(self) -> Path:

@@ -26,8 +26,9 @@ from fertools.shards.manifest import (
     Proof,
     ShardFile,
     SplitContents,
+    canonical_json,
 )
-from fertools.shards.names import MANIFEST, check_dataset_name, shard_name
+from fertools.shards.names import HOME, MANIFEST, check_dataset_name, shard_name
 from fertools.shards.plan import plan_shards
 from fertools.shards.reader import read_examples
 from fertools.shards.schema import FEATURES, Example, Feature, Kind, features
@@ -45,6 +46,7 @@ __all__ = [
     "FEATURES",
     "FORMAT",
     "FRAMING",
+    "HOME",
     "MANIFEST",
     "ClassName",
     "Counts",
@@ -60,6 +62,7 @@ __all__ = [
     "ShardFile",
     "SplitContents",
     "WholeFile",
+    "canonical_json",
     "check_dataset_name",
     "dataset_info",
     "decode_example",

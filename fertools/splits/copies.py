@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.splits.candidates import candidates
-from fertools.splits.groups import grouped
+from fertools.splits.groups import tied
 from fertools.splits.likeness import likeness
 
 Ints = NDArray[np.int64]
@@ -105,8 +105,7 @@ def conflicts(pairs: Ints, classes: Ints) -> Ints:
 
     Example: [[0, 1], [0, 2]], [5, 5, 6] -> [[0, 2], [1, 2], [2, 0]]
     """
-    rows, ends = np.unique(pairs, return_inverse=True)
-    sets = grouped(len(rows), map(tuple, ends.reshape(-1, 2).tolist()))
+    rows, sets = tied(pairs)
     of_row = classes[rows]
     first = np.unique(sets, return_index=True)[1]  # sets are numbered from 0
     odd = np.flatnonzero(of_row != of_row[first[sets]])
@@ -115,9 +114,7 @@ def conflicts(pairs: Ints, classes: Ints) -> Ints:
     other[torn] = odd[at]  # the first row of a set that is not of its first row's class
     within = np.flatnonzero(other[sets] >= 0)
     of_set = sets[within]
-    witness = np.where(
-        of_row[within] == of_row[first[of_set]], other[of_set], first[of_set]
-    )
+    witness = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
     return np.stack([rows[within], rows[witness]], axis=1)
 
 

@@ -146,7 +146,9 @@ def test_a_third_copy_does_not_survive_a_conflict(
     source = write_archive(tmp_path / "src", people=6)
     same = photo((30, 20, 24), seed=4242)
     emotions = ("기쁨", "기쁨", "당황")
-    names = [photo_name(who, e, 50 + i) for i, (who, e) in enumerate(zip(owners, emotions))]
+    names = [
+        photo_name(who, e, 50 + i) for i, (who, e) in enumerate(zip(owners, emotions, strict=True))
+    ]
     for name in names:
         (source / name).write_bytes(same)
     report = build(source, tmp_path / "out")
