@@ -89,7 +89,7 @@ def build_dataset(
         splits = _spread(division.splits, kept.rows, table.num_rows)
         plan, shards = build.assemble(parts, table, splits)
         warnings = (*copies.warnings(kept), *division.warnings)
-        manifest = build.finish(plan, shards, table, splits, proof, warnings)
+        manifest = build.finish(plan, shards, table, splits, proof, warnings=warnings)
     return DatasetReport(place.out, manifest, (*build.warnings, *warnings))
 
 
@@ -279,6 +279,7 @@ class _Build:
         table: pa.Table,
         splits: NDArray[np.int8],
         proof: Proof,
+        *,
         warnings: tuple[str, ...],
     ) -> Manifest:
         """Write the ledger, what others read and, last, the manifest."""

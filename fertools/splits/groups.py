@@ -80,4 +80,4 @@ def tied(pairs: Ints) -> tuple[Ints, Ints]:
     Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
     """
     things, ends = np.unique(pairs, return_inverse=True)
-    return things, grouped(len(things), map(tuple, ends.reshape(-1, 2).tolist()))
+    return things, grouped(len(things), ((a, b) for a, b in ends.reshape(-1, 2).tolist()))

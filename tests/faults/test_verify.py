@@ -146,7 +146,10 @@ def swap(out: Path) -> None:
         (lambda out: train(out)[0].unlink(), "faces-train.tfrecord-00000-of-0000"),
         (lambda out: (out / "features.json").unlink(), "features.json: it is missing"),
         (lambda out: (out / "SHA256SUMS").unlink(), "SHA256SUMS: it is missing"),
-        (lambda out: (out / "notes.txt").touch(), "notes.txt: it is not of this dataset"),
+        (
+            lambda out: (out / "faces-train.tfrecord-00007-of-00009").touch(),
+            "faces-train.tfrecord-00007-of-00009: it looks like a shard and is not of this dataset",
+        ),
         (lambda out: (out / "label.labels.txt").write_text("joy\n"), "label.labels.txt"),
         (lambda out: train(out)[0].write_bytes(b""), "0 bytes, the manifest says"),
         (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
@@ -180,9 +183,10 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     tree["ledger"]["sha256"] = sha256(data).hexdigest()
     manifest = Manifest.from_json(json.dumps(tree))
     (out / "metadata.json").write_text(manifest.to_json(), "utf-8")
-    splits = write_splits(table.to_pylist())
+    splits = b"".join(write_splits(table.to_batches()))
     (out / SPLITS).write_bytes(splits)
-    (out / CHECKSUMS).write_bytes(checksums(manifest, splits))
+    digests = (sha256(text).hexdigest() for text in (manifest.to_json().encode(), splits))
+    (out / CHECKSUMS).write_bytes(checksums(manifest, *digests))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +234,10 @@ def test_the_archive_is_held_against_the_ledger(whole: Path, source: Path, tmp_p
 
 
 def test_what_is_no_dataset_is_an_error_and_not_a_verdict(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is not complete"):
+    with pytest.raises(DatasetError, match="holds no dataset"):
+        fertools.verify(tmp_path)
+    (tmp_path / ".fertools").mkdir()
+    with pytest.raises(DatasetError, match="is not complete: run the same build-dataset command"):
         fertools.verify(tmp_path)
 
 
