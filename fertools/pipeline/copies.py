@@ -73,6 +73,11 @@ class Copies:
         chain = longest_chain(kept.people, self.groups(kept)[0])
         if not chain.long:
             return ()
+        if not any(kept.subjects):
+            return (
+                f"{chain.rows} photos are tied together as copies of each other's pictures and go "
+                "into one split: are they copies?",
+            )
         return (
             f"{chain.groups} people are tied together by copies of each other's pictures and go "
             f"into one split with {chain.rows} photos: are their subjects right?",
