@@ -33,6 +33,7 @@ from fertools.pipeline.ledgerrows import LedgerRows, digests, repeats
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.splitfile import SPLITS, write_splits
 from fertools.shards import HOME, MANIFEST, Manifest, canonical_json, info_files
+from fertools.splits import overlap
 
 #: After so many, it is clear that it is not the dataset that was built.
 _TOLD: Final = 10
@@ -239,10 +240,8 @@ class _Check:
         split = rows.words["split"].codes
         used = np.flatnonzero((split >= 0) & rows.files.any(axis=1))
         order, same = repeats(rows.files[used])
-        files, where = np.cumsum(~same), split[used][order]
-        most = len(rows.words["split"].words)
-        places = np.unique(files.astype(np.int64) * most + where) // most
-        across = int((np.unique(places, return_counts=True)[1] > 1).sum())
+        copies = same | np.append(same[1:], False)[: len(same)]
+        across = overlap(np.cumsum(~same)[copies], split[used][order][copies].astype(np.int8))
         if across > self.manifest.proof.copies_across:
             yield (
                 f"{across} files lie in more than one split byte for byte, the manifest says "
@@ -267,7 +266,7 @@ class _Check:
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
         members = scan(source).members
         order, same = repeats(np.concatenate([digests([m.key for m in members]), rows.keys]))
-        alone = np.sort(order[~same & ~np.append(same[1:], False)])
+        alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])
         there = alone[alone < len(members)][:_TOLD].tolist()
         yield from (f"{members[i].key}: in the archive, without a row" for i in there)
         here = (alone[alone >= len(members)] - len(members))[:_TOLD].tolist()
