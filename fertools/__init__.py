@@ -22,15 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fertools.pipeline import (
-        CleanReport,
-        build_dataset,
-        build_parts,
-        clean,
-        stats,
-        verify,
-    )
-    from fertools.report import DatasetReport
+    from fertools.pipeline import build_dataset, build_parts, clean, stats, verify
     from fertools.sample import make_sample
     from fertools.shards import read_examples
     from fertools.training import evaluate, export, load, predict, train
@@ -38,8 +30,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "CleanReport",
-    "DatasetReport",
     "build_dataset",
     "build_parts",
     "clean",
@@ -58,8 +48,6 @@ _ROOMS: Final = {
     "build_dataset": "fertools.pipeline",
     "build_parts": "fertools.pipeline",
     "clean": "fertools.pipeline",
-    "CleanReport": "fertools.pipeline",
-    "DatasetReport": "fertools.report",
     "stats": "fertools.pipeline",
     "verify": "fertools.pipeline",
     "make_sample": "fertools.sample",

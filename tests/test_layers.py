@@ -27,7 +27,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "shards": GROUND,
     "augment": GROUND,
     "sample": GROUND,
-    "report": GROUND | {"shards"},
+    "report": GROUND | {"shards", "archive"},
     "pipeline": GROUND
     | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
     "training": GROUND | {"shards", "report", "faces", "archive"},

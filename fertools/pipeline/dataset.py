@@ -103,7 +103,8 @@ def build_dataset(
             except DamagedPart as damage:
                 notes += build.remove_damaged(damage)
         notes += build.unused()
-    return DatasetReport(place.out, finished, (*finished.warnings, *notes))
+    warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
+    return DatasetReport(place.out, finished, tuple(warnings))
 
 
 def build_parts(
@@ -301,7 +302,7 @@ class _Build:
         warnings = (*self.warnings, *copies.warnings(kept), *division.warnings)
         plan, shards = self.assemble(parts, table, splits)
         rows = self.placed(plan, table, splits)
-        return self.finish(plan, shards, rows, proof, warnings)
+        return self.finish(plan, shards, rows, proof, warnings=warnings)
 
     def remove_damaged(self, damage: DamagedPart) -> list[str]:
         """Remove every part that is damaged, so that it is made again; return lines about it."""
@@ -420,6 +421,7 @@ class _Build:
         shards: dict[str, ShardFile],
         rows: pa.Table,
         proof: Proof,
+        *,
         warnings: tuple[str, ...],
     ) -> Manifest:
         """Write the ledger, what others read and, last, the manifest."""

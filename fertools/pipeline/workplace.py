@@ -35,12 +35,15 @@ from typing import Any, Final
 
 from fertools.errors import DatasetError, OutputError
 from fertools.pipeline.plan import planned_names
-from fertools.shards import MANIFEST, Manifest, is_leftover, remove_whole, write_whole
-
-_HOME: Final = ".fertools"
-
-#: The file in OUT/.fertools that pseudonyms are keyed with; it never leaves that folder.
-SECRET: Final = "secret"
+from fertools.shards import (
+    HOME,
+    MANIFEST,
+    SECRET,
+    Manifest,
+    is_leftover,
+    remove_whole,
+    write_whole,
+)
 
 #: Seconds for which a share waits for a process that holds OUT and is not just beginning.
 _PATIENCE: Final = 30
@@ -59,7 +62,7 @@ class Workplace:
     @property
     def home(self) -> Path:
         """Where the build's own files lie."""
-        return self.out / _HOME
+        return self.out / HOME
 
     @property
     def request(self) -> Path:

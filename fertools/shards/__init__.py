@@ -27,8 +27,9 @@ from fertools.shards.manifest import (
     Proof,
     ShardFile,
     SplitContents,
+    canonical_json,
 )
-from fertools.shards.names import MANIFEST, check_dataset_name, shard_name
+from fertools.shards.names import HOME, MANIFEST, SECRET, check_dataset_name, shard_name
 from fertools.shards.plan import plan_shards
 from fertools.shards.reader import read_examples
 from fertools.shards.schema import FEATURES, Example, Feature, Kind, features
@@ -46,7 +47,9 @@ __all__ = [
     "FEATURES",
     "FORMAT",
     "FRAMING",
+    "HOME",
     "MANIFEST",
+    "SECRET",
     "ClassName",
     "Counts",
     "Example",
@@ -61,6 +64,7 @@ __all__ = [
     "ShardFile",
     "SplitContents",
     "WholeFile",
+    "canonical_json",
     "check_dataset_name",
     "dataset_info",
     "decode_example",

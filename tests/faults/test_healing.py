@@ -15,6 +15,7 @@ import pytest
 import fertools
 from fertools.errors import FertoolsError, OutputError
 from fertools.pipeline import dataset, engine, publish
+from fertools.report import DatasetReport
 from tests.fakes import BrightSpot, write_archive
 from tests.faults.history import digests
 
@@ -45,7 +46,7 @@ def out(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "out"))
 
 
-def build(source: Path, out: Path, **options: Any) -> fertools.DatasetReport:
+def build(source: Path, out: Path, **options: Any) -> DatasetReport:
     look: dict[str, Any] = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
     return fertools.build_dataset(source, out, **look | options)
 
