@@ -9,6 +9,18 @@ from fertools.data import Drop, Reason
 
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
+#: Endings of pictures that are not read, by what people call the format.
+OTHER_FORMATS = {
+    ".heic": "HEIC",
+    ".heif": "HEIF",
+    ".avif": "AVIF",
+    ".gif": "GIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jp2": "JPEG 2000",
+    ".jxl": "JPEG XL",
+}
+
 _HIDDEN = Drop(Reason.NOT_A_PHOTO, "a hidden file")
 _TWIN = Drop(Reason.NOT_A_PHOTO, "macOS keeps a photo's attributes here, not its picture")
 _NESTED = Drop(Reason.NOT_A_PHOTO, "a zip inside a zip is not opened: unpack it beside this one")
@@ -78,12 +90,23 @@ def refusal_by_name(name: str) -> Drop | None:
 def _refusal_of_ending(ending: str) -> Drop | None:
     if ending in PHOTO_ENDINGS:
         return None
+    if ending in OTHER_FORMATS:
+        return Drop(Reason.UNSUPPORTED, f"a {OTHER_FORMATS[ending]} picture: convert it to JPEG")
     if ending == ".json":
         return _LABELS
     if ending == ".zip":
         return _NESTED
     said = f"its ending is {printable(ending)}" if ending else "its name has no ending"
     return Drop(Reason.NOT_A_PHOTO, said)
+
+
+def picture_format(name: str) -> str:
+    """Return what a picture's format is called by its ending, in one of `OTHER_FORMATS`.
+
+    >>> picture_format("2024/IMG_0001.HEIC")
+    'HEIC'
+    """
+    return OTHER_FORMATS[name[name.rfind(".") :].lower()]
 
 
 def printable(name: str) -> str:

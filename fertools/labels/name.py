@@ -76,20 +76,26 @@ def forgiven(base: str) -> str:
     return f"{stem}{dot}{ending.lower()}".replace("&", "_")
 
 
-def folder_word(key: str) -> str:
-    """Give the name of the folder (or zip, without its ending) that a photo lies directly in.
+def folder_of(key: str) -> str:
+    """Return the folders and zips that a photo lies in, "" for SRC itself.
 
-    Example: "archive.zip/sad/1.jpg" -> "sad"; "1.jpg" -> ""
+    >>> folder_of("archive.zip/sad/1.jpg")
+    'archive.zip/sad'
     """
-    folder = key.rpartition("/")[0].rpartition("/")[2]
-    return folder.removesuffix(".zip")
+    return key.rpartition("/")[0]
 
 
-def parse_folder(key: str) -> Label | None:
-    """Read the label from a folder named by an emotion alone, in Korean or English, or give None.
+def folder_emotion(folder: str) -> str | None:
+    """Return the archive's word for the innermost folder or zip that is named by an emotion alone.
+
+    >>> folder_emotion("01.데이터/1.Training/원천데이터/당황/anna")
+    '당황'
 
     A folder such as `[원천]EMOIMG_기쁨_TRAIN_01` does not count: there every photo bears a name,
     and one that does not is a stranger.
     """
-    emotion = archive_word(folder_word(key))
-    return Label(emotion=emotion) if emotion in EMOTIONS else None
+    for step in reversed(folder.split("/")):
+        emotion = archive_word(step.removesuffix(".zip").strip())
+        if emotion in EMOTIONS:
+            return emotion
+    return None

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from fertools.archive import printable, scan
 from fertools.errors import DatasetError
+from fertools.paths import user_path
 from fertools.pipeline.checksums import CHECKSUMS, checksums, published
 from fertools.pipeline.crosscheck import Crosscheck, Row, sha256_of
 from fertools.pipeline.identity import source_fingerprint
@@ -76,14 +77,14 @@ def verify(out: Path | str, source: Path | str | None = None, *, quiet: bool = F
     Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
     SourceError where `source` is no archive.
     """
-    out = Path(out)
+    out = user_path(out)
     try:
         manifest = Manifest.read(out)
     except DatasetError as fault:
         if not (out / MANIFEST).is_file():
             raise
         return Verdict(out, (str(fault),), 0, 0)
-    problems = _Check(out, manifest, quiet).problems(None if source is None else Path(source))
+    problems = _Check(out, manifest, quiet).problems(None if source is None else user_path(source))
     return Verdict(
         out,
         tuple(islice(problems, _TOLD)),

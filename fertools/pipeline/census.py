@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from fertools.archive import scan
+from fertools.archive import printable, scan
 from fertools.data import Drop, Label
 from fertools.errors import DatasetError
 from fertools.labels import LabelRule
+from fertools.paths import user_path
 from fertools.pipeline.catalog import Catalog
 from fertools.report import Census, DatasetReport
 from fertools.shards import MANIFEST, Manifest
@@ -19,7 +20,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
 
     Raises SourceError where the path is neither, DatasetError for a dataset that is incomplete.
     """
-    path = Path(path)
+    path = user_path(path)
     if (path / MANIFEST).is_file():
         return DatasetReport(path, Manifest.read(path))
     if (path / ".fertools").is_dir():
@@ -51,7 +52,7 @@ def _count(path: Path) -> Census:
         dropped=dict(
             Counter(str(f.reason) for _, _, f in rows if isinstance(f, Drop)).most_common()
         ),
-        warnings=found.warnings,
+        warnings=(*found.warnings, *map(printable, catalog.notes)),
     )
 
 

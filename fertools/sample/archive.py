@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from fertools.errors import OptionError, OutputError
+from fertools.paths import user_path
 from fertools.sample.expression import EXPRESSIONS
 from fertools.sample.layout import Batch, LabelFile, batches, label_files
 from fertools.sample.photo import face_of, photograph
@@ -80,7 +81,7 @@ def make_sample(
     out of range.
     """
     _check(people, photos, megapixels, form, int(troubles))
-    root = _prepared(Path(out))
+    root = _prepared(user_path(out))
     plan = schedule(seed, people, photos)
     pixels = megapixels * 1e6
     planted = plant(seed, plan.training, pixels, int(troubles), form == "folders")
