@@ -124,12 +124,20 @@ def _annotated(kind: Any, value: Any) -> Any:
     inner, *marks = get_args(kind)
     for mark in marks:
         if isinstance(mark, Pairs) and isinstance(value, Mapping):
-            value = [f"{old}={new}" for old, new in value.items() if "=" not in str(old)]
+            value = _pairs(value)
     taken = _taken(inner, value)
     for mark in marks:
         if isinstance(mark, Between) and taken is not _REFUSED:
             taken = taken if mark.low <= taken <= mark.high else _REFUSED
     return taken
+
+
+def _pairs(renames: Mapping[Any, Any]) -> Any:
+    if not all(isinstance(each, str) for pair in renames.items() for each in pair):
+        return _REFUSED
+    if any("=" in old for old in renames):  # as text it would mean another OLD
+        return _REFUSED
+    return [f"{old}={new}" for old, new in renames.items()]
 
 
 def _texts(value: Any) -> Any:

@@ -146,7 +146,7 @@ def make_sample(out: Path, **options: Any) -> None:
     "--split-file",
     type=PATH,
     metavar="FILE",
-    help="A CSV that says who goes where, instead of --split: another dataset's splits.csv, or yours.",
+    help="A CSV that says who goes where, instead of --split, such as a splits.csv.",
 )
 @click.option(
     "--overlap",
