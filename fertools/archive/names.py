@@ -59,7 +59,8 @@ def decode_path(path: bytes) -> str:
 def decode_packed(raw: bytes) -> str:
     r"""Give the name of a zip's entry, with "/" between folders and never leaving its container.
 
-    Example: rb"..\photos\.\a.jpg" -> "photos/a.jpg"
+    >>> decode_packed(rb"..\photos\.\a.jpg")
+    'photos/a.jpg'
 
     Nothing is extracted, so a wicked path cannot harm; but a key is read by people and tools.
     """
@@ -112,7 +113,8 @@ def picture_format(name: str) -> str:
 def printable(name: str) -> str:
     r"""Give a name that can be printed: what would move the cursor or turn the text is escaped.
 
-    Example: "a\x1b[2Jb\u202egpj" -> r"a\x1b[2Jb\u202egpj"
+    >>> print(printable("a\x1b[2Jb\u202egpj"))
+    a\x1b[2Jb\u202egpj
 
     Controls, line ends, direction marks, spaces other than " ", and half surrogates go; a leading
     =, +, - or @ stays, since only a spreadsheet minds it.

@@ -38,7 +38,9 @@ def parse_name(name: str) -> Label | None:
     `name` may carry folders before it, may be NFC or NFD, and may have any ending. An emotion in
     the talk's words comes back in the archive's; a word that neither uses comes back as it is.
 
-    Example: "kim_남_20_행복_20210202.jpg" -> Label(emotion="기쁨", subject="kim", sex="남", …)
+    >>> label = parse_name("kim_남_20_행복_20210202.jpg")
+    >>> label.emotion, label.subject, label.sex, label.age
+    ('기쁨', 'kim', '남', 20)
     """
     stem = base_name(name).rpartition(".")[0]
     found = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
@@ -66,7 +68,8 @@ def base_name(name: str) -> str:
 def forgiven(base: str) -> str:
     """Give what is left of a base name when all that tools do to names is forgiven.
 
-    Example: "교통&이동수단-1 (2).JPG" -> "교통_이동수단-1.jpg", as of "교통_이동수단-1.jpg" itself
+    >>> forgiven("교통&이동수단-1 (2).JPG"), forgiven("교통_이동수단-1.jpg")
+    ('교통_이동수단-1.jpg', '교통_이동수단-1.jpg')
 
     An `&` counts as `_`, the ending's case and a cloud drive's copy number count for nothing.
     """

@@ -72,7 +72,7 @@ def build_dataset(
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    run = RunOptions(jobs, dask, overwrite, quiet, photo_seconds)
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite)
     build = _Build.of(src, out, options, run, detector)
     place, catalog, chosen = build.place, build.catalog, build.options
     request = build.request()
@@ -113,7 +113,7 @@ def build_parts(
     last. Any number of shares may work in one `out` at once, on any machines that see it. The
     arguments are `build_dataset`'s, and it raises the same.
     """
-    run = RunOptions(jobs, dask, overwrite, quiet, photo_seconds)
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite)
     build = _Build.of(src, out, options, run, detector)
     first, last = parse_share(str(only_parts))
     plan, place, request = build.plan(), build.place, build.request()

@@ -201,16 +201,16 @@ class RunOptions:
 
     jobs           worker processes; None for as many as cores may be used
     dask           address of a dask scheduler whose workers do the work
-    overwrite      replace what OUT was begun with, where it differs
     quiet          show no progress
     photo_seconds  what a photo may take
+    overwrite      replace what OUT was begun with, where it differs
     """
 
     jobs: Annotated[int, Between(1, 1024)] | None = None
     dask: str | None = None
-    overwrite: bool = False
     quiet: bool = False
     photo_seconds: Annotated[float, Between(0.1, 86_400)] = 60
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
