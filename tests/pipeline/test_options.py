@@ -186,3 +186,9 @@ def test_a_build_tells_how_it_read_folders(tmp_path: Path) -> None:
     counted = fertools.stats(tmp_path / "src").to_dict()
     assert note in counted["warnings"]
     assert counted["subjects"] == 2
+
+
+def test_a_report_at_pythons_prompt_is_one_short_line(tmp_path: Path) -> None:
+    """T15: it had 2,800 characters."""
+    report = fertools.build_dataset(write_archive(tmp_path / "src"), tmp_path / "out", **LOOK)
+    assert repr(report) == f"DatasetReport('{tmp_path / 'out'}', 60 examples of 60 entries)"
