@@ -25,7 +25,7 @@ class Reason(StrEnum):
     CHANGED = "changed"  # gone or of another size since the scan, where that was accepted
     EMPTY = "empty"  # no bytes
     TOO_LARGE = "too_large"  # more bytes or pixels than the limits allow
-    UNSUPPORTED = "unsupported"  # the bytes are not JPEG, PNG, WebP or BMP, or are animated
+    UNSUPPORTED = "unsupported"  # not JPEG, PNG, WebP or BMP by its bytes or ending, or animated
     DAMAGED = "damaged"  # the decoder refused the bytes
     NO_LABEL = "no_label"  # neither the name nor the folder says a class
     CLASS_DROPPED = "class_dropped"  # the class is not among those asked for

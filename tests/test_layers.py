@@ -14,11 +14,13 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"data", "errors", "hashing"}
+GROUND = {"checks", "data", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
+    "checks": {"errors"},
     "data": set(),
     "errors": set(),
+    "paths": set(),
     "hashing": set(),
     "archive": GROUND,
     "labels": GROUND,

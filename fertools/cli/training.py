@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 import fertools
-
-_PATH = click.Path(path_type=Path)
+from fertools.cli.values import PATH
 
 _weights = click.option(
     "--weights",
@@ -22,8 +21,8 @@ _weights = click.option(
 
 
 @click.command("train")
-@click.argument("out", type=_PATH)
-@click.argument("run", type=_PATH)
+@click.argument("out", type=PATH)
+@click.argument("run", type=PATH)
 @click.option(
     "--depth",
     type=click.Choice(["8", "14", "26", "50", "101", "152"]),
@@ -113,8 +112,8 @@ def train(out: Path, run: Path, depth: str, **options: Any) -> None:
 
 
 @click.command("evaluate")
-@click.argument("run", type=_PATH)
-@click.argument("out", type=_PATH)
+@click.argument("run", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -137,8 +136,8 @@ def evaluate(run: Path, out: Path, as_json: bool, **options: Any) -> None:
 
 
 @click.command("predict")
-@click.argument("run", type=_PATH)
-@click.argument("photos", type=_PATH, nargs=-1, required=True)
+@click.argument("run", type=PATH)
+@click.argument("photos", type=PATH, nargs=-1, required=True)
 @_weights
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def predict(run: Path, photos: tuple[Path, ...], weights: str, as_json: bool) -> None:
@@ -154,7 +153,7 @@ def predict(run: Path, photos: tuple[Path, ...], weights: str, as_json: bool) ->
 
 
 @click.command("export")
-@click.argument("run", type=_PATH)
+@click.argument("run", type=PATH)
 @click.option(
     "--to",
     type=click.Choice(["onnx", "savedmodel", "litert"]),

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from fertools.archive import printable, scan
 from fertools.errors import DatasetError
+from fertools.paths import user_path
 from fertools.pipeline.checksums import CHECKSUMS, checksums, published
 from fertools.pipeline.crosscheck import Crosscheck, ShownNames
 from fertools.pipeline.identity import source_fingerprint
@@ -85,7 +86,7 @@ def verify(out: Path | str, source: Path | str | None = None, *, quiet: bool = F
     Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
     SourceError where `source` is no archive.
     """
-    out = Path(out)
+    out = user_path(out)
     try:
         manifest = Manifest.read(out)
     except DatasetError as fault:
@@ -93,7 +94,7 @@ def verify(out: Path | str, source: Path | str | None = None, *, quiet: bool = F
             raise
         return Verdict(out, (str(fault),), 0, 0)
     check = _Check(out, manifest, quiet)
-    problems = tuple(islice(check.problems(None if source is None else Path(source)), _TOLD))
+    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _TOLD))
     return Verdict(
         out,
         problems,

@@ -6,10 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from fertools.archive import scan
+from fertools.archive import printable, scan
 from fertools.data import Drop, Label
 from fertools.errors import DatasetError, SourceError
 from fertools.labels import LabelRule
+from fertools.paths import user_path
 from fertools.pipeline.catalog import Catalog
 from fertools.report import Census, DatasetReport
 from fertools.shards import HOME, MANIFEST, Manifest
@@ -23,7 +24,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
 
     Raises SourceError where the path is neither, DatasetError for a dataset that is incomplete.
     """
-    path = Path(path)
+    path = user_path(path)
     if (path / MANIFEST).is_file():
         manifest = Manifest.read(path)
         return DatasetReport(path, manifest, manifest.warnings)
@@ -62,7 +63,7 @@ def _count(path: Path) -> Census:
         dropped=dict(
             Counter(str(f.reason) for _, _, f in rows if isinstance(f, Drop)).most_common()
         ),
-        warnings=found.warnings,
+        warnings=(*found.warnings, *map(printable, catalog.notes)),
     )
 
 

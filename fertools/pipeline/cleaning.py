@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fertools.archive import printable
 from fertools.errors import DatasetError
+from fertools.paths import user_path
 from fertools.pipeline.workplace import Workplace
 
 
@@ -34,7 +35,7 @@ def clean(out: Path | str) -> CleanReport:
 
     Raises DatasetError where `out` holds no build, OutputError where one is running.
     """
-    place = Workplace(Path(out).expanduser())
+    place = Workplace(user_path(out))
     if not place.plan.is_file():
         raise DatasetError(f"{place.out} holds nothing that a build has left: give a dataset's OUT")
     with place.lock():

