@@ -68,6 +68,8 @@ def compile_learner(network: keras.Model, recipe: TrainRecipe, steps: int, *, ji
         ],
         jit_compile=jit,
     )
+    # Its variables must be there for a checkpoint to be loaded before the first step.
+    learner.optimizer.build(learner.trainable_variables)
     return learner
 
 
