@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -223,9 +224,8 @@ def _with_tensorflow(file: Path, images: Images) -> Images:
 
 
 def _with_litert(file: Path, images: Images) -> Images:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(file))
+    # TensorFlow's own copy of it is announced to be removed.
+    interpreter = import_module("ai_edge_litert.interpreter").Interpreter(str(file))
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.resize_tensor_input(taken["index"], images.shape)
     interpreter.allocate_tensors()

@@ -36,7 +36,10 @@ def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
+    for row in rows:  # floats, so that a history read back gives the same bytes
+        writer.writerow(
+            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
+        )
     return text.getvalue().encode("ascii")
 
 

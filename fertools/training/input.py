@@ -24,6 +24,7 @@ from fertools.errors import OptionError
 from fertools.faces.encode import RAW_ROWS, lies_in_one_piece
 from fertools.hashing import rank
 from fertools.shards import FEATURES, Feature, Kind
+from fertools.training import checks
 from fertools.training.quiet import import_tensorflow
 from fertools.training.source import Source
 
@@ -70,12 +71,16 @@ def load(
     the dataset does not have. A record damaged inside is noticed when it is reached, by
     tf.errors.DataLossError.
     """
+    out = checks.path("out", out)
+    checks.of_kind("split", split, str)
+    if isinstance(features, str):
+        raise OptionError(f'features is {features!r}; it must be a list, such as ["{features}"]')
+    batch = None if batch is None else checks.whole("batch", batch, 1)
+    seed, epoch = checks.of_kind("seed", seed, int), checks.whole("epoch", epoch, 0)
     source = Source.open(out, split, allow_leak=allow_leak)
     import_tensorflow()
     examples = ordered(source, features, [epoch] if shuffle else None, seed=seed, cache=cache)
     if batch is not None:
-        if batch < 1:
-            raise OptionError(f"batch is {batch}; it must be at least 1")
         examples = examples.batch(batch)
     return examples.prefetch(2)
 

@@ -80,7 +80,8 @@ class TrainRecipe:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = of_kind(field.name, getattr(self, field.name), type(field.default))
+            kind: Any = type(field.default)
+            value = of_kind(field.name, getattr(self, field.name), kind)
             object.__setattr__(self, field.name, value)  # a NumPy number becomes Python's
         for name, choice in _CHOICES.items():
             self._check(name, getattr(self, name) in get_args(choice), _listed(get_args(choice)))

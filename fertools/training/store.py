@@ -1,7 +1,7 @@
 """What a training keeps of each epoch, in the order in which it is written.
 
     checkpoint/000007.csv                the history up to epoch 7
-    checkpoint/000007.weights.h5         weights and optimizer: the mark, epoch 7 counts from here on
+    checkpoint/000007.weights.h5         weights and optimizer, the mark: now epoch 7 counts
     history.csv, last and best weights   each follows from a checkpoint
     weights.json                         which epochs these two hold, and their SHA-256
     older checkpoints removed            but for the best epoch's, from which best follows
@@ -86,13 +86,14 @@ class Store:
         return Held(found, known.epoch if known and known.sha256 == found else None)
 
     def is_current(self) -> bool:
-        """Say whether history, best and last weights are what the checkpoints hold."""
+        """Say whether history and weights are what the checkpoints hold, and no other is left."""
         rows = self.rows()
         history = self.folder / HISTORY
         return (
             history.is_file()
             and history.read_bytes() == history_csv(rows)
             and all(self.holds(which).epoch == e for which, e in _chosen(rows).items())
+            and not self._superseded(rows)
         )
 
     def commit(self, rows: list[Row], state: bytes, network: bytes) -> None:
@@ -147,8 +148,13 @@ class Store:
             which: {"epoch": each.epoch, "sha256": each.sha256} for which, each in record.items()
         }
         write_whole(self.folder / _RECORD, (json.dumps(tree, indent=1) + "\n").encode())
-        for old in self._epochs() - set(chosen.values()):
-            remove(self.checkpoint(old), self._history(old))
+        remove(*self._superseded(rows))
+
+    def _superseded(self, rows: list[Row]) -> list[Path]:
+        """Return the files of epochs from which neither the last nor the best weights follow."""
+        kept = {f"{epoch:0{DIGITS}d}" for epoch in _chosen(rows).values()}
+        files = (self.folder / _CHECKPOINTS).iterdir()
+        return sorted(file for file in files if file.name.partition(".")[0] not in kept)
 
     def _record(self) -> dict[str, Held]:
         """Read weights.json; what cannot be read is as good as not there."""
