@@ -19,7 +19,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
     """
 
     def __init__(self, network: keras.Model, recipe: TrainRecipe) -> None:
-        super().__init__()
+        super().__init__(name="learner")
         self.network = network
         self._augment = Augment(
             RANGES.get(recipe.augment),
@@ -85,10 +85,10 @@ def _optimizer(recipe: TrainRecipe, steps: int) -> keras.optimizers.Optimizer:
     )
     if recipe.optimizer == "sgd":
         optimizer: keras.optimizers.Optimizer = keras.optimizers.SGD(
-            rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay
+            rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay, name="sgd"
         )
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.decay)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.decay, name="adamw")
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
 

@@ -29,7 +29,8 @@ def build(recipe: TrainRecipe, size: int, classes: int, own: Build | None = None
     else:
         body = ResNet(DEPTHS[recipe.depth], recipe.width, recipe.init, recipe.zero_gamma)
         x = _head(body(x), recipe, classes)
-    return keras.Model(image, layers.Activation("linear", dtype="float32", name="logits")(x))
+    logits = layers.Activation("linear", dtype="float32", name="logits")(x)
+    return keras.Model(image, logits, name="network")
 
 
 def answering(network: keras.Model) -> keras.Model:
@@ -65,8 +66,8 @@ def find(word: str) -> Build | None:
 
 
 def _head(x: Any, recipe: TrainRecipe, classes: int) -> Any:
-    pool = layers.Flatten() if recipe.head == "flatten" else layers.GlobalAveragePooling2D()
-    x = pool(x)
+    flat = recipe.head == "flatten"
+    x = (layers.Flatten if flat else layers.GlobalAveragePooling2D)(name="pool")(x)
     if recipe.head_units:
         x = layers.Dense(recipe.head_units, "relu", kernel_initializer=recipe.init, name="hidden")(
             x

@@ -90,7 +90,7 @@ def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -
     assert best(rows) == rows[1]
     assert best([{"epoch": 1.0, "loss": 2.0}]) is None
     path.write_text("epoch,loss\n1,two\n")
-    with pytest.raises(DatasetError, match="two.*: look after it"):
+    with pytest.raises(DatasetError, match=r"two.*: look after it"):
         read_history(path, "look after it")
     path.unlink()
     with pytest.raises(DatasetError, match="is missing: look after it"):

@@ -47,9 +47,9 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Path, *given: Any, **named: Any) -> Any:
-            if not path.name.endswith(".tmp") or real.__name__ == "replace":
-                if next(left, None) is None:
-                    raise Killed
+            counts = real.__name__ == "replace" or not path.name.endswith(".tmp")
+            if counts and next(left, None) is None:
+                raise Killed
             return real(path, *given, **named)
 
         return call
