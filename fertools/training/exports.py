@@ -132,13 +132,11 @@ def _workshop(run: Path) -> Iterator[Path]:
 
 
 def _convert(model: Any, file: Path, form: Format) -> None:
-    import tensorflow as tf
-
     try:
         model.export(str(file), format=form.keras, verbose=False)
     except ImportError as error:
         raise _missing(error) from error
-    except tf.errors.OpError as fault:
+    except Exception as fault:  # TensorFlow's OpError, which only it knows
         if (full := os.strerror(errno.ENOSPC)) in str(fault):
             raise OSError(errno.ENOSPC, full) from fault
         raise

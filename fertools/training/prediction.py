@@ -148,7 +148,8 @@ class _Photos:
                 for m in scan(given).members
                 if m.dropped is None or m.dropped.reason not in _NO_PHOTO
             )
-            return cls(given, {f"{given}/{member.key}": member for member in found})
+            home = given if given.is_dir() else given.parent  # keys begin with a zip's own name
+            return cls(given, {str(home / member.key): member for member in found})
         if not given.is_file():
             raise SourceError(f"{given} is not there: give a photo, a folder or a zip")
         # The reader follows no link, since an archive's may lead anywhere; this one was meant.

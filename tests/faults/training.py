@@ -18,10 +18,10 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from fertools.training.history import read_history
@@ -71,7 +71,7 @@ def tell(folder: Path, kills: int, seed: int = 0) -> Story:
         moment = dice.choice(list(MOMENTS))
         pattern, longest = MOMENTS[moment]
         when = pattern.format(n=dice.randint(1, EPOCHS)), dice.uniform(0, longest)
-        if _once(out, run, story, moment, *when):
+        if _once(out, run, story, (moment, *when)):
             _once(out, run, story)
             differences = compare(run, folder / "whole")
             story.endings[not differences] += 1
@@ -80,21 +80,22 @@ def tell(folder: Path, kills: int, seed: int = 0) -> Story:
     return story
 
 
-def _once(
-    out: Path, run: Path, story: Story, moment: str = "", pattern: str = "", later: float = 0
-) -> bool:
+def _once(out: Path, run: Path, story: Story, when: tuple[str, str, float] | None = None) -> bool:
     """Run a training, to its end or until it is killed; say whether it was killed."""
-    options = ("--depth=8", "--width=4", "--batch=8", f"--epochs={EPOCHS}", "--quiet")
-    options += ("--augment=none", "--stretch=never")
-    command = [sys.executable, "-m", "fertools", "train", str(out), str(run), *options]
-    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=REPOSITORY, **streams) as process:
-        if moment and _reached(pattern, run, process):
-            time.sleep(later)
+    recipe = ("--depth=8", "--width=4", "--batch=8", "--augment=none", "--stretch=never")
+    command = [sys.executable, "-m", "fertools", "train", str(out), str(run), *recipe]
+    with subprocess.Popen(
+        [*command, f"--epochs={EPOCHS}", "--quiet"],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        if when and _reached(when[1], run, process):
+            time.sleep(when[2])
             process.kill()
         code = process.wait(timeout=300)
-        if code == -signal.SIGKILL:
-            story.kills[moment] += 1
+        if when and code == -signal.SIGKILL:
+            story.kills[when[0]] += 1
             return True
         if code:
             said = process.stderr.read().decode(errors="replace") if process.stderr else ""
@@ -141,6 +142,7 @@ def compare(run: Path, whole: Path) -> list[str]:
 def arrays(file: Path) -> dict[str, Any]:
     """Return all arrays of an HDF5 file by name."""
     found: dict[str, Any] = {}
+    h5py = import_module("h5py")  # it has no types
 
     def keep(name: str, entry: Any) -> None:
         if isinstance(entry, h5py.Dataset):

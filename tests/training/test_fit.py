@@ -230,7 +230,7 @@ def test_one_training_at_a_time_writes_a_run(out: Path, tmp_path: Path) -> None:
         "with locked(Path(sys.argv[1]), ''): print('locked', flush=True); time.sleep(600)"
     )
     run.mkdir()
-    command = [sys.executable, "-c", code, run / ".lock"]
+    command = [sys.executable, "-c", code, str(run / ".lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "locked\n"
         with pytest.raises(OutputError, match=r"another training is writing .*run: wait for it"):
