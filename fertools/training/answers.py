@@ -86,7 +86,7 @@ class Answers:
         return np.asarray(self.confusion_by_person.sum(0), np.int64)
 
     def where(self, rows: NDArray[np.bool_]) -> Answers:
-        """Give the rows that are marked."""
+        """Return the rows that are marked."""
         kept = np.flatnonzero(rows)
         return Answers(
             self.probabilities[kept],

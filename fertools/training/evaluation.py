@@ -171,7 +171,7 @@ def _repeated(split: str, looks: int) -> list[str]:
 
 
 def _without_people(answers: Answers) -> list[str]:
-    """Say what cannot be known where photos carry no person."""
+    """Return what cannot be known where photos carry no person."""
     if not answers.unknown:
         return []
     many = "no photo carries a person"
@@ -184,7 +184,7 @@ def _without_people(answers: Answers) -> list[str]:
 
 
 def _replaced(names: list[str], drawn: list[str]) -> list[str]:
-    """Say which class names the pictures replace, because no installed font has their letters."""
+    """Return which class names the pictures replace, because no installed font has their letters."""
     pairs = zip(names, drawn, strict=True)
     said = ", ".join(f"{short} is {name}" for name, short in pairs if name != short)
     return [f"no installed font has all letters of the class names; in the pictures {said}"] * (

@@ -171,7 +171,7 @@ def _named(value: object) -> object:
 
 
 def _finished(plan: Run) -> bool:
-    """Say whether the last epoch's checkpoint is there, and all that follows from it."""
+    """Return whether the last epoch's checkpoint is there, and all that follows from it."""
     return plan.store.finished >= plan.recipe.epochs and plan.store.is_current()
 
 

@@ -33,7 +33,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Give logits, of altered and mixed images in training."""
+        """Return logits, of altered and mixed images in training."""
         images = self._augment(inputs["image"], inputs["key"], training=training)
         if training and self._mixup:
             images = mixed(images, mixing_shares(inputs["key"]))
@@ -47,7 +47,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Give the loss, of targets mixed as their images were."""
+        """Return the loss, of targets mixed as their images were."""
         if training and self._mixup:
             y = mixed(y, mixing_shares(x["key"]))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -94,5 +94,5 @@ def _optimizer(recipe: TrainRecipe, steps: int) -> keras.optimizers.Optimizer:
 
 
 def is_finite(loss: Any) -> bool:
-    """Say whether a loss is still a number."""
+    """Return whether a loss is still a number."""
     return bool(ops.convert_to_numpy(ops.isfinite(loss)))

@@ -87,7 +87,7 @@ class Metrics:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     def text(self) -> str:

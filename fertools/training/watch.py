@@ -90,7 +90,7 @@ class Show(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move on."""
+        """Advance the bar, or print a line now and then."""
         self._now += 1
         if self._begin is None:  # the first step compiles: it must not spoil the rate
             self._before, self._begin = self._now, time.monotonic()
@@ -101,14 +101,14 @@ class Show(keras.callbacks.Callback):  # type: ignore[misc]
             self._tell(f"epoch {-(-self._now // self._steps)}: {done} of {self._steps} steps")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Tell what the epoch gave."""
+        """Print the figures of the epoch."""
         said = f"epoch {epoch + 1} of {self._epochs}: {_figures(logs, '')}"
         if "val_loss" in logs:
             said += f"; validation: {_figures(logs, 'val_')}"
         self._tell(said)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
 
