@@ -184,7 +184,7 @@ def _without_people(answers: Answers) -> list[str]:
 
 
 def _replaced(names: list[str], drawn: list[str]) -> list[str]:
-    """Return which class names the pictures replace, because no installed font has their letters."""
+    """Return a line on class names that the pictures replace for want of a font."""
     pairs = zip(names, drawn, strict=True)
     said = ", ".join(f"{short} is {name}" for name, short in pairs if name != short)
     return [f"no installed font has all letters of the class names; in the pictures {said}"] * (

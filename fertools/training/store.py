@@ -86,7 +86,7 @@ class Store:
         return Held(found, known.epoch if known and known.sha256 == found else None)
 
     def is_current(self) -> bool:
-        """Return whether history and weights are what the checkpoints hold, and no other is left."""
+        """Return whether history and weights are what the checkpoints hold, and nothing is left."""
         rows = self.rows()
         history = self.folder / HISTORY
         return (
