@@ -36,6 +36,9 @@ _HANGUL: Final = (
     "Apple SD Gothic Neo",
 )
 
+#: A font that comes with matplotlib and has a box for every letter that there is.
+_BOXES: Final = "Last Resort"
+
 #: A bin with fewer answers is drawn pale: its accuracy is a matter of chance.
 FEW: Final = 20
 
@@ -133,7 +136,11 @@ def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
         liked = name in _HANGUL
         return name != _OWN, _HANGUL.index(name) if liked else len(_HANGUL), name
 
-    files = {entry.name: entry.fname for entry in reversed(fontManager.ttflist)}
+    files = {
+        entry.name: entry.fname
+        for entry in reversed(fontManager.ttflist)
+        if not entry.name.startswith(_BOXES)
+    }
     families, covered = [_OWN], frozenset[str]()
     for name in sorted(files, key=rank):
         if covered >= letters:

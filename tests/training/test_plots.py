@@ -74,6 +74,11 @@ def test_a_font_of_the_system_draws_what_matplotlibs_own_cannot(
     plots._fonts.cache_clear()
 
 
+def test_a_box_is_no_letter() -> None:
+    """T6: matplotlib brings a font that has a box for every letter, here one of no alphabet."""
+    assert drawable(["joy", "\u0378"]) == ["joy", "label 1"]
+
+
 def test_bins_of_a_few_answers_are_pale_and_the_legend_covers_no_bar() -> None:
     """T15: a bin of one answer was a full bar, and the legend lay over bars."""
     from matplotlib.figure import Figure
