@@ -187,6 +187,14 @@ PROSE: Final = {
         "fer-train.tfrecord-00000-of-00064",
     ),
     "fertools.splits.caps._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
+    "fertools.splits.copies.conflicts": (
+        "conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
+        [[0, 2], [1, 2], [2, 0]],
+    ),
+    "fertools.splits.groups.tied": (
+        "[found.tolist() for found in tied(np.array([[7, 3], [5, 9], [9, 7]]))]",
+        [[3, 5, 7, 9], [0, 0, 0, 0]],
+    ),
     "fertools.splits.copies.same_bytes": (
         "same_bytes(['a', 'b', None, 'a', None, 'a']).tolist()",
         [[0, 3], [0, 5]],

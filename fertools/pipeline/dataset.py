@@ -51,7 +51,7 @@ from fertools.pipeline.proof import prove
 from fertools.pipeline.publish import Edition, publish
 from fertools.pipeline.shardplan import ShardPlan, plan_splits
 from fertools.pipeline.share import PartsPlan, PartsReport, parse_share
-from fertools.pipeline.splitfile import fingerprint_of
+from fertools.pipeline.splitfile import SplitTable, fingerprint_of
 from fertools.pipeline.workplace import Workplace
 from fertools.report import DatasetReport
 from fertools.shards import Manifest, Proof, ShardFile, remove_whole, write_whole
@@ -186,6 +186,7 @@ class _Build:
         annotations = read_annotations(source, found.members)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
         chosen.check_number(len(catalog.wanted))
+        _check_split_file(chosen, catalog)
         told = (*annotations.problems, *catalog.notes)
         warnings = (*found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
@@ -285,7 +286,8 @@ class _Build:
         proof = prove(kept, copies, division, self.catalog, chosen)
         table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
         splits = _spread(division.splits, kept.rows, table.num_rows)
-        warnings = (*self.warnings, *copies.warnings(kept), *division.warnings)
+        # Not those of the scan: they name files, and the manifest travels.
+        warnings = (*copies.warnings(kept), *division.warnings)
         plan, shards = self.assemble(parts, table, splits)
         rows = self.placed(plan, table, splits)
         return self.finish(plan, shards, rows, proof, warnings=warnings)
@@ -424,6 +426,15 @@ class _Build:
         manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
         return manifest
+
+
+def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
+    """Refuse a split file that cannot be read or names no photo, before faces are looked for."""
+    if options.splits.split_file:
+        wanted = catalog.wanted
+        SplitTable.read(user_path(options.splits.split_file)).assign(
+            [catalog.members[i].key for i in wanted], [catalog.labels[i].subject for i in wanted]
+        )
 
 
 def _unread(place: Workplace, unread: list[tuple[str, str]], then: str) -> SourceError:

@@ -226,14 +226,14 @@ def test_overlap_report_does_not_switch_the_check_of_people_off(
 ) -> None:
     """V9: without --split official nobody may be in two splits, whatever --overlap says."""
     out = tmp_path / "out"
-    fertools.build_dataset(
-        source, out, detector=BrightSpot(), size=16, quiet=True, jobs=1, overlap="report"
-    )
+    fertools.build_dataset(source, out, detector=BrightSpot(), size=16, quiet=True, jobs=1)
+    manifest = json.loads((out / "metadata.json").read_bytes())
+    manifest["options"]["overlap"] = "report"  # as 0.1.0 let it be given without effect
+    (out / "metadata.json").write_text(json.dumps(manifest))
     rows = pq.read_table(out / "ledger.parquet").to_pylist()
     tested = next(row["subject"] for row in rows if row["split"] == "test")
-    other_ledger(
-        out, "subject", next(i for i, r in enumerate(rows) if r["split"] == "train"), tested
-    )
+    trained = next(i for i, row in enumerate(rows) if row["split"] == "train")
+    other_ledger(out, "subject", trained, tested)
     assert f"{tested}: this person is in test and train" in problems(out)
 
 
