@@ -14,12 +14,14 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"columns", "data", "errors", "hashing"}
+GROUND = {"checks", "columns", "data", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
-    "data": set(),
+    "checks": {"errors"},
     "columns": set(),
+    "data": set(),
     "errors": set(),
+    "paths": set(),
     "hashing": set(),
     "archive": GROUND,
     "labels": GROUND,
@@ -28,7 +30,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "shards": GROUND,
     "augment": GROUND,
     "sample": GROUND,
-    "report": GROUND | {"shards"},
+    "report": GROUND | {"shards", "archive"},
     "pipeline": GROUND
     | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
     "training": GROUND | {"shards", "report", "faces", "archive"},

@@ -15,15 +15,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, unusable
+from fertools.archive.files import Files, read_fault
 from fertools.archive.folder import File, base_of, walk
 from fertools.archive.joined import Joined
 from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
-from fertools.archive.names import decode, is_hidden, is_zip, printable, refusal_by_name
+from fertools.archive.names import (
+    decode,
+    is_hidden,
+    is_zip,
+    picture_format,
+    printable,
+    refusal_by_name,
+)
 from fertools.archive.pieces import Layout, Piece, find, lay, split_name
 from fertools.archive.zips import add_members, read_contents
 from fertools.columns import BATCH, Columns, Ints
-from fertools.data import Drop, Member, Reason, Unusable
+from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError
 
 _EMPTY = Drop(Reason.EMPTY)
@@ -62,8 +69,9 @@ def scan(source: Path) -> Scan:
             start = len(zipped)
             warnings += _read_zip(layout, files, loose, zipped)
             spans.append(_Span(layout.key, layout.path, start, len(zipped)))
-    _refuse_photoless(source, (loose, zipped), warnings)
     members = Members(_in_order(loose, zipped, spans), tuple(drops))
+    warnings += _cures(members)
+    _refuse_photoless(source, (loose, zipped), warnings)
     return Scan(members, (*sorted(warnings), *_twice(zips)))
 
 
@@ -113,8 +121,8 @@ def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
         loose.add(_whole(layout, split.drop))
         return [f"{name}: {split.drop.detail}; {cure}"]
-    except (OSError, Unusable) as error:
-        drop = unusable(error).drop
+    except (OSError, ReadFault, Unusable) as error:
+        drop = (read_fault(error) if isinstance(error, OSError) else error).drop
         loose.add(_whole(layout, drop))
         return [f"{name}: {drop.detail}; nothing of it is used"]
     listed, photos = len(inside), inside.photos
@@ -242,6 +250,31 @@ def _twice(zips: Iterable[Layout]) -> list[str]:
         for key, count in sorted(times.items())
         if count > 1
     ]
+
+
+def _cures(members: Members) -> list[str]:
+    """Warn of photos that the user can make usable, with the way to do it.
+
+    One line a zip with a password, one for all pictures whose format is not read.
+    """
+    codes = members.dropped
+    curable = [drop.reason in (Reason.ENCRYPTED, Reason.UNSUPPORTED) for drop in members.drops]
+    locked: Counter[str] = Counter()
+    formats: Counter[str] = Counter()
+    for member in members.take(np.flatnonzero(np.array([*curable, False])[codes])):
+        if member.dropped and member.dropped.reason is Reason.ENCRYPTED:
+            locked[member.container] += 1
+        else:
+            formats[picture_format(member.key)] += 1
+    told = [
+        f"{printable(container)}: {count:,} photos are behind a password: unpack it with the "
+        "password, and give the folder instead"
+        for container, count in locked.items()
+    ]
+    if formats:
+        counts = ", ".join(f"{count:,} {name}" for name, count in sorted(formats.items()))
+        told.append(f"{counts} pictures are left out, their format is not read: convert to JPEG")
+    return told
 
 
 def _refuse_photoless(source: Path, drafts: Iterable[Draft], warnings: list[str]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fertools.archive import Reader
 from fertools.archive.members import Keys, Members, keys_of
-from fertools.columns import Columns, Ints, column
+from fertools.columns import Columns, Ints, Words, column
 from fertools.data import Box, Drop, Label, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.labels import (
@@ -21,6 +21,7 @@ from fertools.labels import (
     Annotations,
     ClassMap,
     Joined,
+    Labeller,
     LabelRecord,
     LabelRule,
     agreement,
@@ -59,6 +60,7 @@ class Catalog:
     annotations  what annotators say; a record is unpacked when it is asked for
     joined       how photos and label records met
     agreement    by emotion, how far annotators agree with the names
+    notes        how folders were read, a line each for the user
     """
 
     members: Members
@@ -71,6 +73,7 @@ class Catalog:
     annotations: Annotations
     joined: Joined
     agreement: dict[str, Agreement]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -79,13 +82,14 @@ class Catalog:
         """Label the members by a rule; SourceError and OptionError come from the rule."""
         told = annotations or Annotations()
         photos = members.photos
-        rule = rule.resolve(photos)
+        labeller = Labeller.of(rule, photos)
+        rule = labeller.rule
         if rule.votes_needed and not len(told):
             raise OptionError(
                 f"--labels {rule.labels} needs label files, and the archive has none: add "
                 "[라벨]….zip or its folder to SRC, or use --labels name"
             )
-        labels = Columns(_labels(members, rule), LABELS)
+        labels = Columns(_labels(members, labeller), LABELS)
         emotions, words = labels.codes("emotion")
         classes = ClassMap.of(rule, words)
         named = [*words, None]  # at -1 stands None
@@ -94,8 +98,19 @@ class Catalog:
         agreed = agreement(
             (named[emotion], record) for emotion, record in _recorded(members, emotions, told)
         )
+        joined = told.joined(photos)
         return cls(
-            members, labels, fates, wanted, drops, classes, rule, told, told.joined(photos), agreed
+            members,
+            labels,
+            fates,
+            wanted,
+            drops,
+            classes,
+            rule,
+            told,
+            joined,
+            agreed,
+            labeller.notes,
         )
 
     @property
@@ -111,6 +126,10 @@ class Catalog:
     def keys(self, rows: Ints) -> Keys:
         """Return the keys of the members at these positions."""
         return self.members.keys_at(rows)
+
+    def subjects(self, rows: Ints) -> Words:
+        """Return the people whom the names of the members at these positions say."""
+        return Words(*self.labels.codes("subject")).take(rows)
 
     def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
         """Yield the votes for each class of these members, the uploader's included."""
@@ -130,13 +149,13 @@ class Catalog:
         return {key: box for key, box in found if box}
 
 
-def _labels(members: Members, rule: LabelRule) -> Iterator[pa.RecordBatch]:
+def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
     """Read every name; those of files that are no photos are not even looked at."""
     silent = [drop.reason in _NAMELESS for drop in members.drops] + [False]  # at -1
     nothing = Label()
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
-        labels = [nothing if silent[drop] else rule.label(key) for key, drop in rows]
+        labels = [nothing if silent[drop] else labeller.label(key) for key, drop in rows]
         arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
 

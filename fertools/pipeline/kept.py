@@ -46,12 +46,11 @@ class Kept:
         """Take the kept rows out of a ledger that is begun."""
         catalog, rows = ledger.catalog, ledger.kept
         keys = catalog.keys(rows)
-        codes, words = catalog.labels.codes("subject")
-        subjects = Words(codes, words).take(rows)
+        subjects = catalog.subjects(rows)
         # A photo without a subject is a person of its own.
         owners = subjects.codes.astype(np.int64)
         nobody = np.flatnonzero(owners < 0)
-        owners[nobody] = len(words) + nobody
+        owners[nobody] = len(subjects.words) + nobody
         people, first = by_first(owners)
         looked = np.searchsorted(ledger.wanted, rows)
         return cls(

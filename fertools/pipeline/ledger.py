@@ -17,13 +17,17 @@ written, so that no text is there twice.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -34,6 +38,7 @@ from fertools.faces import iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.rows import hex_of
+from fertools.shards import Manifest
 
 LEDGER: Final = "ledger.parquet"
 
@@ -70,6 +75,9 @@ SCHEMA: Final = pa.schema(
         ("copies", pa.int32()),
     ]
 )
+
+#: Columns that the members have under another name.
+_OF_MEMBERS: Final = {"container": "container", "bytes": "size"}
 
 _BOX: Final = ("x0", "y0", "x1", "y1")
 
@@ -136,89 +144,102 @@ class Ledger:
             found[KEPT if code >= 0 else str(self.drops[-1 - code].reason)] += count
         return found
 
-    def batches(self, size: int = BATCH) -> Iterator[pa.RecordBatch]:
-        """Yield all rows by SCHEMA; without `places` nothing has a split yet."""
+    def batches(
+        self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield all rows by SCHEMA, or some of its columns; before `finish` none has a split."""
+        schema = pa.schema([SCHEMA.field(name) for name in names])
         for start in range(0, len(self), size):
-            yield self._batch(start, min(start + size, len(self)))
+            stop = min(start + size, len(self))
+            arrays = [_plain(self._column(f.name, start, stop), f.type) for f in schema]
+            yield pa.record_batch(arrays, schema=schema)
 
     def __getitem__(self, name: str) -> pa.ChunkedArray:
-        """Return one column of the ledger, or one that only leads to the crops."""
-        if name in SCHEMA.names:
-            return pa.chunked_array([b[name] for b in self.batches()], SCHEMA.field(name).type)
+        """Return one column, also of those that only lead to the crops."""
         runs = range(0, len(self), BATCH)
-        kind = self.looked.schema.field(name).type
-        return pa.chunked_array([self._looked(s, s + BATCH, (name,))[name] for s in runs], kind)
-
-    def _batch(self, start: int, stop: int) -> pa.RecordBatch:
-        named = self.catalog.members.columns.run(start, stop)
-        labels = self.catalog.labels.run(start, stop)
-        looked = self._looked(start, stop, self.looked.schema.names)
-        columns = {
-            "key": keys_of(named),
-            "container": named["container"],
-            "bytes": named["size"],
-            **{name: labels[name] for name in labels.schema.names},
-            "label": self._labels(start, stop),
-            "votes": self._votes(start, stop),
-            **{name: looked[name] for name in looked.schema.names},
-            **self._fated(start, stop),
-            "digest": hex_of(looked["digest"]),
-            **self._placed(start, stop),
-        }
-        return pa.record_batch([_plain(columns[f.name], f.type) for f in SCHEMA], schema=SCHEMA)
-
-    def _looked(self, start: int, stop: int, names: tuple[str, ...] | list[str]) -> pa.RecordBatch:
-        """Return some columns of what photos show, null for members that were not looked at."""
-        low, high = np.searchsorted(self.wanted, (start, stop))
-        rows = self.looked.select(names).run(int(low), int(high))
-        at = np.full(min(stop, len(self)) - start, -1)
-        at[self.wanted[low:high] - start] = np.arange(high - low)
-        return rows.take(pa.array(at, mask=at < 0))
-
-    def _labels(self, start: int, stop: int) -> pa.Array:
-        codes = self.catalog.fates[start:stop]
-        return pa.DictionaryArray.from_arrays(
-            pa.array(codes, mask=codes < 0), pa.array(self.catalog.classes.names, pa.string())
+        return pa.chunked_array(
+            [self._column(name, start, min(start + BATCH, len(self))) for start in runs]
         )
+
+    def _column(self, name: str, start: int, stop: int) -> pa.Array:
+        members, labels = self.catalog.members.columns, self.catalog.labels
+        if name in _OF_MEMBERS:
+            own = _OF_MEMBERS[name]
+            return members.select([own]).run(start, stop)[own]
+        if name in labels.schema.names:
+            return labels.select([name]).run(start, stop)[name]
+        if name in self.looked.schema.names:
+            column = self._looked(name, start, stop)
+            return hex_of(column) if name == "digest" else column
+        made = {
+            "key": self._key,
+            "label": self._label,
+            "votes": self._votes,
+            "outcome": self._outcome,
+            "detail": self._detail,
+            "split": self._split,
+            "shard": self._shard,
+            "index": self._index,
+            "copies": self._copies,
+        }
+        return made[name](start, stop)
+
+    def _looked(self, name: str, start: int, stop: int) -> pa.Array:
+        """Return a column of what photos show, null for members that were not looked at."""
+        low, high = np.searchsorted(self.wanted, (start, stop))
+        column = self.looked.select([name]).run(int(low), int(high))[name]
+        at = np.full(stop - start, -1)
+        at[self.wanted[low:high] - start] = np.arange(high - low)
+        return column.take(pa.array(at, mask=at < 0))
+
+    def _key(self, start: int, stop: int) -> pa.Array:
+        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).run(start, stop))
+
+    def _label(self, start: int, stop: int) -> pa.Array:
+        codes = self.catalog.fates[start:stop]
+        names = pa.array(self.catalog.classes.names, pa.string())
+        return names.take(pa.array(codes, mask=codes < 0))
 
     def _votes(self, start: int, stop: int) -> pa.Array:
-        kind = SCHEMA.field("votes").type
-        if not self.catalog.voted:
-            return pa.nulls(stop - start, kind)
-        low, high = np.searchsorted(self.wanted, (start, stop))
-        rows = self.wanted[low:high]
         found: list[tuple[int, ...] | None] = [None] * (stop - start)
-        for row, votes in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
-            found[row] = votes
-        return pa.array(found, kind)
+        if self.catalog.voted:
+            low, high = np.searchsorted(self.wanted, (start, stop))
+            rows = self.wanted[low:high]
+            for row, votes in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
+                found[row] = votes
+        return pa.array(found, SCHEMA.field("votes").type)
 
-    def _fated(self, start: int, stop: int) -> dict[str, pa.Array]:
+    def _outcome(self, start: int, stop: int) -> pa.Array:
+        return self._of_fates(start, stop, lambda drop: str(drop.reason) if drop else KEPT)
+
+    def _detail(self, start: int, stop: int) -> pa.Array:
+        return self._of_fates(start, stop, lambda drop: drop.detail if drop else "")
+
+    def _of_fates(self, start: int, stop: int, said: Callable[[Drop | None], str]) -> pa.Array:
         codes, numbers = np.unique(self.fates[start:stop], return_inverse=True)
-        drops = [None if code >= 0 else self.drops[-1 - code] for code in codes.tolist()]
-        outcomes = [str(drop.reason) if drop else KEPT for drop in drops]
-        details = [drop.detail if drop else "" for drop in drops]
-        taken = pa.array(numbers)
-        return {
-            "outcome": pa.array(outcomes, pa.string()).take(taken),
-            "detail": pa.array(details, pa.string()).take(taken),
-        }
+        words = [said(None if code >= 0 else self.drops[-1 - code]) for code in codes.tolist()]
+        return pa.array(words, pa.string()).take(pa.array(numbers))
 
-    def _placed(self, start: int, stop: int) -> dict[str, pa.Array]:
-        if self.places is None:
-            names = SCHEMA.names[SCHEMA.names.index("split") :]
-            return {name: pa.nulls(stop - start, SCHEMA.field(name).type) for name in names}
-        splits, shards, indices = (
-            column[start:stop]
-            for column in (self.places.splits, self.places.shards, self.places.indices)
-        )
+    def _split(self, start: int, stop: int) -> pa.Array:
         words = pa.array([str(split) for split in Split], pa.string())
-        copies = np.where(splits == 0, self.places.augment, 0)
-        return {
-            "split": words.take(pa.array(splits, pa.int64(), mask=splits < 0)),
-            "shard": pa.array(shards, mask=shards < 0),
-            "index": pa.array(indices, mask=indices < 0),
-            "copies": pa.array(copies, mask=splits < 0),
-        }
+        return words.take(self._of_places("splits", start, stop))
+
+    def _shard(self, start: int, stop: int) -> pa.Array:
+        return self._of_places("shards", start, stop)
+
+    def _index(self, start: int, stop: int) -> pa.Array:
+        return self._of_places("indices", start, stop)
+
+    def _copies(self, start: int, stop: int) -> pa.Array:
+        augment = self.places.augment if self.places else 0
+        splits = self._of_places("splits", start, stop)
+        return pc.if_else(pc.equal(splits, 0), augment, 0)
+
+    def _of_places(self, name: str, start: int, stop: int) -> pa.Array:
+        if self.places is None:
+            return pa.nulls(stop - start, pa.int32())
+        numbers = getattr(self.places, name)[start:stop].astype(np.int32)
+        return pa.array(numbers, mask=numbers < 0)
 
 
 def begin(catalog: Catalog, rows: Columns) -> Ledger:
@@ -251,6 +272,27 @@ def finish(
 ) -> Ledger:
     """Add where each kept member's example lies; -1 in the arrays means nowhere."""
     return replace(ledger, places=Places(splits, *places, augment))
+
+
+def unread(out: Path, manifest: Manifest) -> int:
+    """Count the rows of a dataset's ledger that say that a photo could not be read.
+
+    They are told from damage by their detail, which is the system's own word for an error. A
+    ledger that cannot be read counts none: `verify` is what finds that.
+    """
+    dropped = manifest.counts.dropped
+    if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
+        return 0
+    try:
+        table = pq.read_table(out / manifest.ledger.file, columns=["outcome", "detail"])
+    except (OSError, pa.ArrowException):
+        return 0
+    changed = pc.equal(table["outcome"], str(Reason.CHANGED))
+    unreadable = pc.and_(
+        pc.equal(table["outcome"], str(Reason.UNREADABLE)),
+        pc.is_in(table["detail"], pa.array([*map(os.strerror, errno.errorcode)])),
+    )
+    return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
 
 
 def write(ledger: Ledger, file: BinaryIO) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Edition:
     told       the options as they came out
     libraries  versions of what decided about pixels, and the detector's name
     source     the archive's fingerprint
+    warnings   what the user was told of the splits, a line each
     """
 
     options: BuildOptions
@@ -50,6 +52,7 @@ class Edition:
     source: str
     votes: bool
     proof: Proof
+    warnings: tuple[str, ...]
 
 
 def publish(
@@ -62,9 +65,9 @@ def publish(
     """Write what stands beside the shards; `table` is the finished ledger."""
     with whole_file(place.out / ledger.LEDGER) as rows:
         ledger.write(table, rows)
-    named = (batch.select(["key", "subject", "split"]) for batch in table.batches())
-    splits_csv = write_splits(row for batch in named for row in batch.to_pylist())
-    write_whole(place.out / SPLITS, splits_csv)
+    with whole_file(place.out / SPLITS) as splits:
+        for text in write_splits(table.batches(names=("key", "subject", "split"))):
+            splits.write(text)
     manifest = Manifest(
         fertools=fertools.__version__,
         name=edition.options.shards.name,
@@ -79,11 +82,14 @@ def publish(
         source=edition.source,
         votes=edition.votes,
         proof=edition.proof,
+        warnings=edition.warnings,
     )
     for name, data in info_files(manifest).items():
         write_whole(place.out / name, data)
-    write_whole(place.out / CHECKSUMS, checksums(manifest, splits_csv))
-    write_whole(place.manifest, manifest.to_json().encode())
+    data = manifest.to_json().encode()
+    digests = (sha256(data).hexdigest(), splits.sha256)
+    write_whole(place.out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(place.manifest, data)
     return manifest
 
 

@@ -27,7 +27,6 @@ import numpy as np
 import pyarrow as pa
 
 from fertools.archive import scan
-from fertools.data import Split
 from fertools.hashing import rank
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import Stage, example_batches
@@ -47,7 +46,6 @@ from fertools.pipeline.workplace import Workplace
 from fertools.shards import ShardFile
 
 SIZES = (100_000, 500_000, 1_000_000, 10_000_000)
-_ROWS = pa.schema([field for field in ROWS if field.name != "thumbnail"])
 _ZIP = 62_500
 _PHOTO = 1_900_000  # bytes
 _EMOTIONS = ("기쁨", "당황", "분노", "불안", "상처", "슬픔", "중립")
@@ -148,9 +146,9 @@ def run(folder: Path, count: int) -> None:
     parts = cut(members, catalog.wanted)
     files = [PartFiles(place.parts, fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
-    write_plan(place.plan, parts, {})
+    write_plan(place.plan, parts, {}, [file.fingerprint for file in files])
     clock.told("plan.arrow")
-    table = ledger.begin(catalog, pack_rows(_drawn(parts), _ROWS))
+    table = ledger.begin(catalog, pack_rows(_drawn(parts), ROWS))
     clock.told("rows, ledger begun")
     kept = Kept.of(table)
     clock.told("kept")
@@ -166,14 +164,14 @@ def run(folder: Path, count: int) -> None:
     del kept, copies, division
     plan = plan_splits(table, splits, options)
     clock.told("shard plan")
-    Stage.prepare(place, plan, example_batches(table, plan, files, options))
+    Stage.prepare(place, plan, example_batches(table, plan, files, options, b"secret"))
     clock.told("examples")
     shards = {
         name: ShardFile(name, len(r), 13_300 * len(r), "0" * 64)
-        for name, r in zip(plan.names, plan.rows)
+        for name, r in zip(plan.names, plan.rows, strict=True)
     }
     table = ledger.finish(table, splits, plan.places(len(table)), 0)
-    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof)
+    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, ())
     publish(place, edition, table, plan, shards)
     clock.told("ledger, CSV, manifest")
     assert len(table) == count
@@ -181,14 +179,14 @@ def run(folder: Path, count: int) -> None:
 
 def _drawn(parts: Parts) -> Iterator[pa.Table]:
     """What workers would say of the photos: a face in each but every 50th."""
-    for size, start in zip(parts.sizes.tolist(), parts.starts.tolist()):
+    for size, start in zip(parts.sizes.tolist(), parts.starts[:-1].tolist(), strict=True):
         numbers = np.arange(start, start + size)
         faceless = numbers % 50 == 0
         values: dict[str, Any] = {
             "outcome": np.where(faceless, "no_face", KEPT),
             "detail": [""] * size,
-            **{side: 100 + numbers % 900 for side in ("x0", "y0")},
-            **{side: 1100 + numbers % 900 for side in ("x1", "y1")},
+            **dict.fromkeys(("x0", "y0"), 100 + numbers % 900),
+            **dict.fromkeys(("x1", "y1"), 1100 + numbers % 900),
             "confidence": 0.5 + numbers % 500 / 1000,
             **{
                 name: np.full(size, n)
@@ -204,9 +202,9 @@ def _drawn(parts: Parts) -> Iterator[pa.Table]:
                 pa.array(values[f.name], mask=None if f.name in always else faceless).cast(f.type)
                 if f.name in values
                 else pa.nulls(size, f.type)
-                for f in _ROWS
+                for f in ROWS
             ],
-            schema=_ROWS,
+            schema=ROWS,
         )
 
 
