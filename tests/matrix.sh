@@ -9,9 +9,9 @@
 #     newest   the newest versions of all dependencies that it allows
 #     pinned   the versions of constraints.txt and constraints-test.txt
 #
-# Environments lie in $MATRIX, build/matrix unless it is set, and are kept: remove one to make it
-# again. uv resolves and installs (pip has no choice of lowest versions); it comes from PyPI into an
-# environment beside them.
+# Environments are kept in $MATRIX (build/matrix if it is not set) and made again when pyproject.toml
+# or the constraints have changed; remove one to get versions published since. uv, which pip installs
+# there too, resolves and installs, because pip cannot choose the lowest versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,7 +34,9 @@ case $versions in
   *) echo "matrix.sh: $versions: choose lowest, newest or pinned" >&2; exit 2 ;;
 esac
 
-if [[ ! -e $venv/installed ]]; then
+stamp=$venv/installed
+if [[ pyproject.toml -nt $stamp || constraints.txt -nt $stamp || constraints-test.txt -nt $stamp ]]
+then
   uv=$matrix/uv/bin/uv
   if [[ ! -x $uv ]]; then
     "$python" -m venv "$matrix/uv"
@@ -46,7 +48,7 @@ if [[ ! -e $venv/installed ]]; then
     "${choice[@]}" "${binary[@]}" --no-header --output-file "$venv/versions.txt"
   "$uv" pip install --quiet --python "$venv/bin/python" "${binary[@]}" \
     --requirement "$venv/versions.txt"
-  touch "$venv/installed"
+  touch "$stamp"
 fi
 # What runs is this checkout, not what an earlier one left installed.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
