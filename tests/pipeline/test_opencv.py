@@ -9,10 +9,13 @@ from fertools.pipeline.opencv import opencv_distributions, opencv_warnings
 
 
 def install(folder: Path, name: str, *files: str) -> None:
-    """Write the metadata that pip leaves of a distribution."""
+    """Write files of a distribution and the metadata that pip leaves of it."""
     info = folder / f"{name.replace('-', '_')}-4.14.0.94.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 4.14.0.94\n")
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).touch()
     if files:
         (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
