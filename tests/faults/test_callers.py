@@ -130,20 +130,29 @@ def test_the_interpreter_does_not_end_amid_the_removal_of_a_semaphore(tmp_path: 
     """T14: on a busy machine the queue's thread, a daemon, was cut off between two steps.
 
     It had removed the semaphore and had not told the resource tracker, which then reported
-    "leaked semlock objects". Here the step in between takes a second.
+    "leaked semlock objects". Here that thread is slow and the interpreter ends between the steps.
     """
     done = in_python(
         tmp_path,
         """
-import importlib, threading, time
+import atexit, importlib, threading, time
+from multiprocessing.connection import Connection
+between = threading.Event()
+def close(connection, plain=Connection.close):
+    plain(connection)
+    if threading.current_thread().daemon:
+        time.sleep(0.5)
+Connection.close = close
 for home in ("loky", "joblib.externals.loky"):
     synchronize = importlib.import_module(f"{home}.backend.synchronize")
-    def slowly(name, remove=synchronize.sem_unlink):
-        remove(name)
+    def remove(name, plain=synchronize.sem_unlink):
+        plain(name)
         if threading.current_thread().daemon:
+            between.set()
             time.sleep(1)
-    synchronize.sem_unlink = slowly
+    synchronize.sem_unlink = remove
 build()
+atexit.register(between.wait, 2)
 """,
     )
     assert (done.returncode, done.stderr) == (0, "")
