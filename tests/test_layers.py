@@ -14,12 +14,14 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"data", "environment", "errors", "hashing"}
+GROUND = {"checks", "data", "environment", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
+    "checks": {"errors"},
     "data": set(),
     "environment": set(),
     "errors": set(),
+    "paths": set(),
     "hashing": set(),
     "archive": GROUND,
     "labels": GROUND,
@@ -28,7 +30,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "shards": GROUND,
     "augment": GROUND,
     "sample": GROUND,
-    "report": GROUND | {"shards"},
+    "report": GROUND | {"shards", "archive"},
     "pipeline": GROUND
     | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
     "training": GROUND | {"shards", "report", "faces", "archive"},

@@ -11,7 +11,7 @@ import stat
 from collections import OrderedDict
 from types import TracebackType
 
-from fertools.data import Reason, Unusable
+from fertools.data import ReadFault, Reason
 
 # O_NONBLOCK: a FIFO that took a photo's name would otherwise wait for a writer for ever.
 # O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place came afterwards.
@@ -30,16 +30,14 @@ def open_file(path: bytes) -> int:
     return descriptor
 
 
-def unusable(error: OSError | Unusable) -> Unusable:
-    """Say what an error while reading means for a member.
+def read_fault(error: OSError) -> ReadFault:
+    """Return what an error of the system means for the member that was being read.
 
-    A file that is gone, or has become a link or a pipe, is CHANGED; all else is UNREADABLE.
+    A file that is gone, or is a link or a pipe by now, is CHANGED; all else is UNREADABLE.
     """
-    if isinstance(error, Unusable):
-        return error
     gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
     reason = Reason.CHANGED if gone else Reason.UNREADABLE
-    return Unusable(reason, error.strerror or "it cannot be read")
+    return ReadFault(reason, error.strerror or "it cannot be read")
 
 
 def read_at(descriptor: int, offset: int, count: int) -> bytes:

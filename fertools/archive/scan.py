@@ -9,13 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, unusable
+from fertools.archive.files import Files, read_fault
 from fertools.archive.folder import File, base_of, walk
 from fertools.archive.joined import Joined
-from fertools.archive.names import decode, is_hidden, is_zip, printable, refusal_by_name
+from fertools.archive.names import (
+    decode,
+    is_hidden,
+    is_zip,
+    picture_format,
+    printable,
+    refusal_by_name,
+)
 from fertools.archive.pieces import Layout, Piece, find, lay, split_name
 from fertools.archive.zips import members, read_contents
-from fertools.data import Drop, Member, Reason, Unusable
+from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError
 
 _EMPTY = Drop(Reason.EMPTY)
@@ -51,6 +58,7 @@ def scan(source: Path) -> Scan:
             rows, said = _read_zip(layout, files)
             found += rows
             warnings += said
+    warnings += _cures(found)
     _refuse_photoless(source, found, warnings)
     found.sort(key=_place)
     return Scan(list(_with_unique_keys(found)), (*sorted(warnings), *_twice(zips)))
@@ -102,8 +110,8 @@ def _read_zip(layout: Layout, files: Files) -> tuple[list[Member], list[str]]:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
         return [_whole(layout, split.drop)], [f"{name}: {split.drop.detail}; {cure}"]
-    except (OSError, Unusable) as error:
-        drop = unusable(error).drop
+    except (OSError, ReadFault, Unusable) as error:
+        drop = (read_fault(error) if isinstance(error, OSError) else error).drop
         return [_whole(layout, drop)], [f"{name}: {drop.detail}; nothing of it is used"]
     rows = list(members(zipped, contents, layout.key))
     if contents.faults:
@@ -149,6 +157,31 @@ def _twice(zips: Iterable[Layout]) -> list[str]:
         for key, count in sorted(times.items())
         if count > 1
     ]
+
+
+def _cures(members: Iterable[Member]) -> list[str]:
+    """Warn of photos that the user can make usable, with the way to do it.
+
+    One line a zip with a password, one for all pictures whose format is not read.
+    """
+    locked: Counter[str] = Counter()
+    formats: Counter[str] = Counter()
+    for member in members:
+        if member.dropped is None:
+            continue
+        if member.dropped.reason is Reason.ENCRYPTED:
+            locked[member.container] += 1
+        elif member.dropped.reason is Reason.UNSUPPORTED:
+            formats[picture_format(member.key)] += 1
+    told = [
+        f"{printable(container)}: {count:,} photos are behind a password: unpack it with the "
+        "password, and give the folder instead"
+        for container, count in locked.items()
+    ]
+    if formats:
+        counts = ", ".join(f"{count:,} {name}" for name, count in sorted(formats.items()))
+        told.append(f"{counts} pictures are left out, their format is not read: convert to JPEG")
+    return told
 
 
 def _refuse_photoless(source: Path, found: list[Member], warnings: list[str]) -> None:

@@ -7,11 +7,12 @@ of them, and only then moved to where they are looked for.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,20 +23,21 @@ import pyarrow.ipc
 
 from fertools.augment import alter
 from fertools.data import Box
+from fertools.errors import OutputError
 from fertools.faces import FaceRecipe
 from fertools.faces.encode import encode
 from fertools.hashing import pseudonym
 from fertools.labels import ClassMap
 from fertools.pipeline.kept import kept_rows
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import PartFiles
+from fertools.pipeline.parts import PartFiles, open_crops, read_crop
 from fertools.pipeline.shardplan import ShardPlan
 from fertools.pipeline.workplace import Workplace
 from fertools.shards import (
     Example,
     RecordWriter,
     ShardFile,
-    read_record,
+    sha256_of,
     whole_file,
     write_whole,
 )
@@ -79,6 +81,9 @@ class Stage:
         for batch in batches:
             digest.update(batch.serialize())
         stage = cls(place.stages / digest.hexdigest(), place.parts)
+        for other in place.stages.iterdir():
+            if other != stage.folder:
+                shutil.rmtree(other, ignore_errors=True)
         stage.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(stage.plan) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
             for batch in batches:
@@ -91,29 +96,46 @@ class Stage:
         return self.folder / "plan.arrow"
 
     def note(self, name: str) -> Path:
-        """What is known of a finished shard; written after it."""
-        return self.folder / f"{name}.json"
+        """The SHA-256 of a finished shard; written after it."""
+        return self.folder / f"{name}.sha256"
 
-    def finished(self, names: Sequence[str], out: Path) -> dict[str, ShardFile]:
-        """Give what is known of the shards that an earlier run has made, here or published."""
+    def finished(self, plan: ShardPlan, out: Path) -> dict[str, ShardFile]:
+        """Return the shards that an earlier run has made, here or published.
+
+        A shard is recognised by the SHA-256 in its note: shards of another plan may have the same
+        names and the same sizes.
+        """
         known = {}
-        for name in names:
-            with suppress(OSError, ValueError, TypeError):
-                shard = ShardFile(**json.loads(self.note(name).read_bytes()))
-                made = self.folder / name
-                if (made if made.exists() else out / name).stat().st_size == shard.bytes:
-                    known[name] = shard
+        for name, rows in zip(plan.names, plan.rows, strict=True):
+            made = self.folder / name
+            with suppress(OSError):
+                note = self.note(name).read_text("ascii", errors="replace")
+                path = made if made.exists() else out / name
+                if sha256_of(path) == note:
+                    known[name] = ShardFile(name, len(rows), path.stat().st_size, note)
         return known
 
-    def publish(self, names: Sequence[str], out: Path) -> None:
-        """Move finished shards to where they are looked for; remove those of another plan."""
-        for name in names:
+    def publish(self, shards: Iterable[ShardFile], out: Path) -> None:
+        """Move finished shards to where they are looked for; remove those of another plan.
+
+        Raises OutputError where a shard is missing afterwards, or has another size.
+        """
+        wanted = {shard.file: shard.bytes for shard in shards}
+        for name in wanted:
             # One that is not here was moved by an earlier run, which was then ended.
             if (self.folder / name).exists():
                 (self.folder / name).replace(out / name)
         for old in out.glob("*.tfrecord-*-of-*"):
-            if old.name not in names:
+            if old.name not in wanted:
                 old.unlink()
+        # Listing the folder makes NFS ask the server, whatever it remembers of a name.
+        there = {path.name: path.stat().st_size for path in out.iterdir() if path.name in wanted}
+        for name, size in wanted.items():
+            if there.get(name) != size:
+                raise OutputError(
+                    f"{out / name} is missing or cut after it was written: "
+                    "check the disk; the same command goes on"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +156,8 @@ class ShardTask:
             writer = RecordWriter(file)
             for row, image in zip(rows.to_pylist(), images, strict=True):
                 writer.write(self._example(row, image).to_bytes())
-        shard = ShardFile(self.name, writer.records, writer.size, file.sha256)
-        write_whole(self.stage.note(self.name), json.dumps(asdict(shard)).encode())
-        return shard
+        write_whole(self.stage.note(self.name), file.sha256.encode())
+        return ShardFile(self.name, writer.records, writer.size, file.sha256)
 
     def _example(self, row: dict[str, Any], image: bytes) -> Example:
         fields = {name: row[name] for name in _PLAIN}
@@ -155,31 +176,31 @@ def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
     """Read a shard's crops, in the order in which they lie, and give them in the shard's."""
     places = list(zip(rows["part"].to_pylist(), rows["offset"].to_pylist(), strict=True))
     images = [b""] * len(places)
-    file, opened = None, ""
-    try:
-        for i in sorted(range(len(places)), key=places.__getitem__):
-            part, offset = places[i]
-            if part != opened:
-                if file is not None:
-                    file.close()
-                file, opened = PartFiles(parts, part).crops.open("rb"), part
-            assert file is not None
-            images[i] = read_record(file, offset)
-    finally:
-        if file is not None:
-            file.close()
+    in_order = sorted(range(len(places)), key=places.__getitem__)
+    for part, group in groupby(in_order, key=lambda i: places[i][0]):
+        files = PartFiles(parts, part)
+        with open_crops(files) as file:
+            for i in group:
+                images[i] = read_crop(files, file, places[i][1])
     return images
 
 
 def example_columns(
-    table: pa.Table, parts: Sequence[PartFiles], classes: ClassMap, options: BuildOptions
+    table: pa.Table,
+    parts: Sequence[PartFiles],
+    classes: ClassMap,
+    options: BuildOptions,
+    secret: bytes,
 ) -> list[pa.Array]:
-    """Give the features of the examples, a value a ledger row, and where their crops lie."""
+    """Return the features of the examples, a value a ledger row, and where their crops lie.
+
+    secret  what pseudonyms are keyed with
+    """
     index = {name: i for i, name in enumerate(classes.names)}
-    seed, plain = options.splits.seed, options.shards.keep_names
+    plain = options.shards.keep_names
 
     def shown(name: str | None, purpose: str) -> str:
-        return (name or "") if plain or not name else pseudonym(seed, name, purpose)
+        return (name or "") if plain or not name else pseudonym(secret, name, purpose)
 
     column = {name: table[name].to_pylist() for name in table.column_names}
     box = zip(*(column[side] for side in ("x0", "y0", "x1", "y1")), strict=True)
@@ -196,7 +217,7 @@ def example_columns(
         "confidence": column["confidence"],
         "votes": column.get("votes", [None] * table.num_rows),
         "source": [
-            pseudonym(seed, key, "key") if options.shards.augment and i in known else None
+            pseudonym(secret, key, "key") if options.shards.augment and i in known else None
             for i, key in enumerate(column["key"])
         ],
     }

@@ -17,6 +17,7 @@ from fertools.labels import (
     Annotations,
     ClassMap,
     Joined,
+    Labeller,
     LabelRecord,
     LabelRule,
     agreement,
@@ -37,6 +38,7 @@ class Catalog:
     annotations  what annotators say; a record is unpacked when it is asked for
     joined       how photos and label records met
     agreement    by emotion, how far annotators agree with the names
+    notes        how folders were read, a line each for the user
     """
 
     members: Sequence[Member]
@@ -47,6 +49,7 @@ class Catalog:
     annotations: Annotations
     joined: Joined
     agreement: dict[str, Agreement]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -55,13 +58,16 @@ class Catalog:
         """Label the members by a rule; SourceError and OptionError come from the rule."""
         told = annotations or Annotations()
         photos = [member.key for member in members if member.dropped is None]
-        rule = rule.resolve(photos)
+        labeller = Labeller.of(rule, photos)
+        rule = labeller.rule
         if rule.votes_needed and not len(told):
             raise OptionError(
                 f"--labels {rule.labels} needs label files, and the archive has none: add "
                 "[라벨]….zip or its folder to SRC, or use --labels name"
             )
-        labels = [Label() if _nameless(member) else rule.label(member.key) for member in members]
+        labels = [
+            Label() if _nameless(member) else labeller.label(member.key) for member in members
+        ]
         classes = ClassMap.of(rule, {label.emotion for label in labels})
         fates = [
             member.dropped or _fate(rule, classes, label, told.record_of(member.key))
@@ -72,7 +78,8 @@ class Catalog:
             for member, label in zip(members, labels, strict=True)
             if member.dropped is None
         )
-        return cls(members, labels, fates, classes, rule, told, told.joined(photos), agreed)
+        joined = told.joined(photos)
+        return cls(members, labels, fates, classes, rule, told, joined, agreed, labeller.notes)
 
     @property
     def wanted(self) -> list[int]:

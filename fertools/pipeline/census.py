@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
-from fertools.archive import scan
+from fertools.archive import printable, scan
 from fertools.data import Drop, Label
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, SourceError
 from fertools.labels import LabelRule
+from fertools.paths import user_path
 from fertools.pipeline.catalog import Catalog
 from fertools.report import Census, DatasetReport
-from fertools.shards import MANIFEST, Manifest
+from fertools.shards import HOME, MANIFEST, Manifest
+
+#: What `train` writes into its folder; the plots beside them are no archive of photos.
+_RUN: Final = ("run.json", "history.csv")
 
 
 def stats(path: Path | str) -> Census | DatasetReport:
@@ -19,10 +24,16 @@ def stats(path: Path | str) -> Census | DatasetReport:
 
     Raises SourceError where the path is neither, DatasetError for a dataset that is incomplete.
     """
-    path = Path(path)
+    path = user_path(path)
     if (path / MANIFEST).is_file():
-        return DatasetReport(path, Manifest.read(path))
-    if (path / ".fertools").is_dir():
+        manifest = Manifest.read(path)
+        return DatasetReport(path, manifest, manifest.warnings)
+    if all((path / name).is_file() for name in _RUN):
+        raise SourceError(
+            f"{path} is the folder of a training: give an archive or a dataset, or ask the network "
+            "with fertools evaluate or predict"
+        )
+    if (path / HOME).is_dir():
         raise DatasetError(
             f"{path} is not complete: run the same build-dataset command again, it goes on"
         )
@@ -46,12 +57,13 @@ def _count(path: Path) -> Census:
         english=dict(zip(names, catalog.classes.english, strict=True)),
         subjects=len(people),
         photos_each=(each[0], each[len(each) // 2], each[-1]),
+        unknown_people=sum(not label.subject for label in labels),
         sexes=_by(labels, "sex"),
         ages=_by(labels, "age"),
         dropped=dict(
             Counter(str(f.reason) for _, _, f in rows if isinstance(f, Drop)).most_common()
         ),
-        warnings=found.warnings,
+        warnings=(*found.warnings, *map(printable, catalog.notes)),
     )
 
 

@@ -17,6 +17,7 @@ import json
 import logging
 import platform
 import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+import fertools
 from fertools.archive import printable
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline.identity import libraries
@@ -291,7 +293,13 @@ def _quiet() -> Iterator[None]:
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    return (*libraries().items(), ("distributed", version("distributed")))
+    here = libraries() | {
+        # A detector that was defined in a script travels as bytecode.
+        "python": "{}.{}".format(*sys.version_info),
+        "fertools": fertools.__version__,
+        "distributed": version("distributed"),
+    }
+    return tuple(here.items())
 
 
 def _listing(source: Path) -> dict[str, int]:

@@ -14,18 +14,23 @@ It names files and people, so it stays with the builder; the shards are what tra
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fertools.data import Box, Drop, Split
+from fertools.data import Box, Drop, Reason, Split
 from fertools.faces import iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.kept import Ints
+from fertools.shards import Manifest
 
 LEDGER: Final = "ledger.parquet"
 
@@ -47,7 +52,7 @@ _NAMES: Final = pa.schema(
 )
 
 #: The columns of a part's rows that only lead to its crops.
-_INNER: Final = ("part", "offset", "length", "hash")
+_INNER: Final = ("part", "offset", "length", "hash", "modified", "unread")
 
 
 def begin(catalog: Catalog, rows: pa.Table) -> pa.Table:
@@ -98,6 +103,27 @@ def finish(
     for name, column in columns.items():
         table = table.append_column(name, column)
     return table.combine_chunks()
+
+
+def unread(out: Path, manifest: Manifest) -> int:
+    """Count the rows of a dataset's ledger that say that a photo could not be read.
+
+    They are told from damage by their detail, which is the system's own word for an error. A
+    ledger that cannot be read counts none: `verify` is what finds that.
+    """
+    dropped = manifest.counts.dropped
+    if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
+        return 0
+    try:
+        table = pq.read_table(out / manifest.ledger.file, columns=["outcome", "detail"])
+    except (OSError, pa.ArrowException):
+        return 0
+    changed = pc.equal(table["outcome"], str(Reason.CHANGED))
+    unreadable = pc.and_(
+        pc.equal(table["outcome"], str(Reason.UNREADABLE)),
+        pc.is_in(table["detail"], pa.array([*map(os.strerror, errno.errorcode)])),
+    )
+    return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
 
 
 def encode(table: pa.Table) -> bytes:

@@ -7,7 +7,7 @@ container: adding a zip to the archive adds parts and leaves the others as they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
@@ -26,6 +26,10 @@ _LARGEST: Final = 256
 _SMALLEST: Final = 4
 
 Boxes = Mapping[str, Box]
+
+_ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
+
+_NAMES: Final = b"parts"
 
 _SCHEMA: Final = pa.schema(
     [
@@ -57,32 +61,69 @@ def cut(members: Sequence[Member]) -> list[list[Member]]:
     return parts
 
 
-def fingerprint(recipe: str, members: Sequence[Member], boxes: Boxes) -> str:
-    """Name a part by all its bytes depend on: how faces are cut, members' identity, their boxes."""
-    digest = blake2b(recipe.encode(), digest_size=16)
+def fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str:
+    """Return a part's name, which covers all that its bytes depend on.
+
+    basis  how faces are found and cropped, and the versions that decide about that
+    boxes  the annotators' box by a member's key, where it is the crop's
+
+    A loose photo's time is not covered: a copy of the archive has other times. The part's rows
+    hold it, and a photo with another one is compared by its SHA-256 (see parts.py).
+    """
+    digest = blake2b(basis.encode(), digest_size=16)
     for member in members:
-        crc = member.packed.crc if member.packed else member.modified
-        text = f"\0{member.key}\0{member.size}\0{crc}\0{boxes.get(member.key, '')}"
-        digest.update(text.encode("utf-8", "surrogatepass"))
+        digest.update(f"\0{_identity(member)}\0{_edges(boxes.get(member.key))}".encode(*_ANY_TEXT))
     return digest.hexdigest()
 
 
-def write_plan(path: Path, parts: Sequence[Sequence[Member]], boxes: Boxes) -> None:
+def _identity(member: Member) -> str:
+    packed = member.packed
+    where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
+    return f"{member.key}\0{member.size}\0{where}"
+
+
+def _edges(box: Box | None) -> tuple[float, ...] | None:
+    return None if box is None else (*map(float, (box.x0, box.y0, box.x1, box.y1)),)
+
+
+def write_plan(
+    path: Path, parts: Sequence[Sequence[Member]], boxes: Boxes, names: Sequence[str]
+) -> None:
     """Write the parts so that `read_part` finds them by number.
 
-    boxes   the annotators' box by a member's key, where it shall be the crop's
+    boxes   the annotators' box by a member's key, where it is the crop's
+    names   the parts' fingerprints
     """
-    with whole_file(path) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names)})
+    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
         for members in parts:
             columns = zip(*(_row(member, boxes) for member in members), strict=True)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def planned_names(path: Path) -> frozenset[str]:
+    """Return the fingerprints of the parts in a plan; none where it is missing or damaged."""
+    try:
+        metadata = pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+    except (OSError, pa.ArrowException):
+        return frozenset()
+    return frozenset(metadata.get(_NAMES, b"").decode("ascii", "replace").split())
 
 
 def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
-    """Yield the members of one part, each with the annotators' box if that shall be the crop's."""
+    """Yield the members of one part, each with the annotators' box if that is to be the crop's.
+
+    Raises OSError or pa.ArrowException where the file is damaged.
+    """
     for row in _opened(path, path.stat().st_mtime_ns).get_batch(number).to_pylist():
         yield _member(row), Box(*row["annotated"]) if row["annotated"] else None
+
+
+def read_parts(path: Path) -> Iterator[list[Member]]:
+    """Yield the members of every part of a plan. Raises as `read_part` does."""
+    for number in range(_opened(path, path.stat().st_mtime_ns).num_record_batches):
+        yield [member for member, _ in read_part(path, number)]
 
 
 @lru_cache(maxsize=1)
@@ -93,7 +134,7 @@ def _opened(path: Path, _modified: int) -> Any:
 def _row(member: Member, boxes: Boxes) -> tuple[Any, ...]:
     packed, box = member.packed, boxes.get(member.key)
     where = (packed.offset, packed.size, packed.method, packed.crc) if packed else (None,) * 4
-    edges = box and (box.x0, box.y0, box.x1, box.y1)
+    edges = _edges(box)
     own = (member.key, member.container, member.path, member.size, member.modified)
     return (*own, *where, edges)
 

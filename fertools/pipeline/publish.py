@@ -42,6 +42,7 @@ class Edition:
     told       the options as they came out
     libraries  versions of what decided about pixels, and the detector's name
     source     the archive's fingerprint
+    warnings   what the user was told of the splits, a line each
     """
 
     options: BuildOptions
@@ -51,6 +52,7 @@ class Edition:
     source: str
     votes: bool
     proof: Proof
+    warnings: tuple[str, ...]
 
 
 def publish(
@@ -62,7 +64,7 @@ def publish(
 ) -> Manifest:
     """Write what stands beside the shards; `table` is the finished ledger."""
     rows = ledger.encode(table)
-    splits_csv = write_splits(table.select(["key", "subject", "split"]).to_pylist())
+    splits_csv = b"".join(write_splits(table.to_batches()))
     manifest = Manifest(
         fertools=fertools.__version__,
         name=edition.options.shards.name,
@@ -77,12 +79,15 @@ def publish(
         source=edition.source,
         votes=edition.votes,
         proof=edition.proof,
+        warnings=edition.warnings,
     )
     files = {ledger.LEDGER: rows, SPLITS: splits_csv, **info_files(manifest)}
     for name, data in files.items():
         write_whole(place.out / name, data)
-    write_whole(place.out / CHECKSUMS, checksums(manifest, splits_csv))
-    write_whole(place.manifest, manifest.to_json().encode())
+    text = manifest.to_json().encode()
+    digests = (sha256(data).hexdigest() for data in (text, splits_csv))
+    write_whole(place.out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(place.manifest, text)
     return manifest
 
 

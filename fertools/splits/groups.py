@@ -68,3 +68,16 @@ def grouped(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
     for a, b in pairs:
         ties.tie(a, b)
     return ties.groups()
+
+
+def tied(pairs: Ints) -> tuple[Ints, Ints]:
+    """Return the things that stand in any pair, ascending, and the set that each belongs to.
+
+    pairs   int64, (pairs, 2)
+
+    Both are int64, (things,); sets are numbered from 0 in the order of their first things.
+
+    Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
+    """
+    things, ends = np.unique(pairs, return_inverse=True)
+    return things, grouped(len(things), ((a, b) for a, b in ends.reshape(-1, 2).tolist()))
