@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -233,7 +234,8 @@ def test_what_a_task_raises_arrives_whole_and_ends_the_run_at_once(
     others = [Notes(tmp_path, i) for i in range(40)]
     before = children(os.getpid()).keys()
     with pytest.raises(SourceError, match=r"^사진.zip cannot be read now: the same command"):
-        list(run_tasks([*others[:2], raises, *others[2:]], jobs, apart=True))
+        tasks: list[Callable[[], object]] = [*others[:2], raises, *others[2:]]
+        list(run_tasks(tasks, jobs, apart=True))
     new = {p: said for p, said in children(os.getpid()).items() if p not in before}
     assert [said for said in new.values() if "resource_tracker" not in said] == []
     done = len(list(tmp_path.iterdir()))
