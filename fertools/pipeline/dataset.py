@@ -33,6 +33,7 @@ from fertools.pipeline.identity import (
     source_fingerprint,
 )
 from fertools.pipeline.kept import Ints, Kept
+from fertools.pipeline.opencv import opencv_warnings
 from fertools.pipeline.options import BuildOptions, RunOptions
 from fertools.pipeline.parts import (
     DamagedPart,
@@ -93,7 +94,7 @@ def build_dataset(
     place = build.place
     place.open()
     with place.lock(), build.engine():
-        notes = build.agree(overwrite=overwrite)
+        notes = [*opencv_warnings(), *build.agree(overwrite=overwrite)]
         place.keep_secret(build.secret)
         finished, said = build.finished()
         notes += said

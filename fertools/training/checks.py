@@ -27,8 +27,6 @@ def of_kind(name: str, value: Any, kind: type[T]) -> T:
     """Return an option's value as bool, int, float or str; raise OptionError for another type.
 
     NumPy's numbers are numbers; a bool is none, and a string never is.
-
-    Example: ("size", "224", int) -> OptionError: size is '224'; it must be a whole number
     """
     try:
         return kind(_KINDS[kind][1](value))

@@ -85,6 +85,17 @@ def group(number: int) -> dict[int, str]:
     return found
 
 
+def children(parent: int) -> dict[int, str]:
+    """Give the living children of a process, and the command line of each; Linux only."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            state, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(owner) == parent and state != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
 def workers(number: int) -> list[int]:
     """Give the worker processes of a group."""
     return [process for process, said in group(number).items() if "LokyProcess" in said]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import fertools
 from fertools.data import Face, Reason
 from fertools.errors import FertoolsError
-from fertools.pipeline import engine
+from fertools.pipeline import pool
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.engine import run_tasks, try_alone
 from fertools.pipeline.watchdog import attended
@@ -125,7 +125,7 @@ class Stops(Dies):
 def test_a_stopped_worker_is_not_waited_for(
     tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "attended", partial(attended, pause=0.05))
+    monkeypatch.setattr(pool, "attended", partial(attended, pause=0.05))
     tasks = [Stops(tmp_path / str(i)) for i in range(2)]
     assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
 

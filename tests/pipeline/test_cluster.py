@@ -24,7 +24,14 @@ import fertools
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline import cluster as pipeline_cluster
-from fertools.pipeline.cluster import Terms, _listing, _versions, on_cluster, uncollected
+from fertools.pipeline.cluster import (
+    Terms,
+    _digest,
+    _listing,
+    _versions,
+    on_cluster,
+    uncollected,
+)
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
 
@@ -231,17 +238,18 @@ def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src", people=1)
     mark = tmp_path / "home" / "mark"
     mark.parent.mkdir()
-    mark.touch()
+    mark.write_text(json.dumps(_listing(source)))
+    digest = _digest(_listing(source))
 
     def objection(**change: Any) -> str:
-        same = {"versions": _versions(), "source": source, "listing": _listing(source)}
+        same = {"versions": _versions(), "source": source, "digest": digest}
         return Terms(**{**same, "mark": mark, **change}).objection() or "none"
 
     assert objection() == "none"
     assert "has numpy" in objection(versions=(("numpy", "1.0"),))
     assert "has lens not" in objection(versions=(("lens", "1.0"),))
     assert f"does not see {tmp_path / 'src2'}" in objection(source=tmp_path / "src2")
-    assert f"does not see {source}" in objection(listing="another")
+    assert f"does not see {source}" in objection(digest="another")
     assert f"does not see {tmp_path / 'home'}" in objection(mark=tmp_path / "home" / "gone")
     assert list(mark.parent.iterdir()) == [mark]
 
