@@ -287,6 +287,7 @@ class _Build:
         splits = _spread(division.splits, kept.rows, len(table))
         # Not those of the scan: they name files, and the manifest travels.
         warnings = (*copies.warnings(kept), *division.warnings)
+        del kept, copies, division  # of 10 million photos 1.3 GB
         plan, shards = self.assemble(parts, table, splits)
         rows = self.placed(plan, table, splits)
         return self.finish(plan, shards, rows, proof, warnings=warnings)

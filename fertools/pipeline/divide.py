@@ -21,7 +21,7 @@ from fertools.pipeline.copies import Copies
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import SplitRule
 from fertools.pipeline.splitfile import SplitTable
-from fertools.splits import Half, assign, by_image, cap, leak, official, overlap
+from fertools.splits import Half, assign, assign_photos, cap, leak, official, overlap
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
 
@@ -88,8 +88,9 @@ def _assigned(
         return _official(kept, left, groups, order, rule)
     if rule.split_by == "image":
         # As others do it, chance and classes alone: balance would hide how much that leaks.
-        own, each = by_image(kept.keys.take(left))
-        splits = assign(own, kept.classes[left], rule.ratios, order=each, seed=rule.seed)
+        splits = assign_photos(
+            kept.classes[left], rule.ratios, keys=kept.keys.take(left), seed=rule.seed
+        )
         known, tests = leak(kept.people[left], splits)
         if not known:
             return splits, []

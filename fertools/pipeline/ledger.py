@@ -256,12 +256,17 @@ def begin(catalog: Catalog, rows: Columns) -> Ledger:
 
 
 def drop(ledger: Ledger, drops: Mapping[int, Drop]) -> Ledger:
-    """Return the ledger with rows, by their positions, dropped after they were kept."""
+    """Return the ledger with rows, by their positions, dropped after they were kept.
+
+    The hashes of pictures, by which copies were found, are left out from here on.
+    """
     numbers = {drop: number for number, drop in enumerate(ledger.drops)}
     fates = ledger.fates.copy()
     for row, why in drops.items():
         fates[row] = -1 - numbers.setdefault(why, len(numbers))
-    return replace(ledger, fates=fates, drops=tuple(numbers))
+    names = [name for name in ledger.looked.schema.names if name != "hash"]
+    looked = ledger.looked.select(names)
+    return replace(ledger, looked=looked, fates=fates, drops=tuple(numbers))
 
 
 def finish(

@@ -14,7 +14,7 @@ from fertools.pipeline.divide import Division, unknown_people
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import BuildOptions, SplitRule
 from fertools.shards import Proof
-from fertools.splits import TEST, Ratios, assign, by_image, deviation, leak, overlap
+from fertools.splits import TEST, Ratios, assign_photos, deviation, leak, overlap
 
 
 def prove(
@@ -65,10 +65,11 @@ def _deviation(
 
 def _random_leak(kept: Kept, used: Ints, options: BuildOptions) -> tuple[int, int]:
     """Split the same photos by chance and class, as others do: known, photos of the test split."""
-    own, order = by_image(kept.keys.take(used))
     rule = options.splits
     try:
-        splits = assign(own, kept.classes[used], rule.ratios, order=order, seed=rule.seed)
+        splits = assign_photos(
+            kept.classes[used], rule.ratios, keys=kept.keys.take(used), seed=rule.seed
+        )
     except SplitError:  # fewer photos than splits
         return (0, 0)
     known, photos = leak(kept.people[used], splits)

@@ -15,6 +15,9 @@ from fertools.columns import BATCH, POOL, Columns, column
 _WORD: Final = pa.dictionary(pa.int32(), pa.string())
 _DIGEST: Final = pa.binary(32)
 
+#: Columns that only decide whether a part is made again.
+_OF_PARTS: Final = ("modified", "unread")
+
 #: Columns that are kept in another form than the parts have them.
 _FORMS: Final = {"outcome": _WORD, "detail": _WORD, "digest": _DIGEST}
 
@@ -24,10 +27,10 @@ def pack_rows(tables: Iterable[pa.Table], schema: pa.Schema) -> Columns:
 
     schema   of the parts' tables
     """
-    schema = schema.append(pa.field("part", pa.int32()))
-    for name, form in _FORMS.items():
-        at = schema.get_field_index(name)
-        schema = schema.set(at, pa.field(name, form))
+    fields = [pa.field(f.name, _FORMS.get(f.name, f.type)) for f in schema]
+    schema = pa.schema(
+        [f for f in fields if f.name not in _OF_PARTS] + [pa.field("part", pa.int32())]
+    )
     return Columns(_batches(tables, schema), schema)
 
 
@@ -46,7 +49,9 @@ def _batches(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Recor
 
 
 def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
-    columns = {name: table[name].combine_chunks(memory_pool=POOL) for name in schema.names}
+    columns = {
+        name: pa.concat_arrays(table[name].chunks, memory_pool=POOL) for name in schema.names
+    }
     for name, values in columns.items():
         if name == "digest":
             digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]

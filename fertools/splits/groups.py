@@ -27,11 +27,6 @@ def by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str
     return groups, _Order(subjects, keys, first)
 
 
-def by_image(keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
-    """Make every photo a group of its own: the leaky kind of split, exact to the photo."""
-    return by_subject(Words(np.full(len(keys), -1, np.int32), []), keys)
-
-
 class _Order(Lazy[str]):
     """The keys of groups: the subject, or the photo of a person whom nothing names.
 

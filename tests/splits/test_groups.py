@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.columns import Words
-from fertools.splits import by_image, by_subject, grouped
+from fertools.splits import by_subject, grouped
 
 
 def test_a_person_is_a_group_and_a_photo_of_nobody_too() -> None:
@@ -16,10 +16,6 @@ def test_a_person_is_a_group_and_a_photo_of_nobody_too() -> None:
 
 def test_a_person_is_not_taken_for_a_photo_of_the_same_name() -> None:
     assert by_subject(Words.of(["a", None]), ["x", "a"])[0].tolist() == [0, 1]
-
-
-def test_by_image_parts_everything() -> None:
-    assert by_image(["a", "b"])[0].tolist() == [0, 1]
 
 
 def test_ties_reach_through_others() -> None:
