@@ -21,7 +21,7 @@ from fertools.faces import Detector, check_detector, resolve_runtime
 from fertools.paths import user_path
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_batches
-from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
@@ -182,12 +182,15 @@ class _Build:
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
         found = scan(source)
-        annotations = read_annotations(source, found.members)
+        accept = run.accept_unreadable
+        if found.faults and not accept:
+            raise unread_source(found.faults)
+        annotations = read_annotations(source, found.members, accept_unreadable=accept)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
         chosen.check_number(len(catalog.wanted))
         _check_split_file(chosen, catalog)
         told = (*annotations.problems, *catalog.notes)
-        warnings = (*found.warnings, *map(printable, told))
+        warnings = (*found.faults, *found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
         secret = secret_of(found.members, seed, user_path(file) if file else None)

@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fertools.archive import Reader, printable
+from fertools.archive import Patience, Reader, printable
 from fertools.columns import Columns
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
 from fertools.errors import DatasetError, FertoolsError, OutputError, SourceError
@@ -54,13 +54,6 @@ from fertools.shards import (
 
 #: The word in the ledger of a member that became an example.
 KEPT: Final = "kept"
-
-#: Seconds before each try at what a part could not read: about as long as a disk that was
-#: unplugged by mistake, or an NFS server that fails over, is away for.
-PAUSES: Final = (0.0, 0.3, 1.0, 2.5)
-
-#: So many parts in a row with photos that stay unreadable, and waiting is given up.
-_IN_VAIN: Final = 2
 
 ROWS: Final = pa.schema(
     [
@@ -296,25 +289,7 @@ def make_part(task: PartTask) -> PartResult:
         return discarded.result
 
 
-class _Patience:
-    """Waits for faults to pass, until that has been in vain a few times in this process.
-
-    A thousand photos that nobody may read would otherwise cost a wait for every part.
-    """
-
-    def __init__(self) -> None:
-        self._futile = 0
-
-    def pauses(self) -> tuple[float, ...]:
-        """Return the seconds to wait before each try."""
-        return PAUSES if self._futile < _IN_VAIN else PAUSES[:2]
-
-    def learn(self, *, futile: bool) -> None:
-        """Count a part whose photos stayed unreadable, or forget what was in vain."""
-        self._futile = self._futile + 1 if futile else 0
-
-
-_patience = _Patience()
+_patience = Patience()
 
 
 class _PartMaker:
