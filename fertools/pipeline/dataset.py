@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive import printable, scan
+from fertools.archive import landmarks, printable, scan
 from fertools.errors import DatasetError, SourceError
 from fertools.faces import Detector, check_detector, resolve_runtime
 from fertools.paths import user_path
@@ -207,7 +208,8 @@ class _Build:
     def engine(self) -> Iterator[None]:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
-            with on_cluster(self.run.dask, self.source, self.place.home):
+            marks = partial(landmarks, self.source, self.catalog.members)
+            with on_cluster(self.run.dask, self.source, self.place.home, marks):
                 yield
         finally:
             end_workers()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import fertools
 from fertools.archive import files, reader, scan
 from fertools.data import Face
-from fertools.errors import OutputError, SourceError
+from fertools.errors import FertoolsError, OutputError, SourceError
 from fertools.pipeline import dataset
 from fertools.pipeline.plan import write_plan
 from tests.archive.rawzip import Item, write_zip
@@ -302,6 +302,29 @@ def test_a_label_file_that_cannot_be_read_stops_the_build_before_it_begins(
         "kept": 60,
         "label_file": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("name,part\na.jpg,train\n", "its first line must name `split`"),
+        ("name,split\na.jpg,training set\n", "line 2"),
+        ("name,split\nnobody.jpg,train\n", "names none of the 60 photos"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_split_file_that_cannot_be_meant_is_refused_before_the_first_photo(
+    tmp_path: Path, text: str | None, wrong: str
+) -> None:
+    """T4: the corrected file is then not refused as another one."""
+    source, file = write_archive(tmp_path / "src"), tmp_path / "splits.csv"
+    if text is not None:
+        file.write_text(text)
+    seen = Meanwhile(lambda: None)
+    with pytest.raises(FertoolsError, match=wrong):
+        build(source, tmp_path / "out", split_file=str(file), detector=seen)
+    assert seen.looked == 0
+    assert not (tmp_path / "out").exists()
 
 
 def test_folders_of_the_system_are_not_listed(tmp_path: Path) -> None:

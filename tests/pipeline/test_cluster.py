@@ -21,17 +21,17 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
+from fertools.archive import landmarks, scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline import cluster as pipeline_cluster
 from fertools.pipeline.cluster import (
     Terms,
-    _digest,
-    _listing,
     _versions,
     on_cluster,
     uncollected,
 )
+from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
 
@@ -236,22 +236,32 @@ def test_a_lost_scheduler_is_one_line(tmp_path: Path, cluster: Cluster) -> None:
 
 def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src", people=1)
+    with_zip = source / "2.Validation" / "EMOIMG_기쁨.zip"
+    with_zip.parent.mkdir()
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=1))))
     mark = tmp_path / "home" / "mark"
     mark.parent.mkdir()
-    mark.write_text(json.dumps(_listing(source)))
-    digest = _digest(_listing(source))
+    mark.write_text(json.dumps(landmarks(source, scan(source).members)))
 
     def objection(**change: Any) -> str:
-        same = {"versions": _versions(), "source": source, "digest": digest}
-        return Terms(**{**same, "mark": mark, **change}).objection() or "none"
+        same = {"versions": _versions(), "source": source, "mark": mark}
+        return Terms(**{**same, **change}).objection() or "none"
 
     assert objection() == "none"
     assert "has numpy" in objection(versions=(("numpy", "1.0"),))
     assert "has lens not" in objection(versions=(("lens", "1.0"),))
     assert f"does not see {tmp_path / 'src2'}" in objection(source=tmp_path / "src2")
-    assert f"does not see {source}" in objection(digest="another")
     assert f"does not see {tmp_path / 'home'}" in objection(mark=tmp_path / "home" / "gone")
     assert list(mark.parent.iterdir()) == [mark]
+    for path in source.rglob("*"):
+        os.utime(path, ns=(1, 1))
+    assert objection() == "none"  # V2: a copy has other times
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=2))))
+    assert f"does not see {with_zip} as" in objection()
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=1))))
+    loose = sorted(source.rglob("*.jpg"))[2]
+    loose.write_bytes(loose.read_bytes() + b"more")
+    assert f"does not see {loose} as" in objection()
 
 
 def test_without_dask_the_option_says_what_to_install(
