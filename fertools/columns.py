@@ -9,8 +9,9 @@ a second time the memory, and fails beyond 2 GiB of text.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +19,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+_Item = TypeVar("_Item")
 
 #: Rows a batch: enough that a call into Arrow costs little a row, few enough to be plain objects.
 BATCH: Final = 1 << 15
+
+#: Items that `Lazy` makes for whoever asks for one.
+_BLOCK: Final = 1024
 
 #: Where columns that stay are put: the default pool keeps up to twice what a built array needs.
 POOL: Final = pa.system_memory_pool()
@@ -115,41 +120,79 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind, memory_pool=POOL)
 
 
-class Words(Sequence[str | None]):
-    """A column of words as numbers; -1 is None."""
+class Lazy(Sequence[_Item]):
+    """A sequence of which some items exist at a time: cheap for those who go through it in order.
 
-    def __init__(self, codes: NDArray[np.int32], words: Sequence[str]) -> None:
-        self.codes = codes
-        self.words = words
+    A subclass says how items are made.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._first = 0
+        self._block: list[_Item] = []
+
+    @abstractmethod
+    def made(self, start: int, stop: int) -> list[_Item]:
+        """Make the items from `start` up to `stop`, which is at most the length."""
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return self._length
 
     @overload
-    def __getitem__(self, index: int) -> str | None: ...
+    def __getitem__(self, index: int) -> _Item: ...
     @overload
-    def __getitem__(self, index: slice) -> Words: ...
+    def __getitem__(self, index: slice) -> list[_Item]: ...
 
-    def __getitem__(self, index: int | slice) -> str | Words | None:
-        if isinstance(index, slice):
-            return Words(self.codes[index], self.words)
-        code = int(self.codes[index])
-        return None if code < 0 else self.words[code]
+    def __getitem__(self, index: int | slice) -> _Item | list[_Item]:
+        numbers = range(self._length)[index]
+        if isinstance(numbers, range):
+            if numbers.step == 1:
+                return self.made(numbers.start, numbers.stop)
+            return [self[i] for i in numbers]
+        if not 0 <= numbers - self._first < len(self._block):
+            self._first = numbers - numbers % _BLOCK
+            self._block = self.made(self._first, min(self._first + _BLOCK, self._length))
+        return self._block[numbers - self._first]
+
+    def __iter__(self) -> Iterator[_Item]:
+        for start in range(0, self._length, BATCH):
+            yield from self.made(start, min(start + BATCH, self._length))
+
+
+class Words(Lazy[str | None]):
+    """A column of words as numbers.
+
+    codes   int32, the index of each row's word, -1 for None
+    words   all different
+    """
+
+    @classmethod
+    def of(cls, values: Iterable[str | None]) -> Words:
+        """Number the words of a column."""
+        words: dict[str, int] = {}
+        codes = [-1 if v is None else words.setdefault(v, len(words)) for v in values]
+        return cls(np.array(codes, np.int32), list(words))
+
+    def __init__(self, codes: NDArray[np.int32], words: Sequence[str]) -> None:
+        super().__init__(len(codes))
+        self.codes = codes
+        self.words = words
 
     def take(self, rows: Ints) -> Words:
         """Return the words of these rows."""
         return Words(self.codes[rows], self.words)
 
-    def __iter__(self) -> Iterator[str | None]:
-        for first in range(0, len(self), BATCH):
-            codes = self.codes[first : first + BATCH].tolist()
-            yield from (None if code < 0 else self.words[code] for code in codes)
+    def made(self, start: int, stop: int) -> list[str | None]:
+        """See `Lazy`."""
+        codes = self.codes[start:stop].tolist()
+        return [None if code < 0 else self.words[code] for code in codes]
 
 
 def by_first(codes: NDArray[Any]) -> tuple[Ints, Ints]:
     """Number what is alike by where it comes first; return the numbers and those places.
 
-    Example: [7, 3, 7, 5] -> [0, 1, 0, 2], [0, 1, 3]
+    >>> by_first(np.array([7, 3, 7, 5]))
+    (array([0, 1, 0, 2]), array([0, 1, 3]))
     """
     _, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)

@@ -46,6 +46,23 @@ def ranks(seed: int, keys: Iterable[str], purpose: str = "order") -> NDArray[np.
     return np.concatenate([np.zeros(0, np.uint64), *numbers]).reshape(-1, 2)
 
 
+def by_rank(found: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the numbers of the rows in the order of their ranks (see `ranks`), int64, (rows,).
+
+    Raises ValueError where two rows have one rank: then the order of the rows would decide.
+    """
+    high, low = found.T
+    order = np.lexsort((low, high))
+    same = high[order[1:]] == high[order[:-1]]
+    same &= low[order[1:]] == low[order[:-1]]
+    if again := int(same.sum()):
+        raise ValueError(
+            f"{len(found)} keys, but only {len(found) - again} different ones: "
+            "the order of two rows would be left to chance"
+        )
+    return order
+
+
 def pseudonym(secret: bytes, text: str, purpose: str) -> str:
     """Return 32 hex digits that stand for a name in the shards, keyed with a secret.
 

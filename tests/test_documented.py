@@ -208,7 +208,7 @@ PROSE: Final = {
         [0, 1, 0, 2, 0, 1, 0],
     ),
     "fertools.splits.groups.by_subject": (
-        "[list(x) for x in by_subject(['kim', None, 'kim'], ['a', 'b', 'c'])]",
+        "[list(x) for x in by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
     "fertools.splits.groups.grouped": (

@@ -17,10 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, Columns, Ints, column
+from fertools.columns import BATCH, Columns, Ints, Lazy, column
 from fertools.data import Drop, Member, Packed, Reason
-
-_BLOCK: Final = 1024
 
 _TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
 
@@ -127,42 +125,22 @@ class Members(Sequence[Member]):
             )
 
 
-class Keys(Sequence[str]):
-    """Keys of members, made when they are asked for; those asked for in order cost little."""
+class Keys(Lazy[str]):
+    """Keys of members."""
 
     def __init__(self, columns: Columns, rows: Ints) -> None:
+        super().__init__(len(rows))
         self._columns = columns
         self._rows = rows
-        self._first, self._block = 0, list[str]()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Keys: ...
-
-    def __getitem__(self, index: int | slice) -> str | Keys:
-        if isinstance(index, slice):
-            return Keys(self._columns, self._rows[index])
-        row = range(len(self))[index]
-        if not 0 <= row - self._first < len(self._block):
-            self._first = row - row % _BLOCK
-            self._block = self.array(self._first, self._first + _BLOCK).to_pylist()
-        return self._block[row - self._first]
-
-    def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self), BATCH):
-            yield from self.array(first, first + BATCH).to_pylist()
 
     def take(self, numbers: Ints) -> Keys:
         """Return some of the keys, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
-    def array(self, start: int, stop: int) -> pa.Array:
-        """Return a run of keys as large_string."""
-        return keys_of(self._columns.take(self._rows[start:stop]))
+    def made(self, start: int, stop: int) -> list[str]:
+        """See `Lazy`."""
+        keys: list[str] = keys_of(self._columns.take(self._rows[start:stop])).to_pylist()
+        return keys
 
 
 def keys_of(batch: pa.RecordBatch) -> pa.Array:

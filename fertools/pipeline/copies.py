@@ -43,8 +43,8 @@ class Copies:
         """
         group_of = grouped(len(kept.order), map(tuple, self.people(kept).tolist()))
         keys: dict[int, str] = {}
-        for person, group in enumerate(group_of.tolist()):
-            keys[group] = min(keys.get(group, kept.order[person]), kept.order[person])
+        for group, key in zip(group_of.tolist(), kept.order, strict=True):
+            keys[group] = min(keys.get(group, key), key)
         return group_of[kept.people], [keys[group] for group in range(len(keys))]
 
     def largest(self, kept: Kept) -> int:

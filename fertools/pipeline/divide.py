@@ -81,15 +81,14 @@ def unknown_people(kept: Kept, splits: NDArray[np.int8]) -> int:
 
 
 def _assigned(
-    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+    kept: Kept, left: Ints, groups: Ints, order: Sequence[str], rule: SplitRule
 ) -> tuple[NDArray[np.int8], list[str]]:
     """Give the photos that are left their splits, and what there is to say about it."""
     if rule.official:
         return _official(kept, left, groups, order, rule)
     if rule.split_by == "image":
         # As others do it, chance and classes alone: balance would hide how much that leaks.
-        keys = [kept.keys[i] for i in left]
-        own, each = by_image(keys)
+        own, each = by_image(kept.keys.take(left))
         splits = assign(own, kept.classes[left], rule.ratios, order=each, seed=rule.seed)
         known, tests = leak(kept.people[left], splits)
         if not known:
@@ -110,9 +109,9 @@ def _assigned(
 
 
 def _official(
-    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+    kept: Kept, left: Ints, groups: Ints, order: Sequence[str], rule: SplitRule
 ) -> tuple[NDArray[np.int8], list[str]]:
-    halves = np.array([_HALVES[official_half(kept.keys[i])] for i in left], dtype=np.int8)
+    halves = np.array([_HALVES[official_half(key)] for key in kept.keys.take(left)], dtype=np.int8)
     splits, found = official(
         halves,
         groups[left],
@@ -173,7 +172,7 @@ def _capped(kept: Kept, left: Ints, rule: SplitRule) -> dict[int, Drop]:
     stays = cap(
         kept.people[left],
         kept.classes[left],
-        [kept.keys[i] for i in left],
+        kept.keys.take(left),
         seed=rule.seed,
         max_per_subject=rule.max_per_subject,
         max_per_class=rule.max_per_class,

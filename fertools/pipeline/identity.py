@@ -12,7 +12,7 @@ from typing import Final
 
 import cv2
 
-from fertools.data import Member
+from fertools.archive.members import Members, keys_of
 from fertools.errors import OptionError
 
 #: Raised whenever a change of this code changes a box or the bytes of a crop: finished parts of
@@ -23,7 +23,7 @@ PIXELS: Final = 2
 _OF_PIXELS: Final = ("numpy", "simplejpeg", "openvino")
 
 
-def source_fingerprint(members: Sequence[Member]) -> str:
+def source_fingerprint(members: Members) -> str:
     """Return a fingerprint of an archive's members; not of their times, which a copy changes."""
     digest = blake2b(digest_size=16)
     for line in _lines(members):
@@ -31,7 +31,7 @@ def source_fingerprint(members: Sequence[Member]) -> str:
     return digest.hexdigest()
 
 
-def secret_of(members: Sequence[Member], seed: int, given: Path | None = None) -> bytes:
+def secret_of(members: Members, seed: int, given: Path | None = None) -> bytes:
     """Return the 32 bytes that pseudonyms are keyed with.
 
     given  a file whose bytes are the secret; without one it is derived from the archive's list of
@@ -74,7 +74,8 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _lines(members: Sequence[Member]) -> Iterator[bytes]:
-    for member in members:
-        crc = member.packed.crc if member.packed else 0
-        yield f"{member.key}\0{member.size}\0{crc}\0".encode("utf-8", "surrogatepass")
+def _lines(members: Members) -> Iterator[bytes]:
+    for batch in members.columns.slices():
+        columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
+        for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):
+            yield f"{key}\0{size}\0{crc}\0".encode()

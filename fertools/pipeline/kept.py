@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, Columns, Ints, Words, by_first
+from fertools.archive.members import Keys
+from fertools.columns import BATCH, Columns, Ints, Lazy, by_first
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.rows import bytes_of, hex_of
+from fertools.splits import by_subject
 
 __all__ = ["Ints", "Kept"]
 
@@ -32,7 +33,7 @@ class Kept:
     """
 
     rows: Ints
-    keys: Sequence[str]
+    keys: Keys
     subjects: Sequence[str | None]
     classes: Ints
     people: Ints
@@ -47,11 +48,7 @@ class Kept:
         catalog, rows = ledger.catalog, ledger.kept
         keys = catalog.keys(rows)
         subjects = catalog.subjects(rows)
-        # A photo without a subject is a person of its own.
-        owners = subjects.codes.astype(np.int64)
-        nobody = np.flatnonzero(owners < 0)
-        owners[nobody] = len(subjects.words) + nobody
-        people, first = by_first(owners)
+        people, order = by_subject(subjects, keys)
         looked = np.searchsorted(ledger.wanted, rows)
         return cls(
             rows=rows,
@@ -59,7 +56,7 @@ class Kept:
             subjects=subjects,
             classes=catalog.fates[rows].astype(np.int64),
             people=people,
-            order=_Order(subjects, keys, first),
+            order=order,
             also=np.stack([_codes(catalog.labels, name, rows) for name in ("sex", "age")], axis=1),
             digests=_Digests(ledger.looked.select(["digest"]), looked),
             looked=(ledger.looked.select(["hash"]), looked),
@@ -79,58 +76,18 @@ class Kept:
         return hashes
 
 
-class _Order(Sequence[str]):
-    """What each person's number stands for: the subject, or the photo of somebody unknown.
-
-    first   the first photo of each person
-    """
-
-    def __init__(self, subjects: Words, keys: Sequence[str], first: Ints) -> None:
-        self._subjects = subjects
-        self._keys = keys
-        self._first = first
-
-    def __len__(self) -> int:
-        return len(self._first)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Order: ...
-
-    def __getitem__(self, index: int | slice) -> str | _Order:
-        if isinstance(index, slice):
-            return _Order(self._subjects, self._keys, self._first[index])
-        photo = int(self._first[index])
-        subject = self._subjects[photo]
-        return f"photo {self._keys[photo]}" if subject is None else f"subject {subject}"
-
-
-class _Digests(Sequence[str | None]):
-    """The SHA-256 of photos as text, made when asked for."""
+class _Digests(Lazy[str | None]):
+    """The SHA-256 of photos as text."""
 
     def __init__(self, looked: Columns, rows: Ints) -> None:
+        super().__init__(len(rows))
         self._looked = looked
         self._rows = rows
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> str | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Digests: ...
-
-    def __getitem__(self, index: int | slice) -> str | _Digests | None:
-        if isinstance(index, slice):
-            return _Digests(self._looked, self._rows[index])
-        found: str | None = hex_of(self._looked.take(self._rows[[index]])["digest"])[0].as_py()
-        return found
-
-    def __iter__(self) -> Iterator[str | None]:
-        for first in range(0, len(self), BATCH):
-            batch = self._looked.take(self._rows[first : first + BATCH])
-            yield from hex_of(batch["digest"]).to_pylist()
+    def made(self, start: int, stop: int) -> list[str | None]:
+        batch = self._looked.take(self._rows[start:stop])
+        digests: list[str | None] = hex_of(batch["digest"]).to_pylist()
+        return digests
 
 
 def _codes(labels: Columns, name: str, rows: Ints) -> Ints:

@@ -11,7 +11,7 @@ from fertools.errors import SplitError
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import Division, unknown_people
-from fertools.pipeline.kept import Kept
+from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import BuildOptions, SplitRule
 from fertools.shards import Proof
 from fertools.splits import TEST, Ratios, assign, by_image, deviation, leak, overlap
@@ -29,7 +29,7 @@ def prove(
         copies_across=copies.across(splits),
         largest_tie=copies.largest(kept),
         deviation=_deviation(kept, splits, catalog.classes.names, options.splits),
-        random_leak=_random_leak(kept, used.tolist(), options),
+        random_leak=_random_leak(kept, used, options),
         agreement={
             word: (found.records, found.majority, found.unanimous)
             for word, found in catalog.agreement.items()
@@ -63,9 +63,9 @@ def _deviation(
     }
 
 
-def _random_leak(kept: Kept, used: Sequence[int], options: BuildOptions) -> tuple[int, int]:
+def _random_leak(kept: Kept, used: Ints, options: BuildOptions) -> tuple[int, int]:
     """Split the same photos by chance and class, as others do: known, photos of the test split."""
-    own, order = by_image([kept.keys[i] for i in used])
+    own, order = by_image(kept.keys.take(used))
     rule = options.splits
     try:
         splits = assign(own, kept.classes[used], rule.ratios, order=order, seed=rule.seed)

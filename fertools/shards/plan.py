@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.errors import OptionError
+from fertools.hashing import by_rank
 
 
 def plan_shards(
@@ -45,9 +46,7 @@ def plan_shards(
         raise OptionError(f"a shard size of {shard_size} bytes: give at least 1")
     if not len(ranks):
         return []
-    by_hash = np.lexsort((ranks[:, 1], ranks[:, 0]))
-    if (ranks[by_hash[1:]] == ranks[by_hash[:-1]]).all(axis=1).any():
-        raise ValueError("a key stands in two rows: their order would be left to chance")
+    by_hash = by_rank(ranks)
     deck = by_hash[np.argsort(classes[by_hash], kind="stable")]
     shards = max(1, min(len(ranks), -(-int(sizes.sum()) // shard_size)))
     place = np.empty_like(by_hash)  # row → its place in the order of the hash

@@ -68,11 +68,16 @@ def same_bytes(digests: Sequence[str | None]) -> Ints:
 
     Example: ["a", "b", None, "a", None, "a"] -> [[0, 3], [0, 5]]
     """
+    # Equal text has equal hashes, which are numbers: as a dict, 10 million digests take 2 GB.
+    hashes = np.fromiter((0 if d is None else hash(d) for d in digests), np.int64, len(digests))
+    order = np.argsort(hashes)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    repeated = np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
     first: dict[str, int] = {}
     pairs = [
         (first[digest], row)
-        for row, digest in enumerate(digests)
-        if digest is not None and first.setdefault(digest, row) != row
+        for row in repeated.tolist()
+        if (digest := digests[row]) is not None and first.setdefault(digest, row) != row
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 

@@ -75,7 +75,7 @@ def assign(
 def _in_hash_order(groups: Ints, order: Sequence[str], seed: int) -> tuple[Ints, int]:
     """Number the groups that have rows anew, by the hash of their keys; say how many they are."""
     present = np.unique(groups)
-    ranked = present[by_hash([order[group] for group in present.tolist()], seed, "split")]
+    ranked = present[by_hash((order[group] for group in present.tolist()), seed, "split")]
     number = np.full(len(order), -1, dtype=np.int64)
     number[ranked] = np.arange(len(ranked))
     return number[groups], len(ranked)
