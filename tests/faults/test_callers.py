@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -230,7 +231,7 @@ class Notes:
 def test_what_a_task_raises_arrives_whole_and_ends_the_run_at_once(
     tmp_path: Path, jobs: int
 ) -> None:
-    others = [Notes(tmp_path, i) for i in range(40)]
+    others: list[Callable[[], None]] = [Notes(tmp_path, i) for i in range(40)]
     before = children(os.getpid()).keys()
     with pytest.raises(SourceError, match=r"^사진.zip cannot be read now: the same command"):
         list(run_tasks([*others[:2], raises, *others[2:]], jobs, apart=True))
