@@ -32,7 +32,7 @@ import fertools
 from fertools.archive import printable
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline.identity import libraries
-from fertools.pipeline.worker import WorkersDied, run_task, set_apart
+from fertools.worker import WorkersDied, run_task, set_apart
 
 T = TypeVar("T")
 
