@@ -31,7 +31,7 @@ import fertools
 from fertools.archive import Landmarks, difference, printable
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline.identity import libraries
-from fertools.pipeline.worker import WorkersDied, run_task, set_apart
+from fertools.worker import WorkersDied, run_task, set_apart
 
 T = TypeVar("T")
 
