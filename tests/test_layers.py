@@ -84,7 +84,7 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
-        "import fertools.pipeline.parts as p\np.load_detector(p.FaceRecipe())",
+        "import fertools.pipeline.parttask as p\np.load_detector(p.FaceRecipe())",
     ],
 )
 def test_no_worker_loads_what_is_heavy(statement: str) -> None:

@@ -36,14 +36,8 @@ from fertools.pipeline.identity import (
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.opencv import opencv_warnings
 from fertools.pipeline.options import BuildOptions, RunOptions
-from fertools.pipeline.parts import (
-    DamagedPart,
-    PartFiles,
-    PartTask,
-    is_damaged,
-    loaded,
-    read_rows,
-)
+from fertools.pipeline.parts import DamagedPart, PartFiles, is_damaged, read_rows
+from fertools.pipeline.parttask import PartTask, loaded
 from fertools.pipeline.plan import cut, fingerprint
 from fertools.pipeline.poison import look_at
 from fertools.pipeline.progress import Progress
