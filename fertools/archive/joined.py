@@ -18,8 +18,9 @@ class Joined:
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes.
 
-        Raises Unusable, UNREADABLE, if the range touches a hole (the missing piece is named),
-        ReadFault if the zip, or a file of it, ends before, and OSError if one cannot be read.
+        Raises Unusable, UNREADABLE, if the range leaves the zip or touches a hole (the missing
+        piece is named), ReadFault if a file is shorter than its layout says, and OSError if one
+        cannot be read.
         """
         parts = []
         while count > 0:
@@ -56,7 +57,7 @@ class Joined:
         if isinstance(piece, Hole):
             raise Unusable(Reason.UNREADABLE, piece.what)
         if piece is None:
-            raise ReadFault(Reason.CHANGED, f"the zip ends before byte {offset:,}")
+            raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
         descriptor = self._files.descriptor(piece.path)
         data = read_at(descriptor, offset - piece.start, min(count, piece.end - offset))
         if not data:

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, read_fault
+from fertools.archive.files import Files, Patience, read_fault
 from fertools.archive.folder import File, base_of, walk
 from fertools.archive.joined import Joined
 from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
@@ -44,11 +45,13 @@ class Scan:
     """Every member in the order of the build, and what the user should know, a line each.
 
     The order is that of containers, then of offsets in a zip, so that it is read forward, or of
-    names in a folder. It is the same on every file system.
+    names in a folder. It is the same on every file system. `faults` names what the system would
+    not list or open, a line each: it may pass, and another scan may find more.
     """
 
     members: Members
     warnings: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def scan(source: Path) -> Scan:
@@ -63,24 +66,31 @@ def scan(source: Path) -> Scan:
     loose, zipped = Draft(drops), Draft(drops)
     spans: list[_Span] = []
     warnings: list[str] = []
+    faults: list[str] = []
+    patience = Patience()
     with Files(base_of(source)) as files:
-        zips = _list(source, files.base, loose)
+        zips = _list(source, files.base, loose, faults)
         for layout in sorted(zips, key=lambda layout: (layout.key, layout.path)):
             start = len(zipped)
-            warnings += _read_zip(layout, files, loose, zipped)
+            try:
+                warnings += patience.retry(partial(_read_zip, layout, files, loose, zipped))
+            except (OSError, ReadFault) as error:
+                drop = (read_fault(error) if isinstance(error, OSError) else error).drop
+                loose.add(_whole(layout, drop))
+                faults.append(f"{printable(layout.key)}: {drop.detail}")
             spans.append(_Span(layout.key, layout.path, start, len(zipped)))
     members = Members(_in_order(loose, zipped, spans), tuple(drops))
     warnings += _cures(members)
     _refuse_photoless(source, (loose, zipped), warnings)
-    return Scan(members, (*sorted(warnings), *_twice(zips)))
+    return Scan(members, (*sorted(warnings), *_twice(zips)), tuple(sorted(faults)))
 
 
-def _list(source: Path, base: bytes, loose: Draft) -> list[Layout]:
-    """List SRC's zips, and add its loose files to a draft. Raises SourceError."""
+def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[Layout]:
+    """List SRC's zips, and add its loose files to a draft, and faults. Raises SourceError."""
     shown = printable(str(source))
     try:
         if source.is_dir():
-            return _sort_out(walk(base), loose)
+            return _sort_out(walk(base), loose, faults)
         # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
         if source.is_file() and (is_zip(decode(name)) or split_name(name)):
@@ -92,9 +102,11 @@ def _list(source: Path, base: bytes, loose: Draft) -> list[Layout]:
     raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
 
 
-def _sort_out(files: Iterable[File], loose: Draft) -> list[Layout]:
+def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[Layout]:
     zips: defaultdict[tuple[bool, bytes], list[Piece]] = defaultdict(list)
     for file in files:
+        if file.fault and file.dropped:
+            faults.append(f"{printable(file.key)}: {file.dropped.detail}")
         numbered = split_name(file.path)
         if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
             loose.add(_loose(file))
@@ -111,7 +123,10 @@ def _loose(file: File) -> Member:
 
 
 def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list[str]:
-    """Add a zip's members, and a row for the zip itself if it is not sound; return warnings."""
+    """Add a zip's members, and a row for the zip itself if it is not sound; return warnings.
+
+    Raises OSError or ReadFault, before anything is added, where the zip cannot be read.
+    """
     name = printable(layout.key)
     zipped = Joined(layout, files)
     try:
@@ -121,10 +136,12 @@ def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
         loose.add(_whole(layout, split.drop))
         return [f"{name}: {split.drop.detail}; {cure}"]
-    except (OSError, ReadFault, Unusable) as error:
-        drop = (read_fault(error) if isinstance(error, OSError) else error).drop
-        loose.add(_whole(layout, drop))
-        return [f"{name}: {drop.detail}; nothing of it is used"]
+    except (OSError, ReadFault):
+        files.close()  # so that the next try opens it again
+        raise
+    except Unusable as damage:
+        loose.add(_whole(layout, damage.drop))
+        return [f"{name}: {damage.drop.detail}; nothing of it is used"]
     listed, photos = len(inside), inside.photos
     add_members(inside, zipped, contents)
     if contents.faults:

@@ -3,7 +3,7 @@
 Example: cut(data, FaceRecipe(), load_detector(FaceRecipe())) -> Crop(image=b"\\x89PNG…", …)
 """
 
-from fertools.faces.annotated import iou
+from fertools.faces.annotated import inside, iou
 from fertools.faces.detector import Detector, check_detector, load_detector
 from fertools.faces.photo import cut
 from fertools.faces.recipe import FaceRecipe
@@ -14,6 +14,7 @@ __all__ = [
     "FaceRecipe",
     "check_detector",
     "cut",
+    "inside",
     "iou",
     "load_detector",
     "resolve_runtime",

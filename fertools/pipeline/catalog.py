@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive import Reader
+from fertools.archive import Patience, Reader, printable
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.columns import Columns, Ints, Words, column
-from fertools.data import Box, Drop, Label, Reason, Unusable
-from fertools.errors import OptionError
+from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
+from fertools.errors import OptionError, SourceError
 from fertools.labels import (
     Agreement,
     Annotations,
@@ -211,16 +212,39 @@ def _recorded(
         yield code, told.record_of(key)
 
 
-def read_annotations(source: Path, members: Members) -> Annotations:
-    """Read every label file of the archive, wherever it lies; what is wrong is a problem line."""
-    return Annotations.of(_label_files(source, members))
+def read_annotations(
+    source: Path, members: Members, *, accept_unreadable: bool = False
+) -> Annotations:
+    """Read every label file of the archive, wherever it lies; what is wrong is a problem line.
+
+    Raises SourceError for one that the system does not let be read, unless that is accepted.
+    """
+    return Annotations.of(_label_files(source, members, accept_unreadable))
 
 
-def _label_files(source: Path, members: Members) -> Iterator[tuple[str, bytes | Drop]]:
+def _label_files(
+    source: Path, members: Members, accept_unreadable: bool
+) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
+    patience = Patience()
     with Reader(source) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             try:
-                yield member.key, reader.read(member)
+                yield member.key, patience.retry(partial(reader.read, member))
             except Unusable as verdict:
                 yield member.key, verdict.drop
+            except ReadFault as fault:
+                if not accept_unreadable:
+                    raise unread_source(
+                        [f"{printable(member.key)}: {fault.drop.detail}"]
+                    ) from fault
+                yield member.key, fault.drop
+
+
+def unread_source(faults: Sequence[str]) -> SourceError:
+    """Return the error for what the system does not let be listed or read in an archive."""
+    more = f" and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+    return SourceError(
+        f"{faults[0]}{more}: make it readable, and give the same command; "
+        "--accept-unreadable goes on without it"
+    )

@@ -63,7 +63,7 @@ def _count(path: Path) -> Census:
         sexes=_by(Words(*catalog.labels.codes("sex")).take(wanted)),
         ages=_by(catalog.labels.numbers("age", fill=0)[wanted].tolist()),
         dropped=_dropped(catalog),
-        warnings=(*found.warnings, *map(printable, catalog.notes)),
+        warnings=(*found.faults, *found.warnings, *map(printable, catalog.notes)),
     )
 
 

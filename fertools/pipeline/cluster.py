@@ -12,7 +12,6 @@ worker that comes later is checked before its first task.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import logging
 import platform
@@ -29,10 +28,10 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import fertools
-from fertools.archive import printable
+from fertools.archive import Landmarks, difference, printable
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline.identity import libraries
-from fertools.pipeline.worker import WorkersDied, run_task, set_apart
+from fertools.worker import WorkersDied, run_task, set_apart
 
 T = TypeVar("T")
 
@@ -50,13 +49,12 @@ class Terms:
 
     versions   of what decides about bytes, and of distributed, which carries the tasks
     source     the archive, absolute
-    digest     the SHA-256 of its listing
-    mark       a file in OUT that holds the listing during the build, under a random name
+    mark       a file in OUT that holds the archive's landmarks during the build, under a random
+               name
     """
 
     versions: tuple[tuple[str, str], ...]
     source: Path
-    digest: str
     mark: Path
 
     def objection(self) -> str | None:
@@ -68,11 +66,13 @@ class Terms:
                     f"has {name} {here.get(name, 'not')} where the main process has {wanted}: "
                     "install the same versions on every node"
                 )
-        if _digest(listing := _listing(self.source)) != self.digest:
-            other = _difference(listing, self.mark)
-            return f"does not see {self.source}{other} as the main process does: {_SHARED}"
-        if not self.mark.is_file():
+        try:
+            expected = json.loads(self.mark.read_bytes())
+        except (OSError, ValueError):
             return f"does not see {self.mark.parent} as the main process does: {_SHARED}"
+        if (other := difference(self.source, expected)) is not None:
+            name = printable(f"{self.source}/{other}")
+            return f"does not see {name} as the main process does: {_SHARED}"
         try:
             own = self.mark.with_name(f".{secrets.token_hex(8)}.tmp")
             own.touch()
@@ -154,11 +154,14 @@ def objection(terms: Terms) -> str | None:
 
 
 @contextmanager
-def on_cluster(address: str | None, source: Path, home: Path) -> Iterator[None]:
+def on_cluster(
+    address: str | None, source: Path, home: Path, marks: Callable[[], Landmarks] = dict
+) -> Iterator[None]:
     """Have tasks run on the cluster of the scheduler at `address`; None changes nothing.
 
     source  the archive, absolute
     home    where the build keeps its own files, absolute
+    marks   returns the archive's landmarks
 
     Raises OptionError where no cluster answers or one of its nodes cannot take part,
     DependencyError where dask is not installed, FertoolsError when the scheduler is lost.
@@ -167,11 +170,10 @@ def on_cluster(address: str | None, source: Path, home: Path) -> Iterator[None]:
         yield
         return
     mark = home / f".{secrets.token_hex(8)}.tmp"
-    listing = _listing(source)
-    mark.write_text(json.dumps(listing))
+    mark.write_text(json.dumps(dict(marks())))
     try:
         with _connected(address) as client, _quiet():
-            cluster = Cluster(client, address, Terms(_versions(), source, _digest(listing), mark))
+            cluster = Cluster(client, address, Terms(_versions(), source, mark))
             _check_nodes(cluster)
             yield from _used(cluster)
     finally:
@@ -300,30 +302,3 @@ def _versions() -> tuple[tuple[str, str], ...]:
         "distributed": version("distributed"),
     }
     return tuple(here.items())
-
-
-def _listing(source: Path) -> dict[str, int]:
-    """Return the names in SRC, each with its size, or -1 for what is no file.
-
-    Not their times, which differ between copies; what lies deeper is compared when it is read.
-    A SRC that is a file is one name; one that cannot be listed is none.
-    """
-    try:
-        entries = source.iterdir() if source.is_dir() else [source]
-        return {path.name: path.stat().st_size if path.is_file() else -1 for path in entries}
-    except OSError:
-        return {}
-
-
-def _digest(listing: dict[str, int]) -> str:
-    return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
-
-
-def _difference(listing: dict[str, int], mark: Path) -> str:
-    """Return the first name that the main process sees otherwise, such as "/Train.zip"."""
-    try:
-        expected = json.loads(mark.read_bytes())
-    except (OSError, ValueError):
-        return ""
-    names = {name for name, _ in expected.items() ^ listing.items()}
-    return f"/{printable(min(names))}" if listing and names else ""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -15,13 +16,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive import printable, scan
+from fertools.archive import landmarks, printable, scan
 from fertools.errors import DatasetError, SourceError
 from fertools.faces import Detector, check_detector, resolve_runtime
 from fertools.paths import user_path
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import ShardTask, Stage, example_batches
-from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
@@ -35,14 +36,8 @@ from fertools.pipeline.identity import (
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.opencv import opencv_warnings
 from fertools.pipeline.options import BuildOptions, RunOptions
-from fertools.pipeline.parts import (
-    DamagedPart,
-    PartFiles,
-    PartTask,
-    is_damaged,
-    loaded,
-    read_rows,
-)
+from fertools.pipeline.parts import DamagedPart, PartFiles, is_damaged, read_rows
+from fertools.pipeline.parttask import PartTask, loaded
 from fertools.pipeline.plan import cut, fingerprint
 from fertools.pipeline.poison import look_at
 from fertools.pipeline.progress import Progress
@@ -182,12 +177,15 @@ class _Build:
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
         found = scan(source)
-        annotations = read_annotations(source, found.members)
+        accept = run.accept_unreadable
+        if found.faults and not accept:
+            raise unread_source(found.faults)
+        annotations = read_annotations(source, found.members, accept_unreadable=accept)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
         chosen.check_number(len(catalog.wanted))
         _check_split_file(chosen, catalog)
         told = (*annotations.problems, *catalog.notes)
-        warnings = (*found.warnings, *map(printable, told))
+        warnings = (*found.faults, *found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
         secret = secret_of(found.members, seed, user_path(file) if file else None)
@@ -204,7 +202,8 @@ class _Build:
     def engine(self) -> Iterator[None]:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
-            with on_cluster(self.run.dask, self.source, self.place.home):
+            marks = partial(landmarks, self.source, self.catalog.members)
+            with on_cluster(self.run.dask, self.source, self.place.home, marks):
                 yield
         finally:
             end_workers()

@@ -25,7 +25,7 @@ from fertools.environment import environment_kept
 from fertools.errors import FertoolsError
 from fertools.pipeline import cluster
 from fertools.pipeline.pool import Pool
-from fertools.pipeline.worker import WorkersDied, is_apart, run_task
+from fertools.worker import WorkersDied, is_apart, run_task
 
 __all__ = ["cores", "end_workers", "is_apart", "run_tasks", "try_alone"]
 

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from fertools.archive.members import keys_of
 from fertools.columns import BATCH, Columns, Ints, by_first
 from fertools.data import Box, Drop, Reason, Split
-from fertools.faces import iou
+from fertools.faces import inside, iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.rows import hex_of
@@ -323,7 +323,10 @@ def _seen(
 
 
 def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.RecordBatch]:
-    """Hold the detector's box against the annotators', where a part has not done it already."""
+    """Compare the detector's box with the annotators', where a part has not done it already.
+
+    The annotators' box is clipped to the frame and to whole pixels, as `faces` does it.
+    """
     for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
         if not catalog.voted:
             yield batch
@@ -331,9 +334,12 @@ def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.Rec
         found: list[float | None] = batch["iou"].to_pylist()
         sides = zip(*(batch[side].to_pylist() for side in _BOX), strict=True)
         boxes = catalog.box(wanted[first : first + len(batch)])
-        for i, (edges, box) in enumerate(zip(sides, boxes, strict=True)):
-            if edges[0] is not None and found[i] is None and box:
-                found[i] = iou(box, Box(*edges))
+        frames = zip(batch["width"].to_pylist(), batch["height"].to_pylist(), strict=True)
+        for i, (edges, box, frame) in enumerate(zip(sides, boxes, frames, strict=True)):
+            if edges[0] is None or found[i] is not None:
+                continue
+            if clipped := inside(box, *frame):
+                found[i] = iou(clipped, Box(*edges))
         own = {name: batch[name] for name in batch.schema.names}
         yield pa.record_batch(own | {"iou": pa.array(found, pa.float32())}, schema=batch.schema)
 

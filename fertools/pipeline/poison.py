@@ -20,7 +20,7 @@ from fertools.data import Reason
 from fertools.errors import FertoolsError
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.engine import run_tasks, try_alone
-from fertools.pipeline.parts import PartResult, PartTask, make_part
+from fertools.pipeline.parttask import PartResult, PartTask, make_part
 
 #: Photos of one run that may crash before the detector or the machine is suspected instead.
 _TOLERATED: Final = 8

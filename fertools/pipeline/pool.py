@@ -20,7 +20,7 @@ import loky
 
 from fertools.pipeline.compat import RecordingContext, join_feeders, start_resource_trackers
 from fertools.pipeline.watchdog import attended
-from fertools.pipeline.worker import FOR_THE_MAIN_PROCESS, WorkersDied, initialise, run_task
+from fertools.worker import FOR_THE_MAIN_PROCESS, WorkersDied, initialise, run_task
 
 T = TypeVar("T")
 

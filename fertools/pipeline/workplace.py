@@ -209,8 +209,9 @@ class Workplace:
         return sorted(path for path in self.parts.iterdir() if path.stem not in needed)
 
     def tidy(self) -> None:
-        """Remove the stages: their shards are published, and parts can make them again."""
+        """Remove the stages, whose shards are published, and what workers that died left."""
         shutil.rmtree(self.stages, ignore_errors=True)
+        self._sweep()
 
     @contextmanager
     def _lock_file(self) -> Iterator[int]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 import fertools
 from fertools.archive import files, reader, scan
 from fertools.data import Face
-from fertools.errors import OutputError, SourceError
-from fertools.pipeline import dataset, parts
+from fertools.errors import FertoolsError, OutputError, SourceError
+from fertools.pipeline import dataset
 from fertools.pipeline.plan import write_plan
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
@@ -128,7 +128,7 @@ class Disk:
             return real(path)
 
         monkeypatch.setattr(reader, "open_file", open_file)
-        monkeypatch.setattr(parts, "PAUSES", (0.0, 0.01, 0.01))
+        monkeypatch.setattr(files, "PAUSES", (0.0, 0.01, 0.01))
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ESTALE, errno.ETIMEDOUT])
@@ -228,6 +228,112 @@ def test_a_disk_on_which_nothing_can_be_read_stops_the_build_early(
     monkeypatch.setattr(dataset, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"^(17|18|19|20) photos .* that is the disk"):
         build(source, tmp_path / "out", accept_unreadable=True)
+
+
+class Listing:
+    """Lets listing fail for folders of one name, and counts how often it was tried."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
+        self.left, self.asked = times, 0
+        real = os.scandir
+
+        def scandir(path: Any) -> Any:
+            if not isinstance(path, int) and os.fsdecode(path).endswith(name):
+                self.asked += 1
+                if self.left > 0:
+                    self.left -= 1
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        monkeypatch.setattr(files, "PAUSES", (0.0, 0.01, 0.01))
+
+
+def test_a_folder_that_cannot_be_listed_stops_the_build_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V1, R15: it would otherwise be an archive with fewer photos, complete for ever."""
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    listing = Listing(monkeypatch, "기쁨_TRAIN_01", 99)
+    with pytest.raises(SourceError, match=r"기쁨_TRAIN_01: the folder cannot be listed: Input/out"):
+        build(source, out)
+    assert listing.asked == 3
+    assert not out.exists()
+    rows = build(source, tmp_path / "without", accept_unreadable=True)
+    assert Counter(row["outcome"] for row in rows) == {"kept": 40, "unreadable": 1}
+    listing.left = 1  # passes at once
+    assert Counter(row["outcome"] for row in build(source, out)) == {"kept": 60}
+
+
+def test_a_zip_that_cannot_be_opened_stops_the_build_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "src" / "EMOIMG_기쁨.zip"
+    path.parent.mkdir()
+    path.write_bytes(zipped(100)[0])
+    write_archive(tmp_path / "src")
+    real, left = files.open_file, [99]
+
+    def open_file(path: bytes) -> int:
+        if path.endswith(b".zip") and left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(path)
+
+    monkeypatch.setattr(files, "open_file", open_file)
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.01, 0.01))
+    with pytest.raises(SourceError, match=r"EMOIMG_기쁨\.zip: Stale file handle: make it readable"):
+        build(path.parent, tmp_path / "out")
+    assert "Stale file handle" in fertools.stats(path.parent).text()
+    left[0] = 2
+    assert Counter(r["outcome"] for r in build(path.parent, tmp_path / "out")) == {"kept": 160}
+
+
+def test_a_label_file_that_cannot_be_read_stops_the_build_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_archive(tmp_path / "src")
+    (source / "labels.json").write_text("[]")
+    disk = Disk(monkeypatch, errno.EIO, {"labels.json"})
+    with pytest.raises(SourceError, match=r"labels\.json: Input/output error: make it readable"):
+        build(source, tmp_path / "out")
+    disk.left = 2
+    assert Counter(r["outcome"] for r in build(source, tmp_path / "out")) == {
+        "kept": 60,
+        "label_file": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("name,part\na.jpg,train\n", "its first line must name `split`"),
+        ("name,split\na.jpg,training set\n", "line 2"),
+        ("name,split\nnobody.jpg,train\n", "names none of the 60 photos"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_split_file_that_cannot_be_meant_is_refused_before_the_first_photo(
+    tmp_path: Path, text: str | None, wrong: str
+) -> None:
+    """T4: the corrected file is then not refused as another one."""
+    source, file = write_archive(tmp_path / "src"), tmp_path / "splits.csv"
+    if text is not None:
+        file.write_text(text)
+    seen = Meanwhile(lambda: None)
+    with pytest.raises(FertoolsError, match=wrong):
+        build(source, tmp_path / "out", split_file=str(file), detector=seen)
+    assert seen.looked == 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_of_the_system_are_not_listed(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src", people=3)
+    (source / "lost+found").mkdir()
+    (source / "lost+found" / "1.jpg").write_bytes(photo())
+    rows = {row["key"]: row["outcome"] for row in build(source, tmp_path / "out")}
+    assert rows.pop("lost+found") == "not_a_photo"
+    assert set(rows.values()) == {"kept"}
 
 
 def test_a_zip_that_is_touched_while_it_is_read_loses_nothing(tmp_path: Path) -> None:

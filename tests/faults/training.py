@@ -118,7 +118,11 @@ def digests(run: Path) -> tuple[bytes, bytes]:
 def compare(run: Path, whole: Path) -> list[str]:
     """Return what a run has otherwise than another one."""
     found: list[str] = []
-    names = [sorted(str(p.relative_to(home)) for p in home.rglob("*")) for home in (run, whole)]
+    # TensorBoard's logs have the time in their names.
+    names = [
+        sorted(str(path.relative_to(home)) for path in home.rglob("*") if "logs" not in path.parts)
+        for home in (run, whole)
+    ]
     if names[0] != names[1]:
         found.append(f"files {sorted({*names[0]} ^ {*names[1]})}")
     rows, others = (read_history(home / "history.csv", "") for home in (run, whole))

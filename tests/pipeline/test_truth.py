@@ -12,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
+from fertools.data import Box
 from fertools.errors import OptionError, SourceError, SplitError
+from fertools.faces import iou
 from fertools.report import DatasetReport
 from tests.fakes import BrightSpot, person, photo, photo_name, write_archive
+from tests.labels.label_json import entry, label_file
 
 LOOK = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
 
@@ -447,3 +450,19 @@ def test_votes_need_label_files(tmp_path: Path) -> None:
 def test_official_needs_both_halves(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="Training and Validation"):
         build(write_archive(tmp_path / "src"), tmp_path / "out", split="official")
+
+
+def test_one_photo_has_one_iou_whatever_says_its_box(tmp_path: Path) -> None:
+    """A11: with --detector aihub the annotators' box is clipped; so it is with any other."""
+    source = write_archive(tmp_path / "src", people=3)
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    drawn = (-30.0, -20.0, 40.5, 40.5)
+    labels = label_file(*(entry(name, boxes=[drawn] * 3) for name in names))
+    (source / "labels.json").write_bytes(labels)
+    build(source, tmp_path / "out")
+    rows = pq.read_table(tmp_path / "out" / "ledger.parquet").to_pylist()
+    kept = [row for row in rows if row["outcome"] == "kept"]
+    assert len(kept) == 18
+    for row in kept:
+        found = Box(row["x0"], row["y0"], row["x1"], row["y1"])
+        assert row["iou"] == pytest.approx(iou(Box(0, 0, 40, 40), found))

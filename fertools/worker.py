@@ -1,4 +1,8 @@
-"""What a process does to be a worker, and how it runs a task."""
+"""What a process does to be a worker, and how it runs a task.
+
+It lies outside `pipeline` because a process that starts imports this module first: bound to its
+parent before it imports anything heavy, it cannot outlive a parent that is killed meanwhile.
+"""
 
 from __future__ import annotations
 
