@@ -266,7 +266,7 @@ class _Check:
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
         members = scan(source).members
-        order, same = repeats(np.concatenate([digests([m.key for m in members]), rows.keys]))
+        order, same = repeats(np.concatenate([digests(members.keys), rows.keys]))
         alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])
         there = alone[alone < len(members)][:_TOLD].tolist()
         yield from (f"{members[i].key}: in the archive, without a row" for i in there)
@@ -277,7 +277,7 @@ class _Check:
         member, row = order[pair - 1], order[pair] - len(members)
         both = (member < len(members)) & (row >= 0)
         member, row = member[both], row[both]
-        sizes = np.array([m.size for m in members], np.int64)
+        sizes = members.columns.numbers("size")
         differ = np.flatnonzero(sizes[member] != rows.numbers["bytes"][row])[:_TOLD]
         for i, k in zip(member[differ].tolist(), row[differ].tolist(), strict=True):
             size = rows.numbers["bytes"][k]
