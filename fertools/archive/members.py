@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, overload
 
 import numpy as np
@@ -56,8 +57,9 @@ class Members(Sequence[Member]):
     def of(cls, members: Iterable[Member]) -> Members:
         """Pack members, in the order given."""
         draft = Draft()
-        for member in members:
-            draft.add(member)
+        left = iter(members)
+        while some := list(islice(left, BATCH)):
+            draft.add(some)
         return draft.members()
 
     def __len__(self) -> int:
@@ -170,13 +172,24 @@ class Draft:
     def __len__(self) -> int:
         return self._flushed + len(self._rows["rest"])
 
-    def add(self, member: Member) -> None:
-        """Add one member."""
-        packed = member.packed
-        where = (packed.offset, packed.size, packed.method, packed.crc) if packed else [None] * 4
-        path = None if member.path == member.key.encode() else member.path
-        own = (member.container, path, member.size, member.modified, *where)
-        self.extend([member.key], [member.dropped], dict(zip(SCHEMA.names[2:], own, strict=False)))
+    def add(self, members: Sequence[Member]) -> None:
+        """Add members."""
+        keys = [member.key for member in members]
+        packed = [member.packed for member in members]
+        columns: dict[str, list[Any]] = {
+            "container": [member.container for member in members],
+            "path": [
+                None if member.path == key.encode() else member.path
+                for key, member in zip(keys, members, strict=True)
+            ],
+            "size": [member.size for member in members],
+            "modified": [member.modified for member in members],
+            "offset": [where and where.offset for where in packed],
+            "packed_size": [where and where.size for where in packed],
+            "method": [where and where.method for where in packed],
+            "crc": [where and where.crc for where in packed],
+        }
+        self.extend(keys, [member.dropped for member in members], columns)
 
     def extend(
         self, keys: Sequence[str], drops: Sequence[Drop | None], columns: Mapping[str, Any]

@@ -76,7 +76,7 @@ def scan(source: Path) -> Scan:
                 warnings += patience.retry(partial(_read_zip, layout, files, loose, zipped))
             except (OSError, ReadFault) as error:
                 drop = (read_fault(error) if isinstance(error, OSError) else error).drop
-                loose.add(_whole(layout, drop))
+                loose.add([_whole(layout, drop)])
                 faults.append(f"{printable(layout.key)}: {drop.detail}")
             spans.append(_Span(layout.key, layout.path, start, len(zipped)))
     members = Members(_in_order(loose, zipped, spans), tuple(drops))
@@ -104,16 +104,21 @@ def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[La
 
 def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[Layout]:
     zips: defaultdict[tuple[bool, bytes], list[Piece]] = defaultdict(list)
+    waiting: list[Member] = []
     for file in files:
         if file.fault and file.dropped:
             faults.append(f"{printable(file.key)}: {file.dropped.detail}")
         numbered = split_name(file.path)
         if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
-            loose.add(_loose(file))
+            waiting.append(_loose(file))
+            if len(waiting) == BATCH:
+                loose.add(waiting)
+                waiting = []
             continue
         stem = numbered[0] if numbered else file.path
         piece = Piece(file.path, 0, file.size, file.modified)
         zips[numbered is None, stem].append(piece)
+    loose.add(waiting)
     return [lay(pieces) for pieces in zips.values()]
 
 
@@ -134,23 +139,23 @@ def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list
     except SplitSet as split:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
-        loose.add(_whole(layout, split.drop))
+        loose.add([_whole(layout, split.drop)])
         return [f"{name}: {split.drop.detail}; {cure}"]
     except (OSError, ReadFault):
         files.close()  # so that the next try opens it again
         raise
     except Unusable as damage:
-        loose.add(_whole(layout, damage.drop))
+        loose.add([_whole(layout, damage.drop)])
         return [f"{name}: {damage.drop.detail}; nothing of it is used"]
     listed, photos = len(inside), inside.photos
     add_members(inside, zipped, contents)
     if contents.faults:
         photos = inside.photos - photos
         rest = f"{photos:,} of its photos can be used; to have all, download it again"
-        loose.add(_whole(layout, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(contents.faults))))
+        loose.add([_whole(layout, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(contents.faults)))])
         return [f"{name}: {fault}; {rest}" for fault in contents.faults]
     if len(inside) == listed:
-        loose.add(_whole(layout, _NOTHING))
+        loose.add([_whole(layout, _NOTHING)])
     return []
 
 
