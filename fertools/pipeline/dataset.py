@@ -26,7 +26,7 @@ from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
-from fertools.pipeline.engine import cores, end_workers, run_tasks
+from fertools.pipeline.engine import cores, end_workers, engine_warnings, run_tasks
 from fertools.pipeline.identity import (
     libraries,
     pixel_versions,
@@ -99,6 +99,7 @@ def build_dataset(
             except DamagedPart as damage:
                 notes += build.remove_damaged(damage)
         notes += build.unused()
+        notes += engine_warnings()
     warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
     return DatasetReport(place.out, finished, tuple(warnings))
 
