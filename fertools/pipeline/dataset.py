@@ -281,6 +281,7 @@ class _Build:
         parts, table = self.look()
         kept = _some(Kept.of(table), table)
         copies = Copies.find(kept, parts, table)
+        table = table.without_hashes()
         division = divide(kept, copies, self.catalog.classes.names, chosen.splits)
         proof = prove(kept, copies, division, self.catalog, chosen)
         table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
