@@ -21,7 +21,10 @@ def page() -> str:
     texts += [
         "## Exit codes",
         "0: done · 1: something to put right, said in one line, or differences found by verify · "
-        "130, 143, 129: stopped by Ctrl-C, SIGTERM, SIGHUP; the same command goes on",
+        "2: a command or option that does not exist, lacks something or has a value of the wrong "
+        "kind, in one line; `fertools` alone prints its help · "
+        "130, 143, 129: stopped by Ctrl-C, SIGTERM, SIGHUP; the same command goes on · "
+        "141: what read the output has closed it, as `head` does",
     ]
     return "\n\n".join(texts) + "\n"
 

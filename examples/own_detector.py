@@ -41,6 +41,8 @@ class SkinTone:
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("give the archive and a folder for the dataset: own_detector.py archive faces")
     report = fertools.build_dataset(sys.argv[1], sys.argv[2], detector=SkinTone())
     print(report.text())
 

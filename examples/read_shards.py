@@ -22,6 +22,8 @@ FEATURES = {
 def load(dataset: Path, split: str) -> Any:
     """Give a tf.data.Dataset of (image, label): uint8 (size, size, 1) gray, and int64."""
     manifest = json.loads((dataset / "metadata.json").read_text("utf-8"))
+    if split not in manifest["splits"]:
+        sys.exit(f"{dataset} has no split {split}: take one of {', '.join(manifest['splits'])}")
     shards = [str(dataset / shard["file"]) for shard in manifest["splits"][split]["shards"]]
 
     def parse(record: Any) -> tuple[Any, Any]:
@@ -32,6 +34,8 @@ def load(dataset: Path, split: str) -> Any:
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("give the dataset's folder and a split: python read_shards.py faces train")
     dataset, split = Path(sys.argv[1]), sys.argv[2]
     names = (dataset / "label.labels.txt").read_text("utf-8").split("\n")
     count = dict.fromkeys(names[:-1], 0)

@@ -4,6 +4,7 @@
     build_parts(src, out, parts)  a share of that, for one of several machines
     stats(path)                   who and what is in an archive or a dataset
     verify(out, source)           whether a dataset is still what was built
+    clean(out)                    remove finished faces that no option needs any more
     make_sample(out, …)           draw an archive of people who do not exist
     read_examples(out, split)     a dataset's examples, one by one, without TensorFlow
     load(out, split, …)           a split as a tf.data.Dataset
@@ -20,8 +21,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from fertools.environment import environment_kept
+
 if TYPE_CHECKING:
-    from fertools.pipeline import build_dataset, build_parts, stats, verify
+    from fertools.pipeline import build_dataset, build_parts, clean, stats, verify
     from fertools.sample import make_sample
     from fertools.shards import read_examples
     from fertools.training import evaluate, export, load, predict, train
@@ -31,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "build_dataset",
     "build_parts",
+    "clean",
     "evaluate",
     "export",
     "load",
@@ -45,6 +49,7 @@ __all__ = [
 _ROOMS: Final = {
     "build_dataset": "fertools.pipeline",
     "build_parts": "fertools.pipeline",
+    "clean": "fertools.pipeline",
     "stats": "fertools.pipeline",
     "verify": "fertools.pipeline",
     "make_sample": "fertools.sample",
@@ -59,5 +64,6 @@ _ROOMS: Final = {
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
+        with environment_kept():
+            return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'fertools' has no attribute {name!r}")

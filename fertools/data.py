@@ -20,12 +20,12 @@ class Reason(StrEnum):
     NOT_A_PHOTO = "not_a_photo"  # Thumbs.db, ._twins, __MACOSX, anything with another ending
     LABEL_FILE = "label_file"  # a label JSON
     DAMAGED_ARCHIVE = "damaged_archive"  # a zip, or a piece of one, that cannot be read as a whole
-    UNREADABLE = "unreadable"  # the bytes could not be had: permission, I/O error, CRC, a link
+    UNREADABLE = "unreadable"  # damage inside a zip, a link, a pipe; I/O errors where accepted
     ENCRYPTED = "encrypted"  # a zip member behind a password
-    CHANGED = "changed"  # the file is not the one that was scanned
+    CHANGED = "changed"  # gone or of another size since the scan, where that was accepted
     EMPTY = "empty"  # no bytes
     TOO_LARGE = "too_large"  # more bytes or pixels than the limits allow
-    UNSUPPORTED = "unsupported"  # the bytes are not JPEG, PNG, WebP or BMP, or are animated
+    UNSUPPORTED = "unsupported"  # not JPEG, PNG, WebP or BMP by its bytes or ending, or animated
     DAMAGED = "damaged"  # the decoder refused the bytes
     NO_LABEL = "no_label"  # neither the name nor the folder says a class
     CLASS_DROPPED = "class_dropped"  # the class is not among those asked for
@@ -57,6 +57,22 @@ class Unusable(Exception):
         self.drop = Drop(reason, detail)
 
 
+class ReadFault(Exception):
+    """A photo could not be read now, though nothing says that its bytes are damaged.
+
+    The disk reported an error, the file was gone or being written to. Another try may succeed, so
+    this is never recorded as the photo's outcome unless the user asks for it; `drop` is the row
+    that it becomes then.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)  # both, so that it can be pickled
+        self.drop = Drop(reason, detail)
+
+    def __str__(self) -> str:
+        return self.drop.detail
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Where a member lies in its zip.
@@ -80,7 +96,7 @@ class Member:
     path       what to open, relative to SRC, as the file system spells it: the photo's own file,
                or the zip (or that zip's first piece) that `packed` points into
     size       bytes, uncompressed
-    modified   the opened file's mtime in ns when it was scanned: another one means `changed`
+    modified   the opened file's mtime in ns when it was scanned
     packed     None for a loose file
     dropped    set where the scan already knows that this is no usable photo
     """

@@ -4,8 +4,8 @@ A row's place is a function of (seed, key) alone. The number of workers, the ord
 and the rows around it change nothing; two people with the same seed and the same names get the
 same splits and the same shards.
 
-    rank("7", key)      16 bytes to sort by
-    pseudonym("7", …)   32 hex digits to show
+    rank(7, key)              16 bytes to sort by
+    pseudonym(secret, …)      32 hex digits to show
 
 blake2b because it is keyed, in the standard library, and the same on every machine: `hash()`
 differs from process to process, and a seeded generator gives another order as soon as one row
@@ -17,29 +17,63 @@ tests/test_hashing.py are written down once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Keys hashed before their digests become numbers: digests as objects take four times the memory.
+_BLOCK: Final = 1 << 15
 
 
 def rank(seed: int, key: str, purpose: str = "order") -> bytes:
-    """Give the place of a key in the order that a seed stands for, as 16 bytes to sort by.
+    """Return the place of a key in the order that a seed stands for, as 16 bytes to sort by.
 
-    `purpose` (at most 16 bytes of UTF-8) keeps decisions apart: who is in the test split must
-    not tell who is at the front of a shard.
+    `purpose` (at most 16 bytes of UTF-8) keeps decisions apart: the order of the test split must
+    not predict the order within a shard.
     """
-    return _digest(seed, key, purpose)
+    return _digest(str(seed).encode("ascii"), key, purpose)
 
 
-def pseudonym(seed: int, text: str, purpose: str) -> str:
-    """Give 32 hex digits that stand for a name in what travels, salted with the seed.
+def ranks(seed: int, keys: Iterable[str], purpose: str = "order") -> NDArray[np.uint64]:
+    """Return the `rank` of each key as two numbers to sort by, uint64, (keys, 2)."""
+    digests = (rank(seed, key, purpose) for key in keys)
+    blocks = iter(lambda: b"".join(islice(digests, _BLOCK)), b"")
+    numbers = [np.frombuffer(block, ">u8").astype(np.uint64) for block in blocks]
+    return np.concatenate([np.zeros(0, np.uint64), *numbers]).reshape(-1, 2)
 
-    Equal names get equal pseudonyms within a dataset and different ones in another seed's. This
-    keeps names out of sight, no more: who has the list of names and the seed can hash them too.
+
+def by_rank(found: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the numbers of the rows in the order of their ranks (see `ranks`), int64, (rows,).
+
+    Raises ValueError where two rows have one rank: then the order of the rows would decide.
     """
-    return _digest(seed, text, purpose).hex()
+    high, low = found.T
+    order = np.lexsort((low, high))
+    same = high[order[1:]] == high[order[:-1]]
+    same &= low[order[1:]] == low[order[:-1]]
+    if again := int(same.sum()):
+        raise ValueError(
+            f"{len(found)} keys, but only {len(found) - again} different ones: "
+            "the order of two rows would be left to chance"
+        )
+    return order
 
 
-def _digest(seed: int, text: str, purpose: str) -> bytes:
+def pseudonym(secret: bytes, text: str, purpose: str) -> str:
+    """Return 32 hex digits that stand for a name in the shards, keyed with a secret.
+
+    `secret` is at most 64 bytes. Equal names have equal pseudonyms under one secret. Without the
+    secret a list of names cannot be hashed and compared. Datasets of revision 0 used the decimal
+    digits of the seed, which their manifest publishes.
+    """
+    return _digest(secret, text, purpose).hex()
+
+
+def _digest(key: bytes, text: str, purpose: str) -> bytes:
     # surrogatepass: a damaged file name may hold lone surrogates and must still have a place.
     body = text.encode("utf-8", "surrogatepass")
-    key = str(seed).encode("ascii")
     return blake2b(body, digest_size=16, key=key, person=purpose.encode("utf-8")).digest()

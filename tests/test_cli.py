@@ -71,35 +71,117 @@ def test_the_documentation_page_is_the_commands_own_help() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("words", "code", "text"),
     [
-        (("stats", "nowhere"), "nowhere"),
-        (("build-dataset", "nowhere", "out"), "nowhere"),
-        (("build-dataset", "src", "src/out"), "inside"),
-        (("build-dataset", "src", "out", "--classes", "six"), "six"),
-        (("build-dataset", "src", "out", "--drop", "joyy"), "joyy"),
-        (("build-dataset", "src", "out", "--split", "80/20"), "80/20"),
-        (("build-dataset", "src", "out", "--size", "0"), "0"),
-        (("build-dataset", "src", "out", "--sise", "0"), "--sise"),
-        (("build-dataset", "src"), "OUT"),
-        (("build-dataset", "src", "src2/file"), "not empty"),
-        (("built",), "built"),
-        (("make-sample", "src"), "src"),
+        (("stats", "nowhere"), 1, "nowhere"),
+        (("build-dataset", "nowhere", "out"), 1, "nowhere"),
+        (("build-dataset", "src", "src/out"), 1, "inside"),
+        (("build-dataset", "src", "out", "--classes", "six"), 2, "six"),
+        (("build-dataset", "src", "out", "--drop", "joyy"), 1, "joyy"),
+        (("build-dataset", "src", "out", "--split", "80/20"), 1, "80/20"),
+        (("build-dataset", "src", "out", "--size", "0"), 1, "--size 0: give a whole number"),
+        (("build-dataset", "src", "out", "--size", "x"), 2, "'x' is not a valid integer"),
+        (("build-dataset", "src", "out", "--shard-size", "128"), 1, "such as 128MB"),
+        (("build-dataset", "src", "out", "--sise", "0"), 2, "--sise"),
+        (("build-dataset", "src"), 2, "Missing argument 'OUT'"),
+        (("build-dataset",), 2, "build-dataset --help"),
+        (("build-dataset", "src", "src2/file"), 1, "not empty"),
+        (("built",), 2, "built"),
+        (("make-sample", "src"), 1, "src"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_1(
-    tmp_path: Path, words: tuple[str, ...], text: str
+def test_a_mistake_is_one_line_and_its_exit_code(
+    tmp_path: Path, words: tuple[str, ...], code: int, text: str
 ) -> None:
+    """Usage errors are 2, as click's and other tools'; what is wrong with the data is 1."""
     write_archive(tmp_path / "src", people=1)
     (tmp_path / "src2" / "file").mkdir(parents=True)
     (tmp_path / "src2" / "file" / "thesis.txt").write_text("mine")
     done = run(*words, cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stdout == ""
     line = done.stderr.strip()
     assert line.startswith("fertools: ")
     assert "\n" not in line
     assert text in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_fertools_alone_prints_its_help() -> None:
+    """It was the help as one line."""
+    done = run()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Usage: ")
+    assert any(line.strip().startswith("build-dataset  ") for line in lines)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("stats", "src")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_the_output_is_one_line(
+    tmp_path: Path, words: tuple[str, ...], unbuffered: str
+) -> None:
+    """T12: it was a traceback."""
+    write_archive(tmp_path / "src", people=1)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fertools", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.returncode == 1
+    assert done.stderr == ("fertools: standard output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("stats", "src")])
+def test_a_reader_that_has_gone_ends_as_by_sigpipe(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """T12: the exit code was 1."""
+    write_archive(tmp_path / "src", people=1)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "fertools", *words],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stats", "~/src"),
+        ("build-dataset", "~/nowhere", "out"),
+        ("build-dataset", "~/src", "~/out", "--split-file=~/nowhere.csv"),
+        ("verify", "~/nowhere"),
+        ("train", "~/nowhere", "run"),
+        ("evaluate", "~/nowhere", "out"),
+        ("predict", "~/nowhere", "1.jpg"),
+        ("export", "~/nowhere"),
+    ],
+)
+def test_a_tilde_is_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """T1: `~` was expanded nowhere, which a shell does at the beginning of a word alone."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_archive(tmp_path / "src", people=1)
+    done = run(*words)
+    if words[0] == "stats":
+        assert "6 photos" in done.stdout
+    else:
+        assert done.returncode == 1
+        assert str(tmp_path / "nowhere") in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_stats_of_an_archive_counts_names_alone(tmp_path: Path) -> None:

@@ -36,6 +36,23 @@ def test_read_shards(tmp_path: Path) -> None:
     assert shown[shown.index("기쁨") - 1] == "16"
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param("read_shards.py", marks=pytest.mark.slow), "own_detector.py"]
+)
+def test_a_missing_argument_is_one_line(name: str) -> None:
+    """T15: it was an IndexError."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), "faces"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("give the ")
+
+
 def test_own_detector(tmp_path: Path) -> None:
     fertools.make_sample(tmp_path / "src", people=4, photos=16, megapixels=0.3)
     shown = run("own_detector.py", tmp_path / "src", tmp_path / "out")

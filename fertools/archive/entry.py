@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fertools.archive.names import decode_packed, refusal_by_name
 from fertools.data import Drop, Reason
@@ -18,7 +23,26 @@ ENCRYPTED = 0x0001  # flag bits, APPNOTE 4.4.4
 SIZES_BEHIND = 0x0008  # crc and sizes follow the data, and are 0 in the local header
 SEE_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
 
-_STORED, _DEFLATED = 0, 8
+STORED, DEFLATED = 0, 8
+
+#: Fields of an entry that a directory is kept as: objects would take ten times the memory.
+FIELDS: Final = np.dtype(
+    [
+        ("name_at", "<i8"),
+        ("name_length", "<i4"),
+        ("offset", "<i8"),
+        ("packed", "<i8"),
+        ("size", "<i8"),
+        ("method", "<u2"),
+        ("crc", "<u4"),
+        ("flags", "<u2"),
+        ("mode", "<u4"),
+    ]
+)
+
+#: No file is as large. Fields of 64 bits that claim more are cut to it, so that two of them can be
+#: added in 64 bits.
+_MOST: Final = 1 << 61
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 
 
@@ -73,7 +97,7 @@ class Entry:
             return Drop(Reason.UNREADABLE, f"{said} inside the zip, not a file")
         if self.flags & ENCRYPTED:
             return Drop(Reason.ENCRYPTED, "behind a password")
-        if self.method not in (_STORED, _DEFLATED):
+        if self.method not in (STORED, DEFLATED):
             said = _METHODS.get(self.method, "unknown")
             return Drop(Reason.UNREADABLE, f"packed with method {self.method} ({said})")
         if self.size == 0:
@@ -81,6 +105,53 @@ class Entry:
         if self.offset < 0 or self.end > limit:
             return Drop(Reason.UNREADABLE, "its bytes overlap those of another entry")
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of a zip as an array.
+
+    text    holds their names
+    fields  a row of FIELDS for each, in the order of the directory or of the offsets
+    """
+
+    text: bytes
+    fields: NDArray[Any]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Entries:
+        """Pack entries."""
+        text = bytearray()
+        rows = []
+        for one in entries:
+            numbers = (*map(within, (one.offset, one.packed, one.size)), one.method, one.crc)
+            rows.append((len(text), len(one.raw), *numbers, one.flags, one.mode))
+            text += one.raw
+        return cls(bytes(text), np.array(rows, dtype=FIELDS))
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def by_offset(self) -> Entries:
+        """Return the entries as they lie in the zip; equal offsets stay in order."""
+        order = np.argsort(self.fields["offset"], kind="stable")
+        return Entries(self.text, self.fields[order])
+
+    def entry(self, number: int) -> Entry:
+        """Return one of them."""
+        at, length, *numbers = self.fields[number].item()
+        return Entry(self.text[at : at + length], *numbers)
+
+    def ends(self) -> NDArray[np.int64]:
+        """Return the `end` of each entry, int64."""
+        names, packed = self.fields["name_length"], self.fields["packed"]
+        ends: NDArray[np.int64] = self.fields["offset"] + LOCAL.size + names + packed
+        return ends
+
+
+def within(number: int) -> int:
+    """Return a claimed size or offset, cut to what a file can have."""
+    return max(-_MOST, min(number, _MOST))
 
 
 def widen(extra: bytes, *fields: int) -> list[int]:

@@ -8,14 +8,27 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from types import TracebackType
+from typing import Final, TypeVar
 
-from fertools.data import Reason, Unusable
+from fertools.data import ReadFault, Reason
 
 # O_NONBLOCK: a FIFO that took a photo's name would otherwise wait for a writer for ever.
 # O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place came afterwards.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
+
+
+#: Seconds before each try at what could not be read: together about as long as a disk that was
+#: unplugged by mistake, or an NFS server that fails over, is away.
+PAUSES: Final = (0.0, 0.3, 1.0, 2.5)
+
+#: So many things in a row that stay unreadable, and waiting is given up.
+IN_VAIN: Final = 2
+
+T = TypeVar("T")
 
 
 def open_file(path: bytes) -> int:
@@ -30,16 +43,14 @@ def open_file(path: bytes) -> int:
     return descriptor
 
 
-def unusable(error: OSError | Unusable) -> Unusable:
-    """Say what an error while reading means for a member.
+def read_fault(error: OSError) -> ReadFault:
+    """Return what an error of the system means for the member that was being read.
 
-    A file that is gone, or has become a link or a pipe, is CHANGED; all else is UNREADABLE.
+    A file that is gone, or is a link or a pipe by now, is CHANGED; all else is UNREADABLE.
     """
-    if isinstance(error, Unusable):
-        return error
     gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
     reason = Reason.CHANGED if gone else Reason.UNREADABLE
-    return Unusable(reason, error.strerror or "it cannot be read")
+    return ReadFault(reason, error.strerror or "it cannot be read")
 
 
 def read_at(descriptor: int, offset: int, count: int) -> bytes:
@@ -51,6 +62,42 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
     while parts[-1] and (missing := count - sum(map(len, parts))):
         parts.append(os.pread(descriptor, missing, offset + count - missing))
     return b"".join(parts)
+
+
+class Patience:
+    """Waits for faults of reading to pass, until that has been in vain a few times.
+
+    A thousand photos that may not be read would otherwise cost a wait each.
+    """
+
+    def __init__(self) -> None:
+        self._futile = 0
+
+    def pauses(self) -> tuple[float, ...]:
+        """Return the seconds to wait before each try; the first is 0."""
+        return PAUSES if self._futile < IN_VAIN else PAUSES[:2]
+
+    def learn(self, *, futile: bool) -> None:
+        """Count a thing that stayed unreadable after all tries, or forget what was in vain."""
+        self._futile = self._futile + 1 if futile else 0
+
+    def retry(self, read: Callable[[], T]) -> T:
+        """Call a function that reads until it raises no OSError or ReadFault; raise the last."""
+        fault: OSError | ReadFault | None = None
+        for pause in self.pauses():
+            if pause:  # a sleep of 0 takes 50 µs, longer than looking at a file
+                time.sleep(pause)
+            try:
+                found = read()
+            except (OSError, ReadFault) as error:
+                fault = error
+                continue
+            if pause:
+                self.learn(futile=False)
+            return found
+        self.learn(futile=True)
+        assert fault is not None  # there is at least one try
+        raise fault
 
 
 class Files:

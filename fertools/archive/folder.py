@@ -10,10 +10,17 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from fertools.archive.files import Patience
 from fertools.archive.names import decode, decode_path, printable
 from fertools.data import Drop, Reason
+
+#: Folders that systems put on a disk, and that often nobody may list.
+SYSTEM_FOLDERS = frozenset({b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
+
+_SYSTEM = Drop(Reason.NOT_A_PHOTO, "a folder of the system's")
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -32,7 +39,8 @@ class File:
     name      NFC
     size      bytes
     modified  mtime in ns
-    dropped   set for what is no regular file, or a folder that could not be listed
+    dropped   set for what is no regular file, or could not be looked at
+    fault     whether the system refused to list or look at it, which may pass
     """
 
     path: bytes
@@ -41,6 +49,7 @@ class File:
     size: int
     modified: int
     dropped: Drop | None = None
+    fault: bool = False
 
     @property
     def key(self) -> str:
@@ -58,34 +67,49 @@ def walk(base: bytes) -> Iterator[File]:
     """List everything under a folder, in no order that matters; links are never followed.
 
     Works on bytes, since a name may be in any encoding, and without recursion, since folders
-    may lie 200 deep. Raises OSError only if the base itself cannot be listed.
+    may lie 200 deep. What the system refuses is tried again for some seconds. Raises OSError only
+    if the base itself cannot be listed.
     """
-    waiting = [b""]
+    waiting, patience = [b""], Patience()
     while waiting:
         inside = waiting.pop()
         try:
-            with os.scandir(os.path.join(base, inside)) as listing:
-                entries = list(listing)
+            entries = patience.retry(partial(_listed, os.path.join(base, inside)))
         except OSError as error:
             if not inside:
                 raise
-            yield _refused(inside, _unlisted(error))
+            why = f"the folder cannot be listed: {error.strerror}"
+            yield _refused(inside, Drop(Reason.UNREADABLE, why), fault=True)
             continue
         for entry in entries:
             path = os.path.join(inside, entry.name)
-            if entry.is_dir(follow_symlinks=False):
+            if entry.name in SYSTEM_FOLDERS:
+                yield _refused(path, _SYSTEM)
+                continue
+            try:
+                found = patience.retry(partial(_look, base, path, entry))
+            except OSError as error:
+                why = error.strerror or "cannot be looked at"
+                yield _refused(path, Drop(Reason.UNREADABLE, why), fault=True)
+                continue
+            if found is None:
                 waiting.append(path)
             else:
-                yield _look(base, path, entry)
+                yield found
 
 
-def _look(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> File:
+def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
+    with os.scandir(folder) as listing:
+        return list(listing)
+
+
+def _look(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> File | None:
+    """Look at an entry; None for a folder. Raises OSError."""
+    if entry.is_dir(follow_symlinks=False):
+        return None
     if entry.is_symlink():
         return _refused(path, _follow(base, path))
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except OSError as error:
-        return _refused(path, Drop(Reason.UNREADABLE, error.strerror or "cannot be asked for"))
+    status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return _refused(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
@@ -106,10 +130,6 @@ def _follow(base: bytes, path: bytes) -> Drop:
     return Drop(Reason.NOT_A_PHOTO, f"a link to {where}, which has a row of its own")
 
 
-def _unlisted(error: OSError) -> Drop:
-    return Drop(Reason.UNREADABLE, f"the folder cannot be listed: {error.strerror}")
-
-
-def _refused(path: bytes, drop: Drop) -> File:
+def _refused(path: bytes, drop: Drop, *, fault: bool = False) -> File:
     folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode(name), size=0, modified=0, dropped=drop)
+    return File(path, decode_path(folder), decode(name), 0, 0, dropped=drop, fault=fault)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from fertools.archive.files import Files, read_at
 from fertools.archive.pieces import Hole, Layout, Piece
-from fertools.data import Reason, Unusable
+from fertools.data import ReadFault, Reason, Unusable
 
 
 class Joined:
@@ -18,11 +16,11 @@ class Joined:
         self._files = files
 
     def read(self, offset: int, count: int) -> bytes:
-        """Give exactly `count` bytes.
+        """Return exactly `count` bytes.
 
-        Raises OSError if a file cannot be read, and Unusable: UNREADABLE if the range leaves the
-        zip or touches a hole (the missing piece is named), CHANGED if a file has another mtime
-        than its layout says.
+        Raises Unusable, UNREADABLE, if the range leaves the zip or touches a hole (the missing
+        piece is named), ReadFault if a file is shorter than its layout says, and OSError if one
+        cannot be read.
         """
         parts = []
         while count > 0:
@@ -61,10 +59,7 @@ class Joined:
         if piece is None:
             raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
         descriptor = self._files.descriptor(piece.path)
-        # Asked at every read, 0.5 µs: a download may still be writing into the file.
-        if os.fstat(descriptor).st_mtime_ns != piece.modified:
-            raise Unusable(Reason.CHANGED, f"{piece.name} was written to since the scan")
         data = read_at(descriptor, offset - piece.start, min(count, piece.end - offset))
         if not data:
-            raise Unusable(Reason.CHANGED, f"{piece.name} was cut since the scan")
+            raise ReadFault(Reason.CHANGED, f"{piece.name} is shorter than it was")
         return data

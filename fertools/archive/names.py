@@ -9,6 +9,18 @@ from fertools.data import Drop, Reason
 
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
+#: Endings of pictures that are not read, by what people call the format.
+OTHER_FORMATS = {
+    ".heic": "HEIC",
+    ".heif": "HEIF",
+    ".avif": "AVIF",
+    ".gif": "GIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jp2": "JPEG 2000",
+    ".jxl": "JPEG XL",
+}
+
 _HIDDEN = Drop(Reason.NOT_A_PHOTO, "a hidden file")
 _TWIN = Drop(Reason.NOT_A_PHOTO, "macOS keeps a photo's attributes here, not its picture")
 _NESTED = Drop(Reason.NOT_A_PHOTO, "a zip inside a zip is not opened: unpack it beside this one")
@@ -47,7 +59,8 @@ def decode_path(path: bytes) -> str:
 def decode_packed(raw: bytes) -> str:
     r"""Give the name of a zip's entry, with "/" between folders and never leaving its container.
 
-    Example: rb"..\photos\.\a.jpg" -> "photos/a.jpg"
+    >>> decode_packed(rb"..\photos\.\a.jpg")
+    'photos/a.jpg'
 
     Nothing is extracted, so a wicked path cannot harm; but a key is read by people and tools.
     """
@@ -78,6 +91,8 @@ def refusal_by_name(name: str) -> Drop | None:
 def _refusal_of_ending(ending: str) -> Drop | None:
     if ending in PHOTO_ENDINGS:
         return None
+    if ending in OTHER_FORMATS:
+        return Drop(Reason.UNSUPPORTED, f"a {OTHER_FORMATS[ending]} picture: convert it to JPEG")
     if ending == ".json":
         return _LABELS
     if ending == ".zip":
@@ -86,10 +101,20 @@ def _refusal_of_ending(ending: str) -> Drop | None:
     return Drop(Reason.NOT_A_PHOTO, said)
 
 
+def picture_format(name: str) -> str:
+    """Return what a picture's format is called by its ending, in one of `OTHER_FORMATS`.
+
+    >>> picture_format("2024/IMG_0001.HEIC")
+    'HEIC'
+    """
+    return OTHER_FORMATS[name[name.rfind(".") :].lower()]
+
+
 def printable(name: str) -> str:
     r"""Give a name that can be printed: what would move the cursor or turn the text is escaped.
 
-    Example: "a\x1b[2Jb\u202egpj" -> r"a\x1b[2Jb\u202egpj"
+    >>> print(printable("a\x1b[2Jb\u202egpj"))
+    a\x1b[2Jb\u202egpj
 
     Controls, line ends, direction marks, spaces other than " ", and half surrogates go; a leading
     =, +, - or @ stays, since only a spreadsheet minds it.

@@ -1,4 +1,12 @@
-"""Gives a member's bytes: whole and unchanged, or a reason why not."""
+"""Read a member's bytes: whole and checked, or an exception that says why not.
+
+    Unusable    what the bytes themselves say: a wrong CRC, a password, a stream that is damaged
+    ReadFault   what the system says: an I/O error, a file that is gone or is being written to
+
+A packed member is recognised by its CRC and size, so the zip's mtime may be another one than the
+scan saw: that of a copy on another machine. Only where a check fails does the mtime decide whether
+the zip is damaged or was written to.
+"""
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
 # ruff: noqa: PTH118
@@ -12,11 +20,11 @@ from pathlib import Path
 from types import TracebackType
 
 from fertools.archive.entry import ENCRYPTED, LOCAL, LOCAL_MARK
-from fertools.archive.files import Files, open_file, read_at, unusable
+from fertools.archive.files import Files, open_file, read_at, read_fault
 from fertools.archive.folder import base_of
 from fertools.archive.joined import Joined
 from fertools.archive.pieces import find
-from fertools.data import Member, Packed, Reason, Unusable
+from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
 _DEFLATED = 8
 _MOST_LAYOUTS = 64
@@ -39,12 +47,13 @@ class Reader:
         self._zips: OrderedDict[bytes, Joined] = OrderedDict()
 
     def read(self, member: Member) -> bytes:
-        """Give the bytes of a photo or a label file, uncompressed.
+        """Return the bytes of a photo or a label file, uncompressed.
 
-        Raises Unusable: CHANGED if the file is gone or has another size or mtime than the scan
-        saw, UNREADABLE for I/O errors, missing pieces and damage inside a zip (CRC-32, header,
-        stream, a size that lies), ENCRYPTED, TOO_LARGE above `max_bytes`, EMPTY; and the member's
-        own reason if the scan dropped it, label files apart.
+        Raises Unusable: UNREADABLE for damage inside a zip (CRC-32, header, stream, a size that
+        lies), ENCRYPTED, TOO_LARGE above `max_bytes`, EMPTY; and the member's own reason if the
+        scan dropped it, label files apart. Raises ReadFault for I/O errors, and for a file that
+        is gone, has another size than the scan saw, or is being written to. After a ReadFault all
+        files are closed, so that the next call opens them again.
         """
         if member.dropped and member.dropped.reason is not Reason.LABEL_FILE:
             raise Unusable(member.dropped.reason, member.dropped.detail)
@@ -56,7 +65,11 @@ class Reader:
         try:
             return self._unpack(member, member.packed) if member.packed else self._load(member)
         except OSError as error:
-            raise unusable(error) from error
+            self.close()
+            raise read_fault(error) from error
+        except ReadFault:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the open files; a later read opens them again."""
@@ -78,51 +91,67 @@ class Reader:
         path = os.path.join(self._files.base, member.path)
         descriptor = open_file(path)
         try:
-            _check_unchanged(descriptor, member)
+            before = os.fstat(descriptor)
             data = read_at(descriptor, 0, member.size)
-            # Again: a copy that was still running when the read began.
-            _check_unchanged(descriptor, member)
+            after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if len(data) != member.size:
-            raise Unusable(Reason.CHANGED, f"{len(data):,} bytes of {member.size:,}")
+        if not before.st_size == after.st_size == member.size == len(data):
+            raise ReadFault(
+                Reason.CHANGED, f"{after.st_size:,} bytes, the scan saw {member.size:,}"
+            )
+        if before.st_mtime_ns != after.st_mtime_ns:  # a copy that is still running
+            raise ReadFault(Reason.CHANGED, "it was written to while it was read")
         return data
 
     def _unpack(self, member: Member, packed: Packed) -> bytes:
         zipped = self._zip(member)
-        data_at = _data_offset(zipped, packed)
-        data = zipped.read(data_at, packed.size)
-        if packed.method == _DEFLATED:
-            data = _inflate(data, member.size)
-        if len(data) != member.size:
-            raise Unusable(
-                Reason.UNREADABLE, f"its size is not the {member.size:,} bytes it claims"
-            )
-        if zlib.crc32(data) != packed.crc:
-            raise Unusable(Reason.UNREADABLE, "its CRC-32 does not match: it was damaged")
-        return data
+        try:
+            return _checked(zipped, member, packed)
+        except Unusable as damage:
+            if (written := self._written(member, zipped)) is None:
+                raise
+            raise ReadFault(Reason.CHANGED, f"{written} ({damage.drop.detail})") from damage
 
     def _zip(self, member: Member) -> Joined:
-        """Give the zip that a member lies in, as it was when it was scanned."""
+        """Return the zip that a member lies in, as it lies on the disk now."""
         zipped = self._zips.get(member.path)
         if zipped is None:
             if len(self._zips) >= _MOST_LAYOUTS:
                 self._zips.popitem(last=False)
             zipped = Joined(find(self._files.base, member.path), self._files)
             self._zips[member.path] = zipped
-        if zipped.layout.modified != member.modified:
-            raise Unusable(Reason.CHANGED, "the zip was written to since the scan")
         return zipped
 
+    def _written(self, member: Member, zipped: Joined) -> str | None:
+        """Return how a zip, one of whose members is not what the scan saw, has changed since.
 
-def _check_unchanged(descriptor: int, member: Member) -> None:
-    status = os.fstat(descriptor)
-    if (status.st_size, status.st_mtime_ns) != (member.size, member.modified):
-        raise Unusable(Reason.CHANGED, "the file was written to since the scan")
+        None means that it has not, so that the damage is in the bytes themselves.
+        """
+        packed, layout = member.packed, zipped.layout
+        # The scan refused members that touch a hole, so one here is new.
+        if packed and (hole := layout.hole(packed.offset, packed.offset + packed.size)):
+            return hole.what
+        if find(self._files.base, member.path).modified != member.modified:
+            return "the zip was written to since the scan"
+        return None
+
+
+def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:
+    """Read and unpack a member; raise Unusable where it is not what the directory says."""
+    data_at = _data_offset(zipped, packed)
+    data = zipped.read(data_at, packed.size)
+    if packed.method == _DEFLATED:
+        data = _inflate(data, member.size)
+    if len(data) != member.size:
+        raise Unusable(Reason.UNREADABLE, f"its size is not the {member.size:,} bytes it claims")
+    if zlib.crc32(data) != packed.crc:
+        raise Unusable(Reason.UNREADABLE, "its CRC-32 does not match: it was damaged")
+    return data
 
 
 def _data_offset(zipped: Joined, packed: Packed) -> int:
-    """Give where a member's data starts, behind a local header that agrees with the directory.
+    """Return where a member's data starts, behind a local header that agrees with the directory.
 
     Its sizes and CRC are not compared: they may be 0 there and stand behind the data.
     """

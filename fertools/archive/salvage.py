@@ -35,19 +35,17 @@ _HEADER = re.compile(re.escape(LOCAL_MARK))
 _NEXT = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # a local header, or the directory's first line
 
 
-def salvage(zipped: Joined) -> list[Entry]:
-    """List the entries whose data is there from the first byte to the last, by their headers.
+def salvage(zipped: Joined) -> Iterator[Entry]:
+    """Yield the entries whose data is there from the first byte to the last, by their headers.
 
     A CRC is not computed here: reading the member does that. Raises OSError.
     """
-    entries = []
     at = next(_marks(zipped, zipped.solid_from(0), _HEADER), None)
     while at is not None:
         entry = _entry(zipped, at)
         if entry:
-            entries.append(entry)
+            yield entry
         at = next(_marks(zipped, entry.end if entry else at + 1, _HEADER), None)
-    return entries
 
 
 def _marks(zipped: Joined, start: int, mark: re.Pattern[bytes]) -> Iterator[int]:

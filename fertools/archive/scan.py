@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, unusable
+from fertools.archive.files import Files, Patience, read_fault
 from fertools.archive.folder import File, base_of, walk
 from fertools.archive.joined import Joined
-from fertools.archive.names import decode, is_hidden, is_zip, printable, refusal_by_name
+from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
+from fertools.archive.names import (
+    decode,
+    is_hidden,
+    is_zip,
+    picture_format,
+    printable,
+    refusal_by_name,
+)
 from fertools.archive.pieces import Layout, Piece, find, lay, split_name
-from fertools.archive.zips import members, read_contents
-from fertools.data import Drop, Member, Reason, Unusable
+from fertools.archive.zips import add_members, read_contents
+from fertools.columns import BATCH, Columns, Ints
+from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError
 
 _EMPTY = Drop(Reason.EMPTY)
 _NOTHING = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
+
+_NUMBERED: Final = re.compile(r" #\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +45,13 @@ class Scan:
     """Every member in the order of the build, and what the user should know, a line each.
 
     The order is that of containers, then of offsets in a zip, so that it is read forward, or of
-    names in a folder. It is the same on every file system.
+    names in a folder. It is the same on every file system. `faults` names what the system would
+    not list or open, a line each: it may pass, and another scan may find more.
     """
 
-    members: list[Member]
+    members: Members
     warnings: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def scan(source: Path) -> Scan:
@@ -42,30 +62,39 @@ def scan(source: Path) -> Scan:
 
     Raises SourceError if SRC is not there, is neither a folder nor a zip, or has no photo.
     """
-    found: list[Member] = []
+    drops: dict[Drop, int] = {}
+    loose, zipped = Draft(drops), Draft(drops)
+    spans: list[_Span] = []
     warnings: list[str] = []
+    faults: list[str] = []
+    patience = Patience()
     with Files(base_of(source)) as files:
-        loose, zips = _list(source, files.base)
-        found.extend(map(_loose, loose))
-        for layout in zips:
-            rows, said = _read_zip(layout, files)
-            found += rows
-            warnings += said
-    _refuse_photoless(source, found, warnings)
-    found.sort(key=_place)
-    return Scan(list(_with_unique_keys(found)), (*sorted(warnings), *_twice(zips)))
+        zips = _list(source, files.base, loose, faults)
+        for layout in sorted(zips, key=lambda layout: (layout.key, layout.path)):
+            start = len(zipped)
+            try:
+                warnings += patience.retry(partial(_read_zip, layout, files, loose, zipped))
+            except (OSError, ReadFault) as error:
+                drop = (read_fault(error) if isinstance(error, OSError) else error).drop
+                loose.add([_whole(layout, drop)])
+                faults.append(f"{printable(layout.key)}: {drop.detail}")
+            spans.append(_Span(layout.key, layout.path, start, len(zipped)))
+    members = Members(_in_order(loose, zipped, spans), tuple(drops))
+    warnings += _cures(members)
+    _refuse_photoless(source, (loose, zipped), warnings)
+    return Scan(members, (*sorted(warnings), *_twice(zips)), tuple(sorted(faults)))
 
 
-def _list(source: Path, base: bytes) -> tuple[list[File], list[Layout]]:
-    """List SRC's loose files and its zips. Raises SourceError."""
+def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[Layout]:
+    """List SRC's zips, and add its loose files to a draft, and faults. Raises SourceError."""
     shown = printable(str(source))
     try:
         if source.is_dir():
-            return _sort_out(walk(base))
+            return _sort_out(walk(base), loose, faults)
         # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
         if source.is_file() and (is_zip(decode(name)) or split_name(name)):
-            return [], [find(base, name)]
+            return [find(base, name)]
     except FileNotFoundError:
         raise SourceError(f"{shown} is not there: check the path") from None
     except OSError as error:
@@ -73,18 +102,24 @@ def _list(source: Path, base: bytes) -> tuple[list[File], list[Layout]]:
     raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
 
 
-def _sort_out(files: Iterable[File]) -> tuple[list[File], list[Layout]]:
-    loose: list[File] = []
+def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[Layout]:
     zips: defaultdict[tuple[bool, bytes], list[Piece]] = defaultdict(list)
+    waiting: list[Member] = []
     for file in files:
+        if file.fault and file.dropped:
+            faults.append(f"{printable(file.key)}: {file.dropped.detail}")
         numbered = split_name(file.path)
         if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
-            loose.append(file)
+            waiting.append(_loose(file))
+            if len(waiting) == BATCH:
+                loose.add(waiting)
+                waiting = []
             continue
         stem = numbered[0] if numbered else file.path
         piece = Piece(file.path, 0, file.size, file.modified)
         zips[numbered is None, stem].append(piece)
-    return loose, [lay(pieces) for pieces in zips.values()]
+    loose.add(waiting)
+    return [lay(pieces) for pieces in zips.values()]
 
 
 def _loose(file: File) -> Member:
@@ -92,8 +127,11 @@ def _loose(file: File) -> Member:
     return Member(file.key, file.folder, file.path, file.size, file.modified, dropped=dropped)
 
 
-def _read_zip(layout: Layout, files: Files) -> tuple[list[Member], list[str]]:
-    """List a zip's members, with a row for the zip itself and warnings if it is not sound."""
+def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list[str]:
+    """Add a zip's members, and a row for the zip itself if it is not sound; return warnings.
+
+    Raises OSError or ReadFault, before anything is added, where the zip cannot be read.
+    """
     name = printable(layout.key)
     zipped = Joined(layout, files)
     try:
@@ -101,18 +139,24 @@ def _read_zip(layout: Layout, files: Files) -> tuple[list[Member], list[str]]:
     except SplitSet as split:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
-        return [_whole(layout, split.drop)], [f"{name}: {split.drop.detail}; {cure}"]
-    except (OSError, Unusable) as error:
-        drop = unusable(error).drop
-        return [_whole(layout, drop)], [f"{name}: {drop.detail}; nothing of it is used"]
-    rows = list(members(zipped, contents, layout.key))
+        loose.add([_whole(layout, split.drop)])
+        return [f"{name}: {split.drop.detail}; {cure}"]
+    except (OSError, ReadFault):
+        files.close()  # so that the next try opens it again
+        raise
+    except Unusable as damage:
+        loose.add([_whole(layout, damage.drop)])
+        return [f"{name}: {damage.drop.detail}; nothing of it is used"]
+    listed, photos = len(inside), inside.photos
+    add_members(inside, zipped, contents)
     if contents.faults:
-        photos = sum(row.dropped is None for row in rows)
+        photos = inside.photos - photos
         rest = f"{photos:,} of its photos can be used; to have all, download it again"
-        drop = Drop(Reason.DAMAGED_ARCHIVE, "; ".join(contents.faults))
-        said = [f"{name}: {fault}; {rest}" for fault in contents.faults]
-        return [_whole(layout, drop), *rows], said
-    return rows or [_whole(layout, _NOTHING)], []
+        loose.add([_whole(layout, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(contents.faults)))])
+        return [f"{name}: {fault}; {rest}" for fault in contents.faults]
+    if len(inside) == listed:
+        loose.add([_whole(layout, _NOTHING)])
+    return []
 
 
 def _whole(layout: Layout, drop: Drop) -> Member:
@@ -121,23 +165,102 @@ def _whole(layout: Layout, drop: Drop) -> Member:
     return Member(layout.key, folder, layout.path, layout.size, layout.modified, dropped=drop)
 
 
-def _place(member: Member) -> tuple[str, bytes, int, str, bytes]:
-    """Sort by container, then by offset (in a zip) or by name (in a folder)."""
-    if member.packed:
-        return member.container, member.path, member.packed.offset, member.key, b""
-    return member.container, b"", 0, member.key, member.path
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A run of rows: those of one zip, or of one folder, whose path is then b""."""
+
+    container: str
+    path: bytes
+    start: int
+    stop: int
 
 
-def _with_unique_keys(members: Iterable[Member]) -> Iterator[Member]:
-    """Number those that share a key: a zip may list a name twice, and NFC makes twins."""
-    seen: dict[str, int] = {}
-    for member in members:
-        key = member.key
+def _in_order(loose: Draft, zipped: Draft, zips: list[_Span]) -> Columns:
+    """Put folders and zips in order, and number the members that share a key."""
+    rows, folders = _sorted(loose.columns())
+    hashes = (loose.hashes()[rows], zipped.hashes())
+    listed = (_taken(loose.columns(), rows), zipped.columns())
+    order = sorted([*folders, *zips], key=lambda span: (span.container, span.path))
+    spans = [(span.start, span.stop, int(span.path != b"")) for span in order]
+    columns = Columns(
+        (batch for start, stop, which in spans for batch in listed[which].slices(start, stop)),
+        SCHEMA,
+    )
+    every = [hashes[which][start:stop] for start, stop, which in spans]
+    return _with_unique_keys(columns, np.concatenate([np.zeros(0, np.int64), *every]))
+
+
+def _sorted(loose: Columns) -> tuple[Ints, list[_Span]]:
+    """Return the rows of loose files by folder, then by name, and where each folder's are."""
+    codes, folders = loose.codes("container")
+    rank = np.argsort(np.array(sorted(range(len(folders)), key=folders.__getitem__), np.int64))
+    rows = np.argsort(rank[codes], kind="stable")
+    spans = []
+    ends = np.cumsum(np.bincount(codes, minlength=len(folders))[np.argsort(rank)])
+    for folder, start, stop in zip(sorted(folders), [0, *ends.tolist()], ends, strict=False):
+        rows[start:stop] = _by_name(loose, rows[start:stop])
+        spans.append(_Span(folder, b"", start, int(stop)))
+    return rows, spans
+
+
+def _by_name(loose: Columns, rows: Ints) -> Ints:
+    batch = loose.take(rows)
+    keys, paths = keys_of(batch).to_pylist(), batch["path"].to_pylist()
+    # A path is null where it is the key.
+    names = [(key, path or key.encode()) for key, path in zip(keys, paths, strict=True)]
+    return rows[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)]
+
+
+def _taken(columns: Columns, rows: Ints) -> Columns:
+    blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
+    return Columns((columns.take(block) for block in blocks), columns.schema)
+
+
+def _with_unique_keys(columns: Columns, hashes: Ints) -> Columns:
+    """Number those that share a key: a zip may list a name twice, and NFC makes twins.
+
+    hashes   of the keys, by which those that may be shared are found
+    """
+    by_hash = np.argsort(hashes, kind="stable")
+    same = hashes[by_hash[1:]] == hashes[by_hash[:-1]]
+    if not same.any():
+        return columns
+    shared = np.zeros(len(hashes), np.bool_)
+    shared[by_hash[1:][same]] = shared[by_hash[:-1][same]] = True
+    batches, first, seen = [], 0, dict[str, int]()
+    for batch in columns.slices():
+        batches.append(_renamed(batch, shared[first : first + len(batch)], seen))
+        first += len(batch)
+    return Columns(batches, columns.schema)
+
+
+def _renamed(
+    batch: pa.RecordBatch, shared: NDArray[np.bool_], seen: dict[str, int]
+) -> pa.RecordBatch:
+    """Number the keys of a batch that are shared or look like numbered ones.
+
+    seen   how often each was met, in earlier batches too
+    """
+    keys, rest, paths = (
+        column.to_pylist() for column in (keys_of(batch), batch["rest"], batch["path"])
+    )
+    changed = False
+    for i, name in enumerate(keys):
+        if not (shared[i] or _NUMBERED.search(name)):
+            continue
+        key = name
         while key in seen:
-            seen[member.key] += 1
-            key = f"{member.key} #{seen[member.key]}"
+            seen[name] += 1
+            key = f"{name} #{seen[name]}"
         seen[key] = 1
-        yield member if key is member.key else replace(member, key=key)
+        if key is not name:
+            rest[i] += key[len(name) :]
+            paths[i] = paths[i] or name.encode()
+            changed = True
+    if not changed:
+        return batch
+    own = {name: batch[name] for name in batch.schema.names}
+    return pa.record_batch(own | {"rest": packed(rest, "rest"), "path": packed(paths, "path")})
 
 
 def _twice(zips: Iterable[Layout]) -> list[str]:
@@ -151,10 +274,35 @@ def _twice(zips: Iterable[Layout]) -> list[str]:
     ]
 
 
-def _refuse_photoless(source: Path, found: list[Member], warnings: list[str]) -> None:
-    if any(member.dropped is None for member in found):
+def _cures(members: Members) -> list[str]:
+    """Warn of photos that the user can make usable, with the way to do it.
+
+    One line a zip with a password, one for all pictures whose format is not read.
+    """
+    codes = members.dropped
+    curable = [drop.reason in (Reason.ENCRYPTED, Reason.UNSUPPORTED) for drop in members.drops]
+    locked: Counter[str] = Counter()
+    formats: Counter[str] = Counter()
+    for member in members.take(np.flatnonzero(np.array([*curable, False])[codes])):
+        if member.dropped and member.dropped.reason is Reason.ENCRYPTED:
+            locked[member.container] += 1
+        else:
+            formats[picture_format(member.key)] += 1
+    told = [
+        f"{printable(container)}: {count:,} photos are behind a password: unpack it with the "
+        "password, and give the folder instead"
+        for container, count in locked.items()
+    ]
+    if formats:
+        counts = ", ".join(f"{count:,} {name}" for name, count in sorted(formats.items()))
+        told.append(f"{counts} pictures are left out, their format is not read: convert to JPEG")
+    return told
+
+
+def _refuse_photoless(source: Path, drafts: Iterable[Draft], warnings: list[str]) -> None:
+    if any(draft.photos for draft in drafts):
         return
-    reasons = Counter(member.dropped.reason for member in found if member.dropped)
+    reasons = sum((draft.reasons for draft in drafts), Counter[Reason]())
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     why = warnings[0] if warnings else "give the folder that the zips or the photos lie in"
     shown = printable(str(source))

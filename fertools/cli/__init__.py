@@ -8,26 +8,67 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 
 import fertools
-from fertools.cli.dataset import build_dataset, make_sample, stats, verify
+from fertools.cli.dataset import build_dataset, clean, make_sample, stats, verify
 from fertools.cli.training import evaluate, export, predict, train
 from fertools.errors import FertoolsError
 
+#: Exit codes, as docs/cli.md lists them; one of a signal is 128 and its number, as in a shell.
+_USER_ERROR, _USAGE_ERROR = 1, 2
+_READER_GONE = 128 + signal.SIGPIPE
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _ReaderGone(Exception):
+    """Whoever read the output has closed it."""
+
+
+class _Group(click.Group):
+    """A group that leaves a broken pipe to `main`: click would end with exit code 1."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Parse the arguments; prints where they ask for help."""
+        with _broken_pipe_named():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _broken_pipe_named():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _broken_pipe_named() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
 @click.version_option(fertools.__version__, message="fertools %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Turn AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
 
     Everything works on this machine alone: no photo, crop or figure leaves it.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(_USAGE_ERROR)
 
 
-for command in (make_sample, build_dataset, stats, verify, train, evaluate, predict, export):
+for command in (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export):
     cli.add_command(command)
 
 
@@ -40,13 +81,15 @@ class _Ended(KeyboardInterrupt):
 
 
 def main() -> None:
-    """Run the command line; whatever the user can put right is one line and exit code 1."""
+    """Run the command line; whatever the user can put right is one line and exit code 1 or 2."""
     _open_streams()
     _listen()
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except FertoolsError as error:
-        _end(str(error), 1)
+        _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
         asked = stop.__cause__ or stop  # click makes an Abort of what interrupts it
         number = asked.number if isinstance(asked, _Ended) else signal.SIGINT
@@ -54,11 +97,29 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" (see {context.command_path} --help)" if context else ""
-        _end(" ".join(error.format_message().split()) + where, 1)
-    except BrokenPipeError:
-        # Who reads us has gone: leave nothing for Python to flush at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _end(" ".join(error.format_message().split()) + where, error.exit_code)
+    except (_ReaderGone, BrokenPipeError):
+        _discard_output()
+        sys.exit(_READER_GONE)
+    except OSError as error:
+        if not _output_fails():
+            raise
+        _discard_output()
+        _end(f"standard output cannot be written: {error.strerror}", _USER_ERROR)
+
+
+def _output_fails() -> bool:
+    """Return whether standard output is what cannot be written, by writing an empty line."""
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    """Lead standard output to the null device, so that Python's last flush does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:

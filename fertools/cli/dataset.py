@@ -10,12 +10,11 @@ from typing import Any
 import click
 
 import fertools
-
-_PATH = click.Path(path_type=Path)
+from fertools.cli.values import PATH
 
 
 @click.command("make-sample")
-@click.argument("out", type=_PATH)
+@click.argument("out", type=PATH)
 @click.option("--people", default=12, show_default=True, help="How many people to draw.")
 @click.option("--photos", default=336, show_default=True, help="How many photos of them in all.")
 @click.option("--megapixels", default=0.8, show_default=True, help="Size of a photo.")
@@ -28,7 +27,9 @@ _PATH = click.Path(path_type=Path)
     help="Zips as they are downloaded, or the same unzipped.",
 )
 @click.option("--troubles", is_flag=True, help="Plant some of each trouble that archives have.")
-@click.option("--seed", default=0, show_default=True, help="Same seed, same bytes.")
+@click.option(
+    "--seed", default=0, show_default=True, help="0 to 4294967295; same seed, same bytes."
+)
 def make_sample(out: Path, **options: Any) -> None:
     """Draw an AI-Hub style archive of people who do not exist into OUT, to try things on."""
     with click.progressbar(
@@ -44,15 +45,15 @@ def make_sample(out: Path, **options: Any) -> None:
 
 
 @click.command("build-dataset")
-@click.argument("src", type=_PATH)
-@click.argument("out", type=_PATH)
+@click.argument("src", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--classes",
     type=click.Choice(["auto", "aihub7", "talk5", "folders"]),
     default="auto",
     show_default=True,
-    help="The archive's seven, the talk's five, or one class per folder; auto is aihub7, or "
-    "folders where no photo's name or folder is an emotion.",
+    help="The archive's seven, the talk's five, or one class per folder; auto is aihub7 where "
+    "names or folders are the archive's emotions, else folders (see docs/quickstart.md).",
 )
 @click.option(
     "--rename", multiple=True, metavar="OLD=NEW", help="Rename a class; the same NEW joins classes."
@@ -70,7 +71,8 @@ def make_sample(out: Path, **options: Any) -> None:
     type=click.Choice(["drop", "keep"]),
     default="drop",
     show_default=True,
-    help="What becomes of photos on which annotators do not agree; keep: the name's label.",
+    help="With --labels other than name: drop photos on which annotators do not agree, or keep "
+    "them with the name's label.",
 )
 @click.option(
     "--detector",
@@ -120,7 +122,9 @@ def make_sample(out: Path, **options: Any) -> None:
     show_default=True,
     help="How crops are encoded; raw is PNG without compression, which is read faster.",
 )
-@click.option("--jpeg-quality", default=95, show_default=True, help="For --image-format jpeg.")
+@click.option(
+    "--jpeg-quality", default=95, show_default=True, help="1 to 100; --image-format jpeg only."
+)
 @click.option(
     "--max-pixels", default=200_000_000, show_default=True, help="Larger photos are not decoded."
 )
@@ -140,15 +144,16 @@ def make_sample(out: Path, **options: Any) -> None:
 )
 @click.option(
     "--split-file",
-    type=click.Path(dir_okay=False),
-    help="A CSV that says who goes where, such as another dataset's splits.csv.",
+    type=PATH,
+    metavar="FILE",
+    help="A CSV that says who goes where, instead of --split, such as a splits.csv.",
 )
 @click.option(
     "--overlap",
     type=click.Choice(["drop", "report"]),
     default="drop",
     show_default=True,
-    help="With --split official: what becomes of people who are in both halves.",
+    help="With --split official: drop from Training people who are in both halves, or report them.",
 )
 @click.option(
     "--duplicates",
@@ -159,13 +164,24 @@ def make_sample(out: Path, **options: Any) -> None:
 )
 @click.option("--max-per-subject", type=int, help="At most so many photos of a person.")
 @click.option("--max-per-class", type=int, help="At most so many photos of a class.")
-@click.option("--seed", default=0, show_default=True, help="Orders splits and shards.")
+@click.option(
+    "--seed", default=0, show_default=True, help="0 to 4294967295; orders splits and shards."
+)
 @click.option("--name", default="faces", show_default=True, help="The dataset's name.")
 @click.option(
-    "--shard-size", default="128MB", show_default=True, help="About how large a shard is."
+    "--shard-size",
+    default="128MB",
+    show_default=True,
+    metavar="SIZE",
+    help="About how large a shard is: a number with KB, MB or GB.",
 )
 @click.option(
     "--keep-names", is_flag=True, help="Plain file names and subjects in the records, not hashes."
+)
+@click.option(
+    "--salt-file",
+    type=click.Path(dir_okay=False),
+    help="A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
 )
 @click.option(
     "--augment",
@@ -192,13 +208,19 @@ def make_sample(out: Path, **options: Any) -> None:
     show_default=True,
     help="What a photo may take; then it is given up, with a row that says so.",
 )
+@click.option(
+    "--accept-unreadable",
+    is_flag=True,
+    help="Drop photos that cannot be read, instead of stopping before the dataset is complete.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace what OUT was begun with, if it differs.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) -> None:
     """Build a dataset of face crops in OUT from the archive in SRC.
 
     SRC holds folders, zips, zips in parts or any mixture, is read in place and never written to.
-    A build that was interrupted goes on by the same command.
+    A build that was interrupted goes on by the same command. An option that has no effect beside
+    the others, such as --jpeg-quality without --image-format jpeg, is refused before the work.
     """
     if only_parts is None:
         click.echo(fertools.build_dataset(src, out, **options).text())
@@ -207,7 +229,7 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
 
 
 @click.command("stats")
-@click.argument("path", type=_PATH)
+@click.argument("path", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def stats(path: Path, as_json: bool) -> None:
     """Show who and what is in an archive (by names alone, no pixels) or in a built dataset."""
@@ -217,9 +239,9 @@ def stats(path: Path, as_json: bool) -> None:
 
 
 @click.command("verify")
-@click.argument("out", type=_PATH)
+@click.argument("out", type=PATH)
 @click.option(
-    "--source", type=_PATH, metavar="SRC", help="Hold the ledger against the archive as well."
+    "--source", type=PATH, metavar="SRC", help="Hold the ledger against the archive as well."
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 def verify(out: Path, **options: Any) -> None:
@@ -227,3 +249,10 @@ def verify(out: Path, **options: Any) -> None:
     verdict = fertools.verify(out, **options)
     click.echo(verdict.text())
     sys.exit(0 if verdict.ok else 1)
+
+
+@click.command("clean")
+@click.argument("out", type=PATH)
+def clean(out: Path) -> None:
+    """Remove finished faces from OUT/.fertools that the last build of OUT does not need."""
+    click.echo(fertools.clean(out).text())

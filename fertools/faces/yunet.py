@@ -22,6 +22,7 @@ from fertools.data import Box, Face
 from fertools.errors import DependencyError
 from fertools.faces.runtime import Precision, compile_on_one_core, import_openvino, suffix
 from fertools.faces.suppression import surest
+from fertools.faces.weights import digest_of
 
 Answers = Mapping[str, NDArray[np.float32]]
 Forward = Callable[[NDArray[np.uint8]], Answers]
@@ -65,7 +66,8 @@ def load_yunet(runtime: str, floor: float, precision: Precision) -> YunetDetecto
     """
     path = weights_file()
     forward = _with_openvino(path, precision) if runtime == "openvino" else _with_opencv(path)
-    return YunetDetector(f"yunet-2023mar-2-{runtime}{suffix(precision)}", forward, floor)
+    name = f"yunet-2023mar-2-{digest_of(path)}-{runtime}{suffix(precision)}"
+    return YunetDetector(name, forward, floor)
 
 
 def fitted(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float]]:

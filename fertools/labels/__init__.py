@@ -1,6 +1,6 @@
 """What a photo is called: its name's grammar, the annotators' votes, the classes of both.
 
-name ──parse_name──▶ Label ─┐
+name ──Labeller──▶ Label ───┐
                             ├─decide──▶ emotion ──ClassMap──▶ class
 label files ──Annotations───┘ record
 """
@@ -8,7 +8,8 @@ label files ──Annotations───┘ record
 from fertools.labels.annotations import Annotations, Joined
 from fertools.labels.classes import CLASS_SETS, LABEL_SOURCES, ClassMap, LabelRule
 from fertools.labels.halves import official_half
-from fertools.labels.name import parse_folder, parse_name
+from fertools.labels.labeller import Labeller
+from fertools.labels.name import parse_name
 from fertools.labels.records import LabelRecord, median_box, read_records
 from fertools.labels.votes import Agreement, agreement, decide, vote_counts
 from fertools.labels.words import EMOTIONS, ENGLISH, PLACES
@@ -25,11 +26,11 @@ __all__ = [
     "Joined",
     "LabelRecord",
     "LabelRule",
+    "Labeller",
     "agreement",
     "decide",
     "median_box",
     "official_half",
-    "parse_folder",
     "parse_name",
     "read_records",
     "vote_counts",

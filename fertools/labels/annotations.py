@@ -88,7 +88,7 @@ class Annotations:
         found, without, asked = 0, 0, set()
         photos: list[str] = []
         for key in keys:
-            row = self._row_of(key)
+            row = self._row_of(key) if self._rows else None
             if row is not None:
                 found += 1
                 asked.add(row)

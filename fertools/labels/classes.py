@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final, Literal, get_args
 
+from fertools.checks import Pairs, check_fields
 from fertools.data import Drop, Label, Reason
-from fertools.errors import OptionError, SourceError
-from fertools.labels.name import folder_word, parse_folder, parse_name
+from fertools.errors import OptionError
 from fertools.labels.words import EMOTIONS, ENGLISH, korean
 
 #: The talk's classes in the talk's order, each with the archive's word for it.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
 
-CLASS_SETS: Final = ("auto", "aihub7", "talk5", "folders")
+ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
+LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
+CLASS_SETS: Final = get_args(ClassSet)
 
 #: Of three annotators, how many must say the same; 0 asks none of them.
 LABEL_SOURCES: Final = MappingProxyType(
@@ -37,7 +39,8 @@ class LabelRule:
 
     classes   one of CLASS_SETS; `auto` is `aihub7`, or `folders` where no photo's name or folder
               is an emotion
-    rename    "OLD=NEW" each; OLD in Korean or English; several OLD with one NEW become one class
+    rename    "OLD=NEW" each, or a dict {old: new}; OLD in Korean or English; several OLD with one
+              NEW become one class
     drop      class names, after renaming, in Korean or English
     labels    one of LABEL_SOURCES: the file's name, or as many of three annotators
     disputed  what becomes of a photo on which they do not agree enough: drop it, or keep the
@@ -47,19 +50,14 @@ class LabelRule:
     about classes that are folders: they know only the archive's emotions.
     """
 
-    classes: str = "auto"
-    rename: tuple[str, ...] = ()
+    classes: ClassSet = "auto"
+    rename: Annotated[tuple[str, ...], Pairs()] = ()
     drop: tuple[str, ...] = ()
-    labels: str = "name"
-    disputed: str = "drop"
+    labels: LabelSource = "name"
+    disputed: Literal["drop", "keep"] = "drop"
 
     def __post_init__(self) -> None:
-        if self.classes not in CLASS_SETS:
-            raise OptionError(f"--classes {self.classes}: choose one of {', '.join(CLASS_SETS)}")
-        if self.labels not in LABEL_SOURCES:
-            raise OptionError(f"--labels {self.labels}: choose one of {', '.join(LABEL_SOURCES)}")
-        if self.disputed not in ("drop", "keep"):
-            raise OptionError(f"--disputed {self.disputed}: choose drop or keep")
+        check_fields(self)
         if self.classes == "folders" and self.votes_needed:
             raise OptionError(
                 f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
@@ -74,33 +72,6 @@ class LabelRule:
     def votes_needed(self) -> int:
         """How many of the three annotators must say the same; 0 where the name decides."""
         return LABEL_SOURCES[self.labels]
-
-    def resolve(self, keys: Sequence[str]) -> LabelRule:
-        """Give the rule with `auto` replaced by what these photos' keys call for.
-
-        Raises SourceError where they say nothing at all, and OptionError where they call for
-        folders and the annotators are asked.
-        """
-        if self.classes != "auto":
-            return self
-        if any(parse_name(key) for key in keys):
-            return replace(self, classes="aihub7")
-        folders = {folder_word(key) for key in keys}
-        if all(parse_folder(key) for key in keys):
-            return replace(self, classes="aihub7")
-        if len(folders) > 1:
-            return replace(self, classes="folders")
-        raise SourceError(
-            "no photo's name or folder says a class: name the photos as AI-Hub does, "
-            "or put them into one folder per class"
-        )
-
-    def label(self, key: str) -> Label:
-        """Read a photo's label from its key by this rule, which must be resolved."""
-        named = parse_name(key)
-        if self.classes == "folders":
-            return replace(named or Label(), emotion=folder_word(key))
-        return named or parse_folder(key) or Label()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +91,7 @@ class ClassMap:
         """Work out the classes from a resolved rule and the emotions that the photos show.
 
         Raises OptionError, naming the classes that exist, for an unknown class in a rename or a
-        drop, and where fewer than two classes are left.
+        drop, where fewer than two classes are left, and for a name that is not one line of text.
         """
         start = _start(rule.classes, emotions)
         renamed = _renamed(start, rule.rename)
@@ -130,6 +101,8 @@ class ClassMap:
             raise OptionError(
                 f"only {len(names)} class is left after --drop and --rename: a dataset needs two"
             )
+        for name in names:
+            _check_name(name)
         index = {name: i for i, name in enumerate(names)}
         return cls(
             names=names,
@@ -147,6 +120,16 @@ class ClassMap:
         if index is None:
             return Drop(Reason.CLASS_DROPPED, f"{label.emotion} is not among the classes asked for")
         return index
+
+
+def _check_name(name: str) -> None:
+    """Refuse what tensorflow-datasets' label file, a name a line in UTF-8, cannot hold."""
+    lines = name.splitlines()
+    if lines != [name.strip()] or "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
+        raise OptionError(
+            f"{name!r} cannot be a class: its name must be one line of text; rename the folder, "
+            "or give another name with --rename OLD=NEW"
+        )
 
 
 def _start(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:

@@ -17,7 +17,8 @@ def official_half(key: str) -> str | None:
 
     The innermost that says one of them counts.
 
-    Example: "2.Validation/[원천]EMOIMG_기쁨_VALID.zip/1.jpg" -> "validation"
+    >>> official_half("2.Validation/[원천]EMOIMG_기쁨_VALID.zip/1.jpg")
+    'validation'
     """
     for folder in reversed(key.split("/")[:-1]):
         for half, word in _HALVES:

@@ -38,7 +38,9 @@ def parse_name(name: str) -> Label | None:
     `name` may carry folders before it, may be NFC or NFD, and may have any ending. An emotion in
     the talk's words comes back in the archive's; a word that neither uses comes back as it is.
 
-    Example: "kim_남_20_행복_20210202.jpg" -> Label(emotion="기쁨", subject="kim", sex="남", …)
+    >>> label = parse_name("kim_남_20_행복_20210202.jpg")
+    >>> label.emotion, label.subject, label.sex, label.age
+    ('기쁨', 'kim', '남', 20)
     """
     stem = base_name(name).rpartition(".")[0]
     found = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
@@ -66,7 +68,8 @@ def base_name(name: str) -> str:
 def forgiven(base: str) -> str:
     """Give what is left of a base name when all that tools do to names is forgiven.
 
-    Example: "교통&이동수단-1 (2).JPG" -> "교통_이동수단-1.jpg", as of "교통_이동수단-1.jpg" itself
+    >>> forgiven("교통&이동수단-1 (2).JPG"), forgiven("교통_이동수단-1.jpg")
+    ('교통_이동수단-1.jpg', '교통_이동수단-1.jpg')
 
     An `&` counts as `_`, the ending's case and a cloud drive's copy number count for nothing.
     """
@@ -76,20 +79,26 @@ def forgiven(base: str) -> str:
     return f"{stem}{dot}{ending.lower()}".replace("&", "_")
 
 
-def folder_word(key: str) -> str:
-    """Give the name of the folder (or zip, without its ending) that a photo lies directly in.
+def folder_of(key: str) -> str:
+    """Return the folders and zips that a photo lies in, "" for SRC itself.
 
-    Example: "archive.zip/sad/1.jpg" -> "sad"; "1.jpg" -> ""
+    >>> folder_of("archive.zip/sad/1.jpg")
+    'archive.zip/sad'
     """
-    folder = key.rpartition("/")[0].rpartition("/")[2]
-    return folder.removesuffix(".zip")
+    return key.rpartition("/")[0]
 
 
-def parse_folder(key: str) -> Label | None:
-    """Read the label from a folder named by an emotion alone, in Korean or English, or give None.
+def folder_emotion(folder: str) -> str | None:
+    """Return the archive's word for the innermost folder or zip that is named by an emotion alone.
+
+    >>> folder_emotion("01.데이터/1.Training/원천데이터/당황/anna")
+    '당황'
 
     A folder such as `[원천]EMOIMG_기쁨_TRAIN_01` does not count: there every photo bears a name,
     and one that does not is a stranger.
     """
-    emotion = archive_word(folder_word(key))
-    return Label(emotion=emotion) if emotion in EMOTIONS else None
+    for step in reversed(folder.split("/")):
+        emotion = archive_word(step.removesuffix(".zip").strip())
+        if emotion in EMOTIONS:
+            return emotion
+    return None

@@ -42,7 +42,9 @@ def decide(rule: LabelRule, named: str | None, record: LabelRecord | None) -> st
     several with equally many, the name's is taken or none. Without enough agreement, or without
     a record, the photo is DISPUTED, or keeps the name's emotion with `--disputed keep`.
 
-    Example: majority, "불안", votes (슬픔, 슬픔, 불안) -> "슬픔"
+    >>> record = LabelRecord("1.jpg", uploader="불안", votes=("슬픔", "슬픔", "불안"), boxes=())
+    >>> decide(LabelRule(labels="majority"), "불안", record)
+    '슬픔'
     """
     if rule.votes_needed == 0:
         return named

@@ -60,7 +60,8 @@ def korean(word: str) -> str:
 def archive_word(word: str) -> str:
     """Give the archive's own word for an emotion, whoever's word and language it came in.
 
-    Example: 행복 -> 기쁨, anger -> 분노, 놀람 -> 놀람
+    >>> [archive_word(word) for word in ("행복", "anger", "놀람")]
+    ['기쁨', '분노', '놀람']
     """
     word = korean(word)
     return TALK_WORDS.get(word, word)

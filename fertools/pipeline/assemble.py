@@ -7,11 +7,12 @@ of them, and only then moved to where they are looked for.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,27 +22,30 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from fertools.augment import alter
+from fertools.columns import Ints
 from fertools.data import Box
+from fertools.errors import OutputError
 from fertools.faces import FaceRecipe
 from fertools.faces.encode import encode
 from fertools.hashing import pseudonym
-from fertools.labels import ClassMap
-from fertools.pipeline.kept import kept_rows
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import PartFiles
+from fertools.pipeline.parts import PartFiles, open_crops, read_crop
 from fertools.pipeline.shardplan import ShardPlan
 from fertools.pipeline.workplace import Workplace
 from fertools.shards import (
     Example,
     RecordWriter,
     ShardFile,
-    read_record,
+    sha256_of,
     whole_file,
     write_whole,
 )
 
 #: Features that stand in the plan as they stand in the example.
 _PLAIN: Final = ("label", "key", "subject", "sex", "age", "confidence")
+
+_PLAN: Final = "plan.arrow"
 
 _SCHEMA: Final = pa.schema(
     [
@@ -69,51 +73,72 @@ class Stage:
     parts: Path
 
     @classmethod
-    def prepare(cls, place: Workplace, plan: ShardPlan, columns: Sequence[pa.Array]) -> Stage:
-        """Write down the features of every example, a batch a shard, where workers find them."""
-        batches = []
-        for rows, copies in zip(plan.rows, plan.copies, strict=True):
-            taken = [column.take(pa.array(rows)) for column in columns]
-            batches.append(pa.record_batch([*taken, pa.array(copies)], schema=_SCHEMA))
+    def prepare(cls, place: Workplace, plan: ShardPlan, batches: Iterable[pa.RecordBatch]) -> Stage:
+        """Write down the features of every example, a batch a shard, where workers find them.
+
+        batches   one at a time, since all of them together may not fit into memory
+        """
         digest = blake2b("\0".join(plan.names).encode(), digest_size=16)
-        for batch in batches:
-            digest.update(batch.serialize())
-        stage = cls(place.stages / digest.hexdigest(), place.parts)
-        stage.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(stage.plan) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        # Beside the stages until its name, a digest of what is written, is known.
+        planned = place.stages / _PLAN
+        with whole_file(planned) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
             for batch in batches:
+                digest.update(batch.serialize())
                 writer.write_batch(batch)
+        stage = cls(place.stages / digest.hexdigest(), place.parts)
+        for other in place.stages.iterdir():
+            if other not in (stage.folder, planned):
+                shutil.rmtree(other, ignore_errors=True)
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        planned.replace(stage.plan)
         return stage
 
     @property
     def plan(self) -> Path:
         """The examples' features, a batch a shard."""
-        return self.folder / "plan.arrow"
+        return self.folder / _PLAN
 
     def note(self, name: str) -> Path:
-        """What is known of a finished shard; written after it."""
-        return self.folder / f"{name}.json"
+        """The SHA-256 of a finished shard; written after it."""
+        return self.folder / f"{name}.sha256"
 
-    def finished(self, names: Sequence[str], out: Path) -> dict[str, ShardFile]:
-        """Give what is known of the shards that an earlier run has made, here or published."""
+    def finished(self, plan: ShardPlan, out: Path) -> dict[str, ShardFile]:
+        """Return the shards that an earlier run has made, here or published.
+
+        A shard is recognised by the SHA-256 in its note: shards of another plan may have the same
+        names and the same sizes.
+        """
         known = {}
-        for name in names:
-            with suppress(OSError, ValueError, TypeError):
-                shard = ShardFile(**json.loads(self.note(name).read_bytes()))
-                made = self.folder / name
-                if (made if made.exists() else out / name).stat().st_size == shard.bytes:
-                    known[name] = shard
+        for name, rows in zip(plan.names, plan.rows, strict=True):
+            made = self.folder / name
+            with suppress(OSError):
+                note = self.note(name).read_text("ascii", errors="replace")
+                path = made if made.exists() else out / name
+                if sha256_of(path) == note:
+                    known[name] = ShardFile(name, len(rows), path.stat().st_size, note)
         return known
 
-    def publish(self, names: Sequence[str], out: Path) -> None:
-        """Move finished shards to where they are looked for; remove those of another plan."""
-        for name in names:
+    def publish(self, shards: Iterable[ShardFile], out: Path) -> None:
+        """Move finished shards to where they are looked for; remove those of another plan.
+
+        Raises OutputError where a shard is missing afterwards, or has another size.
+        """
+        wanted = {shard.file: shard.bytes for shard in shards}
+        for name in wanted:
             # One that is not here was moved by an earlier run, which was then ended.
             if (self.folder / name).exists():
                 (self.folder / name).replace(out / name)
         for old in out.glob("*.tfrecord-*-of-*"):
-            if old.name not in names:
+            if old.name not in wanted:
                 old.unlink()
+        # Listing the folder makes NFS ask the server, whatever it remembers of a name.
+        there = {path.name: path.stat().st_size for path in out.iterdir() if path.name in wanted}
+        for name, size in wanted.items():
+            if there.get(name) != size:
+                raise OutputError(
+                    f"{out / name} is missing or cut after it was written: "
+                    "check the disk; the same command goes on"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +159,8 @@ class ShardTask:
             writer = RecordWriter(file)
             for row, image in zip(rows.to_pylist(), images, strict=True):
                 writer.write(self._example(row, image).to_bytes())
-        shard = ShardFile(self.name, writer.records, writer.size, file.sha256)
-        write_whole(self.stage.note(self.name), json.dumps(asdict(shard)).encode())
-        return shard
+        write_whole(self.stage.note(self.name), file.sha256.encode())
+        return ShardFile(self.name, writer.records, writer.size, file.sha256)
 
     def _example(self, row: dict[str, Any], image: bytes) -> Example:
         fields = {name: row[name] for name in _PLAIN}
@@ -155,49 +179,75 @@ def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
     """Read a shard's crops, in the order in which they lie, and give them in the shard's."""
     places = list(zip(rows["part"].to_pylist(), rows["offset"].to_pylist(), strict=True))
     images = [b""] * len(places)
-    file, opened = None, ""
-    try:
-        for i in sorted(range(len(places)), key=places.__getitem__):
-            part, offset = places[i]
-            if part != opened:
-                if file is not None:
-                    file.close()
-                file, opened = PartFiles(parts, part).crops.open("rb"), part
-            assert file is not None
-            images[i] = read_record(file, offset)
-    finally:
-        if file is not None:
-            file.close()
+    in_order = sorted(range(len(places)), key=places.__getitem__)
+    for part, group in groupby(in_order, key=lambda i: places[i][0]):
+        files = PartFiles(parts, part)
+        with open_crops(files) as file:
+            for i in group:
+                images[i] = read_crop(files, file, places[i][1])
     return images
 
 
-def example_columns(
-    table: pa.Table, parts: Sequence[PartFiles], classes: ClassMap, options: BuildOptions
-) -> list[pa.Array]:
-    """Give the features of the examples, a value a ledger row, and where their crops lie."""
-    index = {name: i for i, name in enumerate(classes.names)}
-    seed, plain = options.splits.seed, options.shards.keep_names
+def example_batches(
+    ledger: Ledger,
+    plan: ShardPlan,
+    parts: Sequence[PartFiles],
+    options: BuildOptions,
+    secret: bytes,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the features of each shard's examples, in their order, and where their crops lie.
 
-    def shown(name: str | None, purpose: str) -> str:
-        return (name or "") if plain or not name else pseudonym(seed, name, purpose)
+    secret   what pseudonyms are keyed with
+    """
+    features = _Features(ledger, parts, options, secret)
+    for rows, copies in zip(plan.rows, plan.copies, strict=True):
+        yield features.batch(rows, copies)
 
-    column = {name: table[name].to_pylist() for name in table.column_names}
-    box = zip(*(column[side] for side in ("x0", "y0", "x1", "y1")), strict=True)
-    known = set(kept_rows(table).tolist())
-    values: dict[str, list[Any]] = {
-        "part": [None if part is None else parts[part].fingerprint for part in column["part"]],
-        "offset": column["offset"],
-        "label": [index.get(label) for label in column["label"]],
-        "key": [shown(key, "key") if i in known else None for i, key in enumerate(column["key"])],
-        "subject": [shown(subject, "subject") for subject in column["subject"]],
-        "sex": [sex or "" for sex in column["sex"]],
-        "age": [-1 if age is None else age for age in column["age"]],
-        "box": [None if side[0] is None else side for side in box],
-        "confidence": column["confidence"],
-        "votes": column.get("votes", [None] * table.num_rows),
-        "source": [
-            pseudonym(seed, key, "key") if options.shards.augment and i in known else None
-            for i, key in enumerate(column["key"])
-        ],
-    }
-    return [pa.array(values[f.name], f.type) for f in _SCHEMA if f.name in values]
+
+class _Features:
+    """Makes examples' features from the ledger's columns."""
+
+    def __init__(
+        self, ledger: Ledger, parts: Sequence[PartFiles], options: BuildOptions, secret: bytes
+    ) -> None:
+        self._ledger = ledger
+        self._parts = pa.array([part.fingerprint for part in parts], pa.string())
+        self._secret = secret
+        self._plain = options.shards.keep_names
+        self._augment = options.shards.augment > 0
+        self._subjects: dict[str, str] = {}
+
+    def batch(self, rows: Ints, copies: Ints) -> pa.RecordBatch:
+        """Return the features of examples by ledger row and number of copy."""
+        catalog = self._ledger.catalog
+        looked, labels = self._ledger.looked_rows(rows), catalog.labels.take(rows)
+        keys = list(catalog.keys(rows))
+        sides = (looked[side].to_pylist() for side in ("x0", "y0", "x1", "y1"))
+        columns: dict[str, Any] = {
+            "part": self._parts.take(looked["part"]),
+            "offset": looked["offset"],
+            "label": catalog.codes[rows],
+            "key": [self._shown(key, "key") for key in keys],
+            "subject": [self._subject(name) for name in labels["subject"].to_pylist()],
+            "sex": labels["sex"].dictionary_decode().fill_null(""),
+            "age": labels["age"].fill_null(-1),
+            "box": list(zip(*sides, strict=True)),
+            "confidence": looked["confidence"],
+            "votes": list(catalog.votes(rows)) if catalog.voted else [None] * len(rows),
+            "source": [
+                pseudonym(self._secret, key, "key") if self._augment else None for key in keys
+            ],
+            "copy": copies,
+        }
+        arrays = [pa.array(columns[f.name]).cast(f.type) for f in _SCHEMA]
+        return pa.record_batch(arrays, schema=_SCHEMA)
+
+    def _shown(self, name: str, purpose: str) -> str:
+        return name if self._plain else pseudonym(self._secret, name, purpose)
+
+    def _subject(self, name: str | None) -> str:
+        if name is None:
+            return ""
+        if name not in self._subjects:
+            self._subjects[name] = self._shown(name, "subject")
+        return self._subjects[name]

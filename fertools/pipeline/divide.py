@@ -20,8 +20,8 @@ from fertools.labels import official_half
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.options import SplitRule
-from fertools.pipeline.splitfile import read_splits
-from fertools.splits import Half, assign, by_image, cap, leak, official, overlap
+from fertools.pipeline.splitfile import SplitTable
+from fertools.splits import Half, assign, assign_photos, cap, leak, official, overlap
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
 
@@ -57,7 +57,12 @@ def divide(kept: Kept, copies: Copies, names: Sequence[str], rule: SplitRule) ->
         )
     groups, order = copies.groups(kept)
     splits = np.full(len(kept), -1, dtype=np.int8)
-    splits[left], told = _assigned(kept, left, groups, order, rule)
+    if rule.split_file:
+        table = SplitTable.read(Path(rule.split_file))
+        splits[left] = table.assign(kept.keys, kept.subjects)[left]
+        told = _straddling(kept, copies, splits)
+    else:
+        splits[left], told = _assigned(kept, left, groups, order, rule)
     reason = Reason.UNASSIGNED if rule.split_file else Reason.OVERLAP
     detail = {
         Reason.UNASSIGNED: "the split file does not name it",
@@ -66,29 +71,29 @@ def divide(kept: Kept, copies: Copies, names: Sequence[str], rule: SplitRule) ->
     drops |= {int(i): Drop(reason, detail) for i in left[splits[left] < 0]}
     if not (splits >= 0).any():
         raise SplitError("no photo came into any split: see the options that leave photos out")
-    return Division(splits, drops, (*told, *_absent(names, kept.classes[splits >= 0])))
+    told += [*_unknown(kept, splits), *_absent(names, kept.classes[splits >= 0])]
+    return Division(splits, drops, tuple(told))
+
+
+def unknown_people(kept: Kept, splits: NDArray[np.int8]) -> int:
+    """Count the photos in the splits whose name carries no person."""
+    return sum(kept.subjects[i] is None for i in np.flatnonzero(splits >= 0).tolist())
 
 
 def _assigned(
-    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+    kept: Kept, left: Ints, groups: Ints, order: Sequence[str], rule: SplitRule
 ) -> tuple[NDArray[np.int8], list[str]]:
     """Give the photos that are left their splits, and what there is to say about it."""
-    if rule.split_file:
-        splits = read_splits(Path(rule.split_file), kept)[left]
-        straddling = overlap(groups[left], splits)
-        if straddling:
-            return splits, [
-                f"--split-file puts {straddling} people into more than one split: it leaks"
-            ]
-        return splits, []
     if rule.official:
         return _official(kept, left, groups, order, rule)
     if rule.split_by == "image":
         # As others do it, chance and classes alone: balance would hide how much that leaks.
-        keys = [kept.keys[i] for i in left]
-        own, each = by_image(keys)
-        splits = assign(own, kept.classes[left], rule.ratios, order=each, seed=rule.seed)
+        splits = assign_photos(
+            kept.classes[left], rule.ratios, keys=kept.keys.take(left), seed=rule.seed
+        )
         known, tests = leak(kept.people[left], splits)
+        if not known:
+            return splits, []
         return splits, [
             f"--split-by image leaks: {known} of {tests} test photos show a person of train; "
             "figures from this dataset say nothing about new people"
@@ -105,9 +110,9 @@ def _assigned(
 
 
 def _official(
-    kept: Kept, left: Ints, groups: Ints, order: list[str], rule: SplitRule
+    kept: Kept, left: Ints, groups: Ints, order: Sequence[str], rule: SplitRule
 ) -> tuple[NDArray[np.int8], list[str]]:
-    halves = np.array([_HALVES[official_half(kept.keys[i])] for i in left], dtype=np.int8)
+    halves = np.array([_HALVES[official_half(key)] for key in kept.keys.take(left)], dtype=np.int8)
     splits, found = official(
         halves,
         groups[left],
@@ -127,14 +132,34 @@ def _official(
     ]
 
 
+def _straddling(kept: Kept, copies: Copies, splits: NDArray[np.int8]) -> list[str]:
+    people, pictures = overlap(kept.people, splits), copies.across(splits)
+    found = [f"{people} people"] if people else []
+    found += [f"copies of {pictures} pictures"] if pictures else []
+    if not found:
+        return []
+    return [f"--split-file puts {' and '.join(found)} into more than one split: it leaks"]
+
+
+def _unknown(kept: Kept, splits: NDArray[np.int8]) -> list[str]:
+    unknown, photos = unknown_people(kept, splits), int((splits >= 0).sum())
+    if not unknown:
+        return []
+    return [
+        f"{unknown:,} of {photos:,} photos carry no person in their names: each is taken for a "
+        "person of its own, so that a leak between the splits cannot be excluded"
+    ]
+
+
 def _conflicts(kept: Kept, copies: Copies, names: Sequence[str]) -> dict[int, Drop]:
-    """Drop pictures that lie there under different classes: no one can say which is true."""
-    drops: dict[int, Drop] = {}
-    for one, other in copies.conflicting(kept):
-        for this, that in ((one, other), (other, one)):
-            detail = f"the same picture is {names[kept.classes[that]]} as {kept.keys[that]}"
-            drops.setdefault(this, Drop(Reason.CONFLICTING_LABEL, detail))
-    return drops
+    """Drop every photo of a picture that is there under two classes: nothing says which is true."""
+    return {
+        photo: Drop(
+            Reason.CONFLICTING_LABEL,
+            f"the same picture is {names[kept.classes[other]]} as {kept.keys[other]}",
+        )
+        for photo, other in copies.conflicting(kept)
+    }
 
 
 def _repeats(kept: Kept, copies: Copies, dropped: dict[int, Drop]) -> dict[int, Drop]:
@@ -148,7 +173,7 @@ def _capped(kept: Kept, left: Ints, rule: SplitRule) -> dict[int, Drop]:
     stays = cap(
         kept.people[left],
         kept.classes[left],
-        [kept.keys[i] for i in left],
+        kept.keys.take(left),
         seed=rule.seed,
         max_per_subject=rule.max_per_subject,
         max_per_class=rule.max_per_class,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.labels import ClassMap
-from fertools.pipeline.parts import KEPT
+from fertools.archive.members import Keys
+from fertools.columns import BATCH, Columns, Ints, Lazy, by_first
+from fertools.pipeline.ledger import Ledger
+from fertools.pipeline.rows import bytes_of, hex_of
 from fertools.splits import by_subject
 
-Ints = NDArray[np.int64]
+__all__ = ["Ints", "Kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,50 +29,71 @@ class Kept:
     order      what each person's number stands for
     also       int64, (n, 2): sex and age as codes, -1 where unknown
     digests    SHA-256 of the files
-    hashes     uint8, (n, 32): of the pictures, to find copies by
+    looked     what the photos show, and which of its rows are theirs
     """
 
     rows: Ints
-    keys: list[str]
-    subjects: list[str | None]
+    keys: Keys
+    subjects: Sequence[str | None]
     classes: Ints
     people: Ints
-    order: list[str]
+    order: Sequence[str]
     also: Ints
-    digests: list[str]
-    hashes: NDArray[np.uint8]
+    digests: Sequence[str | None]
+    looked: tuple[Columns, Ints]
 
     @classmethod
-    def of(cls, table: pa.Table, classes: ClassMap) -> Kept:
+    def of(cls, ledger: Ledger) -> Kept:
         """Take the kept rows out of a ledger that is begun."""
-        rows = kept_rows(table)
-        columns = table.take(pa.array(rows))
-        keys, subjects = columns["key"].to_pylist(), columns["subject"].to_pylist()
+        catalog, rows = ledger.catalog, ledger.kept
+        keys = catalog.keys(rows)
+        subjects = catalog.subjects(rows)
         people, order = by_subject(subjects, keys)
-        index = {name: i for i, name in enumerate(classes.names)}
-        hashes = b"".join(found or bytes(32) for found in columns["hash"].to_pylist())
+        looked = np.searchsorted(ledger.wanted, rows)
         return cls(
             rows=rows,
             keys=keys,
             subjects=subjects,
-            classes=np.array([index[name] for name in columns["label"].to_pylist()], np.int64),
+            classes=catalog.fates[rows].astype(np.int64),
             people=people,
             order=order,
-            also=np.stack([_codes(columns[name]) for name in ("sex", "age")], axis=1),
-            digests=columns["digest"].to_pylist(),
-            hashes=np.frombuffer(hashes, np.uint8).reshape(-1, 32),
+            also=np.stack([_codes(catalog.labels, name, rows) for name in ("sex", "age")], axis=1),
+            digests=_Digests(ledger.looked.select(["digest"]), looked),
+            looked=(ledger.looked.select(["hash"]), looked),
         )
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def hashes(self) -> NDArray[np.uint8]:
+        """The pictures' hashes, uint8, (n, 32), to find copies by; made anew at each call."""
+        columns, rows = self.looked
+        hashes = np.empty((len(rows), 32), np.uint8)
+        for first in range(0, len(rows), BATCH):
+            own = rows[first : first + BATCH]
+            hashes[first : first + len(own)] = bytes_of(columns.take(own)["hash"])
+        return hashes
 
-def kept_rows(table: pa.Table) -> Ints:
-    """Give the positions of the rows that became examples."""
-    return np.flatnonzero(table["outcome"].to_numpy(zero_copy_only=False) == KEPT)
+
+class _Digests(Lazy[str | None]):
+    """The SHA-256 of photos as text."""
+
+    def __init__(self, looked: Columns, rows: Ints) -> None:
+        super().__init__(len(rows))
+        self._looked = looked
+        self._rows = rows
+
+    def made(self, start: int, stop: int) -> list[str | None]:
+        batch = self._looked.take(self._rows[start:stop])
+        digests: list[str | None] = hex_of(batch["digest"]).to_pylist()
+        return digests
 
 
-def _codes(column: pa.ChunkedArray) -> Ints:
-    """Number a column's values, -1 for null."""
-    found = column.combine_chunks().dictionary_encode().indices
-    return np.asarray(found.fill_null(-1), dtype=np.int64)
+def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
+    """Number the values that these rows have, by where they come first; -1 for null."""
+    codes = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
+    found = np.full(len(rows), -1, dtype=np.int64)
+    known = codes >= 0
+    found[known] = by_first(codes[known])[0]
+    return found

@@ -10,26 +10,39 @@
     split shard index copies         where its example lies, and how many altered copies of it
 
 It names files and people, so it stays with the builder; the shards are what travels.
+
+In memory it is a view of the catalog and of the parts' rows: a batch of rows is made when it is
+written, so that no text is there twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fertools.data import Box, Drop, Split
-from fertools.faces import iou
+from fertools.archive.members import keys_of
+from fertools.columns import BATCH, Columns, Ints, by_first
+from fertools.data import Box, Drop, Reason, Split
+from fertools.faces import inside, iou
 from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.kept import Ints
+from fertools.pipeline.parts import KEPT
+from fertools.pipeline.rows import hex_of
+from fertools.shards import Manifest
 
 LEDGER: Final = "ledger.parquet"
 
-_NAMES: Final = pa.schema(
+SCHEMA: Final = pa.schema(
     [
         ("key", pa.string()),
         ("container", pa.string()),
@@ -43,111 +56,293 @@ _NAMES: Final = pa.schema(
         ("shot", pa.int32()),
         ("label", pa.string()),
         ("votes", pa.list_(pa.int64())),
+        ("outcome", pa.string()),
+        ("detail", pa.string()),
+        ("x0", pa.int32()),
+        ("y0", pa.int32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("confidence", pa.float32()),
+        ("faces", pa.int32()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("landmarks", pa.list_(pa.float32())),
+        ("iou", pa.float32()),
+        ("digest", pa.string()),
+        ("split", pa.string()),
+        ("shard", pa.int32()),
+        ("index", pa.int32()),
+        ("copies", pa.int32()),
     ]
 )
 
-#: The columns of a part's rows that only lead to its crops.
-_INNER: Final = ("part", "offset", "length", "hash")
+#: Columns that the members have under another name.
+_OF_MEMBERS: Final = {"container": "container", "bytes": "size"}
+
+_BOX: Final = ("x0", "y0", "x1", "y1")
+
+#: Rows of a Parquet row group, of which all columns are in memory at once, 600 bytes a row.
+_GROUP: Final = 1 << 17
 
 
-def begin(catalog: Catalog, rows: pa.Table) -> pa.Table:
-    """Join what names say with what pixels say; `rows` follow the catalog's wanted members.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the members' examples lie, a value a member, -1 for nowhere.
 
-    The result still has the columns `part`, `offset` and `length` by which crops are found.
+    splits    int8: 0 train, 1 validation, 2 test
+    shards    int32: the number of the shard within the split
+    indices   int32: the example's place in the shard
+    augment   altered copies of each example in train
     """
-    seen = np.full(len(catalog.members), -1, dtype=np.int64)
-    seen[catalog.wanted] = np.arange(rows.num_rows)
-    # -1 is taken as the row behind the last one, which is all null.
-    blank = pa.table({f.name: pa.nulls(1, f.type) for f in rows.schema}, schema=rows.schema)
-    looked = pa.concat_tables([rows, blank]).take(pa.array(np.where(seen < 0, len(rows), seen)))
-    table = _named(catalog)
-    for name in looked.column_names:
-        column = looked[name]
-        if name == "iou":
-            column = pa.array(_ious(catalog, looked), pa.float32())
-        if name in ("outcome", "detail"):
-            column = pa.array(_fated(catalog.fates, column.to_pylist(), name), pa.string())
-        table = table.append_column(name, column)
-    return table
+
+    splits: NDArray[np.int8]
+    shards: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    augment: int
 
 
-def drop(table: pa.Table, drops: Mapping[int, Drop]) -> pa.Table:
-    """Give the ledger with rows, by their positions, dropped after they were kept."""
-    for name in ("outcome", "detail"):
-        column = table[name].to_pylist()
-        for row, why in drops.items():
-            column[row] = str(why.reason) if name == "outcome" else why.detail
-        table = table.set_column(table.column_names.index(name), name, pa.array(column))
-    return table
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every member's row, as columns of what is not in the catalog.
+
+    looked   the rows of the catalog's wanted members, in their order
+    wanted   the positions of those members
+    fates    int32, (members,): at least 0 for what is kept, or -1 - i where drops[i] says why not
+    places   None until the shards are planned
+    """
+
+    catalog: Catalog
+    looked: Columns
+    wanted: Ints
+    fates: NDArray[np.int32]
+    drops: tuple[Drop, ...]
+    places: Places | None = None
+
+    def __len__(self) -> int:
+        return len(self.fates)
+
+    @property
+    def num_rows(self) -> int:
+        """How many members there are."""
+        return len(self)
+
+    @property
+    def kept(self) -> Ints:
+        """The positions of the rows that became examples, int64, ascending."""
+        return np.flatnonzero(self.fates >= 0)
+
+    def looked_rows(self, rows: Ints) -> pa.RecordBatch:
+        """Return what the photos at these positions show; each must be wanted."""
+        return self.looked.take(np.searchsorted(self.wanted, rows))
+
+    def outcomes(self) -> Counter[str]:
+        """Count the outcomes, in the order in which they come."""
+        numbers, first = by_first(np.minimum(self.fates, 0))
+        found: Counter[str] = Counter()
+        for row, count in zip(first.tolist(), np.bincount(numbers).tolist(), strict=True):
+            code = int(self.fates[row])
+            found[KEPT if code >= 0 else str(self.drops[-1 - code].reason)] += count
+        return found
+
+    def batches(
+        self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield all rows by SCHEMA, or some of its columns; before `finish` none has a split."""
+        schema = pa.schema([SCHEMA.field(name) for name in names])
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            arrays = [_plain(self._column(f.name, start, stop), f.type) for f in schema]
+            yield pa.record_batch(arrays, schema=schema)
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        """Return one column, also of those that only lead to the crops."""
+        runs = range(0, len(self), BATCH)
+        return pa.chunked_array(
+            [self._column(name, start, min(start + BATCH, len(self))) for start in runs]
+        )
+
+    def _column(self, name: str, start: int, stop: int) -> pa.Array:
+        members, labels = self.catalog.members.columns, self.catalog.labels
+        if name in _OF_MEMBERS:
+            own = _OF_MEMBERS[name]
+            return members.select([own]).run(start, stop)[own]
+        if name in labels.schema.names:
+            return labels.select([name]).run(start, stop)[name]
+        if name in self.looked.schema.names:
+            column = self._looked(name, start, stop)
+            return hex_of(column) if name == "digest" else column
+        made = {
+            "key": self._key,
+            "label": self._label,
+            "votes": self._votes,
+            "outcome": self._outcome,
+            "detail": self._detail,
+            "split": self._split,
+            "shard": self._shard,
+            "index": self._index,
+            "copies": self._copies,
+        }
+        return made[name](start, stop)
+
+    def _looked(self, name: str, start: int, stop: int) -> pa.Array:
+        """Return a column of what photos show, null for members that were not looked at."""
+        low, high = np.searchsorted(self.wanted, (start, stop))
+        column = self.looked.select([name]).run(int(low), int(high))[name]
+        at = np.full(stop - start, -1)
+        at[self.wanted[low:high] - start] = np.arange(high - low)
+        return column.take(pa.array(at, mask=at < 0))
+
+    def _key(self, start: int, stop: int) -> pa.Array:
+        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).run(start, stop))
+
+    def _label(self, start: int, stop: int) -> pa.Array:
+        codes = self.catalog.fates[start:stop]
+        names = pa.array(self.catalog.classes.names, pa.string())
+        return names.take(pa.array(codes, mask=codes < 0))
+
+    def _votes(self, start: int, stop: int) -> pa.Array:
+        found: list[tuple[int, ...] | None] = [None] * (stop - start)
+        if self.catalog.voted:
+            low, high = np.searchsorted(self.wanted, (start, stop))
+            rows = self.wanted[low:high]
+            for row, votes in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
+                found[row] = votes
+        return pa.array(found, SCHEMA.field("votes").type)
+
+    def _outcome(self, start: int, stop: int) -> pa.Array:
+        return self._of_fates(start, stop, lambda drop: str(drop.reason) if drop else KEPT)
+
+    def _detail(self, start: int, stop: int) -> pa.Array:
+        return self._of_fates(start, stop, lambda drop: drop.detail if drop else "")
+
+    def _of_fates(self, start: int, stop: int, said: Callable[[Drop | None], str]) -> pa.Array:
+        codes, numbers = np.unique(self.fates[start:stop], return_inverse=True)
+        words = [said(None if code >= 0 else self.drops[-1 - code]) for code in codes.tolist()]
+        return pa.array(words, pa.string()).take(pa.array(numbers))
+
+    def _split(self, start: int, stop: int) -> pa.Array:
+        words = pa.array([str(split) for split in Split], pa.string())
+        return words.take(self._of_places("splits", start, stop))
+
+    def _shard(self, start: int, stop: int) -> pa.Array:
+        return self._of_places("shards", start, stop)
+
+    def _index(self, start: int, stop: int) -> pa.Array:
+        return self._of_places("indices", start, stop)
+
+    def _copies(self, start: int, stop: int) -> pa.Array:
+        augment = self.places.augment if self.places else 0
+        splits = self._of_places("splits", start, stop)
+        return pc.if_else(pc.equal(splits, 0), augment, 0)
+
+    def _of_places(self, name: str, start: int, stop: int) -> pa.Array:
+        if self.places is None:
+            return pa.nulls(stop - start, pa.int32())
+        numbers = getattr(self.places, name)[start:stop].astype(np.int32)
+        return pa.array(numbers, mask=numbers < 0)
+
+
+def begin(catalog: Catalog, rows: Columns) -> Ledger:
+    """Join what names say with what pixels say; `rows` follow the catalog's wanted members."""
+    wanted = catalog.wanted
+    numbers = {drop: number for number, drop in enumerate(catalog.drops)}
+    fates = catalog.fates.copy()
+    for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
+        members = wanted[first : first + len(batch)]
+        fates[members] = _seen(batch, fates[members], numbers)
+    looked = Columns(_with_ious(catalog, rows, wanted), rows.schema)
+    names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
+    return Ledger(catalog, looked.select(names), wanted, fates, tuple(numbers))
+
+
+def drop(ledger: Ledger, drops: Mapping[int, Drop]) -> Ledger:
+    """Return the ledger with rows, by their positions, dropped after they were kept.
+
+    The hashes of pictures, by which copies were found, are left out from here on.
+    """
+    numbers = {drop: number for number, drop in enumerate(ledger.drops)}
+    fates = ledger.fates.copy()
+    for row, why in drops.items():
+        fates[row] = -1 - numbers.setdefault(why, len(numbers))
+    names = [name for name in ledger.looked.schema.names if name != "hash"]
+    looked = ledger.looked.select(names)
+    return replace(ledger, looked=looked, fates=fates, drops=tuple(numbers))
 
 
 def finish(
-    table: pa.Table, splits: NDArray[np.int8], places: tuple[Ints, Ints], augment: int
-) -> pa.Table:
+    ledger: Ledger,
+    splits: NDArray[np.int8],
+    places: tuple[NDArray[np.int32], NDArray[np.int32]],
+    augment: int,
+) -> Ledger:
     """Add where each kept member's example lies; -1 in the arrays means nowhere."""
-    words = [*Split, None]
-    shards, indices = places
-    altered = np.where(splits == 0, augment, 0)
-    columns = {
-        "split": pa.array([words[s] for s in splits.tolist()], pa.string()),
-        "shard": pa.array(shards, pa.int32(), mask=shards < 0),
-        "index": pa.array(indices, pa.int32(), mask=indices < 0),
-        "copies": pa.array(altered, pa.int32(), mask=splits < 0),
-    }
-    table = table.drop_columns(list(_INNER))
-    for name, column in columns.items():
-        table = table.append_column(name, column)
-    return table.combine_chunks()
+    return replace(ledger, places=Places(splits, *places, augment))
 
 
-def encode(table: pa.Table) -> bytes:
+def unread(out: Path, manifest: Manifest) -> int:
+    """Count the rows of a dataset's ledger that say that a photo could not be read.
+
+    They are told from damage by their detail, which is the system's own word for an error. A
+    ledger that cannot be read counts none: `verify` is what finds that.
+    """
+    dropped = manifest.counts.dropped
+    if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
+        return 0
+    try:
+        table = pq.read_table(out / manifest.ledger.file, columns=["outcome", "detail"])
+    except (OSError, pa.ArrowException):
+        return 0
+    changed = pc.equal(table["outcome"], str(Reason.CHANGED))
+    unreadable = pc.and_(
+        pc.equal(table["outcome"], str(Reason.UNREADABLE)),
+        pc.is_in(table["detail"], pa.array([*map(os.strerror, errno.errorcode)])),
+    )
+    return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
+
+
+def write(ledger: Ledger, file: BinaryIO) -> None:
     """Write a ledger as Parquet, the same bytes for the same rows."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        for group in ledger.batches(_GROUP):
+            writer.write_table(pa.Table.from_batches([group]))
+        if not len(ledger):
+            writer.write_table(SCHEMA.empty_table())
 
 
-def _ious(catalog: Catalog, looked: pa.Table) -> list[float | None]:
-    """Hold the detector's box against the annotators', where a part has not done it already."""
-    found: list[float | None] = looked["iou"].to_pylist()
-    if not catalog.voted:
-        return found
-    sides = zip(*(looked[side].to_pylist() for side in ("x0", "y0", "x1", "y1")), strict=True)
-    for i, edges in enumerate(sides):
-        if edges[0] is None or found[i] is not None:
+def _seen(
+    batch: pa.RecordBatch, fates: NDArray[np.int32], numbers: dict[Drop, int]
+) -> NDArray[np.int32]:
+    """Return the fates of members by what their photos show: the same where they are kept."""
+    outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
+    found = fates.tolist()
+    for i, outcome in enumerate(outcomes):
+        if outcome != KEPT:
+            why = Drop(Reason(outcome), details[i] or "")
+            found[i] = -1 - numbers.setdefault(why, len(numbers))
+    return np.array(found, np.int32)
+
+
+def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.RecordBatch]:
+    """Compare the detector's box with the annotators', where a part has not done it already.
+
+    The annotators' box is clipped to the frame and to whole pixels, as `faces` does it.
+    """
+    for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
+        if not catalog.voted:
+            yield batch
             continue
-        box = catalog.box(i)
-        found[i] = iou(box, Box(*edges)) if box else None
-    return found
+        found: list[float | None] = batch["iou"].to_pylist()
+        sides = zip(*(batch[side].to_pylist() for side in _BOX), strict=True)
+        boxes = catalog.box(wanted[first : first + len(batch)])
+        frames = zip(batch["width"].to_pylist(), batch["height"].to_pylist(), strict=True)
+        for i, (edges, box, frame) in enumerate(zip(sides, boxes, frames, strict=True)):
+            if edges[0] is None or found[i] is not None:
+                continue
+            if clipped := inside(box, *frame):
+                found[i] = iou(clipped, Box(*edges))
+        own = {name: batch[name] for name in batch.schema.names}
+        yield pa.record_batch(own | {"iou": pa.array(found, pa.float32())}, schema=batch.schema)
 
 
-def _named(catalog: Catalog) -> pa.Table:
-    members, labels = catalog.members, catalog.labels
-    names = catalog.classes.names
-    columns = {
-        "key": [_text(m.key) for m in members],
-        "container": [_text(m.container) for m in members],
-        "bytes": [m.size for m in members],
-        **{f: [getattr(label, f) for label in labels] for f in _NAMES.names[3:10]},
-        "votes": [
-            catalog.votes(i) if catalog.voted and not isinstance(fate, Drop) else None
-            for i, fate in enumerate(catalog.fates)
-        ],
-        "label": [None if isinstance(fate, Drop) else names[fate] for fate in catalog.fates],
-    }
-    return pa.table([pa.array(columns[f.name], f.type) for f in _NAMES], schema=_NAMES)
-
-
-def _fated(
-    fates: Sequence[int | Drop], looked: Sequence[str | None], column: str
-) -> list[str | None]:
-    part = "reason" if column == "outcome" else "detail"
-    return [
-        str(getattr(fate, part)) if isinstance(fate, Drop) else seen
-        for fate, seen in zip(fates, looked, strict=True)
-    ]
-
-
-def _text(name: str) -> str:
-    """Parquet's text is UTF-8: a name that is none keeps its bytes as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return (column.dictionary_decode() if hasattr(column, "dictionary") else column).cast(kind)

@@ -1,38 +1,36 @@
-"""A part: a few hundred members looked at, their crops and their rows, whole or absent.
+"""A part on disk: the crops and the rows of a few hundred photos, each file whole or absent.
 
-    parts/<fingerprint>.crops   TFRecord: one record an encoded crop, of the kept ones only
-    parts/<fingerprint>.rows    Parquet: one row a member, in the plan's order; written last
-    parts/<fingerprint>.diary   only while it is made: the photo being looked at
+    parts/<name>.crops     TFRecord: an encoded crop a record, of the kept photos only
+    parts/<name>.rows      TFRecord: 1 the rows as Parquet, in the plan's order; 2 the thumbnails
+    parts/<name>.partial   instead of .rows while some of its photos could not be read
+    parts/<name>.diary     only while it is made: the photo being processed
 
 It is the unit of work, of resuming, of retrying and of distribution. It knows nothing of labels,
-seeds and splits, so that another choice of those costs no second look at the photos.
+seeds and splits, so that another choice of those costs no second look at the photos. Its name
+covers all that its bytes depend on but the times of loose photos, which stand in its rows: a photo
+with another time is compared by its SHA-256, and processed again where that differs.
 """
 
 from __future__ import annotations
 
-import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from fertools.archive import Reader
-from fertools.data import Box, Crop, Member, Reason, Unusable
-from fertools.errors import DatasetError, FertoolsError
-from fertools.faces import Detector, FaceRecipe, cut, load_detector
-from fertools.pipeline.diary import Diary
-from fertools.pipeline.engine import is_apart
-from fertools.pipeline.plan import read_part
-from fertools.pipeline.watch import watched
-from fertools.shards import Place, RecordWriter, whole_file, write_whole
+from fertools.columns import Columns
+from fertools.errors import DatasetError
+from fertools.pipeline.rows import pack_rows
+from fertools.shards import (
+    FRAMING,
+    frame,
+    read_record,
+)
 
 #: The word in the ledger of a member that became an example.
 KEPT: Final = "kept"
@@ -55,14 +53,33 @@ ROWS: Final = pa.schema(
         ("offset", pa.int64()),
         ("length", pa.int64()),
         ("hash", pa.binary(32)),
-        ("thumbnail", pa.binary(4096)),
+        ("modified", pa.int64()),  # of a loose photo, as in the plan
+        ("unread", pa.bool_()),  # could not be read: tried again by the next build
     ]
 )
+
+_THUMBNAIL: Final = (64, 64)
+_BLANK: Final = bytes(64 * 64)
+
+Row = dict[str, Any]
+Thumbnails = NDArray[np.uint8]
+
+
+class DamagedPart(DatasetError):
+    """A part's file is not what was written; the part can be made again."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(name, what)  # both, so that it can be pickled
+        self.name = name
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"part {self.name} is damaged ({self.what}): the same command makes it again"
 
 
 @dataclass(frozen=True, slots=True)
 class PartFiles:
-    """Where a part lies; it is done when its rows are there."""
+    """Where a part lies."""
 
     folder: Path
     fingerprint: str
@@ -74,166 +91,113 @@ class PartFiles:
 
     @property
     def rows(self) -> Path:
-        """The members' fates."""
+        """The members' outcomes, all of them facts."""
         return self.folder / f"{self.fingerprint}.rows"
 
     @property
+    def partial(self) -> Path:
+        """The members' outcomes, some of them that a photo could not be read."""
+        return self.folder / f"{self.fingerprint}.partial"
+
+    @property
+    def written(self) -> Path:
+        """The outcomes as far as they are known: .rows where that is there, else .partial."""
+        return self.rows if self.rows.is_file() else self.partial
+
+    @property
     def diary(self) -> Path:
-        """What its maker is looking at."""
+        """The in-flight log of the worker that makes it."""
         return self.folder / f"{self.fingerprint}.diary"
 
     @property
     def done(self) -> bool:
-        """Whether both files are there."""
+        """Whether it is finished, with nothing left to try again."""
         return self.rows.is_file() and self.crops.is_file()
 
-
-@dataclass(frozen=True, slots=True)
-class PartTask:
-    """What a worker is sent: small, and the same on every machine that sees the storage."""
-
-    source: Path
-    plan: Path
-    number: int
-    files: PartFiles
-    recipe: FaceRecipe
-    detector: Detector | None = None
-    photo_seconds: float = 60
-
-    def __call__(self) -> Counter[str]:
-        """Make the part, and give how many members met which outcome."""
-        if self.files.done:  # by a worker whose answer was lost when another one died
-            return Counter(pq.read_table(self.files.rows)["outcome"].to_pylist())
-        crops = io.BytesIO()
-        rows = self._look_at_all(RecordWriter(crops))
-        _refuse_fiasco(rows)
-        write_whole(self.files.crops, crops.getvalue())
-        with whole_file(self.files.rows) as file:
-            table = pa.Table.from_pylist(rows, schema=ROWS)
-            pq.write_table(table, file, write_page_checksum=True)
-        Diary(self.files.diary).end()
-        return Counter(str(row["outcome"]) for row in rows)
-
-    def suspect(self) -> int | None:
-        """Give the number of the member that a worker was looking at when it died."""
-        return Diary(self.files.diary).suspect()
-
-    def try_one(self, number: int) -> None:
-        """Look at one member of the part, and keep nothing of it."""
-        member, box = next(islice(read_part(self.plan, self.number), number, None))
-        with Reader(self.source) as reader:
-            self._look(reader, member, box, RecordWriter(io.BytesIO()))
-
-    def _look_at_all(self, writer: RecordWriter) -> list[dict[str, Any]]:
-        diary = Diary(self.files.diary)
-        known = diary.verdicts()
-        rows = []
-        try:
-            with Reader(self.source) as reader:
-                for number, (member, box) in enumerate(read_part(self.plan, self.number)):
-                    if is_apart() and number not in known:
-                        diary.look(number)
-                    rows.append(self._look(reader, member, box, writer, known.get(number)))
-        finally:
-            diary.close()
-        return rows
-
-    def _look(
-        self,
-        reader: Reader,
-        member: Member,
-        box: Box | None,
-        writer: RecordWriter,
-        known: Reason | None = None,
-    ) -> dict[str, Any]:
-        """Look at one member, and give its row: a photo that cannot be used is a row as well."""
-        row: dict[str, Any] = dict.fromkeys(ROWS.names)
-        try:
-            data = reader.read(member)
-            row["digest"] = sha256(data).hexdigest()
-            if known:
-                raise Unusable(known, _DEATHS[known])
-            crop = self._cut(data, box)
-        except Unusable as verdict:
-            return row | {"outcome": str(verdict.drop.reason), "detail": verdict.drop.detail}
-        return row | _kept(crop, writer.write(crop.image))
-
-    def _cut(self, data: bytes, box: Box | None) -> Crop:
-        detector = self.detector or loaded(self.recipe)
-        try:
-            with watched(self.photo_seconds):
-                return cut(data, self.recipe, detector, box)
-        except (Unusable, FertoolsError):
-            raise
-        except MemoryError:
-            raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
-        except Exception as fault:
-            what = " ".join(f"{type(fault).__name__}: {fault}".split())
-            raise Unusable(Reason.CRASHED, what[:200]) from fault
+    def remove(self) -> None:
+        """Remove the part, so that it is made again."""
+        for path in (self.rows, self.partial, self.crops):
+            path.unlink(missing_ok=True)
 
 
-#: What a person is told of a photo that nobody survives.
-_DEATHS: Final = {
-    Reason.CRASHED: "the process that looked at it died, twice",
-    Reason.TIMED_OUT: "it took longer than a photo may, twice",
-}
+def encode_rows(rows: Sequence[Row], thumbnails: Sequence[bytes | None]) -> bytes:
+    """Encode a part's rows and thumbnails: two records, so that every byte is under a checksum."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=ROWS), sink)
+    pictures = b"".join(thumbnail or _BLANK for thumbnail in thumbnails)
+    return frame(sink.getvalue().to_pybytes()) + frame(pictures)
 
 
-@lru_cache(maxsize=1)
-def loaded(recipe: FaceRecipe) -> Detector:
-    """Load a recipe's detector once in this process: that takes as long as ten photos."""
-    return load_detector(recipe)
-
-
-def read_rows(parts: Sequence[PartFiles]) -> pa.Table:
-    """Read the rows of all parts, in their order, with the part's number in a column `part`.
-
-    Raises DatasetError for a part that is damaged.
-    """
-    # The thumbnails of half a million photos are 2 GB: who needs some reads those.
-    names = [name for name in ROWS.names if name != "thumbnail"]
-    tables = [_rows(files.rows, names) for files in parts]
-    table = pa.concat_tables([ROWS.empty_table().select(names), *tables])
-    numbers = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in tables])
-    return table.append_column("part", pa.array(numbers, pa.int32()))
-
-
-def _rows(path: Path, names: list[str]) -> pa.Table:
-    try:
-        table = pq.read_table(path, columns=names, page_checksum_verification=True)
-        if not table.schema.equals(pa.schema([ROWS.field(name) for name in names])):
-            raise pa.ArrowInvalid("its columns are not a part's")
-    except (pa.ArrowException, OSError) as fault:
-        raise DatasetError(
-            f"{path} is damaged ({' '.join(str(fault).split())[:120]}): "
-            "remove it, and the same command makes it again"
-        ) from fault
+def read_table(files: PartFiles) -> pa.Table:
+    """Read the rows of one part, as far as it is finished. Raises DamagedPart."""
+    with _opened(files.written) as file:
+        table = pq.read_table(pa.BufferReader(_record(files, file, 0)))
+    if not table.schema.equals(ROWS):
+        raise DamagedPart(files.fingerprint, "its columns are not a part's")
     return table
 
 
-def _refuse_fiasco(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Stop before a detector's own fault makes a row of every photo. Raises FertoolsError."""
-    if len(rows) > 1 and all(row["outcome"] == Reason.CRASHED for row in rows):
-        raise FertoolsError(
-            f"every photo of a part fails ({rows[0]['detail']}): "
-            "that is not the photos but what looks at them; the same command goes on"
-        )
+def read_thumbnails(files: PartFiles) -> Thumbnails:
+    """Read the thumbnails of one part's photos, uint8, (rows, 64, 64). Raises DamagedPart."""
+    with _opened(files.written) as file:
+        pictures = _record(files, file, FRAMING + len(_record(files, file, 0)))
+    return np.frombuffer(pictures, np.uint8).reshape(-1, *_THUMBNAIL)
 
 
-def _kept(crop: Crop, place: Place) -> dict[str, Any]:
-    found = crop.fingerprint
-    return {
-        "outcome": KEPT,
-        "detail": "",
-        **{side: int(getattr(crop.box, side)) for side in ("x0", "y0", "x1", "y1")},
-        "confidence": crop.confidence,
-        "faces": crop.faces,
-        "width": crop.width,
-        "height": crop.height,
-        "landmarks": crop.landmarks or None,
-        "iou": crop.iou,
-        "offset": place.offset,
-        "length": place.length,
-        "hash": found and found.hash,
-        "thumbnail": found and found.thumbnail,
-    }
+def read_rows(parts: Sequence[PartFiles]) -> Columns:
+    """Read the rows of all parts, in their order, with the part's number in a column `part`.
+
+    A part that is not finished is read as far as it is. Raises DamagedPart.
+    """
+    return pack_rows((read_table(files) for files in parts), ROWS)
+
+
+def open_crops(files: PartFiles) -> BinaryIO:
+    """Open a part's crops. Raises DamagedPart."""
+    return _opened(files.crops)
+
+
+def read_crop(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
+    """Read one crop of a part from its open file. Raises DamagedPart."""
+    try:
+        return read_record(file, offset)
+    except DatasetError as fault:
+        raise DamagedPart(files.fingerprint, str(fault)) from fault
+
+
+def is_damaged(files: PartFiles) -> bool:
+    """Return whether a crop that a part's rows point to cannot be read, or its rows cannot."""
+    try:
+        table = read_table(files)
+        with open_crops(files) as file:
+            for offset in table["offset"].drop_null().to_pylist():
+                read_crop(files, file, offset)
+    except DamagedPart:
+        return True
+    return False
+
+
+def is_current(files: PartFiles, modified: Sequence[int | None]) -> bool:
+    """Return whether a part is done, and its loose photos have the times that its rows hold."""
+    if not files.done:
+        return False
+    if all(time is None for time in modified):
+        return True
+    try:
+        return bool(read_table(files)["modified"].to_pylist() == list(modified))
+    except DamagedPart:
+        return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as fault:
+        raise DamagedPart(path.stem, fault.strerror or "it cannot be read") from fault
+
+
+def _record(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
+    try:
+        return read_record(file, offset)
+    except DatasetError as fault:
+        raise DamagedPart(files.fingerprint, str(fault)) from fault

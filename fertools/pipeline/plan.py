@@ -7,16 +7,19 @@ container: adding a zip to the archive adds parts and leaves the others as they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
+from fertools.archive.members import Members, keys_of
+from fertools.columns import Ints
 from fertools.data import Box, Member, Packed
 from fertools.shards import whole_file
 
@@ -26,6 +29,10 @@ _LARGEST: Final = 256
 _SMALLEST: Final = 4
 
 Boxes = Mapping[str, Box]
+
+_ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
+
+_NAMES: Final = b"parts"
 
 _SCHEMA: Final = pa.schema(
     [
@@ -43,46 +50,111 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-def cut(members: Sequence[Member]) -> list[list[Member]]:
-    """Cut members, in their order, into parts that every number of workers can share.
+@dataclass(frozen=True, slots=True)
+class Parts(Sequence[Members]):
+    """The members of each part, put together when asked for.
+
+    wanted   the positions of the members to look at
+    starts   where in `wanted` each part begins, and behind the last one its end
+    """
+
+    members: Members
+    wanted: Ints
+    starts: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Members: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Members]: ...
+
+    def __getitem__(self, index: int | slice) -> Members | list[Members]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[i] for i in numbers]
+        return self.members.take(self.wanted[self.starts[numbers] : self.starts[numbers + 1]])
+
+    @property
+    def sizes(self) -> Ints:
+        """How many members each part has, int64, (parts,)."""
+        return np.diff(self.starts)
+
+
+def cut(members: Members, wanted: Ints) -> Parts:
+    """Cut the wanted members, in their order, into parts that every number of workers can share.
 
     The size depends on the archive alone, never on --jobs: 64 parts and more keep 16 workers
     busy to the end even where the archive is small.
     """
-    size = min(_LARGEST, max(_SMALLEST, len(members) // 64))
-    parts = []
-    for _, group in groupby(members, key=lambda member: member.container):
-        together = list(group)
-        parts += [together[i : i + size] for i in range(0, len(together), size)]
-    return parts
+    size = min(_LARGEST, max(_SMALLEST, len(wanted) // 64))
+    containers = members.columns.codes("container")[0][wanted]
+    borders = np.flatnonzero(np.diff(containers)) + 1
+    runs = zip([0, *borders.tolist()], [*borders.tolist(), len(wanted)], strict=True)
+    starts = [start for first, last in runs for start in range(first, last, size)]
+    return Parts(members, wanted, np.array([*starts, len(wanted)], dtype=np.int64))
 
 
-def fingerprint(recipe: str, members: Sequence[Member], boxes: Boxes) -> str:
-    """Name a part by all its bytes depend on: how faces are cut, members' identity, their boxes."""
-    digest = blake2b(recipe.encode(), digest_size=16)
+def fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str:
+    """Return a part's name, which covers all that its bytes depend on.
+
+    basis  how faces are found and cropped, and the versions that decide about that
+    boxes  the annotators' box by a member's key, where it is the crop's
+
+    A loose photo's time is not covered: a copy of the archive has other times. The part's rows
+    hold it, and a photo with another one is compared by its SHA-256 (see parts.py).
+    """
+    digest = blake2b(basis.encode(), digest_size=16)
     for member in members:
-        crc = member.packed.crc if member.packed else member.modified
-        text = f"\0{member.key}\0{member.size}\0{crc}\0{boxes.get(member.key, '')}"
-        digest.update(text.encode("utf-8", "surrogatepass"))
+        digest.update(f"\0{_identity(member)}\0{_edges(boxes.get(member.key))}".encode(*_ANY_TEXT))
     return digest.hexdigest()
 
 
-def write_plan(path: Path, parts: Sequence[Sequence[Member]], boxes: Boxes) -> None:
+def _identity(member: Member) -> str:
+    packed = member.packed
+    where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
+    return f"{member.key}\0{member.size}\0{where}"
+
+
+def _edges(box: Box | None) -> tuple[float, ...] | None:
+    return None if box is None else (*map(float, (box.x0, box.y0, box.x1, box.y1)),)
+
+
+def write_plan(path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str]) -> None:
     """Write the parts so that `read_part` finds them by number.
 
-    boxes   the annotators' box by a member's key, where it shall be the crop's
+    boxes   the annotators' box by a member's key, where it is the crop's
+    names   the parts' fingerprints
     """
-    with whole_file(path) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names)})
+    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
         for members in parts:
-            columns = zip(*(_row(member, boxes) for member in members), strict=True)
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
+            writer.write_batch(_batch(members, boxes).cast(schema))
+
+
+def planned_names(path: Path) -> frozenset[str]:
+    """Return the fingerprints of the parts in a plan; none where it is missing or damaged."""
+    try:
+        metadata = pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+    except (OSError, pa.ArrowException):
+        return frozenset()
+    return frozenset(metadata.get(_NAMES, b"").decode("ascii", "replace").split())
 
 
 def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
-    """Yield the members of one part, each with the annotators' box if that shall be the crop's."""
+    """Yield the members of one part, each with the annotators' box if that is to be the crop's.
+
+    Raises OSError or pa.ArrowException where the file is damaged.
+    """
     for row in _opened(path, path.stat().st_mtime_ns).get_batch(number).to_pylist():
         yield _member(row), Box(*row["annotated"]) if row["annotated"] else None
+
+
+def read_parts(path: Path) -> Iterator[list[Member]]:
+    """Yield the members of every part of a plan. Raises as `read_part` does."""
+    for number in range(_opened(path, path.stat().st_mtime_ns).num_record_batches):
+        yield [member for member, _ in read_part(path, number)]
 
 
 @lru_cache(maxsize=1)
@@ -90,12 +162,17 @@ def _opened(path: Path, _modified: int) -> Any:
     return pa.ipc.open_file(pa.memory_map(str(path)))
 
 
-def _row(member: Member, boxes: Boxes) -> tuple[Any, ...]:
-    packed, box = member.packed, boxes.get(member.key)
-    where = (packed.offset, packed.size, packed.method, packed.crc) if packed else (None,) * 4
-    edges = box and (box.x0, box.y0, box.x1, box.y1)
-    own = (member.key, member.container, member.path, member.size, member.modified)
-    return (*own, *where, edges)
+def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
+    batch = members.columns.run(0, len(members))
+    keys = keys_of(batch)
+    columns = {name: batch[name] for name in batch.schema.names}
+    columns["path"] = batch["path"].dictionary_decode().fill_null(keys.cast(pa.binary()))
+    columns["container"] = batch["container"].dictionary_decode()
+    columns["key"] = keys
+    columns["annotated"] = pa.array(
+        [_edges(boxes.get(key)) for key in keys.to_pylist()], _SCHEMA.field("annotated").type
+    )
+    return pa.record_batch([columns[f.name].cast(f.type) for f in _SCHEMA], schema=_SCHEMA)
 
 
 def _member(row: dict[str, Any]) -> Member:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 import fertools
+from fertools.columns import Ints, by_first
 from fertools.data import Split
 from fertools.labels import ClassMap
 from fertools.pipeline import ledger
@@ -31,6 +30,7 @@ from fertools.shards import (
     ShardFile,
     SplitContents,
     info_files,
+    whole_file,
     write_whole,
 )
 
@@ -42,6 +42,7 @@ class Edition:
     told       the options as they came out
     libraries  versions of what decided about pixels, and the detector's name
     source     the archive's fingerprint
+    warnings   what the user was told of the splits, a line each
     """
 
     options: BuildOptions
@@ -51,18 +52,22 @@ class Edition:
     source: str
     votes: bool
     proof: Proof
+    warnings: tuple[str, ...]
 
 
 def publish(
     place: Workplace,
     edition: Edition,
-    table: pa.Table,
+    table: ledger.Ledger,
     plan: ShardPlan,
     shards: Mapping[str, ShardFile],
 ) -> Manifest:
     """Write what stands beside the shards; `table` is the finished ledger."""
-    rows = ledger.encode(table)
-    splits_csv = write_splits(table.select(["key", "subject", "split"]).to_pylist())
+    with whole_file(place.out / ledger.LEDGER) as rows:
+        ledger.write(table, rows)
+    with whole_file(place.out / SPLITS) as splits:
+        for text in write_splits(table.batches(names=("key", "subject", "split"))):
+            splits.write(text)
     manifest = Manifest(
         fertools=fertools.__version__,
         name=edition.options.shards.name,
@@ -71,39 +76,49 @@ def publish(
         image=Images(edition.options.faces.size, edition.options.faces.file_format),
         counts=_counts(table),
         splits=_splits(plan, shards, table),
-        ledger=LedgerFile(ledger.LEDGER, table.num_rows, sha256(rows).hexdigest()),
+        ledger=LedgerFile(ledger.LEDGER, len(table), rows.sha256),
         options=edition.told,
         libraries=edition.libraries,
         source=edition.source,
         votes=edition.votes,
         proof=edition.proof,
+        warnings=edition.warnings,
     )
-    files = {ledger.LEDGER: rows, SPLITS: splits_csv, **info_files(manifest)}
-    for name, data in files.items():
+    for name, data in info_files(manifest).items():
         write_whole(place.out / name, data)
-    write_whole(place.out / CHECKSUMS, checksums(manifest, splits_csv))
-    write_whole(place.manifest, manifest.to_json().encode())
+    data = manifest.to_json().encode()
+    digests = (sha256(data).hexdigest(), splits.sha256)
+    write_whole(place.out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(place.manifest, data)
     return manifest
 
 
-def _counts(table: pa.Table) -> Counts:
-    outcomes = Counter(table["outcome"].to_pylist())
+def _counts(table: ledger.Ledger) -> Counts:
+    outcomes = table.outcomes()
     kept = outcomes.pop(KEPT, 0)
-    return Counts(table.num_rows, kept, dict(outcomes))
+    return Counts(len(table), kept, dict(outcomes))
 
 
 def _splits(
-    plan: ShardPlan, shards: Mapping[str, ShardFile], table: pa.Table
+    plan: ShardPlan, shards: Mapping[str, ShardFile], table: ledger.Ledger
 ) -> dict[str, SplitContents]:
     contents = {}
+    classes, names = table.catalog.codes, table.catalog.classes.names
+    subjects = table.catalog.labels.codes("subject")[0]
     for split in Split:
         if not (owned := plan.of(split)):
             continue
-        rows = table.take(pa.array(np.concatenate([plan.rows[i] for i in owned])))
+        rows = np.concatenate([plan.rows[i] for i in owned])
         contents[str(split)] = SplitContents(
-            records=rows.num_rows,
-            subjects=len(set(rows["subject"].to_pylist()) - {None}),
-            classes=dict(Counter(rows["label"].to_pylist())),
+            records=len(rows),
+            subjects=int((np.unique(subjects[rows]) >= 0).sum()),
+            classes={names[code]: count for code, count in _counted(classes[rows])},
             shards=tuple(shards[plan.names[i]] for i in owned),
         )
     return contents
+
+
+def _counted(codes: Ints) -> list[tuple[int, int]]:
+    """Count each code, in the order in which they come."""
+    numbers, first = by_first(codes)
+    return list(zip(codes[first].tolist(), np.bincount(numbers).tolist(), strict=True))

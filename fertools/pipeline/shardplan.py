@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from fertools.columns import Ints
 from fertools.data import Split
+from fertools.hashing import ranks
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions
 from fertools.shards import plan_shards, shard_name
-
-Ints = NDArray[np.int64]
 
 #: Bytes of a record that are not its image: framing, names of features, provenance.
 _AROUND: Final = 300
@@ -34,9 +35,9 @@ class ShardPlan:
     rows: tuple[Ints, ...]
     copies: tuple[Ints, ...]
 
-    def places(self, members: int) -> tuple[Ints, Ints]:
+    def places(self, members: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Give each ledger row its shard's number within the split and its place in it, or -1."""
-        shards, indices = np.full((2, members), -1, dtype=np.int64)
+        shards, indices = np.full((2, members), -1, dtype=np.int32)
         for split in Split:
             for number, shard in enumerate(self.of(split)):
                 own = np.flatnonzero(self.copies[shard] == 0)
@@ -49,29 +50,26 @@ class ShardPlan:
         return [i for i, owner in enumerate(self.splits) if owner is split]
 
 
-def plan_splits(
-    table: pa.Table, codes: Ints, splits: NDArray[np.int8], options: BuildOptions
-) -> ShardPlan:
+def plan_splits(ledger: Ledger, splits: NDArray[np.int8], options: BuildOptions) -> ShardPlan:
     """Plan the shards of all splits; altered copies come into train alone.
 
-    codes   the class of each ledger row; splits: its split, -1 for none
+    splits   the split of each ledger row, -1 for none
     """
     names: list[str] = []
     owners: list[Split] = []
     contents: list[Ints] = []
     copies: list[Ints] = []
-    keys = table["key"].to_pylist()
-    sizes = table["length"].fill_null(0).to_numpy() + _AROUND
+    lengths = ledger.looked.numbers("length") + _AROUND
+    seed = options.splits.seed
     for number, split in enumerate(Split):
-        rows = np.flatnonzero(splits == number)
+        own = np.flatnonzero(splits == number)
         times = 1 + options.shards.augment if split is Split.TRAIN else 1
-        rows, copy = np.tile(rows, times), np.repeat(np.arange(times), len(rows))
+        rows, copy = np.tile(own, times), np.repeat(np.arange(times), len(own))
         shards = plan_shards(
-            [_card(keys[row], again) for row, again in zip(rows, copy.tolist(), strict=True)],
-            codes[rows],
-            sizes[rows],
+            ranks(seed, _cards(ledger, own, times)),
+            ledger.catalog.codes[rows],
+            lengths[np.searchsorted(ledger.wanted, rows)],
             shard_size=options.shards.shard_bytes,
-            seed=options.splits.seed,
         )
         for k, chosen in enumerate(shards):
             names.append(shard_name(options.shards.name, split, k, len(shards)))
@@ -79,6 +77,11 @@ def plan_splits(
             contents.append(rows[chosen])
             copies.append(copy[chosen])
     return ShardPlan(tuple(names), tuple(owners), tuple(contents), tuple(copies))
+
+
+def _cards(ledger: Ledger, rows: Ints, times: int) -> Iterator[str]:
+    keys = ledger.catalog.keys(rows)
+    return (_card(key, copy) for copy in range(times) for key in keys)
 
 
 def _card(key: str, copy: int) -> str:

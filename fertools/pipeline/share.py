@@ -10,14 +10,15 @@ the same command counts alike, and no machine has to know of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fertools.data import Member
+import pyarrow as pa
+
+from fertools.archive import printable
 from fertools.errors import OptionError
-from fertools.pipeline.parts import PartFiles
-from fertools.pipeline.plan import Boxes, write_plan
+from fertools.pipeline.parts import PartFiles, is_current
+from fertools.pipeline.plan import Boxes, Parts, read_part, read_parts, write_plan
 
 
 def parse_share(text: str) -> tuple[int, int]:
@@ -41,13 +42,38 @@ class PartsPlan:
     """The parts of a build by number: their members, and where each is or will be."""
 
     path: Path
-    members: Sequence[Sequence[Member]]
+    members: Parts
     boxes: Boxes
+    basis: str
     files: list[PartFiles]
 
     def write(self) -> None:
-        """Write it down for workers, who are told a number."""
-        write_plan(self.path, self.members, self.boxes)
+        """Write the plan for the workers, which are sent a part's number."""
+        names = [files.fingerprint for files in self.files]
+        write_plan(self.path, self.members, self.boxes, names)
+
+    def current(self, number: int) -> bool:
+        """Return whether a part is done, of the photos as the plan that was written knows them."""
+        try:
+            members = [member for member, _ in read_part(self.path, number)]
+        except (OSError, pa.ArrowException):
+            return False
+        return is_current(self.files[number], [None if m.packed else m.modified for m in members])
+
+    def difference(self) -> str:
+        """Name the first photo in which a plan that was written differs from this one, or ""."""
+        try:
+            old = {m.key: m for part in read_parts(self.path) for m in part}
+        except (OSError, pa.ArrowException):
+            return ""
+        for member in (m for part in self.members for m in part):
+            was = old.pop(member.key, None)
+            shown = printable(member.key)
+            if was is None:
+                return f"; {shown} is new"
+            if (was.size, was.packed) != (member.size, member.packed):
+                return f"; {shown} is not the same photo"
+        return f"; {printable(next(iter(old)))} is gone" if old else ""
 
     def share(self, first: int, last: int) -> range:
         """Give the parts from `first` to `last`; raise OptionError where there are none."""

@@ -1,4 +1,4 @@
-"""Who is in which split, as a CSV: the one that is written, and one that a user brings.
+"""Which photo is in which split, as a CSV: the one that is written, and one that a user brings.
 
     key,subject,split
     1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…jpg,1076…,train
@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from fertools.archive import printable
 from fertools.data import Split
 from fertools.errors import OptionError
-from fertools.pipeline.kept import Kept
 
 SPLITS: Final = "splits.csv"
 
@@ -36,35 +39,90 @@ _WORDS: Final = {
 _NUMBERS: Final = {split: number for number, split in enumerate(Split)}
 
 
-def write_splits(rows: Iterable[Mapping[str, str | None]]) -> bytes:
-    """Write ledger rows that have a split as the CSV that `read_splits` takes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("key", "subject", "split"))
-    for row in rows:
-        if row["split"]:
-            writer.writerow((row["key"], row["subject"] or "", row["split"]))
-    return text.getvalue().encode()
+def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """Write the ledger rows that have a split as the CSV that `SplitTable` reads, in pieces.
 
-
-def read_splits(path: Path, kept: Kept) -> NDArray[np.int8]:
-    """Give each kept photo the split that a user's file says, -1 where it says none.
-
-    Raises OptionError, with the line, for a file that cannot be read or says what cannot be meant.
+    batches   of the ledger, in its order, with the columns key, subject and split
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            column = _column(path, reader.fieldnames or ())
-            said = {row[column] or "": _number(path, reader.line_num, row) for row in reader}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise OptionError(f"--split-file {path} cannot be read: {error}") from error
-    names = {
-        "key": kept.keys,
-        "name": [key.rpartition("/")[2] for key in kept.keys],
-        "subject": [subject or "" for subject in kept.subjects],
-    }[column]
-    return np.array([said.get(name, -1) for name in names], dtype=np.int8)
+    yield b"key,subject,split\n"
+    for batch in batches:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        columns = (batch[name].to_pylist() for name in ("key", "subject", "split"))
+        writer.writerows(
+            (key, subject or "", split)
+            for key, subject, split in zip(*columns, strict=True)
+            if split
+        )
+        yield text.getvalue().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTable:
+    """A user's split file.
+
+    path     for messages
+    column   what it names photos by: "key", "name" or "subject"
+    splits   by what stands in that column, in NFC: 0 train, 1 validation, 2 test
+    """
+
+    path: Path
+    column: str
+    splits: Mapping[str, int]
+
+    @classmethod
+    def read(cls, path: Path) -> SplitTable:
+        """Read a file; nothing of the archive is needed for it.
+
+        Names are normalised to NFC, in which the archive's are: macOS writes NFD. A name may stand
+        there several times with one split.
+
+        Raises OptionError, with the line, for a file that cannot be read, for what is no split and
+        for a name that is given two splits.
+        """
+        splits: dict[str, int] = {}
+        lines: dict[str, int] = {}
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                column = _column(path, reader.fieldnames or ())
+                for row in reader:
+                    where = f"--split-file {path}, line {reader.line_num}"
+                    name = unicodedata.normalize("NFC", row[column] or "")
+                    if not name:
+                        raise OptionError(f"{where}: its {column} is empty: name one, or remove it")
+                    split = _number(where, row)
+                    if splits.setdefault(name, split) != split:
+                        raise OptionError(
+                            f"{where}: {printable(name)} is in {[*Split][split]} here and in "
+                            f"{[*Split][splits[name]]} in line {lines[name]}: keep one of the two"
+                        )
+                    lines.setdefault(name, reader.line_num)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise OptionError(f"--split-file {path} cannot be read: {error}") from error
+        return cls(path, column, splits)
+
+    def assign(self, keys: Sequence[str], subjects: Sequence[str | None]) -> NDArray[np.int8]:
+        """Return the split of each photo, int8, (photos,), -1 where the file does not name it.
+
+        keys, subjects   of the photos, as in the ledger
+
+        Raises OptionError where the file names none of the photos.
+        """
+        names: Iterable[str] = {
+            "key": keys,
+            "name": (key.rpartition("/")[2] for key in keys),
+            "subject": (subject or "" for subject in subjects),
+        }[self.column]
+        found = np.array([self.splits.get(name, -1) for name in names], dtype=np.int8)
+        if not (found >= 0).any():
+            given = printable(next(iter(self.splits), "")) or "nothing"
+            raise OptionError(
+                f"--split-file {self.path} names none of the {len(found)} photos by its column "
+                f"{self.column}, which begins with {given}: the splits.csv of a dataset shows how "
+                "they are named"
+            )
+        return found
 
 
 def fingerprint_of(path: Path) -> str:
@@ -84,11 +142,8 @@ def _column(path: Path, names: Iterable[str]) -> str:
     return found[0]
 
 
-def _number(path: Path, line: int, row: Mapping[str, str | None]) -> int:
+def _number(where: str, row: Mapping[str, str | None]) -> int:
     word = (row["split"] or "").strip().lower()
     if word not in _WORDS:
-        raise OptionError(
-            f"--split-file {path}, line {line}: {word!r} is no split; "
-            "there are train, validation and test"
-        )
+        raise OptionError(f"{where}: {word!r} is no split; there are train, validation and test")
     return _NUMBERS[_WORDS[word]]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from fertools.pipeline.engine import is_apart
+from fertools.worker import is_apart
 
 #: Bytes that one worker may allocate while it looks at a photo: 200 megapixels, turned and cut
 #: in 3 bytes a pixel, take a quarter of it.

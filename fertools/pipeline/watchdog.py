@@ -1,10 +1,10 @@
-"""Ends worker processes that stand still because somebody stopped them (SIGSTOP).
+"""Kills worker processes that a signal has stopped (SIGSTOP).
 
 A stopped process is not dead: nobody is told, its own timers ring only when it goes on, and a
 build would wait for it for ever. Killed, it costs one more try, as any dead worker does.
 
-Looks are counted, not seconds: who presses Ctrl-Z stops the whole group, this process with it, and
-the time that passes until `fg` is nobody's fault.
+Looks are counted, not seconds: Ctrl-Z stops the whole group, this process with it, and the time
+that passes until `fg` must not count.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-#: Seconds between two looks, each of which costs 10 ms where a thousand processes live.
+#: Seconds between two looks.
 _PAUSE: Final = 5.0
 
 #: So many looks in a row must find a worker stopped.
@@ -26,13 +26,18 @@ _LOOKS: Final = 6
 
 
 @contextmanager
-def attended(pause: float = _PAUSE) -> Iterator[None]:
-    """Kill each child process that is found stopped again and again while the block lasts."""
+def attended(workers: Callable[[], Iterable[int]], pause: float = _PAUSE) -> Iterator[None]:
+    """Kill each worker that is found stopped again and again while the block lasts.
+
+    `workers` returns the process ids to look at: other children of this process are not ours.
+    """
     if sys.platform != "linux":
         yield
         return
     over = threading.Event()
-    guard = threading.Thread(target=_attend, args=(over, pause), name="watchdog", daemon=True)
+    guard = threading.Thread(
+        target=_attend, args=(over, workers, pause), name="watchdog", daemon=True
+    )
     guard.start()
     try:
         yield
@@ -41,22 +46,22 @@ def attended(pause: float = _PAUSE) -> Iterator[None]:
         guard.join()
 
 
-def _attend(over: threading.Event, pause: float) -> None:
-    # A signal that the main thread puts off must not come in through this one.
+def _attend(over: threading.Event, workers: Callable[[], Iterable[int]], pause: float) -> None:
+    # A signal that the main thread has blocked must not arrive through this one.
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     looks: dict[int, int] = {}
     while not over.wait(pause):
-        looks = {child: looks.get(child, 0) + 1 for child in _stopped_children()}
-        for child in looks:
-            if looks[child] >= _LOOKS:
+        looks = {pid: looks.get(pid, 0) + 1 for pid in workers() if _is_stopped(pid)}
+        for pid in looks:
+            if looks[pid] >= _LOOKS:
                 with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
 
 
-def _stopped_children() -> Iterator[int]:
-    """Yield the children of this process that a signal has stopped (proc(5), state T)."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, ValueError):
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            if state == "T" and int(parent) == os.getpid():
-                yield int(folder.name)
+def _is_stopped(pid: int) -> bool:
+    """Return whether a signal has stopped this child (proc(5), state T)."""
+    with suppress(OSError, ValueError):
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+        # A process of another parent has got the number of a worker that is dead.
+        return state == "T" and int(parent) == os.getpid()
+    return False

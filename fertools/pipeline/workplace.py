@@ -7,35 +7,50 @@
       metadata.json                           the manifest, last: its presence means complete
       .fertools/
         lock                                  held while a build runs; --only-parts share it
-        build.json                            what was asked for, and of which source
-        plan.arrow                            the members to look at, a batch a part
-        parts/<fingerprint>.crops             finished crops, TFRecord framed
-        parts/<fingerprint>.rows              what became of each member, Parquet, written last
+        build.json                            options, versions and archive of the build
+        secret                                what pseudonyms are keyed with
+        plan.arrow                            the members to process, a batch a part
+        unread.csv                            photos that could not be read, until they can
+        parts/<name>.crops                    finished crops, TFRecord framed
+        parts/<name>.rows                     the outcome of each member, written last
         shards/<fingerprint>/                 shards on their way out
 
-A part's fingerprint covers everything its bytes depend on. So a part that is there is done,
-whoever made it and under whatever other options: resuming is nothing but looking.
+A part's name covers everything its bytes depend on. So a part that is there is done, whatever
+process made it and under whatever other options: resuming means looking for files.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.errors import OutputError
-from fertools.shards import MANIFEST, is_leftover, remove_whole, write_whole
+from fertools.errors import DatasetError, OutputError
+from fertools.pipeline.plan import planned_names
+from fertools.shards import (
+    HOME,
+    MANIFEST,
+    SECRET,
+    Manifest,
+    is_leftover,
+    remove_whole,
+    write_whole,
+)
 
-_HOME: Final = ".fertools"
-
-#: Seconds for which a share waits until OUT is not somebody's alone.
+#: Seconds for which a share waits for a process that holds OUT and is not just beginning.
 _PATIENCE: Final = 30
+
+_BEGINNING: Final = b"beginning"
+_BUILDING: Final = b"building"
+_WORD: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +62,22 @@ class Workplace:
     @property
     def home(self) -> Path:
         """Where the build's own files lie."""
-        return self.out / _HOME
+        return self.out / HOME
 
     @property
     def request(self) -> Path:
         """What was asked for."""
         return self.home / "build.json"
+
+    @property
+    def secret(self) -> Path:
+        """What pseudonyms are keyed with, in hex digits."""
+        return self.home / SECRET
+
+    @property
+    def unread(self) -> Path:
+        """The photos that could not be read, and why."""
+        return self.home / "unread.csv"
 
     @property
     def plan(self) -> Path:
@@ -84,7 +109,8 @@ class Workplace:
             raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is a file: give a folder for the dataset")
-        if self.out.is_dir() and not self.home.is_dir() and any(self.out.iterdir()):
+        ours = self.home.is_dir() or self.manifest.is_file()
+        if self.out.is_dir() and not ours and any(self.out.iterdir()):
             raise OutputError(
                 f"{self.out} is not empty and was not made by fertools: give another OUT"
             )
@@ -107,57 +133,93 @@ class Workplace:
         with self._lock_file() as lock:
             if not _locked(lock):
                 raise self._busy()
+            _say(lock, _BUILDING)
             self._sweep()
             yield
 
     @contextmanager
     def share(self, begin: Callable[[], None]) -> Iterator[None]:
-        """Work in OUT together with others who do their shares, and keep whole builds out.
+        """Work in OUT beside other processes that do their shares, and keep whole builds out.
 
-        Who finds nobody there begins, alone: sweeps, and calls `begin`. Raises as `lock` does.
+        The first process to get the exclusive lock removes leftovers and calls `begin`; others
+        wait for that as long as it takes. Raises as `lock` does.
         """
         with self._lock_file() as lock:
             until = time.monotonic() + _PATIENCE
             while True:
                 if _locked(lock):
+                    _say(lock, _BEGINNING)
                     self._sweep()
                     begin()
-                # Gives up being alone, and somebody may come in between: then wait for him.
+                # Downgrading a flock is not atomic; another process may take it first, so retry.
                 if _locked(lock, shared=True):
                     break
-                # Who begins a share takes seconds, a build stays.
-                if time.monotonic() > until:
+                if _said(lock) == _BEGINNING:
+                    until = time.monotonic() + _PATIENCE
+                elif time.monotonic() > until:
                     raise self._busy()
                 time.sleep(0.1)
             yield
 
-    def agree(self, request: Mapping[str, Any], *, overwrite: bool) -> None:
-        """Go on with what OUT was begun with, or begin; raise OutputError on a difference.
+    def agree(
+        self,
+        request: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        *,
+        overwrite: bool,
+        named: Callable[[], str] = str,
+    ) -> list[str]:
+        """Go on with what OUT was begun with, or begin; return lines that the user should know.
 
-        With `overwrite` the new request takes the old one's place; parts that it shares with the
-        old one are kept.
+        defaults   the options' defaults: those of options that an older version did not have
+        named      returns the first member in which the archive differs from the one begun with
+
+        Raises OutputError on a difference. With `overwrite` the new request takes the old one's
+        place; parts that it shares with the old one are kept.
         """
-        wanted = json.dumps(request, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        begun = self._begun()
-        if begun is not None and begun != json.loads(wanted) and not overwrite:
+        begun, notes = self._begun()
+        differing = _differences(begun, request, defaults) if begun is not None else []
+        if differing and not overwrite:
+            told = ", ".join(differing[:3]) + (
+                f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+            )
             raise OutputError(
-                f"{self.out} was begun with {_difference(begun, request)}: "
+                f"{self.out} was begun with {told}{named()}: "
                 "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
             )
-        if begun != json.loads(wanted):
+        if differing or begun is None:
             # Synced: a manifest that came back would vouch for shards of another plan.
             remove_whole(self.manifest)
-            write_whole(self.request, wanted.encode())
+        wanted = _signed(request)
+        if not self.request.is_file() or self.request.read_bytes() != wanted:
+            write_whole(self.request, wanted)
+        return notes
+
+    def keep_secret(self, secret: bytes) -> None:
+        """Write the secret down for `verify`, unless it stands there already."""
+        text = f"{secret.hex()}\n".encode()
+        if not self.secret.is_file() or self.secret.read_bytes() != text:
+            write_whole(self.secret, text)
+
+    def spare_parts(self) -> list[Path]:
+        """Return the files of parts that are not in the plan, which other options may have left."""
+        needed = planned_names(self.plan)
+        if not needed:  # no plan, or one that cannot be read: nothing is known to be spare
+            return []
+        return sorted(path for path in self.parts.iterdir() if path.stem not in needed)
 
     def tidy(self) -> None:
-        """Remove the stages: their shards are published, and parts can make them again."""
+        """Remove the stages, whose shards are published, and what workers that died left."""
         shutil.rmtree(self.stages, ignore_errors=True)
+        self._sweep()
 
     @contextmanager
     def _lock_file(self) -> Iterator[int]:
         try:
-            # For reading as well: where NFS keeps the lock, a shared one needs that.
-            with (self.home / "lock").open("a+b") as file:
+            (self.home / "lock").touch()
+            # For reading as well: where NFS keeps the lock, a shared one needs that. Not for
+            # appending: pwrite would then ignore its offset.
+            with (self.home / "lock").open("r+b") as file:
                 yield file.fileno()
         except OSError as fault:
             raise OutputError(
@@ -175,30 +237,66 @@ class Workplace:
                 if is_leftover(file.name):
                     file.unlink(missing_ok=True)
 
-    def _begun(self) -> dict[str, Any] | None:
+    def _begun(self) -> tuple[Mapping[str, Any] | None, list[str]]:
+        """Return the request that OUT was begun with, None for none, and what there is to say."""
         try:
-            begun = json.loads(self.request.read_bytes())
+            text = self.request.read_bytes()
         except FileNotFoundError:
+            return self._published(), []
+        if (begun := _checked(text)) is not None:
+            return begun, []
+        return self._published(), [f"{self.request} was damaged and is written again"]
+
+    def _published(self) -> Mapping[str, Any] | None:
+        """Return what the manifest knows of the request, if there is one that can be read."""
+        try:
+            manifest = Manifest.read(self.out)
+        except DatasetError:
             return None
-        except ValueError:
-            return {}
-        return begun if isinstance(begun, dict) else {}
+        return {
+            "options": manifest.options,
+            "libraries": manifest.libraries,
+            "source": {"fingerprint": manifest.source},
+        }
 
 
-def _difference(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Name what differs, such as "size 224 (now 112)", at most three of it."""
-    old, new = _flat(begun), _flat(wanted)
-    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    told = [f"{name} {old.get(name)} (now {new.get(name)})" for name in names[:3]]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(told) + more if told else "a request that cannot be read"
+def _signed(request: Mapping[str, Any]) -> bytes:
+    """Return a request as JSON, with the SHA-256 by which damage shows."""
+    text = json.dumps(request, ensure_ascii=False, sort_keys=True)
+    signed = {"request": request, "sha256": sha256(text.encode()).hexdigest()}
+    return (json.dumps(signed, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in request.items():
-        flat.update(value if isinstance(value, dict) else {name: value})
-    return flat
+def _checked(text: bytes) -> Mapping[str, Any] | None:
+    """Read a request back; None where it is damaged."""
+    try:
+        signed = json.loads(text)
+        if "request" not in signed:  # as fertools 0.1.0 wrote it
+            return {name: dict(signed[name]) for name in ("options", "libraries", "source")}
+        request: dict[str, Any] = signed["request"]
+        return request if _signed(request) == text else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _differences(
+    begun: Mapping[str, Any], wanted: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[str]:
+    """Name what differs, such as "size 224 (now 112)".
+
+    What the request knows and the other does not is no difference: a manifest holds less.
+    """
+    old, new = dict(defaults) | begun["options"], dict(wanted["options"])
+    # fertools 0.1.0 listed other versions, and does not know how crops are made today.
+    groups = ["source", "libraries"] if "crops" in begun["libraries"] else ["source"]
+    for group in groups:
+        old |= begun[group]
+        new |= wanted[group]
+    return [
+        f"{name} {old[name]} (now {new[name]})"
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name]
+    ]
 
 
 def _locked(descriptor: int, *, shared: bool = False) -> bool:
@@ -208,3 +306,12 @@ def _locked(descriptor: int, *, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _say(descriptor: int, word: bytes) -> None:
+    """Write into the lock file what its holder is at, for processes that wait."""
+    os.pwrite(descriptor, word.ljust(_WORD), 0)
+
+
+def _said(descriptor: int) -> bytes:
+    return os.pread(descriptor, _WORD, 0).strip()

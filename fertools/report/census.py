@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fertools.archive import printable
 from fertools.report.table import table
 
 
@@ -15,7 +16,8 @@ class Census:
     members    entries of every kind
     photos     those that will be looked at; `bytes` is their size in all
     classes    photos by class, in the order of the labels; `english` names them
-    subjects   people, and `photos_each` the fewest, the median and the most photos of one
+    subjects   people, and `photos_each` the fewest, the median and the most photos of one;
+               `unknown_people` photos whose names carry no person
     sexes      photos by sex; `ages` by decade
     dropped    entries that will be no examples, by reason
     """
@@ -27,6 +29,7 @@ class Census:
     english: dict[str, str]
     subjects: int
     photos_each: tuple[int, int, int]
+    unknown_people: int
     sexes: dict[str, int]
     ages: dict[str, int]
     dropped: dict[str, int]
@@ -52,11 +55,18 @@ class Census:
             blocks.append(f"{self.subjects:,} people, {each}")
             blocks.append(table(("sex", "photos"), list(self.sexes.items())))
             blocks.append(table(("age", "photos"), list(self.ages.items())))
+        if self.unknown_people:
+            blocks.append(
+                f"{self.unknown_people:,} of {self.photos:,} photos carry no person in their "
+                "names: a split takes each for a person of its own"
+            )
         if self.dropped:
             blocks.append(table(("no example", "entries"), list(self.dropped.items())))
-        return "\n\n".join([*blocks, *(f"warning: {warning}" for warning in self.warnings)])
+        return "\n\n".join(
+            [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
+        )
 
 
 def named(name: str, english: str) -> str:
-    """Give a class's name with the English one beside it, where that is another."""
-    return name if name == english else f"{name} {english}"
+    """Return a class's name, escaped, with the English one beside it where that is another."""
+    return printable(name if name == english else f"{name} {english}")

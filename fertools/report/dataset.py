@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from fertools.archive import printable
 from fertools.data import Split
 from fertools.report.census import named
 from fertools.report.table import table
 from fertools.shards import Manifest
+
+#: Percentage points: a class further from its share has too few photos or people to be nearer.
+_CLOSE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,11 @@ class DatasetReport:
     out: Path
     manifest: Manifest
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Python's prompt shows it, and a manifest has thousands of characters.
+        kept, members = self.manifest.counts.kept, self.manifest.counts.members
+        return f"DatasetReport({str(self.out)!r}, {kept:,} examples of {members:,} entries)"
 
     def to_dict(self) -> dict[str, Any]:
         """Give the manifest as plain values, for JSON."""
@@ -33,7 +42,9 @@ class DatasetReport:
             total = sum(counts.dropped.values())
             blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
         blocks += [self._proof(), *self._agreement(), self._summary()]
-        return "\n\n".join([*blocks, *(f"warning: {warning}" for warning in self.warnings)])
+        return "\n\n".join(
+            [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
+        )
 
     def _splits(self) -> str:
         # A manifest read back has its splits in the alphabet's order.
@@ -53,31 +64,81 @@ class DatasetReport:
 
     def _proof(self) -> str:
         proof = self.manifest.proof
-        known, photos = proof.random_leak
-        worst = max((abs(p) for row in proof.deviation.values() for p in row), default=0.0)
         lines = [
-            f"people in more than one split: {proof.overlap}",
-            f"  by chance, {known:,} of {photos:,} test photos would show a person of train",
-            f"copies of a picture between people: {proof.ties} pairs, "
-            f"{proof.copies_across} of all copies across splits",
-            f"worst class: {worst:.2f} points from its share",
+            *self._people(),
+            f"copies of a picture between people: {proof.ties:,} pairs; "
+            f"pictures with copies in more than one split: {proof.copies_across:,}",
+            *self._shares(),
         ]
         if proof.augmented:
             lines.append(f"altered copies, all in train: {proof.augmented:,}")
         return "\n".join(lines)
 
+    def _people(self) -> list[str]:
+        """Say whether a person is in two splits, as far as names tell."""
+        proof, unknown = self.manifest.proof, self.manifest.unknown_people
+        kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
+        lines = []
+        if unknown < kept:
+            lines += [
+                f"people in more than one split: {proof.overlap:,}",
+                f"  by chance, {known:,} of {photos:,} test photos would show a person of train",
+            ]
+        if unknown:
+            lines.append(
+                f"photos without a person in their names: {unknown:,} of {kept:,}; "
+                "a leak through them cannot be excluded"
+            )
+        return lines
+
+    def _shares(self) -> list[str]:
+        """Say how far the classes are from their shares, and which are missing in a split."""
+        deviation, lines = self.manifest.proof.deviation, []
+        photos = self._photos()
+        if deviation:
+            far = {name: max(map(abs, row)) for name, row in deviation.items()}
+            name = max(far, key=far.__getitem__)
+            official = self.manifest.options.get("split") == "official"
+            share = "share of Training" if official else "share"
+            if far[name] <= _CLOSE:
+                lines.append(f"worst class: {far[name]:.2f} points from its {share}")
+            else:
+                count = sum(photos[split][name] for split in photos)
+                lines.append(
+                    f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
+                    f"its {count:,} photos are too few, or of too few people, to come closer"
+                )
+        for split, counts in photos.items():
+            absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
+            if absent:
+                names = ", ".join(map(self._named, absent))
+                why = ": too few photos or people for every split" if deviation else ""
+                lines.append(f"{split} has no photo of {names}{why}")
+        return lines
+
+    def _photos(self) -> dict[str, dict[str, int]]:
+        """Count the photos, without altered copies, by split and class."""
+        times = 1 + int(self.manifest.options.get("augment", 0))
+        names = [entry.name for entry in self.manifest.classes]
+        return {
+            str(split): {
+                name: found.classes.get(name, 0) // (times if split is Split.TRAIN else 1)
+                for name in names
+            }
+            for split in Split
+            if (found := self.manifest.splits.get(split)) and found.records
+        }
+
+    def _named(self, name: str) -> str:
+        english = {entry.name: entry.english for entry in self.manifest.classes}
+        return named(name, english.get(name, name))
+
     def _agreement(self) -> list[str]:
         proof = self.manifest.proof
         if not proof.agreement:
             return []
-        english = {entry.name: entry.english for entry in self.manifest.classes}
         rows = [
-            (
-                named(word, english.get(word, word)),
-                records,
-                _share(two, records),
-                _share(all3, records),
-            )
+            (self._named(word), records, _share(two, records), _share(all3, records))
             for word, (records, two, all3) in proof.agreement.items()
         ]
         text = table(("name says", "records", "two of three agree", "all three"), rows)
@@ -92,12 +153,14 @@ class DatasetReport:
         counts, splits = self.manifest.counts, self.manifest.splits
         shards = [shard for contents in splits.values() for shard in contents.shards]
         size = sum(shard.bytes for shard in shards)
+        out, augmented = printable(str(self.out)), self.manifest.proof.augmented
+        made = f" ({counts.kept:,} photos and {augmented:,} altered copies)" if augmented else ""
         lines = [
-            f"{counts.kept:,} examples of {counts.members:,} entries in {len(shards)} shards, "
-            f"{size / 1e6:,.1f} MB, in {self.out}",
-            f"every entry's fate: {self.out / self.manifest.ledger.file}",
-            "read it: tfds.builder_from_directory"
-            f'("{self.out}").as_dataset(split="train", as_supervised=True)',
+            f"{counts.kept + augmented:,} examples{made} of {counts.members:,} entries in "
+            f"{len(shards)} shards, {size / 1e6:,.1f} MB, in {out}",
+            f"every entry's fate: {out}/{self.manifest.ledger.file}",
+            f'read it: tfds.builder_from_directory("{out}")'
+            '.as_dataset(split="train", as_supervised=True)',
         ]
         return "\n".join(lines)
 

@@ -1,17 +1,24 @@
-"""Tables in plain text whose columns line up, Korean or not."""
+"""Tables in plain text whose columns line up, Korean or not.
+
+Names come from an archive and may hold anything. What would move the cursor or colour the text is
+escaped here, where a value becomes a cell or a word of a line, so that no caller can forget it.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
+from fertools.archive import printable
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False) -> str:
     """Set rows as text: the first column to the left, the others to the right.
 
-    Numbers get thin thousands; with `foot` the last row stands under a rule of its own.
+    Numbers get thin thousands, control characters are escaped; with `foot` the last row stands
+    under a rule of its own.
     """
-    cells = [list(head), *([_cell(value) for value in row] for row in rows)]
+    cells = [[_cell(name) for name in head], *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     rule = "  ".join("─" * width for width in widths)
     lines = [_line(row, widths) for row in cells]
@@ -36,4 +43,4 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+from fertools.checks import Between, Seed, check_fields
 from fertools.errors import OptionError, OutputError
+from fertools.paths import user_path
 from fertools.sample.expression import EXPRESSIONS
 from fertools.sample.layout import Batch, LabelFile, batches, label_files
 from fertools.sample.photo import face_of, photograph
@@ -79,24 +81,46 @@ def make_sample(
     Raises OutputError where `out` is not an empty or new folder, OptionError where an option is
     out of range.
     """
-    _check(people, photos, megapixels, form, int(troubles))
-    root = _prepared(Path(out))
-    plan = schedule(seed, people, photos)
-    pixels = megapixels * 1e6
-    planted = plant(seed, plan.training, pixels, int(troubles), form == "folders")
-    writer = _Writer(root, form, seed, pixels, photos + len(planted), _homes(planted), progress)
+    wish = _Wish(people, photos, megapixels, form, troubles, seed)
+    root = _prepared(user_path(out))
+    plan = schedule(wish.seed, wish.people, wish.photos)
+    pixels = wish.megapixels * 1e6
+    planted = plant(wish.seed, plan.training, pixels, int(wish.troubles), form == "folders")
+    writer = _Writer(
+        root, form, wish.seed, pixels, wish.photos + len(planted), _homes(planted), progress
+    )
     containers = [path for batch in batches(plan) for path in writer.photos(batch)]
     for file in label_files(plan):
         writer.labels(file)
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
-        people=people,
-        photos=photos,
+        people=wish.people,
+        photos=wish.photos,
         emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What was asked for, checked."""
+
+    people: Annotated[int, Between(1, MOST_PHOTOS)]
+    photos: Annotated[int, Between(1, MOST_PHOTOS)]
+    megapixels: Annotated[float, Between(*MEGAPIXELS)]
+    form: Form
+    troubles: bool | Annotated[int, Between(0, MOST_TROUBLES)]
+    seed: Seed
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.people > self.photos:
+            raise OptionError(
+                f"--people {self.people} are more than --photos {self.photos}: "
+                "everybody needs a photo"
+            )
 
 
 @dataclass(slots=True)
@@ -148,19 +172,6 @@ def _homes(planted: list[Trouble]) -> Mapping[str, list[Trouble]]:
     for trouble in planted:
         homes[trouble.shot.name].append(trouble)
     return homes
-
-
-def _check(people: int, photos: int, megapixels: float, form: str, troubles: int) -> None:
-    if not 1 <= people <= photos <= MOST_PHOTOS:
-        wanted = f"1 <= people <= photos <= {MOST_PHOTOS}"
-        raise OptionError(f"{people} people on {photos} photos cannot be drawn: {wanted}")
-    if not MEGAPIXELS[0] <= megapixels <= MEGAPIXELS[1]:
-        low, high = MEGAPIXELS
-        raise OptionError(f"megapixels must be {low} to {high}, not {megapixels}")
-    if form not in get_args(Form):
-        raise OptionError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}")
-    if not 0 <= troubles <= MOST_TROUBLES:
-        raise OptionError(f"troubles must be 0 to {MOST_TROUBLES} of each kind, not {troubles}")
 
 
 def _prepared(out: Path) -> Path:

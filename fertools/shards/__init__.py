@@ -13,6 +13,7 @@ from fertools.shards.files import (
     WholeFile,
     is_leftover,
     remove_whole,
+    sha256_of,
     whole_file,
     write_whole,
 )
@@ -26,8 +27,9 @@ from fertools.shards.manifest import (
     Proof,
     ShardFile,
     SplitContents,
+    canonical_json,
 )
-from fertools.shards.names import MANIFEST, check_dataset_name, shard_name
+from fertools.shards.names import HOME, MANIFEST, SECRET, check_dataset_name, shard_name
 from fertools.shards.plan import plan_shards
 from fertools.shards.reader import read_examples
 from fertools.shards.schema import FEATURES, Example, Feature, Kind, features
@@ -45,7 +47,9 @@ __all__ = [
     "FEATURES",
     "FORMAT",
     "FRAMING",
+    "HOME",
     "MANIFEST",
+    "SECRET",
     "ClassName",
     "Counts",
     "Example",
@@ -60,6 +64,7 @@ __all__ = [
     "ShardFile",
     "SplitContents",
     "WholeFile",
+    "canonical_json",
     "check_dataset_name",
     "dataset_info",
     "decode_example",
@@ -74,6 +79,7 @@ __all__ = [
     "read_record",
     "read_records",
     "remove_whole",
+    "sha256_of",
     "shard_name",
     "whole_file",
     "write_whole",

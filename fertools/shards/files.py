@@ -99,6 +99,12 @@ def remove_whole(path: Path) -> None:
         raise _in_words(path, fault) from fault
 
 
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256, 64 hex digits, in the memory of a buffer. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def is_leftover(name: str) -> bool:
     """Say whether a file name is one that `whole_file` writes under until it publishes."""
     return name.startswith(".") and name.endswith(".tmp")

@@ -3,6 +3,9 @@
 A folder with a manifest is a complete dataset; one without is a build to go on with. The same
 input and options give the same bytes: keys are sorted (an order that means something is a list),
 and there is no time, no host and no path that begins at a root.
+
+A field that has a default may be missing in the file: an older fertools that writes the same format
+did not know it. So a new field needs a default that means "not recorded".
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from fertools.data import Split
 from fertools.errors import DatasetError
-from fertools.shards.names import MANIFEST, check_dataset_name
+from fertools.shards.names import HOME, MANIFEST, check_dataset_name
 
 FORMAT = 1
 """Version of the manifest, the file names and the examples together."""
@@ -117,9 +120,11 @@ class Proof:
 
     overlap         people with photos in more than one split
     ties            pairs of copies found between people; tied people are in one split
-    copies_across   pairs of copies that lie in different splits
+    copies_across   pictures that have copies in more than one split
     largest_tie     people in the largest set tied together by copies; 1 where none are
-    deviation       by class, points by which train, validation and test miss their shares
+    deviation       by class, points by which train, validation and test miss their shares; with
+                    --split official those of train and validation among themselves, empty with
+                    --split-file
     random_leak     of so many test photos of a random split (by image, same photos), how many
                     would have shown a person of train: known, photos
     agreement       by class: photos with a label record, those whose annotators' majority agrees
@@ -127,6 +132,8 @@ class Proof:
     unlabelled      photos without a label record, where the archive has records at all
     unmatched       label records without a photo
     augmented       altered copies of training examples, which are in no split but train
+    unknown_people  photos in the splits whose name carries no person: a leak through them cannot
+                    be excluded
     """
 
     overlap: int = 0
@@ -139,6 +146,7 @@ class Proof:
     unlabelled: int = 0
     unmatched: int = 0
     augmented: int = 0
+    unknown_people: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ class Manifest:
     source     a fingerprint of the archive's list of members
     votes      whether examples hold the annotators' votes
     proof      what shows that the splits do not leak
+    warnings   what the build told its user of the splits, a line each; no names of files or people
     """
 
     fertools: str
@@ -169,6 +178,7 @@ class Manifest:
     source: str
     votes: bool = False
     proof: Proof = field(default_factory=Proof)
+    warnings: tuple[str, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -190,12 +200,26 @@ class Manifest:
         if unknown := {c for split in self.splits.values() for c in split.classes} - names:
             raise ValueError(f"classes {sorted(unknown)} are not among {sorted(names)}")
 
+    @property
+    def unknown_people(self) -> int:
+        """Photos in the splits whose name carries no person.
+
+        A manifest without that count still shows where it is all of them: no split has a subject.
+        """
+        nobody = not any(split.subjects for split in self.splits.values())
+        return self.counts.kept if nobody else self.proof.unknown_people
+
+    @property
+    def revision(self) -> int:
+        """0 for a dataset of fertools 0.1.0, 1 for a later one.
+
+        1 keys pseudonyms with a secret instead of the seed, and has a README.md beside the shards.
+        """
+        return int("salt_file" in self.options)
+
     def to_json(self) -> str:
-        """Give the canonical text, in UTF-8 the file's bytes: equal manifests, equal text."""
-        tree = asdict(self)
-        return (
-            json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        """Return the canonical text, in UTF-8 the file's bytes: equal manifests, equal text."""
+        return canonical_json(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -217,8 +241,13 @@ class Manifest:
         path = out / MANIFEST
         if not out.is_dir():
             raise DatasetError(f"{out} is not a folder: give the folder that build-dataset wrote")
-        if not path.is_file():
+        if not path.is_file() and (out / HOME).is_dir():
             raise DatasetError(f"{out} is not complete: run the same build-dataset command again")
+        if not path.is_file():
+            raise DatasetError(
+                f"{out} holds no dataset ({MANIFEST} is missing): give the folder that "
+                "build-dataset wrote"
+            )
         try:
             with path.open("rb") as file:
                 data = file.read(LARGEST + 1)
@@ -230,6 +259,11 @@ class Manifest:
                 f"{path} is not a manifest that can be used: {fault}: "
                 "put a whole copy back, or build again into an empty folder"
             ) from fault
+
+
+def canonical_json(tree: Any) -> str:
+    """Return the one text that a manifest's values have: sorted keys, one space a level."""
+    return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _check_file(file: str, sha256: str) -> None:
@@ -258,10 +292,10 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         return value
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        names = {entry.name for entry in fields(kind)}
-        if not isinstance(value, dict) or value.keys() != names:
-            raise ValueError(f"{where} does not hold exactly {sorted(names)}")
-        return kind(**{name: _typed(hints[name], value[name], name) for name in names})
+        needed = {entry.name for entry in fields(kind) if not _optional(entry)}
+        if not isinstance(value, dict) or not needed <= value.keys() <= hints.keys():
+            raise ValueError(f"{where} does not hold exactly {sorted(hints)}")
+        return kind(**{name: _typed(hints[name], value[name], name) for name in value})
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(_typed(get_args(kind)[0], each, where) for each in value)
     if get_origin(kind) is dict and isinstance(value, dict):
@@ -271,3 +305,7 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         meant = getattr(kind, "__name__", kind)
         raise ValueError(f"{where} is {str(value)[:99]!r}, where {meant} is meant")
     return value
+
+
+def _optional(entry: Field[Any]) -> bool:
+    return entry.default is not MISSING or entry.default_factory is not MISSING

@@ -17,44 +17,40 @@ class off), and dealing each class from shard 0 on (the last shard six records s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fertools.errors import OptionError
-from fertools.hashing import rank
+from fertools.hashing import by_rank
 
 
 def plan_shards(
-    keys: Sequence[str],
+    ranks: NDArray[np.uint64],
     classes: NDArray[np.int64],
     sizes: NDArray[np.int64],
     *,
     shard_size: int,
-    seed: int,
 ) -> list[NDArray[np.int64]]:
     """Give, for each shard of one split, its rows in the order in which they are written.
 
-    Row i is the example `keys[i]` of class `classes[i]`, whose record takes `sizes[i]` bytes,
-    framing included; both arrays are int64, (rows,). There are ceil(total / shard_size) shards,
-    never more than rows: none for a split without rows. `shard_size`, in bytes, is what shards
-    have on average, not a limit. Every shard carries the split's class shares to within one
-    record a class, and the order of the rows changes nothing but their numbers.
+    Row i is the example whose key has the rank `ranks[i]` (see `hashing.ranks`; uint64, (rows, 2)),
+    of class `classes[i]`, whose record takes `sizes[i]` bytes, framing included; both are int64,
+    (rows,). There are ceil(total / shard_size) shards, never more than rows: none for a split
+    without rows. `shard_size`, in bytes, is what shards have on average, not a limit. Every shard
+    carries the split's class shares to within one record a class, and the order of the rows changes
+    nothing but their numbers.
 
     Raises OptionError for a `shard_size` below one byte, ValueError for a key given twice.
     """
     if shard_size < 1:
         raise OptionError(f"a shard size of {shard_size} bytes: give at least 1")
-    if len(set(keys)) < len(keys):
-        raise ValueError("a key stands in two rows: their order would be left to chance")
-    if not keys:
+    if not len(ranks):
         return []
-    ranks = np.frombuffer(b"".join(rank(seed, key) for key in keys), dtype=">u8").reshape(-1, 2)
-    by_hash = np.lexsort((ranks[:, 1], ranks[:, 0]))
+    by_hash = by_rank(ranks)
     deck = by_hash[np.argsort(classes[by_hash], kind="stable")]
-    shards = max(1, min(len(keys), -(-int(sizes.sum()) // shard_size)))
-    place = np.argsort(by_hash)  # row → its place in the order of the hash
+    shards = max(1, min(len(ranks), -(-int(sizes.sum()) // shard_size)))
+    place = np.empty_like(by_hash)  # row → its place in the order of the hash
+    place[by_hash] = np.arange(len(by_hash))
     return [_sorted_by(place, deck[shard::shards]) for shard in range(shards)]
 
 

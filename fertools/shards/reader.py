@@ -7,12 +7,13 @@ from pathlib import Path
 
 from fertools.data import Split
 from fertools.errors import DatasetError, OptionError
+from fertools.paths import user_path
 from fertools.shards.manifest import Manifest, ShardFile
 from fertools.shards.schema import Example
 from fertools.shards.tfrecord import read_records
 
 
-def read_examples(out: Path, split: str | None = None) -> Iterator[Example]:
+def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:
     """Give the examples of one split, or of all, in the order in which they lie on disk.
 
     Size, checksums and count of every shard are held against the manifest, and every label
@@ -21,6 +22,7 @@ def read_examples(out: Path, split: str | None = None) -> Iterator[Example]:
     DatasetError where it is incomplete or damaged: what is wrong with the manifest at once, what
     is wrong with a shard when it is reached.
     """
+    out = user_path(out)
     manifest = Manifest.read(out)
     names = [name for name in Split if name in manifest.splits and split in (None, name)]
     if split is not None and not names:

@@ -22,6 +22,7 @@ from typing import Any
 from fertools.data import Split
 from fertools.shards.manifest import Manifest, SplitContents
 from fertools.shards.names import TEMPLATE
+from fertools.shards.readme import README, readme
 from fertools.shards.schema import Feature, Kind, features
 from fertools.shards.tfrecord import FRAMING
 
@@ -31,9 +32,13 @@ _PACKAGE = "tensorflow_datasets.core.features"
 
 
 def info_files(manifest: Manifest) -> dict[str, bytes]:
-    """Give the three files, name and bytes, that stand beside the shards of a manifest."""
+    """Return the files, name and bytes, that stand beside the shards and follow from a manifest.
+
+    They are the three that tensorflow-datasets reads, and README.md.
+    """
     names = [entry.name for entry in manifest.classes]
-    return {
+    readme_file = {README: readme(manifest)} if manifest.revision else {}
+    return readme_file | {
         "dataset_info.json": _as_bytes(dataset_info(manifest)),
         "features.json": _as_bytes(features_json(manifest)),
         "label.labels.txt": "".join(f"{name}\n" for name in names).encode(),

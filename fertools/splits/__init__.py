@@ -15,13 +15,14 @@ from fertools.splits.copies import (
     same_bytes,
     same_picture,
 )
-from fertools.splits.groups import Ties, by_image, by_subject, grouped
-from fertools.splits.measure import Leak, deviation, leak, overlap
+from fertools.splits.groups import Ties, by_subject, grouped, tied
+from fertools.splits.measure import TEST, Leak, deviation, leak, overlap
 from fertools.splits.official import Half, Official, official
 from fertools.splits.ratios import Ratios
-from fertools.splits.stratify import assign
+from fertools.splits.stratify import assign, assign_photos
 
 __all__ = [
+    "TEST",
     "Chain",
     "Copies",
     "Half",
@@ -30,7 +31,7 @@ __all__ = [
     "Ratios",
     "Ties",
     "assign",
-    "by_image",
+    "assign_photos",
     "by_subject",
     "cap",
     "conflicts",
@@ -43,4 +44,5 @@ __all__ = [
     "overlap",
     "same_bytes",
     "same_picture",
+    "tied",
 ]

@@ -36,6 +36,8 @@ def cap(
         if most is not None and most < 1:
             raise OptionError(f"--max-per-{option} must be 1 or more, not {most}")
     kept = np.ones(len(groups), dtype=np.bool_)
+    if max_per_subject is None and max_per_class is None:
+        return kept
     order = by_hash(keys, seed, "cap")
     if max_per_subject is not None:
         turn = _nth(groups[order], classes[order])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.splits.candidates import candidates
+from fertools.splits.groups import tied
 from fertools.splits.likeness import likeness
 
 Ints = NDArray[np.int64]
@@ -67,11 +68,16 @@ def same_bytes(digests: Sequence[str | None]) -> Ints:
 
     Example: ["a", "b", None, "a", None, "a"] -> [[0, 3], [0, 5]]
     """
+    # Equal text has equal hashes, which are numbers: as a dict, 10 million digests take 2 GB.
+    hashes = np.fromiter((0 if d is None else hash(d) for d in digests), np.int64, len(digests))
+    order = np.argsort(hashes)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    repeated = np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
     first: dict[str, int] = {}
     pairs = [
         (first[digest], row)
-        for row, digest in enumerate(digests)
-        if digest is not None and first.setdefault(digest, row) != row
+        for row in repeated.tolist()
+        if (digest := digests[row]) is not None and first.setdefault(digest, row) != row
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
@@ -93,10 +99,28 @@ def same_picture(hashes: NDArray[np.uint8], groups: Ints, thumbnails: Thumbnails
 
 
 def conflicts(pairs: Ints, classes: Ints) -> Ints:
-    """Give the pairs whose rows are of different classes, (conflicts, 2): one of them is wrong."""
-    of_pairs = classes[pairs]
-    differ: Ints = pairs[of_pairs[:, 0] != of_pairs[:, 1]]
-    return differ
+    """Return every row whose picture bears more than one class, int64, (rows, 2), ascending.
+
+    The first column is the row, the second the first row of another class in its set of copies.
+    Sets are judged as a whole, not pair by pair: of three copies named joy, joy and anger the pairs
+    (0, 1) and (0, 2) show one conflict, and all three rows are in it.
+
+    pairs    int64, (pairs, 2), rows that show one picture
+    classes  int64, (rows,)
+
+    Example: [[0, 1], [0, 2]], [5, 5, 6] -> [[0, 2], [1, 2], [2, 0]]
+    """
+    rows, sets = tied(pairs)
+    of_row = classes[rows]
+    first = np.unique(sets, return_index=True)[1]  # sets are numbered from 0
+    odd = np.flatnonzero(of_row != of_row[first[sets]])
+    torn, at = np.unique(sets[odd], return_index=True)
+    other = np.full(len(first), -1, dtype=np.int64)
+    other[torn] = odd[at]  # the first row of a set that is not of its first row's class
+    within = np.flatnonzero(other[sets] >= 0)
+    of_set = sets[within]
+    witness = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
+    return np.stack([rows[within], rows[witness]], axis=1)
 
 
 def longest_chain(before: Ints, after: Ints) -> Chain:

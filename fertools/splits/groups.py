@@ -7,28 +7,45 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.columns import Lazy, Words, by_first
+
 Ints = NDArray[np.int64]
 
 
-def by_subject(subjects: Sequence[str | None], keys: Sequence[str]) -> tuple[Ints, list[str]]:
+def by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
     """Group rows by person; a photo without a subject is a group of its own.
 
-    Gives the group of each row, int64, (rows,), and the key of each group: `groups` and `order`
+    Returns the group of each row, int64, (rows,), and the key of each group: `groups` and `order`
     of `assign`. `keys` are the photos' own, all different.
 
     Example: ["kim", None, "kim"], ["a", "b", "c"] -> [0, 1, 0], ["subject kim", "photo b"]
     """
-    names = [
-        f"photo {key}" if subject is None else f"subject {subject}"
-        for subject, key in zip(subjects, keys, strict=True)
-    ]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], dtype=np.int64), list(numbers)
+    owners = subjects.codes.astype(np.int64)
+    nobody = np.flatnonzero(owners < 0)
+    owners[nobody] = len(subjects.words) + nobody
+    groups, first = by_first(owners)
+    return groups, _Order(subjects, keys, first)
 
 
-def by_image(keys: Sequence[str]) -> tuple[Ints, list[str]]:
-    """Make every photo a group of its own: the leaky kind of split, exact to the photo."""
-    return by_subject([None] * len(keys), keys)
+class _Order(Lazy[str]):
+    """The keys of groups: the subject, or the photo of a person whom nothing names.
+
+    one_of   a photo of each group
+    """
+
+    def __init__(self, subjects: Words, keys: Sequence[str], one_of: Ints) -> None:
+        super().__init__(len(one_of))
+        self._subjects = subjects
+        self._keys = keys
+        self._one_of = one_of
+
+    def made(self, start: int, stop: int) -> list[str]:
+        """See `Lazy`."""
+        photos = self._one_of[start:stop]
+        named = zip(self._subjects.take(photos), photos.tolist(), strict=True)
+        return [
+            f"photo {self._keys[i]}" if name is None else f"subject {name}" for name, i in named
+        ]
 
 
 class Ties:
@@ -68,3 +85,16 @@ def grouped(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
     for a, b in pairs:
         ties.tie(a, b)
     return ties.groups()
+
+
+def tied(pairs: Ints) -> tuple[Ints, Ints]:
+    """Return the things that stand in any pair, ascending, and the set that each belongs to.
+
+    pairs   int64, (pairs, 2)
+
+    Both are int64, (things,); sets are numbered from 0 in the order of their first things.
+
+    Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
+    """
+    things, ends = np.unique(pairs, return_inverse=True)
+    return things, grouped(len(things), ((a, b) for a, b in ends.reshape(-1, 2).tolist()))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.hashing import rank
+from fertools.hashing import by_rank, ranks
 
 
-def by_hash(keys: Sequence[str], seed: int, purpose: str) -> NDArray[np.int64]:
-    """Give the numbers of the keys in the order of their ranks, int64, (len(keys),).
+def by_hash(keys: Iterable[str], seed: int, purpose: str) -> NDArray[np.int64]:
+    """Return the numbers of the keys in the order of their ranks, int64, (keys,).
 
-    Raises ValueError if a key is there twice: then the order of the rows would decide.
+    Raises ValueError if a key is there twice.
     """
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"{len(keys)} keys, but only {len(set(keys))} different ones")
-    ranks = [rank(seed, key, purpose) for key in keys]
-    return np.array(sorted(range(len(ranks)), key=ranks.__getitem__), dtype=np.int64)
+    return by_rank(ranks(seed, keys, purpose))

@@ -1,4 +1,4 @@
-"""What a network says of a split: a row for each example, and who was shown in it."""
+"""A network's predictions for a split: a row for each example, with the person it shows."""
 
 from __future__ import annotations
 
@@ -63,9 +63,14 @@ class Answers:
 
     @property
     def people(self) -> NDArray[np.int64]:
-        """A number for each example's person, from 0; who is not known is somebody else."""
+        """A number for each example's person, from 0; each photo without a person has its own."""
         names = [name or f"\0{row}" for row, name in enumerate(self.subjects)]
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def unknown(self) -> int:
+        """How many examples carry no person."""
+        return self.subjects.count("")
 
     @property
     def confusion_by_person(self) -> NDArray[np.int64]:
@@ -81,7 +86,7 @@ class Answers:
         return np.asarray(self.confusion_by_person.sum(0), np.int64)
 
     def where(self, rows: NDArray[np.bool_]) -> Answers:
-        """Give the rows that are marked."""
+        """Return the rows that are marked."""
         kept = np.flatnonzero(rows)
         return Answers(
             self.probabilities[kept],

@@ -77,7 +77,7 @@ class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a stage to XLA by itself where the backend is TensorFlow.
+    """Compile a stage with XLA by itself where the backend is TensorFlow.
 
     Warp, noise and stretch in one XLA function ran at 50 images per CPU-second: the noise was
     drawn anew for each of its readers. Apart they run at thousands.

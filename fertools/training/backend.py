@@ -15,7 +15,7 @@ BACKENDS: Final = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def backend() -> str:
-    """Give the name of the backend that Keras takes, without importing Keras.
+    """Return the name of the backend that Keras takes, without importing Keras.
 
     As Keras does, it looks at KERAS_BACKEND, then into keras.json. Raises OptionError for one that
     cannot train, DependencyError for one that is not installed.

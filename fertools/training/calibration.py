@@ -44,7 +44,7 @@ def reliability(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_])
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Give the expected calibration error, 0 to 1: |accuracy - confidence|, by count.
+    """Return the expected calibration error, 0 to 1: |accuracy - confidence|, by count.
 
     Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
     """

@@ -1,4 +1,7 @@
-"""The model card: what a network is, how well it does, and what it must not be used for."""
+"""The model card: what a network is, how well it does, and what it must not be used for.
+
+Its figures are those of the very weights that it comes with: `evaluate` wrote down their SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fertools.report import table
+from fertools.training.metrics import drawn
 from fertools.training.run import Run
+from fertools.training.store import Held
 
 _USES: Final = """\
 ## Meant for
@@ -35,8 +40,11 @@ photos named their own poses. It does not know what anybody feels.
 """
 
 
-def model_card(run: Run, weights: str) -> str:
-    """Write a run's model card in Markdown; its figures are those of the last test, if any."""
+def model_card(run: Run, weights: str, held: Held) -> str:
+    """Return a run's model card in Markdown, with the figures of the last test of these weights.
+
+    weights   "best" or "last", and `held` what their file holds
+    """
     classes = ", ".join(dict.fromkeys(entry.english for entry in run.classes))
     options = [(name, json.dumps(value)) for name, value in sorted(run.options.items())]
     size = run.image.size
@@ -44,21 +52,40 @@ def model_card(run: Run, weights: str) -> str:
         [
             "# Model card\n",
             f"Recognises {len(run.classes)} facial expressions ({classes}) in gray crops of faces, "
-            f"{size}×{size} pixels. Trained by fertools; {weights} weights.\n",
+            f"{size}×{size} pixels. Trained by fertools.\n",
+            f"Weights: {weights}, {_epoch(held.epoch)}, SHA-256 {held.sha256}.\n",
             f"Dataset: {run.dataset.get('name')}, manifest {run.dataset.get('manifest')}.\n",
             _USES,
             "## Figures\n",
-            _figures(run, weights),
+            _figures(run, held),
             "\n## Training\n",
             f"```text\n{table(('option', 'value'), [*options, ('seed', str(run.seed))])}\n```\n",
+            *_prolonged(run),
         ]
     )
 
 
-def _figures(run: Run, weights: str) -> str:
+def _epoch(epoch: int | None) -> str:
+    return "epoch unknown" if epoch is None else f"epoch {epoch}"
+
+
+def _prolonged(run: Run) -> list[str]:
+    if not run.earlier:
+        return []
+    ends = ", ".join(map(str, run.earlier))
+    return [f"Prolonged after epochs {ends}: the learning rate rose again there.\n"]
+
+
+def _figures(run: Run, held: Held) -> str:
     found = _tested(run)
-    if found is None or found.get("weights") != weights:
+    if found is None:
         return "Not evaluated on a test split: nobody knows how well it does."
+    if found.get("weights_sha256") != held.sha256:
+        return (
+            "Not evaluated on a test split: nobody knows how well it does. The last evaluation was "
+            f"of other weights ({found.get('weights')}, {_epoch(found.get('weights_epoch'))}), and "
+            "its figures are left out."
+        )
     doubts = [f"Beware: {doubt}." for doubt in found["warnings"]]
     groups = [
         (each["name"], str(each["people"]), _estimate(each["accuracy"])) for each in found["groups"]
@@ -67,8 +94,8 @@ def _figures(run: Run, weights: str) -> str:
         (each["english"], str(each["photos"]), _share(each["f1"])) for each in found["classes"]
     ]
     blocks = [
-        f"On {found['photos']:,} test photos of {found['people']:,} people, with 95 % intervals "
-        "that draw people:\n",
+        f"On {found['photos']:,} test photos, with 95 % intervals over "
+        f"{drawn(found['people'], found['unknown'])}:\n",
         f"- accuracy {_estimate(found['accuracy'])}",
         f"- macro-F1 {_estimate(found['macro_f1'])}",
         f"- loss {found['loss']:.3f} nats, calibration error {found['calibration_error']:.3f}",
@@ -80,7 +107,7 @@ def _figures(run: Run, weights: str) -> str:
 
 
 def _tested(run: Run) -> dict[str, Any] | None:
-    """Give what `evaluate` wrote down of the test split, or None."""
+    """Return what `evaluate` wrote down of the test split, or None."""
     with suppress(OSError, ValueError):
         found = json.loads((run.folder / "evaluation-test" / "metrics.json").read_bytes())
         return found if isinstance(found, dict) else None

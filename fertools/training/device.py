@@ -47,7 +47,7 @@ class Device:
         return self.gpus > 1 and self.backend == "tensorflow"
 
     def text(self) -> str:
-        """Say it in a line."""
+        """Return it in a line."""
         where = "CPU" if not self.gpus else f"{self.gpus} GPU" + "s" * (self.gpus > 1)
         if self.gpus > 1 and not self.mirrored:
             where = f"1 of {self.gpus} GPUs (several need KERAS_BACKEND=tensorflow)"

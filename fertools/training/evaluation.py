@@ -1,9 +1,8 @@
-"""The truth about a run: evaluate(run, out) measures it on people that it has not seen."""
+"""evaluate(run, out): measure a run's network on a split, on people that it has not seen."""
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import compress
@@ -15,9 +14,12 @@ import numpy as np
 from fertools.data import Split
 from fertools.errors import OptionError
 from fertools.shards import MANIFEST, Manifest, read_examples, write_whole
+from fertools.training import checks
 from fertools.training.answers import Answers, ask
+from fertools.training.files import make_folder
+from fertools.training.looks import count_look
 from fertools.training.metrics import Metrics
-from fertools.training.plots import Face, confusion_png, mistakes_png, reliability_png
+from fertools.training.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.training.run import Run
 from fertools.training.source import Source
 
@@ -35,35 +37,46 @@ class Evaluation:
     """What was measured, on what, and where it was written.
 
     folder    holds metrics.json, confusion.png, reliability.png and mistakes.png
+    weights   "best" or "last"; `weights_epoch` is their epoch, None where nobody knows it, and
+              `weights_sha256` the SHA-256 of their file
     dataset   the dataset's name, and `manifest` the SHA-256 of its manifest
-    looks     how often this split of this dataset has been evaluated into this folder
+    looks     how often this split of this dataset has been evaluated in this run
+    notes     what is to be known about the pictures
     """
 
     folder: Path
     split: str
     weights: str
+    weights_epoch: int | None
+    weights_sha256: str
     dataset: str
     manifest: str
     looks: int
     metrics: Metrics
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON; without paths."""
-        told = {name: getattr(self, name) for name in ("split", "weights", "dataset", "manifest")}
+        """Return plain values for JSON, without paths."""
         return {
-            **told,
+            "split": self.split,
+            "weights": self.weights,
+            "weights_epoch": self.weights_epoch,
+            "weights_sha256": self.weights_sha256,
+            "dataset": self.dataset,
+            "manifest": self.manifest,
             "looks": self.looks,
             "warnings": list(self.warnings),
             **self.metrics.to_dict(),
         }
 
     def text(self) -> str:
-        """Say it for a person."""
-        head = f"{self.weights} weights on {self.split} of {self.dataset}"
+        """Return the figures for a person to read."""
+        epoch = "" if self.weights_epoch is None else f" (epoch {self.weights_epoch})"
+        head = f"{self.weights} weights{epoch} on {self.split} of {self.dataset}"
         foot = f"figures and pictures: {self.folder} (mistakes.png shows faces: keep it here)"
         warnings = (f"warning: {warning}" for warning in self.warnings)
-        return "\n\n".join([head, self.metrics.text(), foot, *warnings])
+        return "\n\n".join([head, self.metrics.text(), "\n".join([foot, *self.notes]), *warnings])
 
 
 def evaluate(
@@ -77,33 +90,44 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run's network on one split of a dataset, and write down what came out.
 
-    split     whom to ask; test is for the last look, after every choice has been made
+    split     the split to measure on; test is for one look, after every choice has been made
     weights   "best" (the epoch chosen on validation) or "last"
     batch     images at a time
     build     the function that makes the network, if it was one of your own (--model)
 
     Writes into RUN/evaluation-SPLIT. Raises OptionError where the dataset has other classes or
-    another image size than the run, DatasetError for a run or a dataset that is damaged.
+    another image size than the run, DatasetError for a run or a dataset that is damaged,
+    OutputError where RUN cannot be written.
     """
-    trained, out = Run.read(Path(run)), Path(out)
-    manifest = Manifest.read(out)
+    run, out = checks.path("run", run), checks.path("out", out)
+    batch = checks.whole("batch", batch, 1)
+    checks.choice("split", split, Split)
+    checks.choice("weights", weights, ("best", "last"))
+    checks.function("build", build)
+    trained, manifest = Run.read(run), Manifest.read(out)
     _check_fit(trained, manifest, out, split)
-    network = trained.model(weights, build=build)
+    network, held = trained.loaded(weights, build=build)
     answers = ask(network, out, split, size=trained.image.size, batch=batch)
-    folder = trained.folder / f"evaluation-{split}"
     digest = sha256((out / MANIFEST).read_bytes()).hexdigest()
-    looks = _looks(folder, digest) + 1
+    names = [entry.english for entry in trained.classes]
+    drawn = drawable(names)
+    worst = _worst(answers, drawn, out, split)
+    looks = count_look(trained.folder, split, digest, held.sha256)
+    doubts = _doubts(trained, manifest, out, split, digest)
     evaluation = Evaluation(
-        folder=folder,
+        folder=trained.folder / f"evaluation-{split}",
         split=split,
         weights=weights,
+        weights_epoch=held.epoch,
+        weights_sha256=held.sha256,
         dataset=manifest.name,
         manifest=digest,
         looks=looks,
         metrics=Metrics.of(answers, trained.classes, trained.seed),
-        warnings=(*_doubts(trained, manifest, out, split, digest), *_repeated(split, looks)),
+        warnings=(*doubts, *_without_people(answers), *_repeated(split, looks)),
+        notes=tuple(_replaced(names, drawn)),
     )
-    _write(evaluation, _worst(answers, trained, out, split))
+    _write(evaluation, drawn, worst)
     return evaluation
 
 
@@ -125,7 +149,7 @@ def _check_fit(run: Run, manifest: Manifest, out: Path, split: str) -> None:
 
 
 def _doubts(run: Run, manifest: Manifest, out: Path, split: str, digest: str) -> list[str]:
-    """Say what makes these figures look better than they are."""
+    """Return what makes these figures look better than they are."""
     doubts = []
     if split == Split.TRAIN:
         doubts.append("these are the people it was trained on: the figures say nothing of others")
@@ -146,24 +170,36 @@ def _repeated(split: str, looks: int) -> list[str]:
     return [f"this is look {looks} at test: whoever chooses by it needs new people for the figure"]
 
 
-def _looks(folder: Path, digest: str) -> int:
-    """Count the earlier evaluations of the same dataset, as the last one noted it."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        before = json.loads((folder / METRICS).read_bytes())
-        if before["manifest"] == digest:
-            return int(before["looks"])
-    return 0
+def _without_people(answers: Answers) -> list[str]:
+    """Return what cannot be known where photos carry no person."""
+    if not answers.unknown:
+        return []
+    many = "no photo carries a person"
+    if (photos := len(answers.labels)) > answers.unknown:
+        many = f"{answers.unknown:,} of {photos:,} photos carry no person"
+    return [
+        f"{many}: whether people of train are in this split too is unknown, a leak cannot be "
+        "excluded; each such photo counts as a person, so the intervals are too narrow"
+    ]
 
 
-def _worst(answers: Answers, run: Run, out: Path, split: str) -> list[Face]:
-    """Give the most confident mistakes, the worst first."""
+def _replaced(names: list[str], drawn: list[str]) -> list[str]:
+    """Return a line on class names that the pictures replace for want of a font."""
+    pairs = zip(names, drawn, strict=True)
+    said = ", ".join(f"{short} is {name}" for name, short in pairs if name != short)
+    return [f"no installed font has all letters of the class names; in the pictures {said}"] * (
+        said != ""
+    )
+
+
+def _worst(answers: Answers, names: list[str], out: Path, split: str) -> list[Face]:
+    """Return the most confident mistakes, the worst first."""
     wrong = np.flatnonzero(answers.chosen != answers.labels)
     order = np.argsort(-answers.confidence[wrong], kind="stable")[:_MISTAKES]
     rows = wrong[order].tolist()
     asked = [row in set(rows) for row in range(len(answers.labels))]
     # Read once more: keeping every crop until now would take a gigabyte for 50,000 of them.
     images = [example.image for example in compress(read_examples(out, split), asked)]
-    names = [entry.english for entry in run.classes]
     found = dict(zip(sorted(rows), images, strict=True))
     return [
         Face(
@@ -176,11 +212,10 @@ def _worst(answers: Answers, run: Run, out: Path, split: str) -> list[Face]:
     ]
 
 
-def _write(evaluation: Evaluation, worst: list[Face]) -> None:
+def _write(evaluation: Evaluation, names: list[str], worst: list[Face]) -> None:
     """Write the pictures and, last, the numbers."""
     folder, metrics = evaluation.folder, evaluation.metrics
-    folder.mkdir(exist_ok=True)
-    names = [entry.english for entry in metrics.classes]
+    make_folder(folder)
     write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))
     write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
     write_whole(folder / "mistakes.png", mistakes_png(worst))

@@ -8,13 +8,15 @@ RUN/export-onnx/
 
 from __future__ import annotations
 
+import errno
 import json
-import shutil
+import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,13 +25,15 @@ from numpy.typing import NDArray
 
 from fertools.errors import DependencyError, OptionError, OutputError
 from fertools.shards import write_whole
+from fertools.training import checks
 from fertools.training.backend import BACKENDS, backend
 from fertools.training.card import model_card
+from fertools.training.files import cannot_write, locked, publish_folder, remove
+from fertools.training.quiet import no_stderr
 from fertools.training.run import Run
+from fertools.training.store import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fertools.training.network import Build
 
 Images = NDArray[np.float32]
@@ -38,6 +42,9 @@ Images = NDArray[np.float32]
 TOLERANCE: Final = 1e-5
 
 _PROBES: Final = 16
+
+#: Names of folders that an export is made in begin like this.
+_WORKSHOP: Final = ".export-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Export:
     difference: float
 
     def text(self) -> str:
-        """Say it for a person."""
+        """Return where it lies and how far it agrees, for a person to read."""
         return (
             f"{self.file}\n"
             f"agrees with Keras: probabilities of {_PROBES} images differ by "
@@ -76,46 +83,74 @@ def export(
     weights   "best" or "last"
     build     the function that makes the network, if it was one of your own (--model)
 
-    It takes gray values 0 to 255, float32 (N, size, size, 1), and gives probabilities, float32
-    (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5.
-    Raises OptionError for another `to`, and on another backend than TensorFlow, which not
-    every way out knows (a run's weights are any backend's to load); DependencyError where a
-    converter is missing, OutputError where it cannot be kept, DatasetError for a damaged run.
+    It takes gray values 0 to 255, float32 (N, size, size, 1), and returns probabilities, float32
+    (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5, and
+    is there whole or not at all. Raises OptionError for another `to`, and on another backend than
+    TensorFlow, which not every format knows (a run's weights can be loaded on any backend);
+    DependencyError where a converter is missing, OutputError where it cannot be kept,
+    DatasetError for a damaged run.
     """
-    form = FORMATS.get(to)
-    if form is None:
-        raise OptionError(f"--to {to}: choose one of {', '.join(FORMATS)}")
+    folder = checks.path("run", run)
+    form = FORMATS[checks.choice("to", to, FORMATS)]
+    checks.choice("weights", weights, ("best", "last"))
+    checks.function("build", build)
     if (name := backend()) != "tensorflow":
         raise OptionError(
             f"Keras runs on {BACKENDS[name]}: say KERAS_BACKEND=tensorflow fertools export …, "
             "which exports what was trained on any"
         )
-    trained = Run.read(Path(run))
-    model = trained.model(weights, build=build)
-    folder = trained.folder / f"export-{to}"
-    with tempfile.TemporaryDirectory(dir=trained.folder, prefix=".export-") as made:
-        file = Path(made) / form.file
+    trained = Run.read(folder)
+    model, held = trained.loaded(weights, build=build)
+    # Keras answers first: a network that was never called cannot be exported.
+    probes = _probes(trained.image.size, trained.seed)
+    meant = np.asarray(model.predict_on_batch(probes), np.float32)
+    target = folder / f"export-{to}"
+    with _workshop(folder) as made:
         with _quiet():
-            # Keras answers first: a network that was never called cannot be exported.
-            probes = _probes(trained.image.size, trained.seed)
-            meant = np.asarray(model.predict_on_batch(probes), np.float32)
-            _convert(model, file, form)
-            difference = _difference(form.answer(file, probes), meant, to)
-        about = json.dumps(_preprocessing(trained, form), ensure_ascii=False, indent=1) + "\n"
-        write_whole(Path(made) / "preprocessing.json", about.encode())
-        write_whole(Path(made) / "MODEL_CARD.md", model_card(trained, weights).encode())
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(made, folder)
-    return Export(folder, folder / form.file, difference)
+            _convert(model, made / form.file, form)
+            difference = _difference(_answer(form, made / form.file, probes), meant, to)
+        about = _preprocessing(trained, form, weights, held)
+        text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
+        write_whole(made / "preprocessing.json", text.encode())
+        write_whole(made / "MODEL_CARD.md", model_card(trained, weights, held).encode())
+        publish_folder(made, target, aside=made.parent / "replaced")
+    return Export(target, target / form.file, difference)
+
+
+@contextmanager
+def _workshop(run: Path) -> Iterator[Path]:
+    """Make a folder to export into, and remove what an export that was killed left of its own."""
+    with locked(run / ".lock-export", f"another export is writing {run}: wait for it"):
+        try:
+            remove(*run.glob(f"{_WORKSHOP}*"))
+            with tempfile.TemporaryDirectory(dir=run, prefix=_WORKSHOP) as home:
+                made = Path(home) / "export"
+                made.mkdir()
+                yield made
+        except OSError as fault:
+            raise cannot_write(run, fault) from fault
 
 
 def _convert(model: Any, file: Path, form: Format) -> None:
     try:
         model.export(str(file), format=form.keras, verbose=False)
     except ImportError as error:
-        raise DependencyError(
-            f"a converter is missing ({error}): pip install 'fertools[export]'"
-        ) from error
+        raise _missing(error) from error
+    except Exception as fault:  # TensorFlow's OpError, which only it knows
+        if (full := os.strerror(errno.ENOSPC)) in str(fault):
+            raise OSError(errno.ENOSPC, full) from fault
+        raise
+
+
+def _answer(form: Format, file: Path, probes: Images) -> Images:
+    try:
+        return form.answer(file, probes)
+    except ImportError as error:
+        raise _missing(error) from error
+
+
+def _missing(error: ImportError) -> DependencyError:
+    return DependencyError(f"a converter is missing ({error}): pip install 'fertools[export]'")
 
 
 def _difference(given: Images, meant: Images, to: str) -> float:
@@ -138,21 +173,37 @@ def _probes(size: int, seed: int) -> Images:
     )
 
 
-def _preprocessing(run: Run, form: Format) -> dict[str, Any]:
+def _preprocessing(run: Run, form: Format, weights: str, held: Held) -> dict[str, Any]:
     size = run.image.size
     return {
         "file": form.file,
+        "weights": {"which": weights, "epoch": held.epoch, "sha256": held.sha256},
         "input": f"float32 (N, {size}, {size}, 1): gray, 0 to 255, not scaled",
         "output": f"float32 (N, {len(run.classes)}): probabilities, in the order of classes",
         "classes": [{"name": entry.name, "english": entry.english} for entry in run.classes],
-        "photo": [
-            "decode, turn upright by EXIF",
-            "find the face, cut its box out, widened by margin and square",
-            f"resize to {size}×{size}, bicubic (cv2.INTER_CUBIC)",
-            "make gray: 0.114 B + 0.587 G + 0.299 R (cv2.COLOR_BGR2GRAY)",
-        ],
+        "photo": _steps(run),
         "faces": dict(sorted(run.faces.items())),
     }
+
+
+def _steps(run: Run) -> list[str]:
+    """Return how a photo becomes an input, in the order of `faces.crop`."""
+    size = run.image.size
+    gray = "make gray: 0.114 B + 0.587 G + 0.299 R (cv2.COLOR_BGR2GRAY)"
+    resize = f"resize to {size}×{size}, bicubic (cv2.INTER_CUBIC)"
+    cut = "find the face, cut its box out, widened by margin and square"
+    if run.faces.get("align"):
+        resize = f"turn by the eyes and {resize}, in one warp (cv2.warpAffine)"
+    if run.faces.get("exact"):
+        return ["decode in full, turn upright by EXIF", cut, resize, gray]
+    if run.faces.get("align"):
+        return ["decode, a large JPEG at 1/2 to 1/8, turn upright by EXIF", cut, resize, gray]
+    return [
+        "decode, a large JPEG at 1/2 to 1/8, turn upright by EXIF",
+        cut,
+        f"of a photo decoded in full: {resize}, then {gray}",
+        f"of a JPEG decoded smaller: {gray}, then {resize}",
+    ]
 
 
 def _with_onnx(file: Path, images: Images) -> Images:
@@ -171,9 +222,8 @@ def _with_tensorflow(file: Path, images: Images) -> Images:
 
 
 def _with_litert(file: Path, images: Images) -> Images:
-    import tensorflow as tf
-
-    interpreter = tf.lite.Interpreter(str(file))
+    # TensorFlow's own copy of it is announced to be removed.
+    interpreter = import_module("ai_edge_litert.interpreter").Interpreter(str(file))
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.resize_tensor_input(taken["index"], images.shape)
     interpreter.allocate_tensors()
@@ -191,7 +241,7 @@ FORMATS: Final = {
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the converters' notes to their developers from the user."""
-    with warnings.catch_warnings():
+    """Discard what converters and runtimes say to their developers, in Python or in native code."""
+    with no_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

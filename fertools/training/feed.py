@@ -46,7 +46,7 @@ class Feed:
         return self.train.records // self.batch
 
     def training(self, first_epoch: int) -> tf.data.Dataset:
-        """Give all batches from an epoch to the end of the training, `steps` for each."""
+        """Return all batches from an epoch to the end of the training, `steps` for each."""
         import tensorflow as tf
 
         epochs = range(first_epoch, self.recipe.epochs)
@@ -70,7 +70,7 @@ class Feed:
         return batches.enumerate().map(element).apply(total).prefetch(tf.data.AUTOTUNE)
 
     def validating(self) -> tf.data.Dataset | None:
-        """Give validation's batches once, unaltered, in the order on disk."""
+        """Return validation's batches once, unaltered, in the order on disk."""
         import tensorflow as tf
 
         if self.validation is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +11,26 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import fertools.training.history as story
 from fertools.errors import FertoolsError, OptionError, OutputError
 from fertools.faces import FaceRecipe
-from fertools.shards import MANIFEST
+from fertools.shards import MANIFEST, is_leftover
+from fertools.training import checks
 from fertools.training.backend import backend
 from fertools.training.feed import Feed
+from fertools.training.files import cannot_write, locked, make_folder
+from fertools.training.history import HISTORY, draw_curves
 from fertools.training.quiet import import_tensorflow
 from fertools.training.recipe import TrainRecipe
 from fertools.training.run import RUN, Run
 from fertools.training.source import Source
+from fertools.training.weights import load, read_weights, save
+
+if TYPE_CHECKING:
+    from fertools.training.learner import Learner
+
+_LOCK = ".lock"
 
 
 def train(
@@ -35,7 +44,7 @@ def train(
     quiet: bool = False,
     **options: Any,
 ) -> Run:
-    """Train a network from the dataset in `out` and keep all that came of it in `run`.
+    """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
     seed        of order, augmentation and first weights: same seed, same losses on a CPU
     resume      go on with what `run` was begun with; False begins anew
@@ -44,18 +53,26 @@ def train(
     quiet       show no progress
     options     the fields of recipe.TrainRecipe: epochs=30, depth=14, …
 
-    What was interrupted goes on by the same call at the last finished epoch; what is complete is
-    not done again. Raises OptionError, DatasetError or OutputError, each one line that says what
-    to do: also for a loss that is no number, and where memory does not suffice.
+    A training that was interrupted goes on by the same call after the last finished epoch; one that
+    is complete is not run again, but weights that are missing are made from the checkpoints. More
+    `epochs` prolong a finished training: the learning rate then follows the schedule of the new
+    number from that epoch on. Raises OptionError, DatasetError or OutputError, each one line that
+    says what to do: also for a loss that is no number, and where memory or the disk is too small.
     """
     recipe = TrainRecipe.of(options)
-    feed = _feed(Path(out), recipe, seed, cache=cache, allow_leak=allow_leak)
-    plan = _begin(_plan(feed, Path(run)), resume=resume)
-    if not _finished(plan):
-        import_tensorflow()
-        with _in_words(feed):
-            _fit(feed, plan, quiet=quiet)
-    _draw(plan, quiet=quiet)
+    out, folder = checks.path("out", out), checks.path("run", run)
+    flags = {"resume": resume, "cache": cache, "allow_leak": allow_leak, "quiet": quiet}
+    for name, flag in flags.items():
+        checks.of_kind(name, flag, bool)
+    feed = _feed(out, recipe, checks.seed(seed), cache=cache, allow_leak=allow_leak)
+    make_folder(folder)
+    with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
+        plan, begun = _begin(_plan(feed, folder), resume=resume)
+        if not (begun and _finished(plan)):
+            import_tensorflow()
+            with _in_words(feed, folder):
+                _fit(feed, plan, begun=begun, quiet=quiet)
+        draw_curves(folder, plan.store.rows())
     return plan
 
 
@@ -67,7 +84,7 @@ def _feed(out: Path, recipe: TrainRecipe, seed: int, *, cache: bool, allow_leak:
 
 
 def _plan(feed: Feed, folder: Path) -> Run:
-    """Say what the training will depend on."""
+    """Return what the weights will depend on."""
     manifest = feed.train.manifest
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     return Run(
@@ -96,24 +113,44 @@ def _versions() -> dict[str, str]:
     return {package: version(package) for package in packages} | {"backend": name}
 
 
-def _begin(plan: Run, *, resume: bool) -> Run:
-    """Write run.json, or find that the folder was begun with the same one."""
-    folder = plan.folder
-    if (folder / RUN).is_file() and resume:
-        if (begun := Run.read(folder)) != plan:
+def _begin(plan: Run, *, resume: bool) -> tuple[Run, bool]:
+    """Return the training to run, and whether the folder was begun with it; write nothing.
+
+    Without a finished epoch there is nothing to lose, and other options take the place of those
+    that the folder was begun with. Raises OutputError where it holds something else.
+    """
+    folder, store = plan.folder, plan.store
+    if not (folder / RUN).is_file():
+        others = (path.name for path in folder.iterdir() if not is_leftover(path.name))
+        if any(name != _LOCK for name in others):
+            raise OutputError(f"{folder} is not empty and no run: give another RUN")
+        return plan, False
+    if not resume:
+        return plan, False
+    if not store.finished:
+        results = store.weights("best"), store.weights("last"), folder / HISTORY
+        if kept := [path.name for path in results if path.is_file()]:
             raise OutputError(
-                f"{folder} was begun with {_difference(begun, plan)}: "
+                f"{folder} holds {kept[0]} and no checkpoint to go on from: "
                 "give another RUN, or --no-resume to begin anew"
             )
-        return plan
-    if folder.is_dir() and not (folder / RUN).is_file() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty and no run: give another RUN")
-    for name in ("checkpoint", "logs"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("best.weights.h5", "last.weights.h5", story.HISTORY, story.CURVES):
-        (folder / name).unlink(missing_ok=True)
-    plan.write()
-    return plan
+        return plan, False
+    begun = Run.read(folder)
+    plan = replace(plan, earlier=begun.earlier)
+    if begun == plan:
+        return plan, True
+    more = plan.recipe.epochs > begun.recipe.epochs
+    if more and begun == replace(plan, options=plan.options | {"epochs": begun.recipe.epochs}):
+        if store.finished >= begun.recipe.epochs:
+            return replace(plan, earlier=(*begun.earlier, begun.recipe.epochs)), True
+        raise OutputError(
+            f"{folder} was begun with {_difference(begun, plan)} and is not finished: finish it "
+            "with the number that it was begun with, then more --epochs prolong it"
+        )
+    raise OutputError(
+        f"{folder} was begun with {_difference(begun, plan)}: "
+        "give another RUN, or --no-resume to begin anew"
+    )
 
 
 def _difference(begun: Run, wanted: Run) -> str:
@@ -122,57 +159,91 @@ def _difference(begun: Run, wanted: Run) -> str:
         return f"another dataset, {begun.dataset.get('name')} (now {wanted.dataset['name']})"
     old, new = ({**r.options, "seed": r.seed, **r.versions} for r in (begun, wanted))
     told = [
-        f"{name} {old.get(name)} (now {new[name]})" for name in new if old.get(name) != new[name]
+        f"{name} {_named(old.get(name))} (now {_named(new[name])})"
+        for name in new
+        if old.get(name) != new[name]
     ]
     return ", ".join(told[:3]) or "another dataset"
 
 
+def _named(value: object) -> object:
+    return "none" if value == "" else value
+
+
 def _finished(plan: Run) -> bool:
-    return len(story.read_history(plan.folder)) >= plan.recipe.epochs and not any(
-        not plan.weights(which).is_file() for which in ("best", "last")
-    )
+    """Return whether the last epoch's checkpoint is there, and all that follows from it."""
+    return plan.store.finished >= plan.recipe.epochs and plan.store.is_current()
 
 
-def _fit(feed: Feed, plan: Run, *, quiet: bool) -> None:
+def _fit(feed: Feed, plan: Run, *, begun: bool, quiet: bool) -> None:
     import keras
 
     from fertools.training.device import Device
     from fertools.training.learner import compile_learner
     from fertools.training.network import build, find
-    from fertools.training.watch import Checkpoint, callbacks
+    from fertools.training.watch import callbacks
 
+    own = find(feed.recipe.model)
     keras.utils.set_random_seed(plan.seed)
     device = Device.find(feed.recipe)
     if not quiet:
         print(device.text(), file=sys.stderr, flush=True)
-    checkpoint = Checkpoint(plan.folder / "checkpoint")
     with device.scope():
-        network = build(feed.recipe, plan.image.size, len(plan.classes), find(feed.recipe.model))
+        network = build(feed.recipe, plan.image.size, len(plan.classes), own)
         steps = feed.steps * feed.recipe.epochs
         learner = compile_learner(network, feed.recipe, steps, jit=device.jit)
+    plan.store.sweep()
+    if not begun:
+        plan.store.clear()
+    plan.write()  # only now: a network that cannot be built leaves nothing behind
+    _restore(plan, learner)
+    if (finished := plan.store.finished) >= feed.recipe.epochs:
+        return
     learner.fit(
-        feed.training(checkpoint.epoch),
+        feed.training(finished),
         validation_data=feed.validating(),
-        initial_epoch=checkpoint.epoch,
+        initial_epoch=finished,
         epochs=feed.recipe.epochs,
         steps_per_epoch=feed.steps,
-        callbacks=callbacks(plan, checkpoint, feed.steps, feed.batch, quiet=quiet),
+        callbacks=callbacks(plan, feed.steps, feed.batch, quiet=quiet),
         verbose=0,
         shuffle=False,  # the feed has its order; True would warn of that
     )
 
 
+def _restore(plan: Run, learner: Learner) -> None:
+    """Load the newest checkpoint, after files that should follow from checkpoints are made."""
+    store = plan.store
+
+    def read(epoch: int) -> None:
+        path, cure = store.checkpoint(epoch), store.cure(epoch)
+        load(learner, read_weights(path, cure), path, cure)
+
+    def network(epoch: int) -> bytes:
+        read(epoch)
+        return save(learner.network)
+
+    if store.finished:
+        if not store.is_current():
+            store.complete(network)
+        read(store.finished)
+
+
 @contextmanager
-def _in_words(feed: Feed) -> Iterator[None]:
-    """Turn what a backend raises over memory, and damaged shards, into one line that helps."""
+def _in_words(feed: Feed, folder: Path) -> Iterator[None]:
+    """Turn what a backend or the system raises over memory, disk and shards into one line."""
     import tensorflow as tf
 
     try:
         yield
     except FertoolsError:
         raise
+    except OSError as fault:
+        raise cannot_write(folder, fault) from fault
     except (tf.errors.OpError, MemoryError, RuntimeError) as fault:  # the last is JAX's, PyTorch's
         text = str(fault)
+        if (full := os.strerror(errno.ENOSPC)) in text:  # what TensorBoard's log meets
+            raise cannot_write(folder, OSError(errno.ENOSPC, full)) from fault
         if isinstance(fault, tf.errors.ResourceExhaustedError | MemoryError) or (
             "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
         ):
@@ -184,8 +255,3 @@ def _in_words(feed: Feed) -> Iterator[None]:
             if isinstance(fault, tf.errors.OpError) and source and (damage := source.damage()):
                 raise damage from fault
         raise
-
-
-def _draw(plan: Run, *, quiet: bool) -> None:
-    if not story.draw_curves(plan.folder, story.read_history(plan.folder)) and not quiet:
-        print("no curves.png: pip install matplotlib", file=sys.stderr)

@@ -31,7 +31,7 @@ class Group:
 
 
 def groups(answers: Answers, seed: int) -> tuple[Group, ...]:
-    """Give the figures by sex and by age; photos of nobody known are in none of them."""
+    """Return the figures by sex and by age; photos of nobody known are in none of them."""
     known = np.array([bool(name) for name in answers.subjects])
     return tuple(
         _group(name, answers.where(rows & known), seed)

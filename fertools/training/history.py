@@ -1,4 +1,4 @@
-"""What each epoch gave: history.csv, and the picture of it."""
+"""The figures of each epoch: history.csv, and a plot of it."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ Row = dict[str, float]
 """An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … images_per_second."""
 
 
-def read_history(run: Path) -> list[Row]:
-    """Give the finished epochs of a run, none where it has not come that far."""
-    path = run / HISTORY
-    if not path.is_file():
-        return []
+def read_history(path: Path, cure: str) -> list[Row]:
+    """Read a history; raise DatasetError with `cure` where it is missing or damaged."""
     try:
         with path.open(newline="", encoding="ascii") as file:
             return [
                 {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
             ]
-    except (ValueError, TypeError, csv.Error) as fault:
-        raise DatasetError(f"{path} is damaged: {fault}: delete it, or train anew") from fault
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: {cure}") from None
+    except (OSError, ValueError, TypeError, csv.Error) as fault:
+        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
 
 
-def write_history(run: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write all finished epochs, whole or not at all."""
+def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
+    """Return the bytes of history.csv, a row an epoch."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
-    write_whole(run / HISTORY, text.getvalue().encode("ascii"))
+    for row in rows:  # floats, so that a history read back gives the same bytes
+        writer.writerow(
+            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
+        )
+    return text.getvalue().encode("ascii")
 
 
 def best(rows: Sequence[Row]) -> Row | None:
-    """Give the epoch with the highest macro-F1 on validation, the first of equals."""
+    """Return the epoch with the highest macro-F1 on validation, the first of equals."""
     judged = [row for row in rows if "val_f1" in row]
     return max(judged, key=lambda row: row["val_f1"], default=None)
 
 
-def draw_curves(run: Path, rows: Sequence[Row]) -> bool:
-    """Draw accuracy and loss over the epochs as the talk did; False without matplotlib."""
-    try:
-        from matplotlib.figure import Figure  # not pyplot: nothing global, no window system
-    except ImportError:
-        return False
+def draw_curves(run: Path, rows: Sequence[Row]) -> None:
+    """Draw accuracy and loss over the epochs as the talk did."""
+    from matplotlib.figure import Figure  # not pyplot: nothing global, no window system
+
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     chosen = best(rows)
@@ -66,4 +66,3 @@ def draw_curves(run: Path, rows: Sequence[Row]) -> bool:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
     write_whole(run / CURVES, image.getvalue())
-    return True

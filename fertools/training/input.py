@@ -24,6 +24,7 @@ from fertools.errors import OptionError
 from fertools.faces.encode import RAW_ROWS, lies_in_one_piece
 from fertools.hashing import rank
 from fertools.shards import FEATURES, Feature, Kind
+from fertools.training import checks
 from fertools.training.quiet import import_tensorflow
 from fertools.training.source import Source
 
@@ -55,7 +56,7 @@ def load(
     cache: bool = False,
     allow_leak: bool = False,
 ) -> tf.data.Dataset:
-    """Give a split as tuples of `features`, in the order asked for.
+    """Return a split as tuples of `features`, in the order asked for.
 
     batch       how many to an element; None gives single examples
     features    of image (uint8 (size, size, 1)), label, key, subject, sex, age, box,
@@ -70,12 +71,16 @@ def load(
     the dataset does not have. A record damaged inside is noticed when it is reached, by
     tf.errors.DataLossError.
     """
+    out = checks.path("out", out)
+    checks.of_kind("split", split, str)
+    if isinstance(features, str):
+        raise OptionError(f'features is {features!r}; it must be a list, such as ["{features}"]')
+    batch = None if batch is None else checks.whole("batch", batch, 1)
+    seed, epoch = checks.of_kind("seed", seed, int), checks.whole("epoch", epoch, 0)
     source = Source.open(out, split, allow_leak=allow_leak)
     import_tensorflow()
     examples = ordered(source, features, [epoch] if shuffle else None, seed=seed, cache=cache)
     if batch is not None:
-        if batch < 1:
-            raise OptionError(f"batch is {batch}; it must be at least 1")
         examples = examples.batch(batch)
     return examples.prefetch(2)
 
@@ -89,7 +94,7 @@ def ordered(
     cache: bool,
     batch: int | None = None,
 ) -> tf.data.Dataset:
-    """Give a split's examples once for each epoch, in its order; None is once as on disk.
+    """Return a split's examples once for each epoch, in its order; None is once as on disk.
 
     With `batch` they come in batches, cut epoch by epoch, so that none spans two of them; what does
     not fill one is left out.
@@ -134,7 +139,7 @@ def ordered(
 
 
 def epoch_number(seed: int, epoch: int, purpose: str) -> int:
-    """Give a number of 31 bits that (seed, epoch) stands for."""
+    """Return a number of 31 bits that (seed, epoch) stands for."""
     return int.from_bytes(rank(seed, str(epoch), purpose)[:4], "big") >> 1
 
 
@@ -149,14 +154,14 @@ def _shuffled(records: tf.data.Dataset, run: int, seed: tf.Tensor) -> tf.data.Da
 
 
 def decoded(records: tf.data.Dataset, parse: Callable[[Any], Any]) -> tf.data.Dataset:
-    """Give what `parse` makes of the records, on all cores and in their order."""
+    """Return what `parse` makes of the records, on all cores and in their order."""
     import tensorflow as tf
 
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _in_memory(examples: tf.data.Dataset, records: int) -> tuple[tf.Tensor, ...]:
-    """Give all examples as one tensor a feature, in the host's memory."""
+    """Return all examples as one tensor a feature, in the host's memory."""
     import tensorflow as tf
 
     with tf.device("CPU"):
@@ -219,6 +224,6 @@ def _unpacker(source: Source) -> Callable[[Any], Any]:
 
 
 def epoch_keys(seed: int, epochs: Sequence[int], records: int) -> np.ndarray[Any, Any]:
-    """Give each epoch's first augmentation key: int32 (epochs,); an example adds its place."""
+    """Return each epoch's first augmentation key: int32 (epochs,); an example adds its place."""
     first = [epoch_number(seed, epoch, "augment") for epoch in epochs]
     return np.array([key % (2**31 - records) for key in first], np.int32)

@@ -38,7 +38,7 @@ class Estimate:
 
 
 def estimate(by_person: NDArray[np.int64], statistic: Statistic, seed: int) -> Estimate:
-    """Give a figure of all people together, with its interval.
+    """Return a figure of all people together, with its interval.
 
     by_person   int64 (people, classes, classes): each person's confusion matrix
     statistic   takes matrices (..., classes, classes), gives (...): see figures

@@ -19,7 +19,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
     """
 
     def __init__(self, network: keras.Model, recipe: TrainRecipe) -> None:
-        super().__init__()
+        super().__init__(name="learner")
         self.network = network
         self._augment = Augment(
             RANGES.get(recipe.augment),
@@ -33,7 +33,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Give logits, of altered and mixed images in training."""
+        """Return logits, of altered and mixed images in training."""
         images = self._augment(inputs["image"], inputs["key"], training=training)
         if training and self._mixup:
             images = mixed(images, mixing_shares(inputs["key"]))
@@ -47,7 +47,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Give the loss, of targets mixed as their images were."""
+        """Return the loss, of targets mixed as their images were."""
         if training and self._mixup:
             y = mixed(y, mixing_shares(x["key"]))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -68,6 +68,8 @@ def compile_learner(network: keras.Model, recipe: TrainRecipe, steps: int, *, ji
         ],
         jit_compile=jit,
     )
+    # Its variables must be there for a checkpoint to be loaded before the first step.
+    learner.optimizer.build(learner.trainable_variables)
     return learner
 
 
@@ -83,14 +85,14 @@ def _optimizer(recipe: TrainRecipe, steps: int) -> keras.optimizers.Optimizer:
     )
     if recipe.optimizer == "sgd":
         optimizer: keras.optimizers.Optimizer = keras.optimizers.SGD(
-            rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay
+            rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay, name="sgd"
         )
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.decay)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.decay, name="adamw")
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
 
 
 def is_finite(loss: Any) -> bool:
-    """Say whether a loss is still a number."""
+    """Return whether a loss is still a number."""
     return bool(ops.convert_to_numpy(ops.isfinite(loss)))

@@ -43,7 +43,8 @@ class ClassFigures:
 class Metrics:
     """Everything that is measured on one split.
 
-    photos, people      how many were asked; photos without a known person count as one each
+    photos, people      how many photos, and how many people they carry
+    unknown             photos that carry no person: for the intervals each counts as a person
     accuracy, macro_f1  with 95 % intervals that draw people (see interval)
     loss                mean -log of the true class's probability, in nats
     calibration_error   expected calibration error, 0 to 1 (see calibration)
@@ -55,6 +56,7 @@ class Metrics:
 
     photos: int
     people: int
+    unknown: int
     accuracy: Estimate
     macro_f1: Estimate
     loss: float
@@ -66,13 +68,14 @@ class Metrics:
 
     @classmethod
     def of(cls, answers: Answers, classes: Sequence[ClassName], seed: int) -> Metrics:
-        """Measure; the seed decides which people the intervals draw."""
+        """Compute all figures; the seed decides which people the intervals draw."""
         by_person = answers.confusion_by_person
         bins = reliability(answers.confidence, answers.chosen == answers.labels)
         true = answers.probabilities[np.arange(len(answers.labels)), answers.labels]
         return cls(
             photos=len(answers.labels),
-            people=len(by_person),
+            people=len(by_person) - answers.unknown,
+            unknown=answers.unknown,
             accuracy=estimate(by_person, accuracy, seed),
             macro_f1=estimate(by_person, macro_f1, seed),
             loss=float(-np.log(np.maximum(true, _LEAST)).mean(dtype=np.float64)),
@@ -84,13 +87,13 @@ class Metrics:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     def text(self) -> str:
-        """Say it for a person: the headline, then classes, then groups."""
+        """Return the figures for a person to read: the headline, classes, groups."""
         head = (
-            f"accuracy   {self.accuracy}   95 % intervals over {self.people:,} people",
+            f"accuracy   {self.accuracy}   95 % intervals over {self.drawn}",
             f"macro-F1   {self.macro_f1}   {self.photos:,} photos",
             f"loss       {self.loss:.3f} nats; calibration error {self.calibration_error:.3f}",
         )
@@ -103,6 +106,11 @@ class Metrics:
             blocks.append(self._groups())
         return "\n\n".join(blocks)
 
+    @property
+    def drawn(self) -> str:
+        """What the intervals draw, such as "31 people and 4 photos without a person"."""
+        return drawn(self.people, self.unknown)
+
     def _groups(self) -> str:
         rows = [
             (each.name, each.people, each.photos, *map(_shown, (each.accuracy, each.macro_f1)))
@@ -112,6 +120,13 @@ class Metrics:
         if any(each.accuracy is None for each in self.groups):
             text += f"\n– fewer than {LEAST_PEOPLE} people: no figure"
         return text
+
+
+def drawn(people: int, unknown: int) -> str:
+    """Name what intervals draw, from the number of people and of photos that carry none."""
+    if not people:
+        return f"{unknown:,} photos"
+    return f"{people:,} people" + f" and {unknown:,} photos without a person" * (unknown > 0)
 
 
 def _by_class(answers: Answers, classes: Sequence[ClassName]) -> tuple[ClassFigures, ...]:

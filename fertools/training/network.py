@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from fertools.errors import DatasetError, OptionError
+from fertools.errors import OptionError
 from fertools.training.recipe import DEPTHS, TrainRecipe
 from fertools.training.resnet import ResNet
 
@@ -31,7 +29,8 @@ def build(recipe: TrainRecipe, size: int, classes: int, own: Build | None = None
     else:
         body = ResNet(DEPTHS[recipe.depth], recipe.width, recipe.init, recipe.zero_gamma)
         x = _head(body(x), recipe, classes)
-    return keras.Model(image, layers.Activation("linear", dtype="float32", name="logits")(x))
+    logits = layers.Activation("linear", dtype="float32", name="logits")(x)
+    return keras.Model(image, logits, name="network")
 
 
 def answering(network: keras.Model) -> keras.Model:
@@ -50,23 +49,6 @@ def centred(image: Any, *, stretch: bool) -> Any:
     return (image - low) * (2.0 / ops.maximum(high - low, 1.0)) - 1.0
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Load weights into a network as arrays only; DatasetError where they do not fit it."""
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: train first, or give the other --weights")
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file does not have, and leaves them untrained.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserWarning) as fault:
-        line = str(fault).strip().partition("\n")[0]
-        raise DatasetError(
-            f"{path} does not fit the network that run.json describes: {line}: "
-            "put whole copies of both back, or train again"
-        ) from fault
-
-
 def find(word: str) -> Build | None:
     """Import the function that "module:function" names, None for ""; raise OptionError."""
     if not word:
@@ -74,7 +56,8 @@ def find(word: str) -> Build | None:
     module, _, function = word.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as fault:
+    # The last three are those of a file that is no Python and of a module such as ".mine".
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as fault:
         raise OptionError(f"--model {word} cannot be imported: {fault}") from fault
     if not callable(found):
         raise OptionError(f"--model {word} is not a function")
@@ -83,8 +66,8 @@ def find(word: str) -> Build | None:
 
 
 def _head(x: Any, recipe: TrainRecipe, classes: int) -> Any:
-    pool = layers.Flatten() if recipe.head == "flatten" else layers.GlobalAveragePooling2D()
-    x = pool(x)
+    flat = recipe.head == "flatten"
+    x = (layers.Flatten if flat else layers.GlobalAveragePooling2D)(name="pool")(x)
     if recipe.head_units:
         x = layers.Dense(recipe.head_units, "relu", kernel_initializer=recipe.init, name="hidden")(
             x

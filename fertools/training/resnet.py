@@ -35,11 +35,15 @@ class ResNet:
     zero_gamma: bool = False
 
     def __call__(self, x: Any) -> Any:
-        """Apply the body to a symbolic tensor."""
+        """Apply the body to a symbolic tensor.
+
+        Every layer has a name: Keras' own would count the process's layers, and the same weights
+        would not be the same bytes.
+        """
         # The stem stays in small networks too: under oneDNN, TensorFlow 2.21 crashes on a 1×1
         # convolution of stride 2 that reads an image of one to three channels.
-        x = layers.ReLU()(self._convolve(x, self.width, 7, 2, "stem"))
-        x = layers.ZeroPadding2D(1)(x)
+        x = layers.ReLU(name="stem_relu")(self._convolve(x, self.width, 7, 2, "stem"))
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
         x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
         for stage, blocks in enumerate(self.blocks):
             for block in range(blocks):
@@ -51,16 +55,16 @@ class ResNet:
         shortcut = x
         if stride > 1 or x.shape[-1] != 4 * width:
             shortcut = self._convolve(x, 4 * width, 1, stride, f"{name}_shortcut")
-        x = layers.ReLU()(self._convolve(x, width, 1, 1, f"{name}_a"))
-        x = layers.ReLU()(self._convolve(x, width, 3, stride, f"{name}_b"))
+        x = layers.ReLU(name=f"{name}_a_relu")(self._convolve(x, width, 1, 1, f"{name}_a"))
+        x = layers.ReLU(name=f"{name}_b_relu")(self._convolve(x, width, 3, stride, f"{name}_b"))
         x = self._convolve(x, 4 * width, 1, 1, f"{name}_c", zero=self.zero_gamma)
-        return layers.ReLU(name=f"{name}_out")(layers.Add()([x, shortcut]))
+        return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
     def _convolve(
         self, x: Any, filters: int, side: int, stride: int, name: str, *, zero: bool = False
     ) -> Any:
         if stride > 1 and side > 1:
-            x = layers.ZeroPadding2D(side // 2)(x)
+            x = layers.ZeroPadding2D(side // 2, name=f"{name}_pad")(x)
         x = layers.Conv2D(
             filters,
             side,

@@ -1,13 +1,15 @@
-"""The folder of one training: what was asked for, of which dataset, and what came out.
+"""The folder of one training: its options, its dataset, and its results.
 
     RUN/
       run.json             this page's class, written first
       history.csv          a row an epoch
       best.weights.h5      of the epoch with the best macro-F1 on validation
       last.weights.h5      of the last epoch
+      weights.json         epoch and SHA-256 of both
       curves.png           accuracy and loss, as in the talk
+      looks.csv            a line for each evaluation of a split
       logs/                for TensorBoard, where it is installed
-      checkpoint/          what a training that was interrupted goes on from
+      checkpoint/          the last and the best epoch with the optimizer, to go on from: see store
 
 A run holds numbers and no code: the network is built by fertools from the options in run.json,
 and weights are arrays in HDF5. So a run from anywhere can be read and asked, and executes nothing.
@@ -23,9 +25,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fertools.errors import DatasetError, OptionError
 from fertools.shards import ClassName, Images, write_whole
-from fertools.training.history import best, read_history
+from fertools.training.checks import choice, of_kind
+from fertools.training.files import make_folder
+from fertools.training.history import best
 from fertools.training.quiet import import_tensorflow
 from fertools.training.recipe import TrainRecipe
+from fertools.training.store import Held, Store
+from fertools.training.weights import load, read_weights
 
 if TYPE_CHECKING:
     import keras
@@ -50,6 +56,7 @@ class Run:
     dataset    its name, its manifest's sha256, and that of every shard by file name
     seed       of order, augmentation and first weights
     versions   of what decides about numbers
+    earlier    the numbers of epochs that it was finished with before it was prolonged
     """
 
     folder: Path
@@ -60,14 +67,15 @@ class Run:
     dataset: dict[str, Any]
     seed: int
     versions: dict[str, str] = field(default_factory=dict)
+    earlier: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, folder: Path | str) -> Run:
         """Read a run back; DatasetError where it is missing, damaged or none of ours."""
         path = Path(folder) / RUN
-        if not path.is_file():
-            raise DatasetError(f"{folder} is not a run: give the folder that train wrote")
         try:
+            if not path.is_file():
+                raise DatasetError(f"{folder} is not a run: give the folder that train wrote")
             if path.stat().st_size > _LARGEST:
                 raise ValueError(f"it is larger than {_LARGEST} bytes")
             tree = json.loads(path.read_bytes())
@@ -86,22 +94,23 @@ class Run:
         for name, kind in kinds.items():
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
-        return cls(folder, classes, Images(**tree.pop("image")), **tree)
+        earlier = tuple(of_kind("earlier", each, int) for each in tree.pop("earlier", ()))
+        return cls(folder, classes, Images(**tree.pop("image")), **tree, earlier=earlier)
 
     def write(self) -> None:
-        """Write run.json; the folder is made where it is not there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write run.json, and make the folder where it is missing."""
+        make_folder(self.folder)
         write_whole(self.folder / RUN, (self.to_json() + "\n").encode())
 
     def to_json(self) -> str:
-        """Give the text of run.json: equal runs, equal text."""
+        """Return the text of run.json: equal runs, equal text."""
         tree = asdict(self) | {"format": FORMAT}
         del tree["folder"]
         return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
 
     def text(self) -> str:
-        """Say what came out, and what to do with it."""
-        rows = read_history(self.folder)
+        """Return the result for a person to read, and what to do next."""
+        rows = self.store.rows()
         if not rows:
             return f"{self.folder}: no epoch is finished; the same train command goes on"
         row = best(rows)
@@ -119,31 +128,43 @@ class Run:
         """The options, checked; raises OptionError."""
         return TrainRecipe.of(self.options)
 
+    @property
+    def store(self) -> Store:
+        """The files that training writes and goes on from."""
+        return Store(self.folder)
+
     def weights(self, which: str = "best") -> Path:
-        """Say where weights lie, "best" or "last"."""
-        if which not in ("best", "last"):
-            raise OptionError(f"weights {which!r}: choose best or last")
-        return self.folder / f"{which}.weights.h5"
+        """Return where weights lie, "best" or "last"; OptionError for another word."""
+        return self.store.weights(choice("weights", which, ("best", "last")))
 
     def model(
         self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
     ) -> keras.Model:
         """Build the network in float32 and load weights: gray values in, probabilities out.
 
-        The model takes float32 (N, size, size, 1) in 0 to 255 and gives float32 (N, classes);
+        The model takes float32 (N, size, size, 1) in 0 to 255 and returns float32 (N, classes);
         scaling and stretching are part of it. `build` is the function of a run that was trained
         with --model: a run's own word is not enough to import and execute it. Raises
         DatasetError where the weights are missing or damaged, OptionError for such a run
         without `build`.
         """
+        return self.loaded(weights, build=build)[0]
+
+    def loaded(
+        self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
+    ) -> tuple[keras.Model, Held]:
+        """Return the model as `model` does, with the SHA-256 and the epoch of its weights."""
+        path = self.weights(weights)
         if self.recipe.model and build is None:
             raise OptionError(
                 f"{self.folder} was trained with --model {self.recipe.model}, code that is not "
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
+        cure = "the same train command makes it from the checkpoint, or give the other --weights"
+        data = read_weights(path, cure)
         import_tensorflow()
         from fertools.training import network
 
         made = network.build(self.recipe, self.image.size, len(self.classes), build)
-        network.load_weights(made, self.weights(weights))
-        return network.answering(made)
+        load(made, data, path, cure)
+        return network.answering(made), self.store.holds(weights, data)

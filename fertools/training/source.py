@@ -68,8 +68,10 @@ class Source:
 
     @property
     def leaks(self) -> bool:
-        """Whether people are known, or must be expected, to be in more than one split."""
-        return self.manifest.options.get("split_by") == "image" or self.manifest.proof.overlap > 0
+        """Whether people or pictures are known, or must be expected, to be in two splits."""
+        proof = self.manifest.proof
+        by_image = self.manifest.options.get("split_by") == "image"
+        return by_image or proof.overlap > 0 or proof.copies_across > 0
 
     def damage(self) -> DatasetError | None:
         """Read every record and say which shard is damaged, None where all are whole."""

@@ -69,6 +69,13 @@ def test_photos_are_known_by_their_ending_in_any_case(name: str) -> None:
         ("a.\x1b[2J", Reason.NOT_A_PHOTO, r"\x1b[2j"),
         ("inner.zip", Reason.NOT_A_PHOTO, "unpack it"),
         ("img(기쁨).JSON", Reason.LABEL_FILE, ""),
+        ("IMG_0001.HEIC", Reason.UNSUPPORTED, "a HEIC picture: convert it to JPEG"),
+        ("a/b.heif", Reason.UNSUPPORTED, "HEIF"),
+        ("a/b.avif", Reason.UNSUPPORTED, "AVIF"),
+        ("a/b.gif", Reason.UNSUPPORTED, "GIF"),
+        ("a/b.Tiff", Reason.UNSUPPORTED, "TIFF"),
+        ("a/b.tif", Reason.UNSUPPORTED, "TIFF"),
+        ("a/._b.heic", Reason.NOT_A_PHOTO, "macOS"),
     ],
 )
 def test_what_is_no_photo_says_why(name: str, reason: Reason, part: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from fertools.archive import Reader, scan
 from fertools.data import Reason
-from tests.archive.rawzip import Item
+from fertools.errors import SourceError
+from tests.archive.rawzip import Item, write_zip
 
 
 def test_the_real_archive_is_listed_and_read_whole(photos: Path) -> None:
@@ -45,8 +46,45 @@ def test_the_real_label_files_can_be_read(photos: Path) -> None:
 
 def test_two_scans_are_equal_and_keys_unique(photos: Path) -> None:
     first, second = scan(photos), scan(photos)
-    assert first == second
+    assert list(first.members) == list(second.members)
+    assert first.warnings == second.warnings
     assert len({member.key for member in first.members}) == len(first.members) == 79
+
+
+def test_pictures_in_formats_that_are_not_read_are_counted_with_the_cure(tmp_path: Path) -> None:
+    """T7: they were `not_a_photo`, and nothing was said."""
+    for name in ("a/1.heic", "a/2.HEIC", "a/3.gif", "b/4.tiff", "b/5.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "c.zip").write_bytes(write_zip(Item(b"6.heic")))
+    found = scan(tmp_path)
+    reasons = Counter(m.dropped.reason for m in found.members if m.dropped)
+    assert reasons == {Reason.UNSUPPORTED: 5}
+    assert found.warnings == (
+        "1 GIF, 3 HEIC, 1 TIFF pictures are left out, their format is not read: convert to JPEG",
+    )
+
+
+def test_an_archive_of_such_pictures_alone_says_so(tmp_path: Path) -> None:
+    """T7: an iPhone's archive was said to be empty."""
+    (tmp_path / "1.heic").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"\(1 unsupported\): 1 HEIC pictures .* convert to JPEG"):
+        scan(tmp_path)
+
+
+def test_a_zip_with_a_password_is_named_with_its_count(tmp_path: Path) -> None:
+    """T8: its photos were rows `encrypted`, and nothing was said."""
+    locked = [Item(f"{i}.jpg".encode(), flags=1) for i in range(3)]
+    (tmp_path / "슬픔.zip").write_bytes(write_zip(*locked))
+    (tmp_path / "기쁨.zip").write_bytes(write_zip(Item(b"1.jpg")))
+    found = scan(tmp_path)
+    assert found.warnings == (
+        "슬픔.zip: 3 photos are behind a password: unpack it with the password, and give the "
+        "folder instead",
+    )
+    (tmp_path / "기쁨.zip").unlink()
+    with pytest.raises(SourceError, match=r"\(3 encrypted\): 슬픔.zip: 3 photos"):
+        scan(tmp_path)
 
 
 @pytest.mark.slow

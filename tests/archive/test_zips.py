@@ -5,6 +5,7 @@ import stat
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -285,3 +286,29 @@ def test_a_sparse_terabyte_is_neither_searched_nor_read(tmp_path: Path) -> None:
     with Reader(tmp_path) as reader, pytest.raises(Unusable) as caught:
         reader.read(huge)
     assert caught.value.drop.reason is Reason.TOO_LARGE
+
+
+def test_zip64_numbers_stand_behind_another_extra_field(tmp_path: Path) -> None:
+    """The usual zip64 field is read for many entries at once; this is the unusual one."""
+    item = Item(b"good.jpg", b"a good photo")
+    line = item.line(0, zip64=True)
+    other = pack("<2H4s", 0x5455, 4, b"time")
+    extra = other + line[-28:]
+    line = line[:30] + pack("<H", len(extra)) + line[32:-28] + extra
+    tail = pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(line), len(item.local()), 0)
+    listed = put(tmp_path, item.local() + line + tail)
+    with Reader(tmp_path) as reader:
+        (member,) = (m for m in listed.members if m.packed)
+        assert reader.read(member) == b"a good photo"
+
+
+def test_a_size_beyond_63_bits_is_a_row_of_the_ledger(tmp_path: Path) -> None:
+    """Such a size ended the build with OverflowError in the ledger, whose column has 63 bits."""
+    data = bytearray(write_zip(GOOD, Item(b"lies.jpg", b"x"), zip64=True))
+    at = data.rindex(pack("<2HQ", 1, 24, 1))
+    data[at + 4 : at + 12] = b"\xff" * 8
+    listed = put(tmp_path, bytes(data))
+    (lies,) = (m for m in listed.members if m.name == "lies.jpg")
+    assert lies.size < 1 << 63
+    with Reader(tmp_path) as reader, pytest.raises(Unusable, match="too_large"):
+        reader.read(lies)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Face, Reason, Unusable
+from fertools.errors import OptionError
 from fertools.faces import FaceRecipe
 from fertools.faces.choose import choose, find_faces
 from fertools.faces.picture import Picture
@@ -102,6 +103,19 @@ def test_whatever_a_detector_answers_faces_lie_in_the_frame(answers: list[Face])
     for one in found(Told([answers])):
         assert 0 <= one.box.x0 < one.box.x1 <= 200
         assert 0 <= one.box.y0 < one.box.y1 <= 100
+
+
+@pytest.mark.parametrize("confidence", [97.0, -0.1, float("inf")])
+def test_a_confidence_outside_0_to_1_is_one_line_at_the_first_answer(
+    told: Tell, confidence: float
+) -> None:
+    """V8: it was a ValueError of the last stage."""
+    for answers in (
+        [[face(10, 10, 50, 50, confidence)]],
+        [[], [face(120, 120, 160, 160, confidence)]],
+    ):
+        with pytest.raises(OptionError, match=f"answers with confidence {confidence}: let it"):
+            found(told(*answers))
 
 
 SMALL_SURE, LARGE_UNSURE = face(0, 0, 10, 10, 0.99), face(20, 0, 60, 40, 0.6)

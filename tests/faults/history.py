@@ -2,9 +2,10 @@
 
     python -m tests.faults.history 100 [SEED]
 
-kills a hundred builds, each once, the main process or one of its workers, at moments spread over
-all stages, and says how many of the hundred endings were the bytes of an undisturbed build, and
-how long anybody outlived a kill. The tests do twenty kills in four builds.
+kills a hundred builds, each once, the main process or one of its workers (every other worker is
+stopped instead, SIGSTOP), at moments spread over all stages, and says how many of the hundred
+endings were the bytes of an undisturbed build, and how long anybody outlived a kill. The tests do
+twenty kills in four builds.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ fertools.cli.main()
 
 def start(source: Path, out: Path) -> subprocess.Popen[bytes]:
     """Run `build` in a Python of its own, in a process group of its own."""
-    code = f"from tests.faults.history import *; build(Path({str(source)!r}), Path({str(out)!r}))"
+    code = (
+        "from functools import partial; from fertools.pipeline import pool;"
+        "pool.attended = partial(pool.attended, pause=0.1);"
+        f"from tests.faults.history import *; build(Path({str(source)!r}), Path({str(out)!r}))"
+    )
     command = [sys.executable, "-c", code]
     return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE)
 
@@ -82,6 +87,17 @@ def group(number: int) -> dict[int, str]:
                 found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
         except (OSError, ValueError):
             continue
+    return found
+
+
+def children(parent: int) -> dict[int, str]:
+    """Give the living children of a process, and the command line of each; Linux only."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            state, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(owner) == parent and state != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
     return found
 
 
@@ -167,7 +183,7 @@ def _once(source: Path, out: Path, story: Story, stage: str = "", later: float =
             code = process.wait()
             story.faults.append(f"it hung, {who or 'nobody'} having been killed in {stage}")
         ended = time.monotonic()
-        if who == "worker" or code == -signal.SIGKILL:  # or it had ended by then
+        if who.startswith("worker") or code == -signal.SIGKILL:  # or it had ended by then
             story.kills[f"{who}, {stage}"] += 1
         story.survivors += survivors(process.pid).values()
         story.longest = max(story.longest, time.monotonic() - ended)
@@ -197,12 +213,13 @@ def _changed(path: Path) -> int:
 
 
 def _kill(process: subprocess.Popen[bytes], story: Story) -> str:
-    """Kill a worker, if there are any and they have not had their share, or the main process."""
+    """Kill or stop a worker, if there are any and it is their turn, or kill the main process."""
     found = workers(process.pid)
     turn = found and story.killed("worker") <= story.killed("main")
+    stop = turn and story.killed("worker, stopped") <= story.killed("worker, killed")
     with suppress(ProcessLookupError):
-        os.kill(found[0] if turn else process.pid, signal.SIGKILL)
-        return "worker" if turn else "main"
+        os.kill(found[0] if turn else process.pid, signal.SIGSTOP if stop else signal.SIGKILL)
+        return f"worker, {'stopped' if stop else 'killed'}" if turn else "main"
     return ""
 
 

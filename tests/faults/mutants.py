@@ -16,16 +16,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fertools.archive import Reader, scan
-from fertools.data import Box, Drop, Unusable
+from fertools.data import Box, Drop, Reason, Unusable
 from fertools.errors import DatasetError, SourceError
 from fertools.faces import FaceRecipe, cut
 from fertools.labels import read_records as read_label_records
 from fertools.pipeline.diary import Diary
-from fertools.pipeline.parts import ROWS, PartFiles, read_rows
+from fertools.pipeline.parts import ROWS, PartFiles, encode_rows, read_rows, read_thumbnails
 from fertools.shards import Example, Manifest, frame, read_records
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name
@@ -104,7 +102,9 @@ def read_part(data: bytes, home: Path) -> None:
     """Read a part's rows."""
     files = PartFiles(home, "part")
     files.rows.write_bytes(data)
+    files.crops.touch()
     read_rows([files])
+    read_thumbnails(files)
 
 
 def read_diary(data: bytes, home: Path) -> None:
@@ -129,10 +129,19 @@ def example() -> bytes:
 def rows() -> bytes:
     """Give a part's rows."""
     row = dict.fromkeys(ROWS.names) | {"outcome": "kept", "x0": 3, "digest": "0" * 64}
-    sink = pa.BufferOutputStream()
-    table = pa.Table.from_pylist([row] * 9, schema=ROWS)
-    pq.write_table(table, sink, write_page_checksum=True)
-    return bytes(sink.getvalue())
+    return encode_rows([row] * 9, [bytes(64 * 64)] * 9)
+
+
+def diary() -> bytes:
+    """Return an in-flight log's lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Diary(Path(folder) / "diary")
+        for number in range(3):
+            log.look(number)
+        log.settle(1, Reason.CRASHED)
+        log.look(3)
+        log.close()
+        return log.path.read_bytes()
 
 
 def archive() -> bytes:
@@ -160,7 +169,7 @@ TARGETS: dict[str, Target] = {
     "labels": (read_labels, labels, ()),
     "labels in CP949": (read_labels, lambda: labels("cp949"), ()),
     "part": (read_part, rows, (DatasetError,)),
-    "diary": (read_diary, lambda: b"0 looking\n1 looking\n1 crashed\n2 looking\n", ()),
+    "diary": (read_diary, diary, ()),
 }
 
 

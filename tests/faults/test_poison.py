@@ -7,20 +7,23 @@ import signal
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 import fertools
-from fertools.data import Reason
+from fertools.data import Face, Reason
 from fertools.errors import FertoolsError
-from fertools.pipeline import engine
+from fertools.pipeline import pool
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.engine import run_tasks, try_alone
 from fertools.pipeline.watchdog import attended
-from tests.fakes import photo, photo_name, write_archive
+from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import DEEDS, Deadly
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="workers are watched on Linux")
@@ -36,13 +39,13 @@ def plant(source: Path, sides: list[int]) -> dict[str, int]:
 
 
 def build(source: Path, out: Path, **options: object) -> dict[str, dict[str, object]]:
+    usual = {"detector": Deadly(), "jobs": 2, "photo_seconds": 1.0}
     fertools.build_dataset(
         source,
         out,
-        detector=Deadly(),
         size=16,
         quiet=True,
-        **{"jobs": 2, "photo_seconds": 1.0} | options,  # type: ignore[arg-type]
+        **usual | options,  # type: ignore[arg-type]
     )
     rows = pq.read_table(out / "ledger.parquet").to_pylist()
     return {str(row["key"]).rpartition("/")[2]: row for row in rows}
@@ -122,7 +125,7 @@ class Stops(Dies):
 def test_a_stopped_worker_is_not_waited_for(
     tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "attended", partial(attended, pause=0.05))
+    monkeypatch.setattr(pool, "attended", partial(attended, pause=0.05))
     tasks = [Stops(tmp_path / str(i)) for i in range(2)]
     assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
 
@@ -159,7 +162,47 @@ def test_a_diary_names_the_last_one_that_was_looked_at(tmp_path: Path) -> None:
     diary.settle(3, None)
     assert Diary(path).suspect() is None
     assert Diary(path).verdicts() == {7: Reason.TIMED_OUT}
-    path.write_bytes(path.read_bytes() + b"\0\0\xff nonsense\n9 looking\n")
+    diary.look(9)
+    diary.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0\0\xff nonsense\n8 looking\n8 crashed 00000000\n")
     assert Diary(path).suspect() == 9
+    for at in range(len(whole)):  # a flipped byte accuses no other photo
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert Diary(path).verdicts() in ({}, {7: Reason.TIMED_OUT})
+        assert Diary(path).suspect() in (None, 9)
     diary.end()
     assert not path.exists()
+
+
+@dataclass(frozen=True)
+class Raises(BrightSpot):
+    """Raises at photos of which one side is longer than the other by so much."""
+
+    always: bool = False
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        faces = super().detect(image)
+        if self.always or faces[0].box.width == 30:
+            raise ValueError("what is this?")
+        return faces
+
+
+def test_a_part_whose_few_photos_all_crash_costs_those_photos(tmp_path: Path) -> None:
+    """A6: a container of two photos is a part of two photos."""
+    source = write_archive(tmp_path / "src")
+    home = source / "2.Validation" / "[원천]EMOIMG_기쁨_VALID"
+    home.mkdir(parents=True)
+    for shot in (20, 21):
+        (home / photo_name(1, "기쁨", shot)).write_bytes(photo((20, 16, 30), seed=shot))
+    options = {"detector": Raises(), "jobs": 1}
+    fates = Counter(row["outcome"] for row in build(source, tmp_path / "out", **options).values())
+    assert fates == {"kept": 60, "crashed": 2}
+    assert fertools.verify(tmp_path / "out", quiet=True).ok
+
+
+def test_a_detector_that_always_raises_is_not_believed(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    with pytest.raises(FertoolsError, match=r"ValueError: what is this\?.*not the photos"):
+        build(source, tmp_path / "out", detector=Raises(always=True), jobs=1)
+    assert not list(tmp_path.rglob("*.rows"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -16,7 +17,6 @@ import pytest
 
 import fertools
 from fertools.errors import DatasetError, SourceError
-from fertools.pipeline.ledger import encode
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 
 
@@ -37,10 +37,13 @@ def whole(source: Path) -> Path:
 
 @pytest.fixture
 def out(whole: Path, tmp_path: Path) -> Path:
-    """A copy of the published files, to spoil."""
-    return Path(
-        shutil.copytree(whole, tmp_path / "out", ignore=shutil.ignore_patterns(".fertools"))
-    )
+    """A copy of the published files, and of the secret behind their pseudonyms, to spoil."""
+    ignore = shutil.ignore_patterns("parts", "shards", "plan.arrow", "build.json", "lock")
+    return Path(shutil.copytree(whole, tmp_path / "out", ignore=ignore))
+
+
+def published(out: Path) -> list[Path]:
+    return sorted(path for path in out.iterdir() if path.is_file())
 
 
 def problems(out: Path, source: Path | None = None) -> str:
@@ -51,7 +54,7 @@ def test_a_dataset_is_what_was_built(out: Path, source: Path) -> None:
     verdict = fertools.verify(out, source, quiet=True)
     assert verdict.ok, verdict.text()
     assert verdict.examples == 60
-    assert verdict.files == len(list(out.iterdir()))
+    assert verdict.files == len(published(out))
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="coreutils are not here")
@@ -63,13 +66,13 @@ def test_the_checksums_are_those_that_sha256sum_reads(out: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout.count("OK")) == (0, len(list(out.iterdir())) - 1)
+    assert (done.returncode, done.stdout.count("OK")) == (0, len(published(out)) - 1)
 
 
 def flips(out: Path, number: int) -> list[tuple[Path, int, int]]:
     """Draw bits over all bytes of all files, and one at each end of every file."""
     dice = random.Random(7)
-    files = [(path, path.stat().st_size) for path in sorted(out.iterdir())]
+    files = [(path, path.stat().st_size) for path in published(out)]
     drawn = dice.choices([path for path, _ in files], [size for _, size in files], k=number)
     sizes = dict(files)
     anywhere = [(path, dice.randrange(sizes[path]), dice.randrange(8)) for path in drawn]
@@ -146,7 +149,10 @@ def swap(out: Path) -> None:
         (lambda out: train(out)[0].unlink(), "faces-train.tfrecord-00000-of-0000"),
         (lambda out: (out / "features.json").unlink(), "features.json: it is missing"),
         (lambda out: (out / "SHA256SUMS").unlink(), "SHA256SUMS: it is missing"),
-        (lambda out: (out / "notes.txt").touch(), "notes.txt: it is not of this dataset"),
+        (
+            lambda out: (out / "faces-train.tfrecord-00007-of-00009").touch(),
+            "faces-train.tfrecord-00007-of-00009: it looks like a shard and is not of this dataset",
+        ),
         (lambda out: (out / "label.labels.txt").write_text("joy\n"), "label.labels.txt"),
         (lambda out: train(out)[0].write_bytes(b""), "0 bytes, the manifest says"),
         (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
@@ -174,15 +180,18 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     values[row] = value
     at = table.column_names.index(column)
     table = table.set_column(at, table.schema.field(at), pa.array(values, table.schema.types[at]))
-    data = encode(table)
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    data = sink.getvalue()
     (out / "ledger.parquet").write_bytes(data)
     tree = json.loads((out / "metadata.json").read_text("utf-8"))
     tree["ledger"]["sha256"] = sha256(data).hexdigest()
     manifest = Manifest.from_json(json.dumps(tree))
     (out / "metadata.json").write_text(manifest.to_json(), "utf-8")
-    splits = write_splits(table.to_pylist())
+    splits = b"".join(write_splits(table.to_batches()))
     (out / SPLITS).write_bytes(splits)
-    (out / CHECKSUMS).write_bytes(checksums(manifest, splits))
+    digests = (sha256(text).hexdigest() for text in (manifest.to_json().encode(), splits))
+    (out / CHECKSUMS).write_bytes(checksums(manifest, *digests))
 
 
 @pytest.mark.parametrize(
@@ -214,6 +223,198 @@ def test_a_person_in_two_splits_is_named(out: Path) -> None:
     assert f"{tested}: this person is in test and train" in problems(out)
 
 
+def test_overlap_report_does_not_switch_the_check_of_people_off(
+    source: Path, tmp_path: Path
+) -> None:
+    """V9: without --split official nobody may be in two splits, whatever --overlap says."""
+    out = tmp_path / "out"
+    fertools.build_dataset(source, out, detector=BrightSpot(), size=16, quiet=True, jobs=1)
+    manifest = json.loads((out / "metadata.json").read_bytes())
+    manifest["options"]["overlap"] = "report"  # as 0.1.0 let it be given without effect
+    (out / "metadata.json").write_text(json.dumps(manifest))
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    tested = next(row["subject"] for row in rows if row["split"] == "test")
+    trained = next(i for i, row in enumerate(rows) if row["split"] == "train")
+    other_ledger(out, "subject", trained, tested)
+    assert f"{tested}: this person is in test and train" in problems(out)
+
+
+def test_more_people_in_two_splits_than_the_manifest_says_are_found(
+    source: Path, tmp_path: Path
+) -> None:
+    """V9: the check compares, it is not switched off."""
+    out = tmp_path / "out"
+    lines = ["subject,split"]
+    subjects = sorted({path.name.partition("_")[0] for path in source.rglob("*.jpg")})
+    lines += [f"{subject},{'test' if i < 3 else 'train'}" for i, subject in enumerate(subjects)]
+    (tmp_path / "s.csv").write_text("\n".join(lines), "utf-8")
+    fertools.build_dataset(
+        source,
+        out,
+        detector=BrightSpot(),
+        size=16,
+        quiet=True,
+        jobs=1,
+        split_file=str(tmp_path / "s.csv"),
+    )
+    assert fertools.verify(out, quiet=True).ok
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    tested = next(row["subject"] for row in rows if row["split"] == "test")
+    other_ledger(
+        out, "subject", next(i for i, r in enumerate(rows) if r["split"] == "train"), tested
+    )
+    assert f"{tested}: this person is in test and train" in problems(out)
+
+
+def test_equal_files_in_two_splits_are_found(out: Path) -> None:
+    """R13: copies across splits are compared with what the manifest says."""
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    tested = next(row["digest"] for row in rows if row["split"] == "test")
+    other_ledger(
+        out, "digest", next(i for i, r in enumerate(rows) if r["split"] == "train"), tested
+    )
+    assert problems(out) == (
+        "1 files lie in more than one split byte for byte, the manifest says 0 pictures"
+    )
+
+
+def test_two_rows_at_one_place_are_found(out: Path) -> None:
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    there = [i for i, r in enumerate(rows) if (r["split"], r["shard"]) == ("train", 0)]
+    other_ledger(out, "index", there[1], rows[there[0]]["index"])
+    assert "two rows lie at one place of faces-train" in problems(out)
+
+
+def test_a_key_that_stands_there_twice_is_found(out: Path) -> None:
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    other_ledger(out, "key", 1, rows[0]["key"])
+    assert "ledger.parquet: a key stands there twice" in problems(out)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", ".nfs0000000001", "NOTES.md", "desktop.ini"])
+def test_foreign_files_are_noted_and_do_no_harm(out: Path, name: str) -> None:
+    """A7: what a file manager or a network disk leaves is no difference of the dataset."""
+    (out / name).write_bytes(b"x")
+    verdict = fertools.verify(out, quiet=True)
+    assert verdict.ok
+    assert verdict.notes == (f"{name} is not of this dataset",)
+    assert f"note: {name} is not of this dataset" in verdict.text()
+    assert verdict.files == len(published(out)) - 1
+
+
+#: What fertools 0.1.0 wrote at 93709e0: no warnings, no proof.unknown_people.
+OLD = """{
+ "classes": [
+  {
+   "english": "joy",
+   "name": "기쁨"
+  },
+  {
+   "english": "sadness",
+   "name": "슬픔"
+  }
+ ],
+ "counts": {
+  "dropped": {
+   "no_face": 1
+  },
+  "kept": 2,
+  "members": 3
+ },
+ "fertools": "0.1.0",
+ "format": 1,
+ "image": {
+  "format": "png",
+  "size": 16
+ },
+ "ledger": {
+  "file": "ledger.parquet",
+  "rows": 3,
+  "sha256": "0000000000000000000000000000000000000000000000000000000000000000"
+ },
+ "libraries": {
+  "numpy": "2.2.6"
+ },
+ "name": "faces",
+ "options": {
+  "seed": 0,
+  "split": "80/20/0"
+ },
+ "proof": {
+  "agreement": {},
+  "augmented": 0,
+  "copies_across": 0,
+  "deviation": {
+   "기쁨": [
+    20.0,
+    -20.0,
+    0.0
+   ]
+  },
+  "largest_tie": 1,
+  "overlap": 0,
+  "random_leak": [
+   0,
+   0
+  ],
+  "ties": 0,
+  "unlabelled": 0,
+  "unmatched": 0
+ },
+ "source": "c0ffee",
+ "splits": {
+  "train": {
+   "classes": {
+    "기쁨": 2
+   },
+   "records": 2,
+   "shards": [
+    {
+     "bytes": 300,
+     "file": "faces-train.tfrecord-00000-of-00001",
+     "records": 2,
+     "sha256": "abababababababababababababababababababababababababababababababab"
+    }
+   ],
+   "subjects": 0
+  }
+ },
+ "version": "1.0.0",
+ "votes": false
+}
+"""
+
+
+def keys_of(tree: object) -> object:
+    """Give the names of a manifest's own fields, which no archive decides."""
+    assert isinstance(tree, dict)
+    return sorted(tree), sorted(tree["proof"]), sorted(tree["counts"]), sorted(tree["ledger"])
+
+
+def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
+    """A10: fields that its manifest lacks have their defaults, and its text stays its own."""
+    from hashlib import sha256
+
+    from fertools.pipeline.checksums import CHECKSUMS, checksums
+    from fertools.pipeline.splitfile import SPLITS
+    from fertools.shards import Manifest
+
+    old = Manifest.from_json(OLD)
+    assert (old.warnings, old.proof.unknown_people, old.unknown_people) == ((), 0, 2)
+    tree = json.loads((out / "metadata.json").read_text("utf-8"))
+    del tree["warnings"], tree["proof"]["unknown_people"]
+    assert keys_of(tree) == keys_of(json.loads(OLD))
+    text = json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (out / "metadata.json").write_text(text, "utf-8")
+    assert "SHA256SUMS" in problems(out)
+    manifest = Manifest.from_json(text)
+    digests = (sha256(d).hexdigest() for d in (text.encode(), (out / SPLITS).read_bytes()))
+    (out / CHECKSUMS).write_bytes(checksums(manifest, *digests))
+    verdict = fertools.verify(out, quiet=True)
+    assert verdict.ok, verdict.text()
+    assert "from its share" in fertools.stats(out).text()
+
+
 def test_the_archive_is_held_against_the_ledger(whole: Path, source: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(source, tmp_path / "src"))
     assert problems(whole, other) == ""
@@ -230,7 +431,10 @@ def test_the_archive_is_held_against_the_ledger(whole: Path, source: Path, tmp_p
 
 
 def test_what_is_no_dataset_is_an_error_and_not_a_verdict(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is not complete"):
+    with pytest.raises(DatasetError, match="holds no dataset"):
+        fertools.verify(tmp_path)
+    (tmp_path / ".fertools").mkdir()
+    with pytest.raises(DatasetError, match="is not complete: run the same build-dataset command"):
         fertools.verify(tmp_path)
 
 

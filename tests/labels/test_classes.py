@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fertools.data import Drop, Label, Reason
-from fertools.errors import OptionError, SourceError
-from fertools.labels import EMOTIONS, ClassMap, LabelRule
+from fertools.errors import OptionError
+from fertools.labels import EMOTIONS, ClassMap, Labeller, LabelRule
 
 NAMED = "a_여_30_기쁨_20210202.jpg"
 
@@ -69,39 +69,52 @@ def test_a_rename_needs_both_sides(pair: str) -> None:
 
 def test_an_unknown_set_is_refused() -> None:
     with pytest.raises(OptionError, match="aihub8"):
-        LabelRule("aihub8")
+        LabelRule("aihub8")  # type: ignore[arg-type]
 
 
 def test_auto_takes_the_archives_classes_where_a_name_follows_the_grammar() -> None:
-    rule = LabelRule().resolve([f"x/{NAMED}", "x/IMG_1.jpg", "y/IMG_2.jpg"])
-    assert rule.classes == "aihub7"
-    assert rule.label(f"x/{NAMED}").emotion == "기쁨"
-    assert rule.label("x/IMG_1.jpg") == Label()
+    found = Labeller.of(LabelRule(), [f"x/{NAMED}", "x/IMG_1.jpg", "y/IMG_2.jpg"])
+    assert found.rule.classes == "aihub7"
+    assert found.label(f"x/{NAMED}").emotion == "기쁨"
+    assert found.label("x/IMG_1.jpg") == Label()
 
 
 def test_auto_takes_folders_of_other_words_as_the_classes() -> None:
     keys = ["happy/1.jpg", "neutral/2.jpg", "angry/3.jpg"]
-    rule = LabelRule().resolve(keys)
-    assert rule.classes == "folders"
-    found = ClassMap.of(rule, [rule.label(k).emotion for k in keys])
+    labeller = Labeller.of(LabelRule(), keys)
+    assert labeller.rule.classes == "folders"
+    found = ClassMap.of(labeller.rule, [labeller.label(k).emotion for k in keys])
     assert found.names == ("angry", "happy", "neutral")
-    assert found.class_of(rule.label("happy/1.jpg")) == 1
-
-
-def test_auto_keeps_the_archives_classes_for_folders_named_by_emotions() -> None:
-    rule = LabelRule().resolve(["슬픔/1.jpg", "joy/2.jpg"])
-    assert rule.classes == "aihub7"
-    assert [rule.label(k).emotion for k in ("슬픔/1.jpg", "joy/2.jpg")] == ["슬픔", "기쁨"]
+    assert found.class_of(labeller.label("happy/1.jpg")) == 1
 
 
 def test_folders_keep_the_subject_that_a_name_says() -> None:
-    label = LabelRule("folders").label(f"tense/{NAMED}")
+    label = Labeller.of(LabelRule("folders"), [f"tense/{NAMED}"]).label(f"tense/{NAMED}")
     assert (label.emotion, label.subject) == ("tense", "a")
 
 
-def test_photos_that_say_nothing_are_refused() -> None:
-    with pytest.raises(SourceError, match="one folder per class"):
-        LabelRule().resolve(["x/1.jpg", "x/2.jpg"])
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "a\0b", "\udcff", " a", ""])
+def test_a_class_that_the_label_file_cannot_hold_is_refused_before_the_work(name: str) -> None:
+    """V7, T3: this was a ValueError of the last stage, after all faces had been found."""
+    with pytest.raises(OptionError, match="one line of text") as error:
+        classes(LabelRule("folders"), "sad", name or " ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_rename_cannot_make_such_a_class_and_can_cure_one() -> None:
+    """V7: a line break in NEW, and one in a folder's name."""
+    with pytest.raises(OptionError, match="one line of text"):
+        classes(LabelRule("aihub7", rename=("기쁨=a\nb",)))
+    found = classes(LabelRule("folders", rename=("a\nb=ab",)), "a\nb", "sad")
+    assert found.names == ("ab", "sad")
+
+
+def test_one_text_is_one_value_and_a_dict_is_renames() -> None:
+    """T13, A9: `drop="hurt"` was taken letter by letter, a dict was refused."""
+    rule = LabelRule("aihub7", drop="hurt", rename={"불안": "불편", "당황": "불편"})  # type: ignore[arg-type]
+    assert rule.drop == ("hurt",)
+    assert rule.rename == ("불안=불편", "당황=불편")
+    assert classes(rule).names == ("기쁨", "불편", "분노", "슬픔", "중립")
 
 
 def test_an_unknown_emotion_is_a_row_that_names_it() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fertools.data import Label
-from fertools.labels import EMOTIONS, PLACES, parse_folder, parse_name
-from fertools.labels.name import folder_word
+from fertools.labels import EMOTIONS, PLACES, parse_name
+from fertools.labels.name import folder_emotion, folder_of
 
 SUBJECT = "1076beea687a23fbe148127b9eb4c2e02024f0947f8752a8fc7f63f15c72d656"
 FULL = f"{SUBJECT}_여_30_기쁨_공공시설&종교&의료시설_20210202151813-001-009.jpeg"
@@ -91,20 +91,22 @@ def test_thirty_thousand_names_all_read_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "emotion"),
+    ("folder", "emotion"),
     [
-        ("01.데이터/1.Training/원천데이터/당황/1.jpg", "당황"),
-        ("원천데이터_0114_add/기쁨/1.jpg", "기쁨"),
-        ("all.zip/sadness/1.jpg", "슬픔"),
-        ("행복/1.jpg", "기쁨"),
-        ("중립.zip/1.jpg", "중립"),
+        ("01.데이터/1.Training/원천데이터/당황", "당황"),
+        ("원천데이터_0114_add/기쁨", "기쁨"),
+        ("all.zip/sadness", "슬픔"),
+        ("행복", "기쁨"),
+        ("행복/anna", "기쁨"),
+        ("중립.zip", "중립"),
+        ("1.Training/[원천]EMOIMG_당황_TRAIN_01", None),
+        ("", None),
     ],
 )
-def test_a_folder_named_by_an_emotion_labels_its_photos(key: str, emotion: str) -> None:
-    assert parse_folder(key) == Label(emotion=emotion)
+def test_the_innermost_folder_named_by_an_emotion_counts(folder: str, emotion: str | None) -> None:
+    assert folder_emotion(folder) == emotion
+    assert folder_of(f"{folder}/IMG_0001.jpg") == folder
 
 
-def test_other_folders_label_nothing() -> None:
-    assert parse_folder("1.Training/[원천]EMOIMG_당황_TRAIN_01/IMG_0001.jpg") is None
-    assert parse_folder("IMG_0001.jpg") is None
-    assert folder_word("IMG_0001.jpg") == ""
+def test_a_photo_in_src_itself_lies_in_no_folder() -> None:
+    assert folder_of("IMG_0001.jpg") == ""

@@ -11,12 +11,14 @@ from fertools.errors import OptionError
 from fertools.labels import (
     EMOTIONS,
     ClassMap,
+    Labeller,
     LabelRecord,
     LabelRule,
     agreement,
     decide,
     vote_counts,
 )
+from fertools.labels.classes import LabelSource
 from fertools.labels.votes import Agreement
 
 Votes = tuple[str | None, str | None, str | None]
@@ -45,7 +47,7 @@ NONE = record(None, None, None)
     ],
 )
 def test_as_many_of_three_as_were_asked_for(
-    labels: str, two: str | None, three: str | None, spread: str | None, lone: str | None
+    labels: LabelSource, two: str | None, three: str | None, spread: str | None, lone: str | None
 ) -> None:
     for found, emotion in ((TWO, two), (THREE, three), (SPREAD, spread), (LONE, lone)):
         answer = decide(LabelRule(labels=labels), "불안", found)
@@ -103,8 +105,8 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"labels": "at-least:4"}, "--labels at-least:4: choose one of name, majority"),
-        ({"labels": "at-least:0"}, "at-least:1, at-least:2, at-least:3"),
+        ({"labels": "at-least:4"}, "--labels at-least:4: choose name, majority, unanimous"),
+        ({"labels": "at-least:0"}, "at-least:1, at-least:2 or at-least:3"),
         ({"labels": ""}, "--labels : choose"),
         ({"disputed": "ask"}, "--disputed ask: choose drop or keep"),
         ({"labels": "majority", "classes": "folders"}, "use --labels name"),
@@ -119,8 +121,8 @@ def test_rules_that_cannot_be_meant_are_refused(options: dict[str, str], text: s
 
 def test_annotators_know_no_class_folders() -> None:
     with pytest.raises(OptionError, match="folders"):
-        LabelRule(labels="majority").resolve(["tense/1.jpg", "calm/2.jpg"])
-    assert LabelRule(labels="majority").resolve(["기쁨/1.jpg"]).votes_needed == 2
+        Labeller.of(LabelRule(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
+    assert Labeller.of(LabelRule(labels="majority"), ["기쁨/1.jpg"]).rule.votes_needed == 2
 
 
 def test_a_soft_label_counts_annotators_and_uploader() -> None:

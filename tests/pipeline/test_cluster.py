@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,22 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
+from fertools.archive import landmarks, scan
 from fertools.data import Face
-from fertools.errors import DependencyError, FertoolsError, OptionError
+from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.pipeline import cluster as pipeline_cluster
-from fertools.pipeline.cluster import Terms, _listing, _versions, on_cluster, uncollected
+from fertools.pipeline.cluster import (
+    Terms,
+    _versions,
+    connected,
+    on_cluster,
+    uncollected,
+)
+from fertools.pipeline.engine import run_tasks
+from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
+from tests.faults.test_callers import Notes, raises, raises_os_error
 
 REPO = Path(__file__).resolve().parents[2]
 LOOK: dict[str, Any] = {"size": 16, "quiet": True}
@@ -54,9 +64,9 @@ class Cluster:
         for _ in range(workers):
             self._run("worker", self.address, "--nthreads", "1", *more, path=path)
 
-    def begin(self) -> None:
+    def begin(self, path: Path | None = None) -> None:
         told = self.folder / "scheduler.json"
-        self._run("scheduler", "--port", "0", "--scheduler-file", str(told))
+        self._run("scheduler", "--port", "0", "--scheduler-file", str(told), path=path)
         while not told.exists():
             time.sleep(0.05)
         self.address = json.loads(told.read_text())["address"]
@@ -99,6 +109,14 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield started
     finally:
         started.end()
+
+
+def other_version(folder: Path) -> Path:
+    """Return a folder in which Python finds another version of a library."""
+    other = folder / "other" / "simplejpeg-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: simplejpeg\nVersion: 0.0.1\n")
+    return other.parent
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -163,14 +181,15 @@ def test_one_worker_does_the_work_itself_and_poison_costs_itself_only(
 @pytest.mark.slow
 def test_nodes_that_differ_are_refused_before_any_work(tmp_path: Path, cluster: Cluster) -> None:
     source = write_archive(tmp_path / "src", people=3)
-    other = tmp_path / "other" / "simplejpeg-0.0.1.dist-info"
-    other.mkdir(parents=True)
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: simplejpeg\nVersion: 0.0.1\n")
     none = tmp_path / "none" / "fertools"
     none.mkdir(parents=True)
     (none / "__init__.py").write_text("raise ImportError('no fertools here')\n")
     for more, path, line in (
-        ((), other.parent, r"worker at tcp://127.* has simplejpeg 0\.0\.1 where the main"),
+        (
+            (),
+            other_version(tmp_path),
+            r"worker at tcp://127.* has simplejpeg 0\.0\.1 where the main",
+        ),
         ((), none.parent, r"worker at tcp://127.* cannot run fertools .*no fertools here"),
         (("--nthreads", "2"), None, r"worker at tcp://127.* runs 2 threads: .*--nthreads 1"),
     ):
@@ -229,21 +248,89 @@ def test_a_lost_scheduler_is_one_line(tmp_path: Path, cluster: Cluster) -> None:
 
 def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src", people=1)
+    with_zip = source / "2.Validation" / "EMOIMG_기쁨.zip"
+    with_zip.parent.mkdir()
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=1))))
+    strange = source / "\x1b[2J.zip"
+    strange.write_bytes(with_zip.read_bytes())
     mark = tmp_path / "home" / "mark"
     mark.parent.mkdir()
-    mark.touch()
+    mark.write_text(json.dumps(landmarks(source, scan(source).members)))
 
     def objection(**change: Any) -> str:
-        same = {"versions": _versions(), "source": source, "listing": _listing(source)}
-        return Terms(**{**same, "mark": mark, **change}).objection() or "none"
+        same = {"versions": _versions(), "source": source, "mark": mark}
+        return Terms(**{**same, **change}).objection() or "none"
 
     assert objection() == "none"
     assert "has numpy" in objection(versions=(("numpy", "1.0"),))
     assert "has lens not" in objection(versions=(("lens", "1.0"),))
     assert f"does not see {tmp_path / 'src2'}" in objection(source=tmp_path / "src2")
-    assert f"does not see {source}" in objection(listing="another")
     assert f"does not see {tmp_path / 'home'}" in objection(mark=tmp_path / "home" / "gone")
     assert list(mark.parent.iterdir()) == [mark]
+    for path in source.rglob("*"):
+        os.utime(path, ns=(1, 1))
+    assert objection() == "none"  # V2: a copy has other times
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=2))))
+    assert f"does not see {with_zip} as" in objection()
+    with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=1))))
+    strange.unlink()
+    assert f"does not see {source}/\\x1b[2J.zip as" in objection()
+    strange.write_bytes(with_zip.read_bytes())
+    loose = sorted(source.rglob("*.jpg"))[2]
+    loose.write_bytes(loose.read_bytes() + b"more")
+    assert f"does not see {loose} as" in objection()
+
+
+@pytest.mark.slow
+def test_what_a_task_raises_on_a_node_ends_the_run_at_once(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    cluster.start(1)
+    others: list[Callable[[], None]] = [Notes(tmp_path, i) for i in range(100, 140)]
+    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path):
+        with pytest.raises(SourceError, match=r"^사진.zip cannot be read now: the same command"):
+            list(run_tasks([*others[:2], raises, *others[2:]], 1))
+        time.sleep(0.5)  # the task that the worker is at
+        done = sorted(tmp_path.glob("1??"))
+        assert len(done) < 20
+        time.sleep(0.5)
+        assert sorted(tmp_path.glob("1??")) == done
+        with pytest.raises(OSError, match="Stale file handle") as caught:
+            list(run_tasks([raises_os_error], 1))
+        assert (caught.value.errno, caught.value.filename) == (116, "사진.zip")
+        assert len(list(run_tasks(others, 1))) == 40
+
+
+@pytest.mark.slow
+def test_a_worker_that_comes_later_is_checked_before_its_first_task(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    cluster.start(1)
+    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path):
+        cluster.start(1, path=other_version(tmp_path))
+        now = connected()
+        assert now is not None
+        now.client.wait_for_workers(2)
+        with pytest.raises(FertoolsError, match=r"a worker on .* has simplejpeg 0\.0\.1 where"):
+            list(run_tasks([Notes(tmp_path, i) for i in range(40)], 1))
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_fertools_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    (tmp_path / "none" / "fertools").mkdir(parents=True)
+    (tmp_path / "none" / "fertools" / "__init__.py").write_text("raise ImportError('not here')\n")
+    started = Cluster(tmp_path)
+    try:
+        started.begin(path=tmp_path / "none")
+        started.start(1)
+        with (
+            pytest.raises(OptionError, match=r"scheduler cannot import fertools \(.*not here"),
+            on_cluster(started.address, tmp_path, tmp_path),
+        ):
+            raise AssertionError
+    finally:
+        started.end()
 
 
 def test_without_dask_the_option_says_what_to_install(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,31 @@ def test_of_many_that_come_at_once_one_begins(tmp_path: Path) -> None:
         thread.join()
     assert not inside.broken
     assert begun
+
+
+def test_a_share_waits_for_one_that_is_writing_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12: at millions of members that takes longer than the patience with whole builds."""
+    monkeypatch.setattr(workplace, "_PATIENCE", 0.2)
+    place = Workplace(tmp_path / "out")
+    place.open()
+    began = threading.Event()
+    order: list[str] = []
+
+    def begin() -> None:
+        began.set()
+        time.sleep(1)
+        order.append("planned")
+
+    def first() -> None:
+        with place.share(begin):
+            pass
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert began.wait(10)
+    with place.share(lambda: None):
+        order.append("shared")
+    thread.join()
+    assert order == ["planned", "shared"]

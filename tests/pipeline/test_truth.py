@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
-from fertools.errors import OptionError, SplitError
+from fertools.data import Box
+from fertools.errors import OptionError, SourceError, SplitError
+from fertools.faces import iou
 from fertools.report import DatasetReport
 from tests.fakes import BrightSpot, person, photo, photo_name, write_archive
+from tests.labels.label_json import entry, label_file
 
 LOOK = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
 
@@ -138,6 +142,26 @@ def test_one_picture_under_two_classes_is_listed_twice_and_used_never(tmp_path: 
     assert "기쁨" in rows[photo_name(3, "분노", 9)]["detail"]
 
 
+@pytest.mark.parametrize("owners", [(1, 1, 1), (1, 2, 3)])
+def test_a_third_copy_does_not_survive_a_conflict(
+    tmp_path: Path, owners: tuple[int, int, int]
+) -> None:
+    """V3: three copies named 기쁨, 기쁨, 당황, of one person and of three: none is used."""
+    source = write_archive(tmp_path / "src", people=6)
+    same = photo((30, 20, 24), seed=4242)
+    emotions = ("기쁨", "기쁨", "당황")
+    names = [
+        photo_name(who, e, 50 + i) for i, (who, e) in enumerate(zip(owners, emotions, strict=True))
+    ]
+    for name in names:
+        (source / name).write_bytes(same)
+    report = build(source, tmp_path / "out")
+    assert report.manifest.counts.dropped == {"conflicting_label": 3}
+    rows = ledger(tmp_path / "out")
+    assert [rows[name]["split"] for name in names] == [None] * 3
+    assert f"당황 as {names[2]}" in rows[names[1]]["detail"]
+
+
 @pytest.fixture
 def halves(tmp_path: Path) -> Path:
     """Ten people in Training; two of them and three others in Validation."""
@@ -190,6 +214,180 @@ def test_a_split_file_may_leave_photos_out_and_leak(tmp_path: Path) -> None:
     assert report.manifest.counts.dropped == {"unassigned": 57}
     assert report.manifest.proof.overlap == 1
     assert any("1 people into more than one split" in w for w in report.warnings)
+
+
+def leaky_file(source: Path, path: Path) -> str:
+    """Write a split file that puts everybody into train and test."""
+    names = sorted(photo.name for photo in source.rglob("*.jpg"))
+    lines = [f"{name},{('train', 'train', 'test')[i % 3]}\n" for i, name in enumerate(names)]
+    path.write_text("name,split\n" + "".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_verify_passes_what_a_split_file_asked_for(tmp_path: Path) -> None:
+    """V9: people and pictures in two splits are as built; others are not."""
+    source = write_archive(tmp_path / "src", people=6)
+    again = next(source.rglob(photo_name(0, "기쁨", 0)))
+    (again.parent / photo_name(0, "기쁨", 40)).write_bytes(again.read_bytes())
+    file = leaky_file(source, tmp_path / "s.csv")
+    report = build(source, tmp_path / "out", split_file=file)
+    assert report.manifest.proof.overlap == 6
+    assert any("puts 6 people" in warning for warning in report.warnings)
+    verdict = fertools.verify(tmp_path / "out", quiet=True)
+    assert verdict.ok, verdict.text()
+
+
+def test_verify_passes_official_halves_that_overlap(halves: Path, tmp_path: Path) -> None:
+    """V9: --overlap report with --split official."""
+    build(halves, tmp_path / "out", split="official", overlap="report")
+    verdict = fertools.verify(tmp_path / "out", quiet=True)
+    assert verdict.ok, verdict.text()
+
+
+def test_copies_in_two_splits_are_counted_as_pictures_and_refused_in_training(
+    tmp_path: Path,
+) -> None:
+    """R13: a split file may part copies; the manifest says so, and the trainer reads it."""
+    from fertools.training.source import Source
+
+    source = write_archive(tmp_path / "src", people=6)
+    home = source / "1.Training" / "[원천]EMOIMG_기쁨_TRAIN_01"
+    for who in (0, 1, 2):  # one picture three times: three pairs, one picture
+        (home / photo_name(who, "기쁨", 40)).write_bytes(photo(seed=77))
+    lines = [f"{person(who)},{'test' if who == 2 else 'train'}\n" for who in range(6)]
+    (tmp_path / "s.csv").write_text("subject,split\n" + "".join(lines), encoding="utf-8")
+    report = build(source, tmp_path / "out", split_file=str(tmp_path / "s.csv"))
+    proof = report.manifest.proof
+    assert (proof.overlap, proof.ties, proof.copies_across) == (0, 3, 1)
+    assert any("copies of 1 pictures into more than one split" in w for w in report.warnings)
+    assert fertools.verify(tmp_path / "out", quiet=True).ok
+    with pytest.raises(OptionError, match="--allow-leak"):
+        Source.open(tmp_path / "out", "train")
+
+
+def test_a_split_file_in_nfd_names_the_same_photos(tmp_path: Path) -> None:
+    """V10: macOS writes names in NFD."""
+    source = write_archive(tmp_path / "src", people=6)
+    file = Path(leaky_file(source, tmp_path / "s.csv"))
+    file.write_text(unicodedata.normalize("NFD", file.read_text("utf-8")), "utf-8")
+    report = build(source, tmp_path / "out", split_file=str(file))
+    assert report.manifest.counts.dropped == {}
+
+
+def test_a_split_file_that_names_nobody_is_an_option_error(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("name,split\nx.jpg,train\n", encoding="utf-8")
+    with pytest.raises(OptionError, match="names none of the 60 photos by its column name"):
+        build(write_archive(tmp_path / "src"), tmp_path / "out", split_file=str(tmp_path / "s.csv"))
+
+
+def test_shares_are_measured_where_there_are_shares(halves: Path, tmp_path: Path) -> None:
+    """V11: official train and validation among themselves, a split file not at all."""
+    report = build(halves, tmp_path / "official", split="official")
+    worst = report.manifest.proof.deviation
+    assert {row[2] for row in worst.values()} == {0.0}  # test is not one of the shares
+    trained, validated = (
+        report.manifest.splits[s].classes["기쁨"] for s in ("train", "validation")
+    )
+    missed = 100 * (trained / (trained + validated) - 80 / 90)
+    assert worst["기쁨"][0] == pytest.approx(missed, abs=1e-3)
+    file = leaky_file(halves, tmp_path / "s.csv")
+    report = build(halves, tmp_path / "file", split_file=file)
+    assert report.manifest.proof.deviation == {}
+    assert "from its share" not in report.text()
+
+
+def test_few_photos_are_told_plainly(tmp_path: Path) -> None:
+    """V11, T15: a class that cannot come closer, and one that is missing in a split."""
+    source = write_archive(tmp_path / "src", people=6, shots=1, emotions=("기쁨", "당황"))
+    for who in (0, 1):
+        (source / photo_name(who, "슬픔", 0)).write_bytes(photo(seed=3 + who))
+    text = build(source, tmp_path / "out").text()
+    assert "its 2 photos are too few, or of too few people, to come closer" in text
+    assert "has no photo of 슬픔 sadness: too few photos or people for every split" in text
+
+
+def unnamed(folder: Path, each: int = 20) -> Path:
+    for k, word in enumerate(("happy", "sad")):
+        (folder / word).mkdir(parents=True)
+        for i in range(each):
+            (folder / word / f"{i}.jpg").write_bytes(photo((10 + i, 8, 24), seed=100 * k + i))
+    return folder
+
+
+def test_photos_without_a_person_are_not_called_people(tmp_path: Path) -> None:
+    """V12, T16: no claim about people where no name carries one, and a warning."""
+    report = build(unnamed(tmp_path / "src"), tmp_path / "out")
+    assert report.manifest.proof.unknown_people == report.manifest.unknown_people == 40
+    assert any(
+        w.startswith("40 of 40 photos carry no person") and "cannot be excluded" in w
+        for w in report.warnings
+    )
+    text = report.text()
+    assert "people in more than one split" not in text
+    assert "show a person of train" not in text
+    assert "photos without a person in their names: 40 of 40; a leak through them cannot" in text
+    census = fertools.stats(tmp_path / "src").text()
+    assert "40 of 40 photos carry no person in their names" in census
+    assert fertools.verify(tmp_path / "out", quiet=True).ok
+
+
+def test_some_photos_without_a_person_are_counted(tmp_path: Path) -> None:
+    """V12: the count of people stands, with what it leaves out."""
+    source = write_archive(tmp_path / "src")
+    (source / "joy").mkdir()
+    (source / "joy" / "1.jpg").write_bytes(photo(seed=5))
+    report = build(source, tmp_path / "out")
+    assert report.manifest.proof.unknown_people == 1
+    assert "people in more than one split: 0" in report.text()
+    assert "photos without a person in their names: 1 of 61" in report.text()
+
+
+def test_warnings_are_told_again_by_a_finished_build(tmp_path: Path) -> None:
+    """A10: they are kept in the manifest, without a name of a file or a person."""
+    source = write_archive(tmp_path / "src")
+    first = build(source, tmp_path / "out", split_by="image")
+    again = build(source, tmp_path / "out", split_by="image")
+    assert first.warnings
+    assert again.warnings == first.warnings
+    assert again.manifest.warnings == first.warnings
+    assert "warning: --split-by image leaks" in again.text()
+    assert "warning: --split-by image leaks" in fertools.stats(tmp_path / "out").text()
+    assert not any(person(who) in w for who in range(10) for w in first.warnings)
+
+
+def test_the_closing_line_counts_altered_copies(tmp_path: Path) -> None:
+    """T10: as many examples as the table and verify say."""
+    report = build(write_archive(tmp_path / "src"), tmp_path / "out", augment=2)
+    records = sum(split.records for split in report.manifest.splits.values())
+    copies = report.manifest.proof.augmented
+    told = f"{records} examples (60 photos and {copies} altered copies) of 60 entries"
+    assert records == 60 + copies
+    assert told in report.text()
+
+
+def test_stats_of_a_training_says_what_it_is(tmp_path: Path) -> None:
+    """T11: the plots of a run are no photos of an archive."""
+    run = tmp_path / "run"
+    (run / "evaluation-test").mkdir(parents=True)
+    for name in ("curves.png", "evaluation-test/confusion.png"):
+        (run / name).write_bytes(photo())
+    (run / "run.json").write_text("{}")
+    (run / "history.csv").write_text("epoch\n")
+    with pytest.raises(SourceError, match="is the folder of a training"):
+        fertools.stats(run)
+
+
+def test_escape_sequences_of_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    """V15: in a census, in a report and in its warnings."""
+    source = unnamed(tmp_path / "src", each=6)
+    (source / "sad").rename(source / "a\x1b[31mred\x1b[2J")
+    assert r"a\x1b[31mred\x1b[2J" in fertools.stats(source).text()
+    report = build(source, tmp_path / "out\x1b[2J")
+    assert r"a\x1b[31mred\x1b[2J" in report.text()
+    for text in (fertools.stats(source).text(), report.text()):
+        assert "\x1b" not in text
+    odd = DatasetReport(report.out, report.manifest, ("no example of a\x1b[2J",))
+    assert "\x1b" not in odd.text()
 
 
 def test_caps_hold_and_do_not_hang_on_the_order_of_files(tmp_path: Path) -> None:
@@ -252,3 +450,19 @@ def test_votes_need_label_files(tmp_path: Path) -> None:
 def test_official_needs_both_halves(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="Training and Validation"):
         build(write_archive(tmp_path / "src"), tmp_path / "out", split="official")
+
+
+def test_one_photo_has_one_iou_whatever_says_its_box(tmp_path: Path) -> None:
+    """A11: with --detector aihub the annotators' box is clipped; so it is with any other."""
+    source = write_archive(tmp_path / "src", people=3)
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    drawn = (-30.0, -20.0, 40.5, 40.5)
+    labels = label_file(*(entry(name, boxes=[drawn] * 3) for name in names))
+    (source / "labels.json").write_bytes(labels)
+    build(source, tmp_path / "out")
+    rows = pq.read_table(tmp_path / "out" / "ledger.parquet").to_pylist()
+    kept = [row for row in rows if row["outcome"] == "kept"]
+    assert len(kept) == 18
+    for row in kept:
+        found = Box(row["x0"], row["y0"], row["x1"], row["y1"])
+        assert row["iou"] == pytest.approx(iou(Box(0, 0, 40, 40), found))

@@ -20,3 +20,12 @@ def test_columns_line_up_and_the_foot_has_a_rule() -> None:
         "────────  ─────  ─────",
         "all       1,207",
     ]
+
+
+def test_control_characters_are_escaped_and_counted() -> None:
+    """V15: an escape sequence takes the columns of its escaped form, in heads too."""
+    assert table(("a\x1b[2J", "n"), [("b\nc\u202e", 1)]).splitlines() == [
+        r"a\x1b[2J    n",
+        "──────────  ─",
+        r"b\nc\u202e  1",
+    ]

@@ -203,13 +203,16 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"people": 0}, "0 people on 336 photos"),
-        ({"people": 9, "photos": 8}, "9 people on 8 photos"),
-        ({"photos": 60_000}, "60000 photos"),
-        ({"megapixels": 0.01}, "not 0.01"),
-        ({"megapixels": float("nan")}, "not nan"),
-        ({"form": "tar"}, "'tar'"),
-        ({"troubles": -1}, "not -1"),
+        ({"people": 0}, "--people 0: give a whole number from 1 to 50000"),
+        ({"people": "3"}, "--people '3'"),
+        ({"people": 9, "photos": 8}, "--people 9 are more than --photos 8"),
+        ({"photos": 60_000}, "--photos 60000"),
+        ({"megapixels": 0.01}, "--megapixels 0.01: give a number from 0.1 to 16.0"),
+        ({"megapixels": float("nan")}, "--megapixels nan"),
+        ({"form": "tar"}, "--form tar: choose folders or zips"),
+        ({"troubles": -1}, "--troubles -1: give True or False or a whole number from 0 to 9"),
+        ({"seed": -1}, "--seed -1"),
+        ({"seed": 2**32}, "--seed 4294967296"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

@@ -46,11 +46,15 @@ def test_its_text_is_canonical() -> None:
 
 
 def test_an_incomplete_dataset_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / ".fertools").mkdir()
     with pytest.raises(DatasetError) as raised:
         Manifest.read(tmp_path)
     assert str(raised.value) == (
         f"{tmp_path} is not complete: run the same build-dataset command again"
     )
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DatasetError, match=r"\(metadata.json is missing\): give the"):
+        Manifest.read(tmp_path / "other")  # T11: nothing shows that a build was ever here
     with pytest.raises(DatasetError, match="is not a folder: give the folder that build-dataset"):
         Manifest.read(tmp_path / "absent")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.errors import OptionError
-from fertools.hashing import rank
+from fertools.hashing import rank, ranks
 from fertools.shards import plan_shards
 
 KEYS = ["joy/1", "joy/2", "joy/3", "joy/4", "sad/1", "sad/2", "sad/3", "sad/4"]
@@ -17,7 +17,7 @@ KEYS = ["joy/1", "joy/2", "joy/3", "joy/4", "sad/1", "sad/2", "sad/3", "sad/4"]
 def plan(keys: list[str], labels: list[int], size: int, seed: int = 7) -> list[list[str]]:
     """Plan records of 100 bytes each, and say in keys what goes where."""
     shards = plan_shards(
-        keys, np.array(labels), np.full(len(keys), 100), shard_size=size, seed=seed
+        ranks(seed, keys), np.array(labels), np.full(len(keys), 100), shard_size=size
     )
     return [[keys[row] for row in rows] for rows in shards]
 

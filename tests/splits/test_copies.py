@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fertools.data import Fingerprint
@@ -130,10 +133,34 @@ def test_bytes_and_pictures_together_without_repeats() -> None:
     assert pairs.tolist() == [[0, 1], [1, 2], [3, 4]]
 
 
-def test_conflicts_are_pairs_of_two_classes() -> None:
-    pairs = np.array([[0, 1], [1, 2], [0, 3]])
-    assert conflicts(pairs, np.array([5, 5, 6, 0])).tolist() == [[1, 2], [0, 3]]
+def test_conflicts_are_judged_on_whole_sets_of_copies() -> None:
+    """V3: a third copy, which agrees with the first, is in the conflict as well."""
+    pairs = np.array([[0, 1], [0, 2]])
+    assert conflicts(pairs, np.array([5, 5, 6])).tolist() == [[0, 2], [1, 2], [2, 0]]
+    chain = np.array([[0, 1], [1, 2], [2, 3], [4, 5]])
+    assert conflicts(chain, np.array([5, 5, 5, 6, 7, 7])).tolist() == [
+        [0, 3],
+        [1, 3],
+        [2, 3],
+        [3, 0],
+    ]
+    assert conflicts(np.array([[1, 3]]), np.array([0, 5, 1, 6])).tolist() == [[1, 3], [3, 1]]
+    assert conflicts(pairs, np.array([5, 5, 5])).shape == (0, 2)
     assert conflicts(NONE, np.array([5])).shape == (0, 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))), st.randoms())
+def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
+    ties: list[tuple[int, int]], dice: random.Random
+) -> None:
+    """V3: every row of a set with two classes, no other, and a witness of another class."""
+    classes = np.array([dice.randrange(3) for _ in range(12)])
+    sets = grouped(12, ties)
+    found = conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
+    torn = [s for s in set(sets.tolist()) if len(set(classes[sets == s].tolist())) > 1]
+    assert found[:, 0].tolist() == np.flatnonzero(np.isin(sets, torn)).tolist()
+    assert (sets[found[:, 0]] == sets[found[:, 1]]).all()
+    assert (classes[found[:, 0]] != classes[found[:, 1]]).all()
 
 
 def test_the_longest_chain() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fertools.errors import SplitError
-from fertools.splits import Ratios, assign, by_image, deviation, overlap
+from fertools.splits import Ratios, assign, assign_photos, deviation, overlap
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]
@@ -179,14 +179,30 @@ def test_by_image_every_class_is_exact_to_the_photo(seed: int, ratios: Ratios) -
     rng = np.random.default_rng(seed)
     classes = rng.choice(CLASSES, 500, p=rng.dirichlet(np.ones(CLASSES)))
     also = rng.integers(-1, 3, (500, 2))
-    groups, order = by_image([f"{i}.jpg" for i in range(500)])
-    splits = assign(groups, classes, ratios, order=order, seed=seed, also=also)
+    order = [f"{i}.jpg" for i in range(500)]
+    splits = assign(np.arange(500), classes, ratios, order=order, seed=seed, also=also)
     for label in range(CLASSES):
         photos = np.bincount(splits[classes == label], minlength=3)
         quota = ratios.shares * (classes == label).sum()
         assert (np.abs(photos - quota) < 1 + 1e-6).all()
     total = np.bincount(splits, minlength=3)
     assert (np.abs(total - ratios.shares * 500) < 3).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 60), ratios)
+def test_photos_alone_are_assigned_as_groups_of_one(seed: int, count: int, ratios: Ratios) -> None:
+    """Issue 10, item 11: the lighter way gives what `assign` gives."""
+    classes = np.random.default_rng(seed).integers(0, 4, count)
+    keys = [f"{i}.jpg" for i in range(count)]
+    order = [f"photo {key}" for key in keys]
+    try:
+        whole = assign(np.arange(count), classes, ratios, order=order, seed=seed)
+    except SplitError:
+        with pytest.raises(SplitError):
+            assign_photos(classes, ratios, keys=keys, seed=seed)
+        return
+    assert assign_photos(classes, ratios, keys=keys, seed=seed).tolist() == whole.tolist()
 
 
 def test_single_photos_fill_what_large_groups_leave() -> None:

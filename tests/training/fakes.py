@@ -27,6 +27,7 @@ from fertools.shards import (
     SplitContents,
 )
 from fertools.training.run import Run
+from fertools.training.store import Held
 
 CLASSES = (
     ClassName("기쁨", "joy"),
@@ -101,13 +102,14 @@ class Brightness:
 
 @dataclass(frozen=True)
 class FakeRun(Run):
-    """A run whose network is handed in."""
+    """A run whose network is handed in, with the epoch and a stand-in for the SHA-256."""
 
     network: Any = None
+    held: Held = field(default_factory=lambda: Held("a" * 64, 3))
 
-    def model(self, weights: str = "best", *, build: Any = None) -> Any:
+    def loaded(self, weights: str = "best", *, build: Any = None) -> tuple[Any, Held]:
         assert weights in ("best", "last")
-        return self.network
+        return self.network, self.held
 
 
 def fake_run(folder: Path, out: Path | None = None, **other: Any) -> FakeRun:

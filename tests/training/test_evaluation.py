@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_letters
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from fertools.errors import DatasetError, OptionError
+from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.shards import ClassName, Images, Proof
-from fertools.training import evaluate
+from fertools.training import evaluate, plots
 from fertools.training.evaluation import Evaluation
+from fertools.training.looks import count_look
 from fertools.training.plots import Face
 from fertools.training.run import Run
 from tests.training.fakes import CLASSES, Brightness, example, fake_run, write_dataset
@@ -82,6 +87,8 @@ def test_what_is_written(evaluated: Evaluate, tmp_path: Path) -> None:
     assert written == json.loads(json.dumps(found.to_dict()))
     assert written["accuracy"]["value"] == pytest.approx(12 / 13)
     assert str(tmp_path) not in json.dumps(written)
+    assert (written["weights_epoch"], written["weights_sha256"]) == (3, "a" * 64)  # V6
+    assert "best weights (epoch 3) on test" in found.text()
     assert sorted(file.name for file in folder.iterdir()) == [
         "confusion.png",
         "metrics.json",
@@ -150,8 +157,24 @@ def test_photos_of_nobody_known_count_as_one_person_each_and_are_in_no_group(
 ) -> None:
     unknown = [example(row, 0, subject="", sex="여", age=20) for row in range(30)]
     found = evaluated([*unknown, *people(2)]).metrics
-    assert found.people == 32
+    assert (found.people, found.unknown) == (2, 30)
     assert found.groups == ()
+    assert "95 % intervals over 2 people and 30 photos without a person" in found.text()
+
+
+def test_where_no_photo_carries_a_person_nobody_is_counted_and_doubts_are_told(
+    evaluated: Evaluate,
+) -> None:
+    """V12 and T16: "95 % intervals over 1,360 people" of 1,360 photos."""
+    found = evaluated([example(row, row % 3, subject="") for row in range(36)])
+    assert (found.metrics.people, found.metrics.unknown) == (0, 36)
+    text = found.text()
+    assert "95 % intervals over 36 photos" in text and "36 people" not in text
+    (warning,) = found.warnings
+    assert warning.startswith("no photo carries a person: whether people of train are in this")
+    assert "a leak cannot be excluded" in warning and "intervals are too narrow" in warning
+    some = evaluated([*people(2), example(9, 0, subject="")])
+    assert "1 of 7 photos carry no person" in some.warnings[0]
 
 
 def test_a_group_holds_nobody_who_is_not_known(evaluated: Evaluate) -> None:
@@ -240,8 +263,79 @@ def test_the_second_look_at_test_is_told_of(evaluated: Evaluate) -> None:
     assert (first.looks, second.looks) == (1, 2)
     assert first.warnings == ()
     assert "look 2 at test" in second.warnings[0]
-    # Other people are a first look again.
+    # Other people are a first look again, and the first ones are not forgotten meanwhile.
     assert evaluated(people(3)).looks == 1
+    assert evaluated(people(2)).looks == 3
+
+
+def test_a_look_is_not_forgotten_with_the_figures(evaluated: Evaluate, tmp_path: Path) -> None:
+    """V6: `train --no-resume` removes the figures, and who saw test has seen it."""
+    evaluated(people(2))
+    fake_run(tmp_path / "run").store.clear()
+    assert not (tmp_path / "run" / "evaluation-test").exists()
+    assert evaluated(people(2)).looks == 2
+
+
+def test_looks_that_come_at_once_all_count(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        looks = list(pool.map(lambda _: count_look(tmp_path, "test", "m", "w"), range(40)))
+    assert sorted(looks) == list(range(1, 41))
+    with (tmp_path / "looks.csv").open("a") as file:
+        file.write("test,m,cut")  # as a power cut leaves it
+    assert count_look(tmp_path, "test", "m", "w") == 42
+    assert count_look(tmp_path, "validation", "m", "w") == 1
+
+
+def test_a_run_that_cannot_be_written_is_one_line(
+    evaluated: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T5's like: a read-only disk."""
+
+    real = Path.open
+
+    def refuse(path: Path, *given: Any, **named: Any) -> Any:
+        if path.name == "looks.csv":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, *given, **named)
+
+    examples = people(2)
+    evaluated(examples)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OutputError, match=r"looks\.csv cannot be written: Read-only file system"):
+        evaluated(examples)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch": 0}, "batch is 0; it must be at least 1"),
+        ({"batch": "9"}, "batch is '9'; it must be a whole number"),
+        ({"split": "tset"}, "split is 'tset'; it must be one of train, validation, test"),
+        ({"weights": "worst"}, "weights is 'worst'; it must be one of best, last"),
+        ({"build": "module:function"}, "build is 'module:function'; it must be a function"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused_first(
+    options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """V16: `--batch 0` was an empty split."""
+    with pytest.raises(OptionError, match=said):
+        evaluate(tmp_path / "nowhere", tmp_path / "nowhere", **options)
+
+
+def test_names_without_a_font_are_numbered_and_told(
+    evaluated: Evaluate, shown: list[Face], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T6: empty boxes in confusion.png after --rename."""
+    monkeypatch.setattr("fertools.training.plots._letters", lambda file: frozenset(ascii_letters))
+    plots._fonts.cache_clear()
+    renamed = (ClassName("기쁨", "불편"), *CLASSES[1:])
+    examples = [*people(2), example(9, 0, shown=2)]
+    found = evaluated(examples, {"classes": renamed}, classes=renamed)
+    plots._fonts.cache_clear()
+    assert "in the pictures label 0 is 불편" in found.text()
+    assert [(face.label, face.answer) for face in shown] == [("label 0", "neutral")]
+    assert found.warnings == ()
 
 
 def test_what_a_person_reads(evaluated: Evaluate) -> None:

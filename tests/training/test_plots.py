@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fertools.training import plots
 from fertools.training.calibration import Bin
-from fertools.training.plots import Face, confusion_png, mistakes_png, reliability_png
+from fertools.training.plots import (
+    FEW,
+    Face,
+    confusion_png,
+    draw_reliability,
+    drawable,
+    mistakes_png,
+    reliability_png,
+)
 from tests.training.fakes import square
 
 
@@ -31,7 +40,7 @@ def test_a_class_without_examples_is_drawn_too() -> None:
 
 
 def test_bars_stand_where_the_confidence_is() -> None:
-    low = picture(reliability_png([Bin(1 / 15, 2 / 15, 5, 0.1, 1.0)]))
+    low = picture(reliability_png([Bin(1 / 15, 2 / 15, FEW, 0.1, 1.0)]))
     blue = (low[..., 0] > 150) & (low[..., 2] < 60)
     assert blue[:, : low.shape[1] // 2].sum() > 10 * blue[:, low.shape[1] // 2 :].sum()
 
@@ -47,7 +56,42 @@ def test_mistakes_show_the_faces() -> None:
 @pytest.mark.filterwarnings("error")
 def test_no_mistakes_and_korean_names_are_nothing_to_warn_of() -> None:
     assert picture(mistakes_png([])).size
-    assert picture(confusion_png([[1]], ["행복"])).size
+    assert picture(confusion_png([[1]], drawable(["행복"]))).size
+
+
+def test_a_font_of_the_system_draws_what_matplotlibs_own_cannot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T6."""
+    from matplotlib.font_manager import fontManager
+
+    last = max(fontManager.ttflist, key=lambda entry: entry.name).fname
+    for hangul, wanted in (("", "label 1"), ("행복", "행복")):
+        letters = {last: frozenset(hangul)}
+        monkeypatch.setattr(plots, "_letters", lambda file, own=letters: own.get(file, {*"joy"}))
+        plots._fonts.cache_clear()
+        assert drawable(["joy", "행복", "怒り"]) == ["joy", wanted, "label 2"]
+    plots._fonts.cache_clear()
+
+
+def test_a_box_is_no_letter() -> None:
+    """T6: matplotlib brings a font that has a box for every letter, here one of no alphabet."""
+    assert drawable(["joy", "\u0378"]) == ["joy", "label 1"]
+
+
+def test_bins_of_a_few_answers_are_pale_and_the_legend_covers_no_bar() -> None:
+    """T15: a bin of one answer was a full bar, and the legend lay over bars."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 6.4), layout="constrained")
+    draw_reliability(figure, [Bin(0, 1 / 15, 1, 0.05, 1.0), Bin(14 / 15, 1, FEW, 0.95, 0.9)])
+    figure.canvas.draw()
+    upper, lower = figure.axes
+    shades = [bar.get_alpha() for bar in upper.patches]  # those of bins with enough come first
+    assert shades == [1.0, 0.25]
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(axes.get_window_extent()) for axes in (upper, lower))
 
 
 def test_the_same_figures_give_the_same_bytes() -> None:

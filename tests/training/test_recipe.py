@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fertools.cli import cli
@@ -23,12 +25,26 @@ from fertools.training import TrainRecipe
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"model": "mine"}, "module:function"),
         ({"epoch": 3}, "no option epoch: did you mean epochs?"),
-        ({"batch": "many"}, "wrong kind"),
+        ({"batch": "many"}, "batch is 'many'; it must be a whole number"),
+        ({"batch": 2.5}, "batch is 2.5; it must be a whole number"),
+        ({"epochs": True}, "epochs is True; it must be a whole number"),
+        ({"epochs": 10**6}, "epochs is 1000000; it must be from 1 to 999999"),
+        ({"depth": "8"}, "depth is '8'; it must be a whole number"),
+        ({"balance": "no"}, "balance is 'no'; it must be True or False"),
+        ({"warmup": "0.1"}, "warmup is '0.1'; it must be a number"),
+        ({"model": None}, "model is None; it must be text"),
+        ({"mix": ["mixup"]}, "mix is .'mixup'.; it must be text"),
+        ({"width": "7" * 3000}, "width is '7{79}…; it must be a whole number"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(OptionError, match=text.replace("?", r"\?")):
         TrainRecipe.of(options)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    recipe = TrainRecipe.of({"epochs": np.int64(3), "warmup": np.float32(0.5), "learning_rate": 1})
+    assert json.dumps([recipe.epochs, recipe.warmup, recipe.learning_rate]) == "[3, 0.5, 1.0]"
 
 
 def test_what_is_left_open_follows_the_optimizer() -> None:

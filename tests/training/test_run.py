@@ -12,7 +12,7 @@ import pytest
 from fertools.errors import DatasetError, OptionError
 from fertools.shards import ClassName, Images
 from fertools.training import Run, TrainRecipe
-from fertools.training.history import best, read_history, write_history
+from fertools.training.history import best, history_csv, read_history
 
 
 def a_run(folder: Path, **options: Any) -> Run:
@@ -46,6 +46,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         ({"classes": [{"name": ""}]}, "english"),
         ({"image": {"size": 0, "format": "png"}}, "size 0"),
         ({"surprise": 1}, "surprise"),
+        ({"earlier": ["30"]}, "earlier"),
     ],
 )
 def test_what_is_none_of_ours_is_refused(change: dict[str, Any], text: str, tmp_path: Path) -> None:
@@ -83,10 +84,14 @@ def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -
         {"epoch": 2.0, "loss": 1.0, "val_f1": 0.75},
         {"epoch": 3.0, "loss": 0.5, "val_f1": 0.75},
     ]
-    write_history(tmp_path, rows)
-    assert read_history(tmp_path) == rows
-    assert best(read_history(tmp_path)) == rows[1]
+    path = tmp_path / "history.csv"
+    path.write_bytes(history_csv(rows))
+    assert read_history(path, "") == rows
+    assert best(rows) == rows[1]
     assert best([{"epoch": 1.0, "loss": 2.0}]) is None
-    (tmp_path / "history.csv").write_text("epoch,loss\n1,two\n")
-    with pytest.raises(DatasetError, match="two"):
-        read_history(tmp_path)
+    path.write_text("epoch,loss\n1,two\n")
+    with pytest.raises(DatasetError, match=r"two.*: look after it"):
+        read_history(path, "look after it")
+    path.unlink()
+    with pytest.raises(DatasetError, match="is missing: look after it"):
+        read_history(path, "look after it")

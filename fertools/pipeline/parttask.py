@@ -1,0 +1,374 @@
+"""Process the photos of one part: read, find the face, crop, encode, and write the part.
+
+plan ──▶ known from an earlier run? ──yes──▶ taken over
+           │ no
+           └─▶ read ──▶ cut ──▶ a row, a crop and a thumbnail
+                │ fault: again after the rest of the part, up to four times
+                └─▶ a row that the next build tries again
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from fertools.archive import Patience, Reader, printable
+from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
+from fertools.errors import DatasetError, FertoolsError, OutputError, SourceError
+from fertools.faces import Detector, FaceRecipe, cut, load_detector
+from fertools.pipeline.diary import Diary
+from fertools.pipeline.parts import (
+    KEPT,
+    ROWS,
+    DamagedPart,
+    PartFiles,
+    Row,
+    Thumbnails,
+    encode_rows,
+    read_table,
+    read_thumbnails,
+)
+from fertools.pipeline.plan import fingerprint, read_part
+from fertools.pipeline.watch import watched
+from fertools.shards import Place, RecordWriter, read_record, whole_file, write_whole
+from fertools.worker import is_apart
+
+_GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What became of a part.
+
+    outcomes  how many of its photos met which outcome
+    unread    key and cause of each photo that could not be read, to be tried again
+    crashed   set where every photo raised an error, and nothing was written: the first error
+    """
+
+    number: int
+    outcomes: Counter[str]
+    unread: tuple[tuple[str, str], ...] = ()
+    crashed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartTask:
+    """What a worker is sent: small, and the same on every machine that sees the storage.
+
+    basis           the text that the part's name covers beside its members (see plan.fingerprint)
+    boxes           whether the plan's boxes are the crops'
+    trust_crashes   write the part even if every photo of it raises an error
+    """
+
+    source: Path
+    plan: Path
+    number: int
+    files: PartFiles
+    basis: str
+    recipe: FaceRecipe
+    detector: Detector | None = None
+    photo_seconds: float = 60
+    trust_crashes: bool = False
+
+    def __call__(self) -> PartResult:
+        """Make the part, or what is missing of it.
+
+        Raises SourceError where the archive, or the folder or zip that a photo lies in, is gone;
+        OutputError where another build has replaced the plan, or the part cannot be written.
+        """
+        _refuse_gone(self.source)
+        members = self._members()
+        maker = _PartMaker(self, members)
+        with whole_file(self.files.crops) as crops:
+            rows, thumbnails = maker.make(RecordWriter(crops))
+            result = self._result(members, rows)
+            if result.crashed:
+                raise _Discarded(result)
+        data = encode_rows(rows, thumbnails)
+        if result.unread:
+            write_whole(self.files.partial, data)
+            self.files.rows.unlink(missing_ok=True)
+        else:
+            write_whole(self.files.rows, data)
+            self.files.partial.unlink(missing_ok=True)
+        Diary(self.files.diary).end()
+        return result
+
+    def suspect(self) -> int | None:
+        """Return the number of the photo that a worker was processing when it died."""
+        return Diary(self.files.diary).suspect()
+
+    def try_one(self, number: int) -> None:
+        """Process one photo of the part, and keep nothing of it."""
+        member, box = next(islice(read_part(self.plan, self.number), number, None))
+        with Reader(self.source) as reader, suppress(ReadFault):
+            self.look(member, box, reader.read(member), None, RecordWriter(BytesIO()))
+
+    def look(
+        self,
+        member: Member,
+        box: Box | None,
+        data: bytes,
+        known: Reason | None,
+        writer: RecordWriter,
+    ) -> tuple[Row, bytes | None]:
+        """Process one photo's bytes; return its row, and its thumbnail where it has one."""
+        row = _blank(member) | {"digest": sha256(data).hexdigest()}
+        try:
+            if known:
+                raise Unusable(known, _DEATHS[known])
+            crop = self._cut(data, box)
+        except Unusable as found:
+            return row | _dropped(found), None
+        thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None
+        return row | _kept(crop, writer.write(crop.image)), thumbnail
+
+    def _members(self) -> list[tuple[Member, Box | None]]:
+        """Read the part's members from the plan, and make sure that they are those of its name."""
+        try:
+            members = list(read_part(self.plan, self.number))
+        except (OSError, pa.ArrowException, IndexError) as fault:
+            raise OutputError(
+                f"{self.plan} cannot be read ({' '.join(str(fault).split())[:120]}): "
+                "the same command writes it again"
+            ) from fault
+        boxes = {member.key: box for member, box in members if box}
+        if fingerprint(self.basis, (member for member, _ in members), boxes) != (
+            self.files.fingerprint
+        ):
+            raise OutputError(
+                f"{self.plan} is damaged or of another build: the same command goes on"
+            )
+        return members
+
+    def _result(self, members: Sequence[tuple[Member, Box | None]], rows: list[Row]) -> PartResult:
+        unread = tuple(
+            (member.key, row["detail"])
+            for (member, _), row in zip(members, rows, strict=True)
+            if row["unread"]
+        )
+        outcomes = Counter(str(row["outcome"]) for row in rows if not row["unread"])
+        crashed = ""
+        if set(outcomes) == {Reason.CRASHED} and not self.trust_crashes:
+            crashed = next(row["detail"] for row in rows if row["outcome"] == Reason.CRASHED)
+        return PartResult(self.number, outcomes, unread, crashed)
+
+    def _cut(self, data: bytes, box: Box | None) -> Crop:
+        detector = self.detector or loaded(self.recipe)
+        try:
+            with watched(self.photo_seconds):
+                return cut(data, self.recipe, detector, box)
+        except (Unusable, FertoolsError):
+            raise
+        except MemoryError:
+            raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
+        except Exception as fault:
+            what = " ".join(f"{type(fault).__name__}: {fault}".split())
+            raise Unusable(Reason.CRASHED, what[:200]) from fault
+
+
+class _Discarded(Exception):
+    """Every photo of a part raised an error, so that nothing of it is written."""
+
+    def __init__(self, result: PartResult) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+def make_part(task: PartTask) -> PartResult:
+    """Run a task; a part whose every photo raises an error is reported and not written."""
+    try:
+        return task()
+    except _Discarded as discarded:
+        return discarded.result
+
+
+_patience = Patience()
+
+
+class _PartMaker:
+    """Makes the rows of one part: carries over what is known, and processes the rest."""
+
+    def __init__(self, task: PartTask, members: Sequence[tuple[Member, Box | None]]) -> None:
+        self._task = task
+        self._members = members
+        self._rows: list[Row | None] = [None] * len(members)
+        self._thumbnails: list[bytes | None] = [None] * len(members)
+        self._known = _Known.of(task.files)
+
+    def make(self, writer: RecordWriter) -> tuple[list[Row], list[bytes | None]]:
+        """Return a row and perhaps a thumbnail for every member; write the crops."""
+        diary = Diary(self._task.files.diary)
+        deaths = diary.verdicts()
+        left = list(range(len(self._members)))
+        try:
+            with Reader(self._task.source) as reader:
+                for pause in _patience.pauses():
+                    time.sleep(pause)
+                    left = [n for n in left if not self._settle(n, reader, writer, diary, deaths)]
+                    if not left:
+                        break
+                _patience.learn(futile=bool(left))
+        finally:
+            diary.close()
+        return [row for row in self._rows if row is not None], self._thumbnails
+
+    def _settle(
+        self,
+        number: int,
+        reader: Reader,
+        writer: RecordWriter,
+        diary: Diary,
+        deaths: Mapping[int, Reason],
+    ) -> bool:
+        """Make one member's row; return whether it is a fact, not a fault of reading."""
+        member, box = self._members[number]
+        try:
+            if self._carry_over(number, reader, writer):
+                return True
+            data = reader.read(member)
+        except Unusable as found:
+            self._rows[number] = _blank(member) | _dropped(found)
+            return True
+        except ReadFault as fault:
+            _refuse_gone(self._task.source)
+            _refuse_gone(_container(self._task.source, member))
+            self._rows[number] = _blank(member) | _dropped(fault) | {"unread": True}
+            return False
+        if is_apart() and number not in deaths:
+            diary.look(number)
+        row, thumbnail = self._task.look(member, box, data, deaths.get(number), writer)
+        self._rows[number], self._thumbnails[number] = row, thumbnail
+        return True
+
+    def _carry_over(self, number: int, reader: Reader, writer: RecordWriter) -> bool:
+        """Take over what an earlier run found, where the photo is the one that it processed."""
+        member, _ = self._members[number]
+        old = self._known.row(number, len(self._members))
+        if old is None:
+            return False
+        if old["modified"] != _modified(member):
+            data = reader.read(member)
+            if sha256(data).hexdigest() != old["digest"]:
+                return False
+        row = old | {"modified": _modified(member)}
+        if row["outcome"] == KEPT:
+            crop = self._known.crop(row)
+            if crop is None:
+                return False
+            place = writer.write(crop)
+            row |= {"offset": place.offset, "length": place.length}
+            self._thumbnails[number] = self._known.thumbnail(number)
+        self._rows[number] = row
+        return True
+
+
+class _Known:
+    """What earlier runs found out about a part."""
+
+    def __init__(self, files: PartFiles, rows: list[Row], thumbnails: Thumbnails | None) -> None:
+        self._files = files
+        self._rows = rows
+        self._thumbnails = thumbnails
+
+    @classmethod
+    def of(cls, files: PartFiles) -> _Known:
+        """Read what is there; a damaged file is as good as none."""
+        try:
+            return cls(files, read_table(files).to_pylist(), read_thumbnails(files))
+        except DamagedPart:
+            return cls(files, [], None)
+
+    def row(self, number: int, count: int) -> Row | None:
+        """Return a member's row, where it is there and a fact."""
+        if len(self._rows) != count or self._rows[number]["unread"]:
+            return None
+        return self._rows[number]
+
+    def thumbnail(self, number: int) -> bytes | None:
+        """Return a member's thumbnail, where its row has a fingerprint."""
+        if self._thumbnails is None or self._rows[number]["hash"] is None:
+            return None
+        return bytes(self._thumbnails[number])
+
+    def crop(self, row: Row) -> bytes | None:
+        """Return a row's encoded crop, None where the file does not hold it any more."""
+        try:
+            with self._files.crops.open("rb") as file:
+                return read_record(file, row["offset"])
+        except (OSError, DatasetError):
+            return None
+
+
+#: What a person is told of a photo that ends every worker.
+_DEATHS: Final = {
+    Reason.CRASHED: "the process that looked at it died, twice",
+    Reason.TIMED_OUT: "it took longer than a photo may, twice",
+}
+
+
+@lru_cache(maxsize=1)
+def loaded(recipe: FaceRecipe) -> Detector:
+    """Load a recipe's detector once in this process: that takes as long as ten photos."""
+    return load_detector(recipe)
+
+
+def _modified(member: Member) -> int | None:
+    return None if member.packed else member.modified
+
+
+def _container(source: Path, member: Member) -> Path:
+    """Return the zip, or the folder, that a member lies in."""
+    base = source if source.is_dir() else source.parent
+    path = member.path if member.packed else os.path.dirname(member.path)  # noqa: PTH120  # bytes
+    return base / os.fsdecode(path)
+
+
+def _refuse_gone(path: Path) -> None:
+    """Stop the build where not a photo but what it lies in is gone. Raises SourceError."""
+    try:
+        path.stat()
+    except OSError as fault:
+        if fault.errno in _GONE:
+            raise SourceError(
+                f"{printable(str(path))} is gone: put it back, and the same command goes on"
+            ) from fault
+
+
+def _blank(member: Member) -> Row:
+    row: Row = dict.fromkeys(ROWS.names)
+    return row | {"modified": _modified(member), "unread": False}
+
+
+def _dropped(found: Unusable | ReadFault) -> Row:
+    return {"outcome": str(found.drop.reason), "detail": found.drop.detail}
+
+
+def _kept(crop: Crop, place: Place) -> Row:
+    return {
+        "outcome": KEPT,
+        "detail": "",
+        **{side: int(getattr(crop.box, side)) for side in ("x0", "y0", "x1", "y1")},
+        "confidence": crop.confidence,
+        "faces": crop.faces,
+        "width": crop.width,
+        "height": crop.height,
+        "landmarks": crop.landmarks or None,
+        "iou": crop.iou,
+        "offset": place.offset,
+        "length": place.length,
+        "hash": crop.fingerprint and crop.fingerprint.hash,
+    }

@@ -1,0 +1,19 @@
+"""R8, R10: another release of a package may hold another network under the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fertools.faces.weights import digest_of
+
+
+def test_a_flipped_byte_in_any_file_is_another_network(tmp_path: Path) -> None:
+    graph, weights = tmp_path / "graph", tmp_path / "weights"
+    graph.write_bytes(b"graph")
+    weights.write_bytes(b"weights")
+    before = digest_of(graph, weights)
+    assert before == digest_of(graph, weights)
+    weights.write_bytes(b"weighty")
+    assert digest_of(graph, weights) != before
+    weights.write_bytes(b"weights")
+    assert digest_of(weights, graph) != before

@@ -1,0 +1,257 @@
+"""What lies in OUT/.fertools may be damaged, removed or of another version: a build goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import fertools
+from fertools.errors import FertoolsError, OutputError
+from fertools.pipeline import dataset, engine, publish
+from fertools.report import DatasetReport
+from tests.fakes import BrightSpot, write_archive
+from tests.faults.history import digests
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_archive(tmp_path_factory.mktemp("healing") / "src", people=6)
+
+
+@pytest.fixture(scope="module")
+def built(source: Path) -> Path:
+    """A dataset, never written to."""
+    out = source.parent / "built"
+    build(source, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def other(source: Path) -> dict[str, str]:
+    """The bytes of the same with another seed, from an undisturbed build."""
+    out = source.parent / "other"
+    build(source, out, seed=9)
+    return digests(out)
+
+
+@pytest.fixture
+def out(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "out"))
+
+
+def build(source: Path, out: Path, **options: Any) -> DatasetReport:
+    look: dict[str, Any] = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
+    return fertools.build_dataset(source, out, **look | options)
+
+
+def flip(path: Path, at: int, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1 << bit
+    path.write_bytes(data)
+
+
+def kinds(out: Path) -> dict[str, list[Path]]:
+    """Sort the files of OUT that have bytes by what they are."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(out.rglob("*")):
+        if path.is_file() and path.stat().st_size:
+            kind = path.suffix if path.parent.name == "parts" else path.name
+            found.setdefault(kind, []).append(path)
+    return found
+
+
+@pytest.mark.parametrize("each", [2, pytest.param(14, marks=pytest.mark.slow)])
+def test_a_flipped_byte_anywhere_costs_no_more_than_the_part(
+    source: Path, built: Path, other: dict[str, str], tmp_path: Path, each: int
+) -> None:
+    """V13: then the same command with another seed. At least 200 places in the slow run."""
+    dice, places = random.Random(3), 0
+    for paths in kinds(built).values():
+        for n in range(each):
+            whole = dice.choice(paths)
+            out = Path(shutil.copytree(built, tmp_path / "out"))
+            spoilt = out / whole.relative_to(built)
+            last = spoilt.stat().st_size - 1
+            flip(spoilt, (0, last)[n] if n < 2 else dice.randint(0, last), dice.randrange(8))
+            try:
+                build(source, out, seed=9, overwrite=True)
+            except FertoolsError as fault:
+                pytest.fail(f"{spoilt.name}: {fault}")
+            assert digests(out) == other, spoilt.name
+            assert fertools.verify(out, quiet=True).ok, spoilt.name
+            shutil.rmtree(out)
+            places += 1
+    assert places >= (200 if each > 2 else 30)
+
+
+def test_damaged_crops_are_made_again_with_a_line_that_says_so(
+    source: Path, out: Path, other: dict[str, str]
+) -> None:
+    crops = kinds(out)[".crops"]
+    flip(crops[0], 40, 0)
+    flip(crops[-1], 50, 3)
+    report = build(source, out, seed=9, overwrite=True)
+    assert digests(out) == other
+    (line,) = [line for line in report.warnings if "damaged" in line]
+    assert line.startswith("2 of 9 parts in ")
+    assert line not in report.manifest.warnings  # it is no property of the dataset
+
+
+def test_a_damaged_manifest_is_written_again(source: Path, built: Path, out: Path) -> None:
+    flip(out / "metadata.json", 100, 1)
+    report = build(source, out)
+    assert digests(out) == digests(built)
+    assert any("metadata.json was damaged" in line for line in report.warnings)
+
+
+def test_the_folder_of_a_complete_dataset_may_be_removed(
+    source: Path, built: Path, out: Path
+) -> None:
+    """V16: to save disk."""
+    shutil.rmtree(out / ".fertools")
+    before = digests(out)
+    build(source, out)
+    assert digests(out) == before
+    assert not list((out / ".fertools").rglob("*.rows"))  # nothing was made again
+    shutil.rmtree(out / ".fertools")
+    with pytest.raises(OutputError, match=r"seed 0 \(now 3\)"):
+        build(source, out, seed=3)
+    build(source, out, seed=9, overwrite=True)
+    assert fertools.verify(out, source, quiet=True).ok
+
+
+def test_shards_of_another_plan_are_not_taken_for_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V4: raw images make shards of one size, whatever the seed."""
+    source = write_archive(tmp_path / "src", people=20)
+    options = {"image_format": "raw", "shard_size": "1MB"}
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    out, real = tmp_path / "out", publish.publish
+    for seed in (0, 1):
+        monkeypatch.setattr(dataset, "publish", kill)
+        with pytest.raises(Killed):
+            build(source, out, seed=seed, overwrite=True, **options)
+    monkeypatch.setattr(dataset, "publish", real)
+    build(source, out, seed=0, overwrite=True, **options)
+    assert fertools.verify(out, quiet=True).ok
+    build(source, tmp_path / "fresh", seed=0, **options)
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_a_shard_that_is_nowhere_is_not_vouched_for(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V16: an error, not a manifest."""
+    real = engine.run_tasks
+
+    def losing(tasks: Any, *given: Any, **named: Any) -> Any:
+        for shard in real(tasks, *given, **named):
+            for path in out.glob(".fertools/shards/*/*.tfrecord-*"):
+                path.unlink()
+            yield shard
+
+    monkeypatch.setattr(dataset, "run_tasks", losing)
+    with pytest.raises(OutputError, match="is missing or cut after it was written"):
+        build(source, out, seed=9, overwrite=True)
+    assert not (out / "metadata.json").exists()
+
+
+def test_parts_that_no_option_needs_are_named_and_cleaned(
+    source: Path, built: Path, out: Path
+) -> None:
+    """A12."""
+    report = build(source, out, size=24, overwrite=True)
+    (line,) = [line for line in report.warnings if "fertools clean" in line]
+    assert " of other options, versions or photos" in line
+    parts = list((out / ".fertools" / "parts").iterdir())
+    cleaned = fertools.clean(out)
+    assert cleaned.files == len(parts) / 2
+    assert cleaned.freed > 0
+    assert cleaned.kept > 0
+    assert not [line for line in build(source, out, size=24).warnings if "fertools clean" in line]
+    build(source, out, size=24, seed=4, overwrite=True)
+    assert fertools.clean(out).files == 0
+    with pytest.raises(FertoolsError, match="holds nothing"):
+        fertools.clean(source)
+
+
+def test_the_names_of_parts_do_not_cover_what_decides_nothing(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R8: an upgrade of Python or pyarrow in mid-build costs nothing."""
+    before = {path.name for path in kinds(out)[".rows"]}
+    monkeypatch.setattr(dataset, "libraries", lambda: {"crops": "2", "pyarrow": "99"})
+    with pytest.raises(OutputError, match=r"pyarrow \S+ \(now 99\)"):
+        build(source, out)
+    report = build(source, out, overwrite=True)
+    assert {path.name for path in kinds(out)[".rows"]} == before
+    assert report.manifest.libraries["pyarrow"] == "99"
+    assert "python" not in report.manifest.libraries
+
+
+def as_010(out: Path, lose: int) -> None:
+    """Turn OUT into what 0.1.0 wrote, with photos that it could not read and did not try again."""
+    manifest = json.loads((out / "metadata.json").read_bytes())
+    for libraries in (manifest["libraries"],):
+        libraries.pop("crops")
+        libraries |= {"python": "3.11.0", "fertools": "0.1.0"}
+    manifest["options"].pop("salt_file")
+    manifest.pop("warnings")
+    ledger = pq.read_table(out / "ledger.parquet")
+    columns = {name: ledger[name].to_pylist() for name in ("outcome", "detail")}
+    for row, (outcome, detail) in enumerate(
+        [
+            ("changed", "the file was written to since the scan"),
+            ("unreadable", "Input/output error"),
+        ]
+        * (lose // 2)
+    ):
+        columns["outcome"][row], columns["detail"][row] = outcome, detail
+    for name, values in columns.items():
+        ledger = ledger.set_column(ledger.column_names.index(name), name, [values])
+    pq.write_table(ledger, out / "ledger.parquet")
+    kept = manifest["counts"]["kept"]
+    manifest["counts"]["dropped"] = {"changed": lose // 2, "unreadable": lose // 2} if lose else {}
+    manifest["counts"]["members"] = kept + lose
+    manifest["ledger"]["rows"] = kept + lose
+    (out / "metadata.json").write_text(json.dumps(manifest))
+    begun = {
+        "options": manifest["options"],
+        "libraries": manifest["libraries"],
+        "source": {"fingerprint": manifest["source"], "members": kept},
+    }
+    (out / ".fertools" / "build.json").write_text(json.dumps(begun))
+
+
+def test_a_dataset_of_an_older_version_that_lost_photos_is_built_again(
+    source: Path, built: Path, out: Path
+) -> None:
+    as_010(out, 4)
+    report = build(source, out)
+    assert any(line.startswith("4 photos of this dataset could not be") for line in report.warnings)
+    assert Counter(pq.read_table(out / "ledger.parquet")["outcome"].to_pylist()) == {"kept": 36}
+    assert digests(out) == digests(built)
+
+
+def test_a_dataset_of_an_older_version_that_lost_nothing_is_left_as_it_is(
+    source: Path, out: Path
+) -> None:
+    as_010(out, 0)
+    before = digests(out)
+    report = build(source, out)
+    assert digests(out) == before
+    assert report.warnings == report.manifest.warnings

@@ -1,0 +1,84 @@
+"""Weights go to the disk and back as bytes, by what Keras offers to everybody."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fertools.training
+from fertools.errors import DatasetError
+from fertools.training import TrainRecipe
+from fertools.training.weights import load, read_weights, save
+
+HOME = Path(fertools.training.__file__).parent
+
+
+def learner(seed: int) -> Any:
+    from fertools.training.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from fertools.training.learner import compile_learner
+    from fertools.training.network import build
+
+    keras.utils.set_random_seed(seed)
+    recipe = TrainRecipe(depth=8, width=4)
+    return compile_learner(build(recipe, 16, 3), recipe, 9, jit=False)
+
+
+@pytest.mark.slow
+def test_weights_and_optimizer_are_saved_to_bytes_and_loaded_from_them(tmp_path: Path) -> None:
+    """R2 and R4: Keras' stores take memory, named; this is the one thing it does not document."""
+    first, second = learner(0), learner(1)
+    first.optimizer.iterations.assign(7)
+    data = save(first)
+    path = tmp_path / "kept.weights.h5"
+    load(second, data, path, "cure")
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(second.optimizer.iterations) == 7
+    # Equal weights are equal bytes, however many layers the process has made: the file's SHA-256
+    # says which network it is.
+    assert save(second) == data
+    # And the bytes are an ordinary file of Keras' for everybody else.
+    path.write_bytes(save(first.network))
+    learner(2).network.load_weights(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [b"", b"not HDF5", b"cut"])
+def test_damaged_bytes_are_one_line(damage: bytes, tmp_path: Path) -> None:
+    """R4."""
+    model = learner(0)
+    data = save(model)[:-500] if damage == b"cut" else damage
+    with pytest.raises(DatasetError, match=r"does not fit the network.*: the cure") as raised:
+        load(model, data, tmp_path / "x", "the cure")
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is missing: the cure"):
+        read_weights(tmp_path / "nowhere", "the cure")
+    with pytest.raises(DatasetError, match="cannot be read: Is a directory: the cure"):
+        read_weights(tmp_path, "the cure")
+
+
+@pytest.mark.parametrize("file", sorted(HOME.glob("*.py")), ids=lambda file: file.name)
+def test_nothing_private_of_another_package_is_used(file: Path) -> None:
+    """R2: a private method that was inherited from Keras was not there in other versions."""
+    mine = {"self", "cls"}
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            known = isinstance(node.value, ast.Name) and node.value.id in mine
+            dunder = node.attr.startswith("__")
+            assert known or dunder, f"{file.name}:{node.lineno}: {node.attr}"
+        if isinstance(node, ast.ImportFrom):
+            assert ".src" not in (node.module or ""), f"{file.name}:{node.lineno}"
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base) for base in node.bases}
+            assert "keras.callbacks.BackupAndRestore" not in bases
