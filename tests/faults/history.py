@@ -118,8 +118,8 @@ def survivors(number: int, seconds: float = 2) -> dict[int, str]:
 STAGES = {
     "starting": "",
     "planned": ".fertools/plan.arrow",
-    "faces": ".fertools/parts/*.rows",
-    "more faces": ".fertools/parts/*.rows",
+    "faces": ".fertools/parts/*.part",
+    "more faces": ".fertools/parts/*.part",
     "dividing": ".fertools/shards/*/plan.arrow",
     "shards": ".fertools/shards/*/*.json",
     "publishing": "*.tfrecord-*",
