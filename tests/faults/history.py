@@ -51,13 +51,11 @@ def build(source: Path, out: Path) -> None:
 
 #: The command itself, with a detector that loads at once and takes its time for each photo.
 COMMAND = """
-import sys
 import fertools.cli
 from tests.faults.history import Slow
 build = fertools.build_dataset
 fertools.build_dataset = lambda *paths, **options: build(*paths, **options | {"detector": Slow()})
-sys.stdout.write("ready\\n")  # at once: print writes the line's end by itself
-sys.stdout.flush()
+print("ready\\n", end="", flush=True)  # in one write, also where output is not buffered
 fertools.cli.main()
 """
 
