@@ -322,6 +322,7 @@ def as_010(out: Path, lose: int) -> None:
         libraries |= {"python": "3.11.0", "fertools": "0.1.0"}
     manifest["options"].pop("salt_file")
     manifest.pop("warnings")
+    manifest.pop("unread")
     ledger = pq.read_table(out / "ledger.parquet")
     columns = {name: ledger[name].to_pylist() for name in ("outcome", "detail")}
     for row, (outcome, detail) in enumerate(
