@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.pipeline.kept import Ints, Kept
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, read_thumbnails
 from fertools.splits import conflicts, find_copies, grouped, longest_chain, overlap, tied
 
@@ -25,10 +25,10 @@ class Copies:
     pairs: Ints
 
     @classmethod
-    def find(cls, kept: Kept, parts: Sequence[PartFiles], table: pa.Table) -> Copies:
+    def find(cls, kept: Kept, parts: Sequence[PartFiles], table: Ledger) -> Copies:
         """Find the pairs by digest and by picture; pictures are compared between people only."""
         pictures = _Thumbnails(parts, table, kept.rows)
-        return cls(find_copies(kept.hashes, kept.digests, kept.people, pictures))
+        return cls(find_copies(table.hashes(), kept.digests, kept.people, pictures))
 
     def people(self, kept: Kept) -> Ints:
         """Give the pairs between different people, as people; int64, (ties, 2)."""
@@ -91,7 +91,7 @@ class Copies:
 class _Thumbnails:
     """The pictures of kept photos, 64 × 64 gray values each, read from the parts when asked for."""
 
-    def __init__(self, parts: Sequence[PartFiles], table: pa.Table, rows: Ints) -> None:
+    def __init__(self, parts: Sequence[PartFiles], table: Ledger, rows: Ints) -> None:
         numbers = table["part"].combine_chunks()
         looked = np.flatnonzero(np.asarray(numbers.is_valid()))
         part = np.asarray(numbers.fill_null(-1))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fertools.archive.members import Keys
-from fertools.columns import BATCH, Columns, Ints, Lazy, by_first
+from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.pipeline.ledger import Ledger
-from fertools.pipeline.rows import bytes_of, hex_of
+from fertools.pipeline.rows import hex_of
 from fertools.splits import by_subject
 
 __all__ = ["Ints", "Kept"]
@@ -27,9 +26,8 @@ class Kept:
     classes    int64, the class index
     people     int64, the person's number; a photo without one is a person of its own
     order      what each person's number stands for
-    also       int64, (n, 2): sex and age as codes, -1 where unknown
     digests    SHA-256 of the files
-    looked     what the photos show, and which of its rows are theirs
+    labels     what the names of all members say
     """
 
     rows: Ints
@@ -38,9 +36,8 @@ class Kept:
     classes: Ints
     people: Ints
     order: Sequence[str]
-    also: Ints
     digests: Sequence[str | None]
-    looked: tuple[Columns, Ints]
+    labels: Columns
 
     @classmethod
     def of(cls, ledger: Ledger) -> Kept:
@@ -57,23 +54,18 @@ class Kept:
             classes=catalog.fates[rows].astype(np.int64),
             people=people,
             order=order,
-            also=np.stack([_codes(catalog.labels, name, rows) for name in ("sex", "age")], axis=1),
             digests=_Digests(ledger.looked.select(["digest"]), looked),
-            looked=(ledger.looked.select(["hash"]), looked),
+            labels=catalog.labels,
         )
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def hashes(self) -> NDArray[np.uint8]:
-        """The pictures' hashes, uint8, (n, 32), to find copies by; made anew at each call."""
-        columns, rows = self.looked
-        hashes = np.empty((len(rows), 32), np.uint8)
-        for first in range(0, len(rows), BATCH):
-            own = rows[first : first + BATCH]
-            hashes[first : first + len(own)] = bytes_of(columns.take(own)["hash"])
-        return hashes
+    def also(self) -> Ints:
+        """Sex and age as codes, -1 where unknown, int64, (n, 2); made anew at each call."""
+        columns = [_codes(self.labels, name, self.rows) for name in ("sex", "age")]
+        return np.stack(columns, axis=1)
 
 
 class _Digests(Lazy[str | None]):

@@ -37,7 +37,7 @@ from fertools.data import Box, Drop, Reason, Split
 from fertools.faces import inside, iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.parts import KEPT
-from fertools.pipeline.rows import hex_of
+from fertools.pipeline.rows import bytes_of, hex_of
 from fertools.shards import Manifest
 
 LEDGER: Final = "ledger.parquet"
@@ -134,6 +134,20 @@ class Ledger:
     def looked_rows(self, rows: Ints) -> pa.RecordBatch:
         """Return what the photos at these positions show; each must be wanted."""
         return self.looked.take(np.searchsorted(self.wanted, rows))
+
+    def hashes(self) -> NDArray[np.uint8]:
+        """Return the hashes of the kept photos' pictures, to find copies by; uint8, (kept, 32)."""
+        rows, column = np.searchsorted(self.wanted, self.kept), self.looked.select(["hash"])
+        hashes = np.empty((len(rows), 32), np.uint8)
+        for first in range(0, len(rows), BATCH):
+            own = rows[first : first + BATCH]
+            hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
+        return hashes
+
+    def without_hashes(self) -> Ledger:
+        """Return the ledger without what only copies are found by: 32 bytes a photo."""
+        names = [name for name in self.looked.schema.names if name != "hash"]
+        return replace(self, looked=self.looked.select(names))
 
     def outcomes(self) -> Counter[str]:
         """Count the outcomes, in the order in which they come."""
@@ -256,17 +270,12 @@ def begin(catalog: Catalog, rows: Columns) -> Ledger:
 
 
 def drop(ledger: Ledger, drops: Mapping[int, Drop]) -> Ledger:
-    """Return the ledger with rows, by their positions, dropped after they were kept.
-
-    The hashes of pictures, by which copies were found, are left out from here on.
-    """
+    """Return the ledger with rows, by their positions, dropped after they were kept."""
     numbers = {drop: number for number, drop in enumerate(ledger.drops)}
     fates = ledger.fates.copy()
     for row, why in drops.items():
         fates[row] = -1 - numbers.setdefault(why, len(numbers))
-    names = [name for name in ledger.looked.schema.names if name != "hash"]
-    looked = ledger.looked.select(names)
-    return replace(ledger, looked=looked, fates=fates, drops=tuple(numbers))
+    return replace(ledger, fates=fates, drops=tuple(numbers))
 
 
 def finish(

@@ -66,14 +66,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=asked.into) as place:
             draw(Path(place) / "archive", size)
             command = [sys.executable, "-m", __spec__.name, "--run", "--into", place, str(size)]
-            told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        print(f"\n{size:,} photos")
-        for line in map(json.loads, told.stdout.splitlines()):
-            print(
-                f"{line['stage']:24} {line['seconds']:8.1f} s CPU  {line['now']:7.0f} MB now",
-                end="",
-            )
-            print(f"  {line['peak']:7.0f} MB at most")
+            print(f"\n{size:,} photos", flush=True)
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                for line in process.stdout or ():
+                    print(_shown(**json.loads(line)), flush=True)
+        if process.returncode:
+            raise SystemExit(process.returncode)
+
+
+def _shown(stage: str, seconds: float, now: float, peak: float) -> str:
+    return f"{stage:24} {seconds:8.1f} s CPU  {now:7.0f} MB now  {peak:7.0f} MB at most"
 
 
 def draw(source: Path, count: int) -> None:
@@ -146,13 +148,14 @@ def run(folder: Path, count: int) -> None:
     parts = cut(members, catalog.wanted)
     files = [PartFiles(place.parts, fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
-    write_plan(place.plan, parts, {}, [file.fingerprint for file in files])
+    write_plan(place.plan, parts, {}, [file.fingerprint for file in files], 0)
     clock.told("plan.arrow")
     table = ledger.begin(catalog, pack_rows(_drawn(parts), ROWS))
     clock.told("rows, ledger begun")
     kept = Kept.of(table)
     clock.told("kept")
     copies = Copies.find(kept, files, table)
+    table = table.without_hashes()
     clock.told("copies")
     division = divide(kept, copies, catalog.classes.names, options.splits)
     clock.told("division")
@@ -171,7 +174,7 @@ def run(folder: Path, count: int) -> None:
         for name, r in zip(plan.names, plan.rows, strict=True)
     }
     table = ledger.finish(table, splits, plan.places(len(table)), 0)
-    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, ())
+    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, (), 0)
     publish(place, edition, table, plan, shards)
     clock.told("ledger, CSV, manifest")
     assert len(table) == count
