@@ -58,7 +58,7 @@ class Columns:
         found = list(self.slices(start, stop))
         if not found:
             return pa.RecordBatch.from_arrays(
-                [pa.array([], field.type) for field in self.schema], schema=self.schema
+                [pa.nulls(0, field.type) for field in self.schema], schema=self.schema
             )
         return found[0] if len(found) == 1 else pa.concat_batches(found)
 
