@@ -237,7 +237,7 @@ def test_ctrl_c_stops_within_three_seconds_and_the_same_command_goes_on(tmp_path
     ) as process:
         parts = tmp_path / "out" / ".fertools" / "parts"
         until = time.monotonic() + 60
-        while not list(parts.glob("*.rows")) and time.monotonic() < until:
+        while not list(parts.glob("*.part")) and time.monotonic() < until:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         began = time.monotonic()
@@ -249,7 +249,7 @@ def test_ctrl_c_stops_within_three_seconds_and_the_same_command_goes_on(tmp_path
     )
     assert "Traceback" not in said
     assert not (tmp_path / "out" / "metadata.json").exists()
-    done = len(list(parts.glob("*.rows")))
+    done = len(list(parts.glob("*.part")))
     assert done > 0
     time.sleep(2)
     with pytest.raises(ProcessLookupError):

@@ -11,6 +11,7 @@ import stat
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, TypeVar
 
@@ -126,7 +127,8 @@ class Files:
     def close(self) -> None:
         """Close what is open; the next use opens again."""
         while self._open:
-            os.close(self._open.popitem()[1])
+            with suppress(OSError):  # NFS may report there what reading has reported already
+                os.close(self._open.popitem()[1])
 
     def __enter__(self) -> Files:
         return self

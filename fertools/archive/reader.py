@@ -4,8 +4,8 @@
     ReadFault   what the system says: an I/O error, a file that is gone or is being written to
 
 A packed member is recognised by its CRC and size, so the zip's mtime may be another one than the
-scan saw: that of a copy on another machine. Only where a check fails does the mtime decide whether
-the zip is damaged or was written to.
+scan saw: that of a copy on another machine. Only where a check fails is it asked whether the file
+was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
 """
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -37,13 +38,18 @@ class Reader:
 
         with Reader(source) as reader:
             data = reader.read(member)
+
+    since   when the scan began, ns since the epoch: files that have changed later may be incomplete
     """
 
-    def __init__(self, source: Path, *, max_bytes: int = 256 << 20) -> None:
+    def __init__(
+        self, source: Path, *, max_bytes: int = 256 << 20, since: int | None = None
+    ) -> None:
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be at least 1, got {max_bytes}")
         self._files = Files(base_of(source))
         self._max_bytes = max_bytes
+        self._since = since
         self._zips: OrderedDict[bytes, Joined] = OrderedDict()
 
     def read(self, member: Member) -> bytes:
@@ -111,7 +117,9 @@ class Reader:
         except Unusable as damage:
             if (written := self._written(member, zipped)) is None:
                 raise
-            raise ReadFault(Reason.CHANGED, f"{written} ({damage.drop.detail})") from damage
+            what = damage.drop.detail
+            told = written if what == written else f"{written} ({what})"
+            raise ReadFault(Reason.CHANGED, told) from damage
 
     def _zip(self, member: Member) -> Joined:
         """Return the zip that a member lies in, as it lies on the disk now."""
@@ -123,6 +131,15 @@ class Reader:
             self._zips[member.path] = zipped
         return zipped
 
+    def refuse_unfinished(self, member: Member) -> None:
+        """Raise ReadFault where a photo that cannot be used has changed since the scan.
+
+        A copy that is still running may have the final size and half of the bytes.
+        """
+        path = os.path.join(self._files.base, member.path)
+        if member.packed is None and self._changed([path]):
+            raise ReadFault(Reason.CHANGED, "it was written to since the scan")
+
     def _written(self, member: Member, zipped: Joined) -> str | None:
         """Return how a zip, one of whose members is not what the scan saw, has changed since.
 
@@ -132,9 +149,15 @@ class Reader:
         # The scan refused members that touch a hole, so one here is new.
         if packed and (hole := layout.hole(packed.offset, packed.offset + packed.size)):
             return hole.what
-        if find(self._files.base, member.path).modified != member.modified:
+        pieces = find(self._files.base, member.path).pieces
+        if self._changed([os.path.join(self._files.base, piece.path) for piece in pieces]):
             return "the zip was written to since the scan"
         return None
+
+    def _changed(self, paths: Iterable[bytes]) -> bool:
+        if self._since is None:
+            return False
+        return any(os.stat(path).st_ctime_ns > self._since for path in paths)  # noqa: PTH116
 
 
 def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:

@@ -106,7 +106,7 @@ def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[La
     zips: defaultdict[tuple[bool, bytes], list[Piece]] = defaultdict(list)
     waiting: list[Member] = []
     for file in files:
-        if file.fault and file.dropped:
+        if file.fault and file.dropped and not is_hidden(file.key):
             faults.append(f"{printable(file.key)}: {file.dropped.detail}")
         numbered = split_name(file.path)
         if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
@@ -133,9 +133,13 @@ def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list
     Raises OSError or ReadFault, before anything is added, where the zip cannot be read.
     """
     name = printable(layout.key)
-    zipped = Joined(layout, files)
     try:
+        layout = find(files.base, layout.path)
+        zipped = Joined(layout, files)
         contents = read_contents(zipped)
+        now = find(files.base, layout.path)
+        if (now.size, now.modified) != (layout.size, layout.modified):
+            raise ReadFault(Reason.CHANGED, "it is being written to: wait until it is complete")
     except SplitSet as split:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"

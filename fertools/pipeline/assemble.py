@@ -30,7 +30,7 @@ from fertools.faces.encode import encode
 from fertools.hashing import pseudonym
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import PartFiles, open_crops, read_crop
+from fertools.pipeline.parts import PartFiles, open_part, read_crop
 from fertools.pipeline.shardplan import ShardPlan
 from fertools.pipeline.workplace import Workplace
 from fertools.shards import (
@@ -57,6 +57,7 @@ _SCHEMA: Final = pa.schema(
     [
         ("part", pa.string()),
         ("offset", pa.int64()),
+        ("crc", pa.uint32()),
         ("label", pa.int64()),
         ("key", pa.string()),
         ("subject", pa.string()),
@@ -183,14 +184,14 @@ class ShardTask:
 
 def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
     """Read a shard's crops, in the order in which they lie, and give them in the shard's."""
-    places = list(zip(rows["part"].to_pylist(), rows["offset"].to_pylist(), strict=True))
-    images = [b""] * len(places)
-    in_order = sorted(range(len(places)), key=places.__getitem__)
-    for part, group in groupby(in_order, key=lambda i: places[i][0]):
+    crops = list(zip(*(rows[name].to_pylist() for name in ("part", "offset", "crc")), strict=True))
+    images = [b""] * len(crops)
+    in_order = sorted(range(len(crops)), key=crops.__getitem__)
+    for part, group in groupby(in_order, key=lambda i: crops[i][0]):
         files = PartFiles(parts, part)
-        with open_crops(files) as file:
+        with open_part(files) as file:
             for i in group:
-                images[i] = read_crop(files, file, places[i][1])
+                images[i] = read_crop(files, file, *crops[i][1:])
     return images
 
 
@@ -249,6 +250,7 @@ class _Features:
         columns: dict[str, Any] = {
             "part": self._parts.take(looked["part"]),
             "offset": looked["offset"],
+            "crc": looked["crc"],
             "label": catalog.codes[rows],
             "key": [self._shown(key, "key") for key in keys],
             "subject": [self._subject(name) for name in labels["subject"].to_pylist()],

@@ -265,7 +265,9 @@ class _Check:
                 yield f"{name}: the ledger's classes are not the manifest's"
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
-        members = scan(source).members
+        found = scan(source)
+        members = found.members
+        yield from found.faults
         order, same = repeats(np.concatenate([digests(members.keys), rows.keys]))
         alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])
         there = alone[alone < len(members)][:_TOLD].tolist()

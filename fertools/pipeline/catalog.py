@@ -214,16 +214,19 @@ def _recorded(
 
 def read_annotations(
     source: Path, members: Members, *, accept_unreadable: bool = False
-) -> Annotations:
+) -> tuple[Annotations, int]:
     """Read every label file of the archive, wherever it lies; what is wrong is a problem line.
 
-    Raises SourceError for one that the system does not let be read, unless that is accepted.
+    Returns the annotations, and how many files the system did not let be read. Raises SourceError
+    for such a file, unless that is accepted.
     """
-    return Annotations.of(_label_files(source, members, accept_unreadable))
+    lost: list[str] = []
+    annotations = Annotations.of(_label_files(source, members, accept_unreadable, lost))
+    return annotations, len(lost)
 
 
 def _label_files(
-    source: Path, members: Members, accept_unreadable: bool
+    source: Path, members: Members, accept_unreadable: bool, lost: list[str]
 ) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
     patience = Patience()
@@ -238,6 +241,7 @@ def _label_files(
                     raise unread_source(
                         [f"{printable(member.key)}: {fault.drop.detail}"]
                     ) from fault
+                lost.append(member.key)
                 yield member.key, fault.drop
 
 

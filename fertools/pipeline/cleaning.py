@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +38,11 @@ def clean(out: Path | str) -> CleanReport:
     if not place.plan.is_file():
         raise DatasetError(f"{place.out} holds nothing that a build has left: give a dataset's OUT")
     with place.lock():
-        spare = [*place.spare_parts(), *place.stages.glob("*/*")]
+        # Without a manifest a build was interrupted, and its finished shards are still needed.
+        stages = place.stages.glob("*/*") if place.manifest.is_file() else ()
+        spare = [*place.spare_parts(), *stages]
         freed = sum(path.stat().st_size for path in spare)
-        for path in place.spare_parts():
+        for path in spare:
             path.unlink(missing_ok=True)
-        shutil.rmtree(place.stages, ignore_errors=True)
         kept = sum(path.stat().st_size for path in place.parts.iterdir())
     return CleanReport(place.out, len(spare), freed, kept)

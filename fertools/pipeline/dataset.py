@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,7 +27,7 @@ from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
-from fertools.pipeline.engine import cores, end_workers, run_tasks
+from fertools.pipeline.engine import cores, end_workers, engine_warnings, run_tasks
 from fertools.pipeline.identity import (
     libraries,
     pixel_versions,
@@ -93,12 +94,14 @@ def build_dataset(
         place.keep_secret(build.secret)
         finished, said = build.finished()
         notes += said
+        healed: set[str] = set()
         while finished is None:
             try:
                 finished = build.make_dataset()
             except DamagedPart as damage:
-                notes += build.remove_damaged(damage)
+                notes += build.remove_damaged(damage, healed)
         notes += build.unused()
+        notes += engine_warnings()
     warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
     return DatasetReport(place.out, finished, tuple(warnings))
 
@@ -136,7 +139,8 @@ def build_parts(
 
     with place.share(begin), build.engine():
         build.agree(overwrite=False)
-        build.make(plan, share)
+        plan.check_written()
+        build.make(plan, share, f"{share.start}-{share.stop - 1}")
         return PartsReport(place.out, share, plan.done(), len(plan.files))
 
 
@@ -146,6 +150,8 @@ class _Build:
 
     archive  a fingerprint of the archive's members
     secret   what pseudonyms are keyed with
+    scanned  when the listing of the archive began, ns since the epoch
+    lost     folders, zips and label files that could not be read, which was accepted
     """
 
     source: Path
@@ -157,6 +163,8 @@ class _Build:
     warnings: tuple[str, ...]
     archive: str
     secret: bytes
+    scanned: int
+    lost: int
 
     @classmethod
     def of(
@@ -176,11 +184,12 @@ class _Build:
         if run.dask:  # a node's working folder is another
             source, place = source.absolute(), Workplace(place.out.absolute())
         place.check(source)
+        scanned = time.time_ns()
         found = scan(source)
         accept = run.accept_unreadable
         if found.faults and not accept:
             raise unread_source(found.faults)
-        annotations = read_annotations(source, found.members, accept_unreadable=accept)
+        annotations, lost = read_annotations(source, found.members, accept_unreadable=accept)
         catalog = Catalog.of(found.members, chosen.labels, annotations)
         chosen.check_number(len(catalog.wanted))
         _check_split_file(chosen, catalog)
@@ -190,7 +199,17 @@ class _Build:
         file, seed = chosen.shards.salt_file, chosen.splits.seed
         secret = secret_of(found.members, seed, user_path(file) if file else None)
         return cls(
-            source, place, catalog, chosen, run, detector, warnings, archive=archive, secret=secret
+            source,
+            place,
+            catalog,
+            chosen,
+            run,
+            detector,
+            warnings,
+            archive=archive,
+            secret=secret,
+            scanned=scanned,
+            lost=len(found.faults) + lost,
         )
 
     @property
@@ -222,8 +241,13 @@ class _Build:
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
             "split_file": file and fingerprint_of(Path(file)),
-            "salt_file": self.options.shards.salt_file and "given",
+            "salt_file": self.options.shards.salt_file and self.salt,
         }
+
+    @property
+    def salt(self) -> str:
+        """Which secret of one's own was given, so that another one is noticed."""
+        return f"given {sha256(self.secret).hexdigest()[:8]}"
 
     def request(self) -> dict[str, Any]:
         """Return all that decides what the dataset will hold."""
@@ -235,7 +259,6 @@ class _Build:
                 "members": len(members),
                 "bytes in all": members.size,
                 "fingerprint": self.archive,
-                "secret": sha256(self.secret).hexdigest()[:16],
             },
         }
 
@@ -267,10 +290,12 @@ class _Build:
             return None, []
         if not (out / manifest.ledger.file).is_file():
             return None, []
-        if not self.run.accept_unreadable and (lost := ledger.unread(out, manifest)):
+        lost = manifest.unread + ledger.unread(out, manifest)
+        if lost and not self.run.accept_unreadable:
+            files = "a file" if lost == 1 else f"{lost} files"
             return None, [
-                f"{lost} photos of this dataset could not be read when it was built: "
-                "they are tried again"
+                f"{files} of this dataset's archive could not be read when it was built: "
+                "tried again"
             ]
         return manifest, []
 
@@ -292,17 +317,27 @@ class _Build:
         rows = self.placed(plan, table, splits)
         return self.finish(plan, shards, rows, proof, warnings=warnings)
 
-    def remove_damaged(self, damage: DamagedPart) -> list[str]:
-        """Remove every part that is damaged, so that it is made again; return lines about it."""
+    def remove_damaged(self, damage: DamagedPart, healed: set[str]) -> list[str]:
+        """Remove every part that is damaged, so that it is made again; return lines about it.
+
+        healed   names of the parts that this run has made again; another time is one too many
+
+        Raises DatasetError for a part that is damaged again.
+        """
         parts = self.plan().files
-        damaged = [files for files in parts if is_damaged(files)]
-        if not damaged:
-            raise damage
+        damaged = [
+            files for files in parts if files.fingerprint == damage.name or is_damaged(files)
+        ]
+        if healed & {files.fingerprint for files in damaged}:
+            raise DatasetError(
+                f"{self.place.parts}: a part that was just written is damaged again "
+                f"({damage.what}): check the disk, and give the same command"
+            ) from damage
         for files in damaged:
             files.remove()
+            healed.add(files.fingerprint)
         return [
-            f"{len(damaged)} of {len(parts)} parts in {self.place.parts} were damaged "
-            "and are made again"
+            f"{len(damaged)} of {len(parts)} parts in {self.place.parts} were damaged: made again"
         ]
 
     def unused(self) -> list[str]:
@@ -323,7 +358,7 @@ class _Build:
         basis = f"{faces} {self.finder} {pixel_versions()}"
         boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
         files = [PartFiles(self.place.parts, fingerprint(basis, part, boxes)) for part in cuts]
-        return PartsPlan(self.place.plan, cuts, boxes, basis, files)
+        return PartsPlan(self.place.plan, cuts, boxes, basis, files, self.scanned)
 
     def look(self) -> tuple[list[PartFiles], ledger.Ledger]:
         """Find the faces, part by part, and give the parts and the ledger so far."""
@@ -332,11 +367,11 @@ class _Build:
         self.make(plan, range(len(plan.files)))
         return plan.files, ledger.begin(self.catalog, read_rows(plan.files))
 
-    def make(self, plan: PartsPlan, share: range) -> None:
-        """Make those parts of a share that are not there yet.
+    def make(self, plan: PartsPlan, share: range, name: str = "") -> None:
+        """Make those parts of a share that are not there yet; the share of the whole has no name.
 
         Raises SourceError where photos could not be read, after all others were processed and
-        saved; with `accept_unreadable` only where so many could not that the disk must be at fault.
+        saved, or earlier where most could not: then it is the disk. Not with `accept_unreadable`.
         """
         left = [i for i in share if not plan.current(i)]
         tasks = [
@@ -356,26 +391,32 @@ class _Build:
         total = int(sizes[share].sum())
         done = total - int(sizes[left].sum())
         unread: list[tuple[str, str]] = []
-        read = 0
+        accepted = self.run.accept_unreadable
+        read = done
         with Progress("faces", total, unit="photos", quiet=self.run.quiet, done=done) as shown:
             for result in look_at(tasks, self.workers, before=done):
                 shown.add(result.outcomes.total(), result.outcomes)
                 unread += result.unread
                 read += result.outcomes.total()
-                if len(unread) > max(_MOST_UNREAD, read):
-                    raise _unread(self.place, unread, "that is the disk, not the photos: check it")
+                if len(unread) > max(_MOST_UNREAD, read) and not accepted:
+                    raise _unread(
+                        self.place.unread(name),
+                        unread,
+                        "that is the disk, not the photos: check it, and give the same command",
+                    )
         if self.run.dask:
             # NFS may go on saying that other nodes' parts are not there until it is asked for
             # the folder.
             next(self.place.parts.iterdir(), None)
-        if unread and not self.run.accept_unreadable:
+        if unread and not accepted:
             raise _unread(
-                self.place,
+                self.place.unread(name),
                 unread,
                 "everything else is done and saved; the same command tries them again, "
-                "--accept-unreadable goes on without them",
+                "--accept-unreadable goes on without them (and --overwrite, for photos that were "
+                "removed or replaced)",
             )
-        self.place.unread.unlink(missing_ok=True)
+        self.place.forget_unread(name)
 
     def assemble(
         self, parts: list[PartFiles], table: ledger.Ledger, splits: NDArray[np.int8]
@@ -425,6 +466,7 @@ class _Build:
             votes=self.catalog.voted,
             proof=proof,
             warnings=warnings,
+            unread=self.lost,
         )
         manifest = publish(self.place, edition, rows, plan, shards)
         self.place.tidy()
@@ -440,13 +482,13 @@ def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
         )
 
 
-def _unread(place: Workplace, unread: list[tuple[str, str]], then: str) -> SourceError:
+def _unread(path: Path, unread: list[tuple[str, str]], then: str) -> SourceError:
     """Write down which photos could not be read; return the error that tells of them."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
-    write_whole(place.unread, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
     (key, why), more = unread[0], len(unread) - 1
-    rest = f" and {more:,} more, listed in {place.unread}" if more else ""
+    rest = f" and {more:,} more, listed in {path}" if more else ""
     return SourceError(
         f"{len(unread):,} photo{'s' if more else ''} could not be read: {key} ({why}){rest}: {then}"
     )

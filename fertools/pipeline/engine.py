@@ -24,10 +24,10 @@ from typing import Final, TypeVar
 from fertools.environment import environment_kept
 from fertools.errors import FertoolsError
 from fertools.pipeline import cluster
-from fertools.pipeline.pool import Pool
+from fertools.pipeline.pool import NoWorkers, Pool
 from fertools.worker import WorkersDied, is_apart, run_task
 
-__all__ = ["cores", "end_workers", "is_apart", "run_tasks", "try_alone"]
+__all__ = ["cores", "end_workers", "engine_warnings", "is_apart", "run_tasks", "try_alone"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,18 @@ _NOTHING_DONE: Final = (
 
 #: The pool between two stages of a build: starting workers again would take a second.
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+
+#: Why runs of this process had to do without workers.
+_obstacles: Final[set[str]] = set()
+
+
+def engine_warnings() -> list[str]:
+    """Return a line if runs of this process had to do without workers."""
+    return [
+        f"no worker process can be started ({why}): one process did the work, and a photo that "
+        "crashes it ends the build; make /dev/shm writable"
+        for why in sorted(_obstacles)
+    ]
 
 
 def cores() -> int:
@@ -64,7 +76,8 @@ def run_tasks(
     whatever `jobs` is. `after_death` is called when a worker has died, before the remaining tasks
     are run in a new pool; it returns whether it found the cause. When the caller stops early, is
     interrupted, or a task raises, the workers are ended at once; those of a cluster finish the
-    task that they are running. Otherwise they stay for the next call, until `end_workers`.
+    task that they are running. Otherwise they stay for the next call, until `end_workers`. Where
+    the system has no semaphores for workers (/dev/shm), the tasks run here.
 
     Raises what a task raises, and FertoolsError when workers die again and again and no task is
     finished.
@@ -106,18 +119,24 @@ def end_workers() -> None:
 
 
 def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, apart: bool) -> Iterator[tuple[int, T]]:
-    size = min(jobs, len(tasks))
     if (connected := cluster.connected()) is not None:
         yield from connected.run(tasks)
-    elif size == 1 and not apart:
+        return
+    size = min(jobs, len(tasks))
+    try:
+        pool = _pool_of(size) if apart or size > 1 else None
+    except NoWorkers as fault:
+        _obstacles.add(str(fault.__cause__))
+        pool = None
+    if pool is None:
         for number, task in tasks.items():
             yield number, run_task(task)
-    else:
-        try:
-            yield from _pool_of(size).run(tasks)
-        except BaseException:
-            end_workers()
-            raise
+        return
+    try:
+        yield from pool.run(tasks)
+    except BaseException:
+        end_workers()
+        raise
 
 
 def _seconds_to_death(task: Callable[[], object]) -> float | None:

@@ -1,18 +1,25 @@
-"""A part on disk: the crops and the rows of a few hundred photos, each file whole or absent.
+"""A part on disk: what became of a few hundred photos, in one file that is whole or absent.
 
-    parts/<name>.crops     TFRecord: an encoded crop a record, of the kept photos only
-    parts/<name>.rows      TFRecord: 1 the rows as Parquet, in the plan's order; 2 the thumbnails
-    parts/<name>.partial   instead of .rows while some of its photos could not be read
+    parts/<name>.part      a TFRecord file:  crop │ crop │ … │ rows │ thumbnails │ footer
+                           crops    the encoded crops of the kept photos, in the plan's order
+                           rows     Parquet, a row a photo, in the plan's order
+                           footer   16 bytes: the offsets of rows and thumbnails, little endian
+    parts/<name>.partial   the same while some of its photos could not be read
     parts/<name>.diary     only while it is made: the photo being processed
 
 It is the unit of work, of resuming, of retrying and of distribution. It knows nothing of labels,
 seeds and splits, so that another choice of those costs no second look at the photos. Its name
 covers all that its bytes depend on but the times of loose photos, which stand in its rows: a photo
 with another time is compared by its SHA-256, and processed again where that differs.
+
+Rows and crops lie in one file because they must be of one writing: a row finds its crop by an
+offset, at which another writing may have another person's. A row holds its crop's CRC-32C as well.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +28,13 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
 from fertools.columns import Columns
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, OutputError
 from fertools.pipeline.rows import pack_rows
-from fertools.shards import (
-    FRAMING,
-    frame,
-    read_record,
-)
+from fertools.shards import FRAMING, RecordWriter, Writable, read_record, remove_whole
 
 #: The word in the ledger of a member that became an example.
 KEPT: Final = "kept"
@@ -52,11 +56,14 @@ ROWS: Final = pa.schema(
         ("digest", pa.string()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
+        ("crc", pa.uint32()),  # CRC-32C of the encoded crop
         ("hash", pa.binary(32)),
         ("modified", pa.int64()),  # of a loose photo, as in the plan
         ("unread", pa.bool_()),  # could not be read: tried again by the next build
     ]
 )
+
+_FOOTER: Final = struct.Struct("<QQ")
 
 _THUMBNAIL: Final = (64, 64)
 _BLANK: Final = bytes(64 * 64)
@@ -85,24 +92,19 @@ class PartFiles:
     fingerprint: str
 
     @property
-    def crops(self) -> Path:
-        """The encoded crops."""
-        return self.folder / f"{self.fingerprint}.crops"
-
-    @property
-    def rows(self) -> Path:
-        """The members' outcomes, all of them facts."""
-        return self.folder / f"{self.fingerprint}.rows"
+    def whole(self) -> Path:
+        """The finished part: every row is a fact."""
+        return self.folder / f"{self.fingerprint}.part"
 
     @property
     def partial(self) -> Path:
-        """The members' outcomes, some of them that a photo could not be read."""
+        """The part as far as it goes: some photos could not be read."""
         return self.folder / f"{self.fingerprint}.partial"
 
     @property
     def written(self) -> Path:
-        """The outcomes as far as they are known: .rows where that is there, else .partial."""
-        return self.rows if self.rows.is_file() else self.partial
+        """What is known of the part: the finished one where it is there, else the partial one."""
+        return self.whole if self.whole.is_file() else self.partial
 
     @property
     def diary(self) -> Path:
@@ -112,35 +114,67 @@ class PartFiles:
     @property
     def done(self) -> bool:
         """Whether it is finished, with nothing left to try again."""
-        return self.rows.is_file() and self.crops.is_file()
+        return self.whole.is_file()
 
     def remove(self) -> None:
         """Remove the part, so that it is made again."""
-        for path in (self.rows, self.partial, self.crops):
-            path.unlink(missing_ok=True)
+        for path in (self.whole, self.partial):
+            remove_whole(path)
 
 
-def encode_rows(rows: Sequence[Row], thumbnails: Sequence[bytes | None]) -> bytes:
-    """Encode a part's rows and thumbnails: two records, so that every byte is under a checksum."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=ROWS), sink)
-    pictures = b"".join(thumbnail or _BLANK for thumbnail in thumbnails)
-    return frame(sink.getvalue().to_pybytes()) + frame(pictures)
+class PartWriter:
+    """Writes one part from front to back; crops may come in any order.
+
+    A crop that comes before its turn waits in memory, so that the file's order is the plan's,
+    whichever photo had to be read a second time: two writings of a part are the same bytes.
+    """
+
+    def __init__(self, file: Writable, photos: int) -> None:
+        self._records = RecordWriter(file)
+        self._waiting: dict[int, tuple[Row, bytes | None]] = {}
+        self._rows: list[Row] = []
+        self._thumbnails: list[bytes | None] = [None] * photos
+
+    def add(self, number: int, row: Row, crop: bytes | None, thumbnail: bytes | None) -> None:
+        """Add a photo's row, with its crop and thumbnail where it has them."""
+        self._waiting[number] = row, crop
+        self._thumbnails[number] = thumbnail
+        while (following := len(self._rows)) in self._waiting:
+            self._write(*self._waiting.pop(following))
+
+    def _write(self, row: Row, crop: bytes | None) -> None:
+        if crop is not None:
+            place = self._records.write(crop)
+            row |= {"offset": place.offset, "length": place.length, "crc": crc32c(crop)}
+        self._rows.append(row)
+
+    def finish(self) -> list[Row]:
+        """Write rows, thumbnails and footer behind the crops; return the rows."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(self._rows, schema=ROWS), sink)
+        rows = self._records.write(sink.getvalue().to_pybytes())
+        pictures = b"".join(thumbnail or _BLANK for thumbnail in self._thumbnails)
+        thumbnails = self._records.write(pictures)
+        self._records.write(_FOOTER.pack(rows.offset, thumbnails.offset))
+        return self._rows
 
 
 def read_table(files: PartFiles) -> pa.Table:
-    """Read the rows of one part, as far as it is finished. Raises DamagedPart."""
-    with _opened(files.written) as file:
-        table = pq.read_table(pa.BufferReader(_record(files, file, 0)))
+    """Read the rows of one part, as far as it is finished. Raises DamagedPart, OutputError."""
+    with open_part(files) as file:
+        table = pq.read_table(pa.BufferReader(_record(files, file, _offsets(files, file)[0])))
     if not table.schema.equals(ROWS):
         raise DamagedPart(files.fingerprint, "its columns are not a part's")
     return table
 
 
 def read_thumbnails(files: PartFiles) -> Thumbnails:
-    """Read the thumbnails of one part's photos, uint8, (rows, 64, 64). Raises DamagedPart."""
-    with _opened(files.written) as file:
-        pictures = _record(files, file, FRAMING + len(_record(files, file, 0)))
+    """Read the thumbnails of one part's photos, uint8, (rows, 64, 64).
+
+    Raises DamagedPart, OutputError.
+    """
+    with open_part(files) as file:
+        pictures = _record(files, file, _offsets(files, file)[1])
     return np.frombuffer(pictures, np.uint8).reshape(-1, *_THUMBNAIL)
 
 
@@ -152,26 +186,33 @@ def read_rows(parts: Sequence[PartFiles]) -> Columns:
     return pack_rows((read_table(files) for files in parts), ROWS)
 
 
-def open_crops(files: PartFiles) -> BinaryIO:
-    """Open a part's crops. Raises DamagedPart."""
-    return _opened(files.crops)
-
-
-def read_crop(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
-    """Read one crop of a part from its open file. Raises DamagedPart."""
+def open_part(files: PartFiles) -> BinaryIO:
+    """Open a part. Raises DamagedPart where it is missing, OutputError where it cannot be read."""
+    path = files.written
     try:
-        return read_record(file, offset)
-    except DatasetError as fault:
-        raise DamagedPart(files.fingerprint, str(fault)) from fault
+        return path.open("rb")
+    except FileNotFoundError as fault:
+        raise DamagedPart(files.fingerprint, "it is missing") from fault
+    except OSError as fault:
+        raise unreadable(path, fault) from fault
+
+
+def read_crop(files: PartFiles, file: BinaryIO, offset: int, crc: int) -> bytes:
+    """Read one crop of a part from its open file. Raises DamagedPart, OutputError."""
+    crop = _record(files, file, offset)
+    if crc32c(crop) != crc:
+        raise DamagedPart(files.fingerprint, "a crop is not its row's")
+    return crop
 
 
 def is_damaged(files: PartFiles) -> bool:
-    """Return whether a crop that a part's rows point to cannot be read, or its rows cannot."""
+    """Return whether a part cannot be read back whole. Raises OutputError."""
     try:
-        table = read_table(files)
-        with open_crops(files) as file:
-            for offset in table["offset"].drop_null().to_pylist():
-                read_crop(files, file, offset)
+        table = read_table(files).select(["offset", "crc"]).drop_null()
+        read_thumbnails(files)
+        with open_part(files) as file:
+            for offset, crc in zip(*table.to_pydict().values(), strict=True):
+                read_crop(files, file, offset, crc)
     except DamagedPart:
         return True
     return False
@@ -189,15 +230,27 @@ def is_current(files: PartFiles, modified: Sequence[int | None]) -> bool:
         return False
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as fault:
-        raise DamagedPart(path.stem, fault.strerror or "it cannot be read") from fault
+def unreadable(path: Path, fault: OSError) -> OutputError:
+    """Return the error for a file of the build's own that the system does not let be read."""
+    return OutputError(
+        f"{path} cannot be read, {fault.strerror or fault}: mend that, and the same command goes on"
+    )
+
+
+def _offsets(files: PartFiles, file: BinaryIO) -> tuple[int, int]:
+    """Return where a part's rows and its thumbnails begin."""
+    end = file.seek(0, os.SEEK_END)
+    footer = _record(files, file, max(0, end - FRAMING - _FOOTER.size))
+    if len(footer) != _FOOTER.size:
+        raise DamagedPart(files.fingerprint, "it has no footer")
+    rows, thumbnails = _FOOTER.unpack(footer)
+    return rows, thumbnails
 
 
 def _record(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
     try:
         return read_record(file, offset)
     except DatasetError as fault:
+        if isinstance(fault.__cause__, OSError):
+            raise unreadable(files.written, fault.__cause__) from fault
         raise DamagedPart(files.fingerprint, str(fault)) from fault

@@ -13,21 +13,18 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from fertools.archive import Patience, Reader, printable
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
-from fertools.errors import DatasetError, FertoolsError, OutputError, SourceError
+from fertools.errors import FertoolsError, OutputError, SourceError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.parts import (
@@ -35,15 +32,18 @@ from fertools.pipeline.parts import (
     ROWS,
     DamagedPart,
     PartFiles,
+    PartWriter,
     Row,
     Thumbnails,
-    encode_rows,
+    is_current,
+    open_part,
+    read_crop,
     read_table,
     read_thumbnails,
 )
-from fertools.pipeline.plan import fingerprint, read_part
+from fertools.pipeline.plan import PLAN_FAULTS, fingerprint, modified, read_part, scanned_at
 from fertools.pipeline.watch import watched
-from fertools.shards import Place, RecordWriter, read_record, whole_file, write_whole
+from fertools.shards import remove_whole, whole_file
 from fertools.worker import is_apart
 
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
@@ -91,21 +91,27 @@ class PartTask:
         """
         _refuse_gone(self.source)
         members = self._members()
-        maker = _PartMaker(self, members)
-        with whole_file(self.files.crops) as crops:
-            rows, thumbnails = maker.make(RecordWriter(crops))
-            result = self._result(members, rows)
+        with whole_file(self.files.whole) as file:
+            writer = PartWriter(file, len(members))
+            _PartMaker(self, members).make(writer)
+            result = self._result(members, writer.finish())
             if result.crashed:
                 raise _Discarded(result)
-        data = encode_rows(rows, thumbnails)
-        if result.unread:
-            write_whole(self.files.partial, data)
-            self.files.rows.unlink(missing_ok=True)
-        else:
-            write_whole(self.files.rows, data)
+            if result.unread:
+                self._make_room(members)
+                file.path = self.files.partial
+        if not result.unread:
             self.files.partial.unlink(missing_ok=True)
         Diary(self.files.diary).end()
         return result
+
+    def _make_room(self, members: Sequence[tuple[Member, Box | None]]) -> None:
+        """Remove a finished part that is of older photos, before a partial one takes its place."""
+        if is_current(self.files, [modified(member) for member, _ in members]):
+            # Another process has finished it meanwhile.
+            outcomes = Counter(read_table(self.files)["outcome"].to_pylist())
+            raise _Discarded(PartResult(self.number, outcomes))
+        remove_whole(self.files.whole)
 
     def suspect(self) -> int | None:
         """Return the number of the photo that a worker was processing when it died."""
@@ -114,8 +120,8 @@ class PartTask:
     def try_one(self, number: int) -> None:
         """Process one photo of the part, and keep nothing of it."""
         member, box = next(islice(read_part(self.plan, self.number), number, None))
-        with Reader(self.source) as reader, suppress(ReadFault):
-            self.look(member, box, reader.read(member), None, RecordWriter(BytesIO()))
+        with Reader(self.source) as reader, suppress(ReadFault, Unusable):
+            self.look(member, box, reader.read(member), None)
 
     def look(
         self,
@@ -123,9 +129,8 @@ class PartTask:
         box: Box | None,
         data: bytes,
         known: Reason | None,
-        writer: RecordWriter,
-    ) -> tuple[Row, bytes | None]:
-        """Process one photo's bytes; return its row, and its thumbnail where it has one."""
+    ) -> tuple[Row, Crop | None]:
+        """Process one photo's bytes; return its row, and its crop where it is kept."""
         row = _blank(member) | {"digest": sha256(data).hexdigest()}
         try:
             if known:
@@ -133,14 +138,13 @@ class PartTask:
             crop = self._cut(data, box)
         except Unusable as found:
             return row | _dropped(found), None
-        thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None
-        return row | _kept(crop, writer.write(crop.image)), thumbnail
+        return row | _kept(crop), crop
 
     def _members(self) -> list[tuple[Member, Box | None]]:
         """Read the part's members from the plan, and make sure that they are those of its name."""
         try:
             members = list(read_part(self.plan, self.number))
-        except (OSError, pa.ArrowException, IndexError) as fault:
+        except PLAN_FAULTS as fault:
             raise OutputError(
                 f"{self.plan} cannot be read ({' '.join(str(fault).split())[:120]}): "
                 "the same command writes it again"
@@ -181,7 +185,7 @@ class PartTask:
 
 
 class _Discarded(Exception):
-    """Every photo of a part raised an error, so that nothing of it is written."""
+    """Nothing of a part is written: every photo raised an error, or another process made it."""
 
     def __init__(self, result: PartResult) -> None:
         super().__init__(result)
@@ -189,7 +193,7 @@ class _Discarded(Exception):
 
 
 def make_part(task: PartTask) -> PartResult:
-    """Run a task; a part whose every photo raises an error is reported and not written."""
+    """Run a task; return its result also where nothing of the part is written."""
     try:
         return task()
     except _Discarded as discarded:
@@ -205,74 +209,79 @@ class _PartMaker:
     def __init__(self, task: PartTask, members: Sequence[tuple[Member, Box | None]]) -> None:
         self._task = task
         self._members = members
-        self._rows: list[Row | None] = [None] * len(members)
-        self._thumbnails: list[bytes | None] = [None] * len(members)
-        self._known = _Known.of(task.files)
+        self._known = _Known.of(task.files, len(members))
+        self._diary = Diary(task.files.diary)
+        self._deaths = self._diary.verdicts()
+        self._faults: dict[int, Row] = {}
 
-    def make(self, writer: RecordWriter) -> tuple[list[Row], list[bytes | None]]:
-        """Return a row and perhaps a thumbnail for every member; write the crops."""
-        diary = Diary(self._task.files.diary)
-        deaths = diary.verdicts()
+    def make(self, writer: PartWriter) -> None:
+        """Give the writer a row for every member."""
         left = list(range(len(self._members)))
+        since = scanned_at(self._task.plan)
         try:
-            with Reader(self._task.source) as reader:
+            with Reader(self._task.source, since=since) as reader:
                 for pause in _patience.pauses():
                     time.sleep(pause)
-                    left = [n for n in left if not self._settle(n, reader, writer, diary, deaths)]
+                    left = [n for n in left if not self._settle(n, reader, writer)]
                     if not left:
                         break
                 _patience.learn(futile=bool(left))
         finally:
-            diary.close()
-        return [row for row in self._rows if row is not None], self._thumbnails
+            self._diary.close()
+        for number in left:
+            writer.add(number, self._faults[number], None, None)
 
-    def _settle(
-        self,
-        number: int,
-        reader: Reader,
-        writer: RecordWriter,
-        diary: Diary,
-        deaths: Mapping[int, Reason],
-    ) -> bool:
+    def _settle(self, number: int, reader: Reader, writer: PartWriter) -> bool:
         """Make one member's row; return whether it is a fact, not a fault of reading."""
-        member, box = self._members[number]
+        member, _ = self._members[number]
         try:
-            if self._carry_over(number, reader, writer):
-                return True
-            data = reader.read(member)
+            if not self._carry_over(number, reader, writer):
+                self._process(number, reader, writer)
         except Unusable as found:
-            self._rows[number] = _blank(member) | _dropped(found)
-            return True
+            writer.add(number, _blank(member) | _dropped(found), None, None)
         except ReadFault as fault:
             _refuse_gone(self._task.source)
             _refuse_gone(_container(self._task.source, member))
-            self._rows[number] = _blank(member) | _dropped(fault) | {"unread": True}
+            self._faults[number] = _blank(member) | _dropped(fault) | {"unread": True}
             return False
-        if is_apart() and number not in deaths:
-            diary.look(number)
-        row, thumbnail = self._task.look(member, box, data, deaths.get(number), writer)
-        self._rows[number], self._thumbnails[number] = row, thumbnail
         return True
 
-    def _carry_over(self, number: int, reader: Reader, writer: RecordWriter) -> bool:
+    def _process(self, number: int, reader: Reader, writer: PartWriter) -> None:
+        """Read and process one member. Raises Unusable, ReadFault."""
+        member, box = self._members[number]
+        data = reader.read(member)
+        if logged := is_apart() and number not in self._deaths:
+            self._diary.look(number)
+        try:
+            row, crop = self._task.look(member, box, data, self._deaths.get(number))
+        except BaseException:
+            if logged:  # it is the build that ends, not the photo that ended it
+                self._diary.settle(number, None)
+            raise
+        if crop is None:
+            reader.refuse_unfinished(member)
+            writer.add(number, row, None, None)
+        else:
+            thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None
+            writer.add(number, row, crop.image, thumbnail)
+
+    def _carry_over(self, number: int, reader: Reader, writer: PartWriter) -> bool:
         """Take over what an earlier run found, where the photo is the one that it processed."""
         member, _ = self._members[number]
-        old = self._known.row(number, len(self._members))
+        old = self._known.row(number)
         if old is None:
             return False
-        if old["modified"] != _modified(member):
+        if old["modified"] != modified(member):
             data = reader.read(member)
             if sha256(data).hexdigest() != old["digest"]:
                 return False
-        row = old | {"modified": _modified(member)}
-        if row["outcome"] == KEPT:
-            crop = self._known.crop(row)
-            if crop is None:
-                return False
-            place = writer.write(crop)
-            row |= {"offset": place.offset, "length": place.length}
-            self._thumbnails[number] = self._known.thumbnail(number)
-        self._rows[number] = row
+        row = old | {"modified": modified(member)}
+        if row["outcome"] != KEPT:
+            writer.add(number, row, None, None)
+            return True
+        if (crop := self._known.crop(row)) is None:
+            return False
+        writer.add(number, row, crop, self._known.thumbnail(number))
         return True
 
 
@@ -285,18 +294,17 @@ class _Known:
         self._thumbnails = thumbnails
 
     @classmethod
-    def of(cls, files: PartFiles) -> _Known:
-        """Read what is there; a damaged file is as good as none."""
+    def of(cls, files: PartFiles, photos: int) -> _Known:
+        """Read what is there; a damaged file is as good as none. Raises OutputError."""
         try:
-            return cls(files, read_table(files).to_pylist(), read_thumbnails(files))
+            rows, thumbnails = read_table(files).to_pylist(), read_thumbnails(files)
         except DamagedPart:
             return cls(files, [], None)
+        return cls(files, rows, thumbnails) if len(rows) == photos else cls(files, [], None)
 
-    def row(self, number: int, count: int) -> Row | None:
+    def row(self, number: int) -> Row | None:
         """Return a member's row, where it is there and a fact."""
-        if len(self._rows) != count or self._rows[number]["unread"]:
-            return None
-        return self._rows[number]
+        return self._rows[number] if self._rows and not self._rows[number]["unread"] else None
 
     def thumbnail(self, number: int) -> bytes | None:
         """Return a member's thumbnail, where its row has a fingerprint."""
@@ -307,9 +315,9 @@ class _Known:
     def crop(self, row: Row) -> bytes | None:
         """Return a row's encoded crop, None where the file does not hold it any more."""
         try:
-            with self._files.crops.open("rb") as file:
-                return read_record(file, row["offset"])
-        except (OSError, DatasetError):
+            with open_part(self._files) as file:
+                return read_crop(self._files, file, row["offset"], row["crc"])
+        except DamagedPart:
             return None
 
 
@@ -324,10 +332,6 @@ _DEATHS: Final = {
 def loaded(recipe: FaceRecipe) -> Detector:
     """Load a recipe's detector once in this process: that takes as long as ten photos."""
     return load_detector(recipe)
-
-
-def _modified(member: Member) -> int | None:
-    return None if member.packed else member.modified
 
 
 def _container(source: Path, member: Member) -> Path:
@@ -350,14 +354,14 @@ def _refuse_gone(path: Path) -> None:
 
 def _blank(member: Member) -> Row:
     row: Row = dict.fromkeys(ROWS.names)
-    return row | {"modified": _modified(member), "unread": False}
+    return row | {"modified": modified(member), "unread": False}
 
 
 def _dropped(found: Unusable | ReadFault) -> Row:
     return {"outcome": str(found.drop.reason), "detail": found.drop.detail}
 
 
-def _kept(crop: Crop, place: Place) -> Row:
+def _kept(crop: Crop) -> Row:
     return {
         "outcome": KEPT,
         "detail": "",
@@ -368,7 +372,5 @@ def _kept(crop: Crop, place: Place) -> Row:
         "height": crop.height,
         "landmarks": crop.landmarks or None,
         "iou": crop.iou,
-        "offset": place.offset,
-        "length": place.length,
         "hash": crop.fingerprint and crop.fingerprint.hash,
     }

@@ -16,6 +16,7 @@ from typing import Any, Final, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from fertools.archive.members import Members, keys_of
@@ -33,6 +34,10 @@ Boxes = Mapping[str, Box]
 _ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
 
 _NAMES: Final = b"parts"
+_SCANNED: Final = b"scanned"
+
+#: What reading a plan that is missing or damaged may raise: Arrow's files have no checksums.
+PLAN_FAULTS: Final = (OSError, pa.ArrowException, ValueError, KeyError, IndexError, TypeError)
 
 _SCHEMA: Final = pa.schema(
     [
@@ -121,40 +126,59 @@ def _edges(box: Box | None) -> tuple[float, ...] | None:
     return None if box is None else (*map(float, (box.x0, box.y0, box.x1, box.y1)),)
 
 
-def write_plan(path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str]) -> None:
+def modified(member: Member) -> int | None:
+    """Return a loose photo's time, which tells a part of another photo; None for a packed one."""
+    return None if member.packed else member.modified
+
+
+def write_plan(
+    path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str], scanned: int
+) -> None:
     """Write the parts so that `read_part` finds them by number.
 
-    boxes   the annotators' box by a member's key, where it is the crop's
-    names   the parts' fingerprints
+    boxes    the annotators' box by a member's key, where it is the crop's
+    names    the parts' fingerprints
+    scanned  when the archive's listing began, ns since the epoch
     """
-    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names)})
+    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names), _SCANNED: str(scanned)})
     with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
         for members in parts:
             writer.write_batch(_batch(members, boxes).cast(schema))
 
 
-def planned_names(path: Path) -> frozenset[str]:
+def planned_names(path: Path) -> list[str]:
     """Return the fingerprints of the parts in a plan; none where it is missing or damaged."""
-    try:
-        metadata = pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
-    except (OSError, pa.ArrowException):
-        return frozenset()
-    return frozenset(metadata.get(_NAMES, b"").decode("ascii", "replace").split())
+    return _metadata(path).get(_NAMES, b"").decode("ascii", "replace").split()
+
+
+def scanned_at(path: Path) -> int | None:
+    """Return when the listing of a plan's archive began, ns since the epoch; None if unknown."""
+    text = _metadata(path).get(_SCANNED, b"")
+    return int(text) if text.isdigit() else None
 
 
 def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
     """Yield the members of one part, each with the annotators' box if that is to be the crop's.
 
-    Raises OSError or pa.ArrowException where the file is damaged.
+    Raises one of PLAN_FAULTS where the file is missing or damaged.
     """
     for row in _opened(path, path.stat().st_mtime_ns).get_batch(number).to_pylist():
         yield _member(row), Box(*row["annotated"]) if row["annotated"] else None
 
 
-def read_parts(path: Path) -> Iterator[list[Member]]:
-    """Yield the members of every part of a plan. Raises as `read_part` does."""
-    for number in range(_opened(path, path.stat().st_mtime_ns).num_record_batches):
-        yield [member for member, _ in read_part(path, number)]
+def read_times(path: Path, number: int) -> list[int | None]:
+    """Return the times of a part's loose photos, None for packed ones. Raises as `read_part`."""
+    batch = _opened(path, path.stat().st_mtime_ns).get_batch(number)
+    packed = pc.is_valid(batch.column("offset"))
+    times: list[int | None] = pc.if_else(packed, None, batch.column("modified")).to_pylist()
+    return times
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+    except PLAN_FAULTS:
+        return {}
 
 
 @lru_cache(maxsize=1)

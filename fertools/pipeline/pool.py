@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import loky
 
+from fertools.errors import FertoolsError
 from fertools.pipeline.compat import RecordingContext, join_feeders, start_resource_trackers
 from fertools.pipeline.watchdog import attended
 from fertools.worker import FOR_THE_MAIN_PROCESS, WorkersDied, initialise, run_task
@@ -25,10 +26,15 @@ from fertools.worker import FOR_THE_MAIN_PROCESS, WorkersDied, initialise, run_t
 T = TypeVar("T")
 
 
+class NoWorkers(FertoolsError):
+    """This system cannot run worker processes."""
+
+
 class Pool:
     """Worker processes, started at once; `end` must be called, whatever happens.
 
-    Raises WorkersDied if one of them dies before its first task.
+    Raises WorkersDied if one of them dies before its first task, NoWorkers where the system has
+    no semaphores for them.
 
     Left to the end of the interpreter, which waits for them, they may never end: a worker that
     is killed while it waits for a task takes the queue's lock with it, and the others wait for it.
@@ -42,9 +48,7 @@ class Pool:
         self._executor: Any = None
         try:
             with _signals_blocked():
-                self._executor = loky.ProcessPoolExecutor(
-                    size, context=self._context, initializer=initialise, initargs=(os.getpid(),)
-                )
+                self._executor = _executor(size, self._context)
                 started = self._executor.submit(_started)
             self._open.enter_context(attended(self._context.pids))
             started.result()
@@ -91,6 +95,19 @@ class Pool:
             self._executor = None
         self._context.forget()
         join_feeders(self._threads)
+
+
+def _executor(size: int, context: RecordingContext) -> Any:
+    try:
+        return loky.ProcessPoolExecutor(
+            size, context=context, initializer=initialise, initargs=(os.getpid(),)
+        )
+    except (OSError, NotImplementedError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else fault
+        raise NoWorkers(
+            f"no worker process can be started ({why}): make /dev/shm writable; "
+            "the same command goes on"
+        ) from fault
 
 
 def _started() -> None:

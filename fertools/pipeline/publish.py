@@ -53,6 +53,7 @@ class Edition:
     votes: bool
     proof: Proof
     warnings: tuple[str, ...]
+    unread: int
 
 
 def publish(
@@ -83,6 +84,7 @@ def publish(
         votes=edition.votes,
         proof=edition.proof,
         warnings=edition.warnings,
+        unread=edition.unread,
     )
     for name, data in info_files(manifest).items():
         write_whole(place.out / name, data)

@@ -10,15 +10,23 @@ the same command counts alike, and no machine has to know of another.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from fertools.archive import printable
-from fertools.errors import OptionError
+from fertools.data import Member
+from fertools.errors import OptionError, OutputError
 from fertools.pipeline.parts import PartFiles, is_current
-from fertools.pipeline.plan import Boxes, Parts, read_part, read_parts, write_plan
+from fertools.pipeline.plan import (
+    PLAN_FAULTS,
+    Boxes,
+    Parts,
+    planned_names,
+    read_part,
+    read_times,
+    write_plan,
+)
 
 
 def parse_share(text: str) -> tuple[int, int]:
@@ -46,27 +54,39 @@ class PartsPlan:
     boxes: Boxes
     basis: str
     files: list[PartFiles]
+    scanned: int
+
+    @property
+    def names(self) -> list[str]:
+        """The parts' fingerprints."""
+        return [files.fingerprint for files in self.files]
 
     def write(self) -> None:
         """Write the plan for the workers, which are sent a part's number."""
-        names = [files.fingerprint for files in self.files]
-        write_plan(self.path, self.members, self.boxes, names)
+        write_plan(self.path, self.members, self.boxes, self.names, self.scanned)
 
     def current(self, number: int) -> bool:
         """Return whether a part is done, of the photos as the plan that was written knows them."""
-        try:
-            members = [member for member, _ in read_part(self.path, number)]
-        except (OSError, pa.ArrowException):
+        if not self.files[number].done:
             return False
-        return is_current(self.files[number], [None if m.packed else m.modified for m in members])
+        try:
+            return is_current(self.files[number], read_times(self.path, number))
+        except PLAN_FAULTS:
+            return False
 
     def difference(self) -> str:
         """Name the first photo in which a plan that was written differs from this one, or ""."""
+        names = planned_names(self.path)
+        own = self.names
         try:
-            old = {m.key: m for part in read_parts(self.path) for m in part}
-        except (OSError, pa.ArrowException):
+            old = _by_key(
+                member
+                for number in _others(names, own)
+                for member, _ in read_part(self.path, number)
+            )
+        except PLAN_FAULTS:
             return ""
-        for member in (m for part in self.members for m in part):
+        for member in (m for number in _others(own, names) for m in self.members[number]):
             was = old.pop(member.key, None)
             shown = printable(member.key)
             if was is None:
@@ -74,6 +94,14 @@ class PartsPlan:
             if (was.size, was.packed) != (member.size, member.packed):
                 return f"; {shown} is not the same photo"
         return f"; {printable(next(iter(old)))} is gone" if old else ""
+
+    def check_written(self) -> None:
+        """Refuse a plan that another process wrote for another archive. Raises OutputError."""
+        if planned_names(self.path) != self.names:
+            raise OutputError(
+                f"the archive is not the one of {self.path}{self.difference()}: give the same one, "
+                "or another OUT"
+            )
 
     def share(self, first: int, last: int) -> range:
         """Give the parts from `first` to `last`; raise OptionError where there are none."""
@@ -87,6 +115,16 @@ class PartsPlan:
     def done(self) -> int:
         """Count the parts that are there, whoever made them."""
         return sum(files.done for files in self.files)
+
+
+def _others(names: Sequence[str], known: Sequence[str]) -> Iterator[int]:
+    """Yield the numbers of the parts that the other plan does not have."""
+    there = frozenset(known)
+    return (number for number, name in enumerate(names) if name not in there)
+
+
+def _by_key(members: Iterable[Member]) -> dict[str, Member]:
+    return {member.key: member for member in members}
 
 
 @dataclass(frozen=True, slots=True)

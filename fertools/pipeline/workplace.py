@@ -10,9 +10,8 @@
         build.json                            options, versions and archive of the build
         secret                                what pseudonyms are keyed with
         plan.arrow                            the members to process, a batch a part
-        unread.csv                            photos that could not be read, until they can
-        parts/<name>.crops                    finished crops, TFRecord framed
-        parts/<name>.rows                     the outcome of each member, written last
+        unread.csv  unread-A-B.csv            photos that could not be read, until they can
+        parts/<name>.part                     crops and outcomes of a few hundred photos
         shards/<fingerprint>/                 shards on their way out
 
 A part's name covers everything its bytes depend on. So a part that is there is done, whatever
@@ -33,6 +32,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from fertools.archive import printable
 from fertools.errors import DatasetError, OutputError
 from fertools.pipeline.plan import planned_names
 from fertools.shards import (
@@ -74,10 +74,14 @@ class Workplace:
         """What pseudonyms are keyed with, in hex digits."""
         return self.home / SECRET
 
-    @property
-    def unread(self) -> Path:
-        """The photos that could not be read, and why."""
-        return self.home / "unread.csv"
+    def unread(self, share: str = "") -> Path:
+        """Return where the photos that could not be read are listed: a file for each share."""
+        return self.home / (f"unread-{share}.csv" if share else "unread.csv")
+
+    def forget_unread(self, share: str = "") -> None:
+        """Remove the list of a share, or all lists."""
+        for path in [self.unread(share)] if share else self.home.glob("unread*.csv"):
+            path.unlink(missing_ok=True)
 
     @property
     def plan(self) -> Path:
@@ -104,7 +108,17 @@ class Workplace:
 
         Raises OutputError.
         """
-        inside, outside = self.out.resolve(), source.resolve()
+        try:
+            self._check(source)
+        except (OSError, ValueError) as fault:
+            why = fault.strerror if isinstance(fault, OSError) else str(fault)
+            raise OutputError(
+                f"{printable(str(self.out))} cannot be used, {why}: give another OUT"
+            ) from fault
+
+    def _check(self, source: Path) -> None:
+        # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
+        inside, outside = (Path(os.path.realpath(path)) for path in (self.out, source))
         if inside == outside or outside in inside.parents:
             raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
         if self.out.exists() and not self.out.is_dir():
@@ -203,7 +217,7 @@ class Workplace:
 
     def spare_parts(self) -> list[Path]:
         """Return the files of parts that are not in the plan, which other options may have left."""
-        needed = planned_names(self.plan)
+        needed = frozenset(planned_names(self.plan))
         if not needed:  # no plan, or one that cannot be read: nothing is known to be spare
             return []
         return sorted(path for path in self.parts.iterdir() if path.stem not in needed)
@@ -232,7 +246,7 @@ class Workplace:
 
     def _sweep(self) -> None:
         """Remove what a killed run had not published; its own name tells what it is."""
-        for folder in (self.out, self.home, self.parts):
+        for folder in (self.out, self.home, self.parts, *self.stages.glob("*/")):
             for file in folder.iterdir():
                 if is_leftover(file.name):
                     file.unlink(missing_ok=True)

@@ -163,6 +163,7 @@ class Manifest:
     votes      whether examples hold the annotators' votes
     proof      what shows that the splits do not leak
     warnings   what the build told its user of the splits, a line each; no names of files or people
+    unread     folders, zips and label files that could not be read, which was accepted
     """
 
     fertools: str
@@ -179,6 +180,7 @@ class Manifest:
     votes: bool = False
     proof: Proof = field(default_factory=Proof)
     warnings: tuple[str, ...] = ()
+    unread: int = 0
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -18,10 +18,10 @@ MANIFEST = "metadata.json"
 """The manifest has the name under which tensorflow-datasets lets a dataset carry its own data."""
 
 HOME = ".fertools"
-
-#: The file in HOME that pseudonyms are keyed with; it never leaves that folder.
-SECRET = "secret"
 """The folder beside the shards in which a build keeps its own files."""
+
+SECRET = "secret"
+"""The file in HOME that pseudonyms are keyed with; it never leaves that folder."""
 
 TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 """How tensorflow-datasets itself writes the rule that `shard_name` follows."""

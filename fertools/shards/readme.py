@@ -11,7 +11,7 @@ README: Final = "README.md"
 
 _PSEUDONYMS: Final = (
     "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
-    f"stays in `{HOME}`."
+    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
 )
 _PLAIN: Final = (
     "Keys and subjects in the shards are plain file names and subject ids, because\n"

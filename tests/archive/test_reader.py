@@ -30,8 +30,8 @@ def refused(source: Path, member: Member, **options: int) -> Drop:
 
 
 def fault(source: Path, member: Member) -> Drop:
-    """Return what kept a member from being read just now."""
-    with Reader(source) as reader, pytest.raises(ReadFault) as caught:
+    """Return what kept a member from being read; its file may have changed since the scan."""
+    with Reader(source, since=0) as reader, pytest.raises(ReadFault) as caught:
         reader.read(member)
     return caught.value.drop
 
@@ -122,8 +122,7 @@ def test_a_piece_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.zip.part50").unlink()
     assert fault(tmp_path, member) == Drop(
         Reason.CHANGED,
-        "b.zip.part50 is missing (or b.zip.part0 was cut) (b.zip.part50 is missing "
-        "(or b.zip.part0 was cut))",
+        "b.zip.part50 is missing (or b.zip.part0 was cut)",
     )
 
 

@@ -148,7 +148,7 @@ def run(folder: Path, count: int) -> None:
     parts = cut(members, catalog.wanted)
     files = [PartFiles(place.parts, fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
-    write_plan(place.plan, parts, {}, [file.fingerprint for file in files])
+    write_plan(place.plan, parts, {}, [file.fingerprint for file in files], 0)
     clock.told("plan.arrow")
     table = ledger.begin(catalog, pack_rows(_drawn(parts), ROWS))
     clock.told("rows, ledger begun")
@@ -174,7 +174,7 @@ def run(folder: Path, count: int) -> None:
         for name, r in zip(plan.names, plan.rows, strict=True)
     }
     table = ledger.finish(table, splits, plan.places(len(table)), 0)
-    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, ())
+    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, (), 0)
     publish(place, edition, table, plan, shards)
     clock.told("ledger, CSV, manifest")
     assert len(table) == count

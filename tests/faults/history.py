@@ -55,7 +55,7 @@ import fertools.cli
 from tests.faults.history import Slow
 build = fertools.build_dataset
 fertools.build_dataset = lambda *paths, **options: build(*paths, **options | {"detector": Slow()})
-print("ready", flush=True)
+print("ready\\n", end="", flush=True)  # in one write, also where output is not buffered
 fertools.cli.main()
 """
 
@@ -118,8 +118,8 @@ def survivors(number: int, seconds: float = 2) -> dict[int, str]:
 STAGES = {
     "starting": "",
     "planned": ".fertools/plan.arrow",
-    "faces": ".fertools/parts/*.rows",
-    "more faces": ".fertools/parts/*.rows",
+    "faces": ".fertools/parts/*.part",
+    "more faces": ".fertools/parts/*.part",
     "dividing": ".fertools/shards/*/plan.arrow",
     "shards": ".fertools/shards/*/*.json",
     "publishing": "*.tfrecord-*",

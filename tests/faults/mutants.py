@@ -8,6 +8,7 @@ tests do three hundred.
 
 from __future__ import annotations
 
+import io
 import random
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from fertools.errors import DatasetError, SourceError
 from fertools.faces import FaceRecipe, cut
 from fertools.labels import read_records as read_label_records
 from fertools.pipeline.diary import Diary
-from fertools.pipeline.parts import ROWS, PartFiles, encode_rows, read_rows, read_thumbnails
+from fertools.pipeline.parts import ROWS, PartFiles, PartWriter, read_rows, read_thumbnails
 from fertools.shards import Example, Manifest, frame, read_records
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name
@@ -101,8 +102,7 @@ def read_labels(data: bytes, _: Path) -> None:
 def read_part(data: bytes, home: Path) -> None:
     """Read a part's rows."""
     files = PartFiles(home, "part")
-    files.rows.write_bytes(data)
-    files.crops.touch()
+    files.whole.write_bytes(data)
     read_rows([files])
     read_thumbnails(files)
 
@@ -129,7 +129,12 @@ def example() -> bytes:
 def rows() -> bytes:
     """Give a part's rows."""
     row = dict.fromkeys(ROWS.names) | {"outcome": "kept", "x0": 3, "digest": "0" * 64}
-    return encode_rows([row] * 9, [bytes(64 * 64)] * 9)
+    sink = io.BytesIO()
+    writer = PartWriter(sink, 9)
+    for number in range(9):
+        writer.add(number, dict(row), b"a crop", bytes(64 * 64))
+    writer.finish()
+    return sink.getvalue()
 
 
 def diary() -> bytes:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import random
 import shutil
+import struct
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import fertools
-from fertools.errors import FertoolsError, OutputError
+from fertools.errors import DatasetError, FertoolsError, OutputError
 from fertools.pipeline import dataset, engine, publish
+from fertools.pipeline.parts import (
+    ROWS,
+    DamagedPart,
+    PartFiles,
+    PartWriter,
+    is_damaged,
+    open_part,
+    read_crop,
+    read_table,
+    read_thumbnails,
+)
 from fertools.report import DatasetReport
-from tests.fakes import BrightSpot, write_archive
+from fertools.shards import RecordWriter
+from tests.fakes import BrightSpot, photo_name, write_archive
 from tests.faults.history import digests
 
 
@@ -94,7 +113,7 @@ def test_a_flipped_byte_anywhere_costs_no_more_than_the_part(
 def test_damaged_crops_are_made_again_with_a_line_that_says_so(
     source: Path, out: Path, other: dict[str, str]
 ) -> None:
-    crops = kinds(out)[".crops"]
+    crops = kinds(out)[".part"]
     flip(crops[0], 40, 0)
     flip(crops[-1], 50, 3)
     report = build(source, out, seed=9, overwrite=True)
@@ -102,6 +121,98 @@ def test_damaged_crops_are_made_again_with_a_line_that_says_so(
     (line,) = [line for line in report.warnings if "damaged" in line]
     assert line.startswith("2 of 9 parts in ")
     assert line not in report.manifest.warnings  # it is no property of the dataset
+
+
+def test_damaged_thumbnails_are_made_again(tmp_path: Path) -> None:
+    """They are read only where two photos may be copies of one picture."""
+    source, out = write_archive(tmp_path / "src", people=4), tmp_path / "out"
+    first = sorted(source.rglob("*.jpg"))[0]
+    picture = np.asarray(cv2.imdecode(np.frombuffer(first.read_bytes(), np.uint8), 1), np.uint8)
+    again = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    (first.parent / photo_name(77, "기쁨", 3)).write_bytes(again)
+    assert build(source, out).manifest.proof.ties == 1
+    for path in kinds(out)[".part"]:
+        flip(path, path.stat().st_size - 2000, 0)
+    report = build(source, out, seed=9, overwrite=True)
+    assert report.manifest.proof.ties == 1
+    build(source, tmp_path / "fresh", seed=9)
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_a_crop_of_another_writing_is_not_taken(source: Path, out: Path) -> None:
+    """Two crops of one length that have changed places: every checksum of the file is right."""
+    path = kinds(out)[".part"][0]
+    files = PartFiles(path.parent, path.stem)
+    rows = read_table(files).to_pylist()
+    with open_part(files) as file:
+        crops = [read_crop(files, file, row["offset"], row["crc"]) for row in rows]
+    pictures = read_thumbnails(files)
+    with path.open("wb") as spoilt:
+        writer = PartWriter(spoilt, len(rows))
+        for number, row in enumerate(rows):
+            writer.add(number, dict(row), crops[number - 1], bytes(pictures[number]))
+        own = writer.finish()
+        for row, old in zip(own, rows, strict=True):
+            row["crc"] = old["crc"]
+    with path.open("wb") as spoilt:
+        records = RecordWriter(spoilt)
+        for crop in (crops[-1], *crops[:-1]):
+            records.write(crop)
+        sink = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(own, schema=ROWS), sink)
+        at = records.write(sink.getvalue())
+        behind = records.write(pictures.tobytes())
+        records.write(struct.pack("<QQ", at.offset, behind.offset))
+    assert is_damaged(files)
+    report = build(source, out, seed=9, overwrite=True)
+    assert any("damaged: made again" in line for line in report.warnings)
+    assert fertools.verify(out, quiet=True).ok
+
+
+def test_a_part_that_is_damaged_whenever_it_is_written_ends_in_one_line(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> Any:
+        raise DamagedPart(kinds(out)[".part"][0].stem, "it has no footer")
+
+    monkeypatch.setattr(dataset, "read_rows", damaged)
+    with pytest.raises(DatasetError, match=r"is damaged again .*check the disk"):
+        build(source, out, seed=9, overwrite=True)
+
+
+def test_a_part_that_may_not_be_read_is_no_damaged_one(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digests(out / ".fertools" / "parts")
+    real = Path.open
+
+    def refused(path: Path, *given: Any, **named: Any) -> Any:
+        if path.suffix == ".part":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(OutputError, match=r"\.part cannot be read, Permission denied"):
+        build(source, out, seed=9, overwrite=True)
+    monkeypatch.undo()
+    assert digests(out / ".fertools" / "parts") == before
+
+
+def test_a_damaged_plan_is_one_line_where_options_differ(source: Path, out: Path) -> None:
+    plan = out / ".fertools" / "plan.arrow"
+    whole = plan.read_bytes()
+    for at in range(8, len(whole), 997):
+        plan.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        with pytest.raises(OutputError, match=r"seed 0 \(now 9\)"):
+            build(source, out, seed=9)
+
+
+def test_an_out_that_cannot_be_named_is_one_line(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="File name too long: give another OUT"):
+        build(source, tmp_path / ("x" * 300))
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError):
+        build(source, tmp_path / "loop")
 
 
 def test_a_damaged_manifest_is_written_again(source: Path, built: Path, out: Path) -> None:
@@ -119,7 +230,7 @@ def test_the_folder_of_a_complete_dataset_may_be_removed(
     before = digests(out)
     build(source, out)
     assert digests(out) == before
-    assert not list((out / ".fertools").rglob("*.rows"))  # nothing was made again
+    assert not list((out / ".fertools").rglob("*.part"))  # nothing was made again
     shutil.rmtree(out / ".fertools")
     with pytest.raises(OutputError, match=r"seed 0 \(now 3\)"):
         build(source, out, seed=3)
@@ -193,12 +304,12 @@ def test_the_names_of_parts_do_not_cover_what_decides_nothing(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R8: an upgrade of Python or pyarrow in mid-build costs nothing."""
-    before = {path.name for path in kinds(out)[".rows"]}
+    before = {path.name for path in kinds(out)[".part"]}
     monkeypatch.setattr(dataset, "libraries", lambda: {"crops": "2", "pyarrow": "99"})
     with pytest.raises(OutputError, match=r"pyarrow \S+ \(now 99\)"):
         build(source, out)
     report = build(source, out, overwrite=True)
-    assert {path.name for path in kinds(out)[".rows"]} == before
+    assert {path.name for path in kinds(out)[".part"]} == before
     assert report.manifest.libraries["pyarrow"] == "99"
     assert "python" not in report.manifest.libraries
 
@@ -211,6 +322,7 @@ def as_010(out: Path, lose: int) -> None:
         libraries |= {"python": "3.11.0", "fertools": "0.1.0"}
     manifest["options"].pop("salt_file")
     manifest.pop("warnings")
+    manifest.pop("unread")
     ledger = pq.read_table(out / "ledger.parquet")
     columns = {name: ledger[name].to_pylist() for name in ("outcome", "detail")}
     for row, (outcome, detail) in enumerate(
@@ -242,7 +354,10 @@ def test_a_dataset_of_an_older_version_that_lost_photos_is_built_again(
 ) -> None:
     as_010(out, 4)
     report = build(source, out)
-    assert any(line.startswith("4 photos of this dataset could not be") for line in report.warnings)
+    assert any(
+        line.startswith("4 files of this dataset's archive could not be")
+        for line in report.warnings
+    )
     assert Counter(pq.read_table(out / "ledger.parquet")["outcome"].to_pylist()) == {"kept": 36}
     assert digests(out) == digests(built)
 

@@ -88,7 +88,7 @@ def test_a_detector_that_always_fails_stops_the_build_before_a_row_says_so(tmp_p
         path.write_bytes(photo((20, 16, 36)))
     with pytest.raises(FertoolsError, match="IndexError: the detector's own fault"):
         build(source, tmp_path / "out", jobs=1)
-    assert not list((tmp_path / "out").rglob("*.rows"))
+    assert not list((tmp_path / "out").rglob("*.part"))
 
 
 class Dies:
@@ -205,4 +205,4 @@ def test_a_detector_that_always_raises_is_not_believed(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src")
     with pytest.raises(FertoolsError, match=r"ValueError: what is this\?.*not the photos"):
         build(source, tmp_path / "out", detector=Raises(always=True), jobs=1)
-    assert not list(tmp_path.rglob("*.rows"))
+    assert not list(tmp_path.rglob("*.part"))

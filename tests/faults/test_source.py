@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
@@ -22,9 +23,14 @@ from fertools.data import Face
 from fertools.errors import FertoolsError, OutputError, SourceError
 from fertools.pipeline import dataset
 from fertools.pipeline.plan import write_plan
+from fertools.shards import Manifest
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.history import digests
+from tests.labels.label_json import entry, label_file
+
+#: The module, whose name in its package is that of its function.
+scanning = sys.modules["fertools.archive.scan"]
 
 
 class Meanwhile:
@@ -71,8 +77,9 @@ def rewritten(path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("replace", [renamed, rewritten])
 def test_a_zip_that_is_replaced_while_it_is_read_gives_no_mixed_bytes(
-    tmp_path: Path, replace: Callable[[Path, bytes], None]
+    tmp_path: Path, replace: Callable[[Path, bytes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.01))
     before, sums = zipped(100)
     path = tmp_path / "src" / "EMOIMG_기쁨.zip"
     path.parent.mkdir()
@@ -95,8 +102,9 @@ def test_a_zip_that_is_replaced_while_it_is_read_gives_no_mixed_bytes(
 
 
 def test_photos_that_change_or_go_while_others_are_read_are_rows_if_accepted(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.01))
     source = write_archive(tmp_path / "src")
     last = sorted(source.rglob("*.jpg"))[-4:]
 
@@ -159,6 +167,162 @@ def test_photos_that_cannot_be_read_for_a_while_are_not_lost(
     build(source, tmp_path / "fresh")
     assert digests(out) == digests(tmp_path / "fresh")
     assert not (out / ".fertools" / "unread.csv").exists()
+
+
+@pytest.mark.parametrize("image_format", ["png", "raw"])
+def test_a_photo_that_was_tried_again_has_its_own_crop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_format: str
+) -> None:
+    """Raw crops have one length, so that an offset of another writing hits another's crop."""
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    disk = Disk(monkeypatch, errno.EIO, {names[5]})
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SourceError, match="1 photo could not be read"):
+        build(source, out, image_format=image_format)
+    disk.left = 0
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out, image_format=image_format, detector=Meanwhile(stop, at=1))
+    build(source, out, image_format=image_format)
+    build(source, tmp_path / "fresh", image_format=image_format)
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_a_part_has_the_same_bytes_whatever_was_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_archive(tmp_path / "src")
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    disk = Disk(monkeypatch, errno.EIO, {names[5]})
+    disk.left = 1
+    build(source, tmp_path / "out")
+    build(source, tmp_path / "fresh")
+    parts = [digests(tmp_path / name / ".fertools" / "parts") for name in ("out", "fresh")]
+    assert parts[0] == parts[1]
+
+
+def test_a_folder_that_stays_unreadable_can_be_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    late = source / "3.More" / "EMOIMG_기쁨"
+    late.mkdir(parents=True)
+    for shot in range(20):
+        name = photo_name(shot, "기쁨", 100 + shot)
+        (late / name).write_bytes(photo((10 + shot, 8, 24), seed=shot))
+    Disk(monkeypatch, errno.EIO, {path.name for path in late.iterdir()})
+    monkeypatch.setattr(dataset, "_MOST_UNREAD", 16)
+    with pytest.raises(SourceError, match=r"20 photos could not be read.*--accept-unreadable"):
+        build(source, out)
+    rows = build(source, out, accept_unreadable=True)
+    assert Counter(row["outcome"] for row in rows) == {"kept": 60, "unreadable": 20}
+
+
+def test_a_label_file_that_was_given_up_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    (source / "labels.json").write_bytes(label_file(*map(entry, names)))
+    disk = Disk(monkeypatch, errno.EIO, {"labels.json"})
+    build(source, out, accept_unreadable=True)
+    assert not Manifest.read(out).votes
+    disk.left = 0
+    build(source, out)
+    assert Manifest.read(out).votes
+    build(source, tmp_path / "fresh")
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_a_zip_that_is_still_being_copied_is_no_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    whole, _ = zipped(100)
+    path = source / "EMOIMG_기쁨.zip"
+    path.write_bytes(whole[: len(whole) // 2])
+    real = scanning.read_contents
+
+    def grows(joined: Any) -> Any:
+        found = real(joined)
+        with path.open("ab") as file:
+            file.write(bytes(9))
+        return found
+
+    monkeypatch.setattr(scanning, "read_contents", grows)
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.01))
+    with pytest.raises(SourceError, match=r"EMOIMG_기쁨\.zip: it is being written to"):
+        build(source, out)
+    monkeypatch.setattr(scanning, "read_contents", real)
+    path.write_bytes(whole)
+    assert Counter(row["outcome"] for row in build(source, out)) == {"kept": 160}
+
+
+def test_a_photo_that_is_still_being_copied_is_no_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy may make the file in its final size first."""
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.01))
+    source, out = write_archive(tmp_path / "src"), tmp_path / "out"
+    last = sorted(source.rglob("*.jpg"))[-1]
+    whole = last.read_bytes()
+    last.write_bytes(whole[:200] + bytes(len(whole) - 200))
+
+    def copied() -> None:
+        with last.open("r+b") as file:
+            file.write(whole[:300])
+
+    with pytest.raises(SourceError, match=r"1 photo could not be read.*written to since the scan"):
+        build(source, out, detector=Meanwhile(copied, at=1))
+    last.write_bytes(whole)
+    assert Counter(row["outcome"] for row in build(source, out)) == {"kept": 60}
+
+
+def test_damage_in_a_nodes_copy_of_other_times_is_a_fact(tmp_path: Path) -> None:
+    one, other, out = tmp_path / "one" / "src", tmp_path / "other" / "src", tmp_path / "out"
+    one.mkdir(parents=True)
+    data = bytearray(zipped(100)[0])
+    data[len(data) // 2] ^= 1
+    (one / "EMOIMG_기쁨.zip").write_bytes(data)
+    shutil.copytree(one, other)
+    os.utime(other / "EMOIMG_기쁨.zip", ns=(10**18, 10**18))
+    options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1, "detector": BrightSpot()}
+    fertools.build_parts(one, out, "0", **options)
+    assert fertools.build_parts(other, out, "1-99", **options).complete
+    fates = Counter(row["outcome"] for row in build(one, out))
+    assert fates == {"kept": 99, "unreadable": 1}
+    build(other, tmp_path / "fresh")
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_hidden_folders_that_cannot_be_listed_do_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_archive(tmp_path / "src", people=3)
+    (source / ".Trash-1000").mkdir()
+    Listing(monkeypatch, ".Trash-1000", 99)
+    fates = Counter(row["outcome"] for row in build(source, tmp_path / "out"))
+    assert fates["kept"] == 18
+
+
+def test_a_share_of_a_repacked_archive_is_refused_by_name(tmp_path: Path) -> None:
+    one, other, out = tmp_path / "one" / "src", tmp_path / "other" / "src", tmp_path / "out"
+    items = [
+        Item(photo_name(i % 10, "기쁨", i).encode(), photo((10 + i % 30, 8, 24), seed=i))
+        for i in range(40)
+    ]
+    for folder, zipped_items in ((one, items), (other, items[::-1])):
+        folder.mkdir(parents=True)
+        (folder / "EMOIMG_기쁨.zip").write_bytes(write_zip(*zipped_items))
+    options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1}
+    fertools.build_parts(one, out, "0", detector=BrightSpot(), **options)
+    seen = Meanwhile(lambda: None)
+    with pytest.raises(OutputError, match=r"EMOIMG_기쁨\.zip/\S+_기쁨_.* is not the same photo"):
+        fertools.build_parts(other, out, "1-9", detector=seen, **options)
+    assert seen.looked == 0
 
 
 def test_a_fault_that_passes_at_once_costs_one_more_try(
@@ -227,6 +391,8 @@ def test_a_disk_on_which_nothing_can_be_read_stops_the_build_early(
     Disk(monkeypatch, errno.EIO, names)
     monkeypatch.setattr(dataset, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"^(17|18|19|20) photos .* that is the disk"):
+        build(source, tmp_path / "out")
+    with pytest.raises(SourceError, match=r"no photo became an example \(unreadable 120\)"):
         build(source, tmp_path / "out", accept_unreadable=True)
 
 
@@ -413,7 +579,7 @@ def test_a_plan_that_another_build_has_replaced_is_noticed(tmp_path: Path) -> No
     def replaced() -> None:
         members = scan(source).members
         parts_of = [members[i : i + 1] for i in range(16)]
-        write_plan(out / ".fertools" / "plan.arrow", parts_of, {}, [])
+        write_plan(out / ".fertools" / "plan.arrow", parts_of, {}, [], 0)
 
     with pytest.raises(OutputError, match="is damaged or of another build"):
         build(source, out, detector=Meanwhile(replaced, at=2))
@@ -430,7 +596,7 @@ def broken_off(tmp_path: Path) -> tuple[Path, Path]:
 
     with pytest.raises(KeyboardInterrupt):
         build(source, out, detector=Meanwhile(stop))
-    assert list(out.rglob("*.rows"))
+    assert list(out.rglob("*.part"))
     return source, out
 
 

@@ -90,13 +90,14 @@ def test_few_descriptors_closed_streams_and_no_shared_memory_change_no_byte(
         pytest.skip("mounting is not allowed here")
     assert done.returncode == 0, done.stderr
     assert digests(tmp_path / "out") == whole
+    assert (b"no worker process can be started" in done.stdout + done.stderr) == ("shm" in line)
 
 
 def test_a_reader_who_goes_away_costs_no_dataset_and_no_traceback(
     source: Path, whole: dict[str, str], tmp_path: Path
 ) -> None:
     done = in_shell("set -o pipefail; BUILD | head -c 1", source, tmp_path / "out")
-    assert done.returncode in (0, 1)
+    assert done.returncode in (0, 141)  # 128 + SIGPIPE, as a tool that the signal ends
     assert b"Traceback" not in done.stderr
     assert digests(tmp_path / "out") == whole
 

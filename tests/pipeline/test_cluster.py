@@ -129,7 +129,7 @@ def after(parts: int, out: Path, deed: Any) -> threading.Thread:
 
     def wait() -> None:
         until = time.monotonic() + 60
-        while len(list(out.rglob("*.rows"))) < parts and time.monotonic() < until:
+        while len(list(out.rglob("*.part"))) < parts and time.monotonic() < until:
             time.sleep(0.02)
         deed()
 
@@ -200,7 +200,7 @@ def test_nodes_that_differ_are_refused_before_any_work(tmp_path: Path, cluster: 
             )
         cluster.processes[-1].terminate()
         cluster.processes.pop().wait()
-    assert not list((tmp_path / "out").rglob("*.rows"))
+    assert not list((tmp_path / "out").rglob("*.part"))
     assert {path.name for path in (tmp_path / "out" / ".fertools").iterdir()} == {
         "lock",
         "parts",
@@ -228,10 +228,10 @@ def test_ctrl_c_leaves_in_three_seconds_and_the_same_command_goes_on(
     assert process.returncode == 130
     assert said.strip() == "fertools: stopped; a build goes on where it was by the same command"
     time.sleep(1)  # the parts that workers were at are finished; nobody starts another
-    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.rows")}
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.part")}
     assert 2 <= len(done) < 60
     time.sleep(1)
-    assert len(list(out.rglob("*.rows"))) == len(done)
+    assert len(list(out.rglob("*.part"))) == len(done)
 
 
 @pytest.mark.slow

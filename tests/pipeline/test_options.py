@@ -150,7 +150,7 @@ def test_a_detector_with_confidences_in_percent_stops_at_its_first_answer(
     source, out = write_archive(tmp_path / "src"), tmp_path / "out"
     with pytest.raises(OptionError, match=r"'percent' answers with confidence 97\.0"):
         fertools.build_dataset(source, out, **LOOK | {"detector": Percent(), "jobs": jobs})
-    assert not list(out.rglob("*.rows"))
+    assert not list(out.rglob("*.part"))
 
 
 def test_class_folders_with_blanks_and_line_breaks(tmp_path: Path) -> None:

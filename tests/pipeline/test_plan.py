@@ -9,7 +9,16 @@ import numpy as np
 
 from fertools.archive.members import Members
 from fertools.data import Box, Member, Packed
-from fertools.pipeline.plan import Parts, cut, fingerprint, planned_names, read_part, write_plan
+from fertools.pipeline.plan import (
+    Parts,
+    cut,
+    fingerprint,
+    planned_names,
+    read_part,
+    read_times,
+    scanned_at,
+    write_plan,
+)
 
 
 def member(number: int, container: str = "a") -> Member:
@@ -39,12 +48,17 @@ def test_what_is_planned_is_read_back(tmp_path: Path) -> None:
     packed = Member("z.zip/기쁨 1.jpg", "z.zip", b"\xff.zip", 9, 7, Packed(1 << 40, 5, 8, 1 << 31))
     parts = [[member(1), member(2)], [packed]]
     box = Box(1.5, 2.0, 30.0, 40.0)
-    write_plan(tmp_path / "plan.arrow", map(Members.of, parts), {packed.key: box}, ["one", "two"])
+    write_plan(
+        tmp_path / "plan.arrow", map(Members.of, parts), {packed.key: box}, ["one", "two"], 7
+    )
     read = [list(read_part(tmp_path / "plan.arrow", i)) for i in range(2)]
     assert read == [[(member(1), None), (member(2), None)], [(packed, box)]]
-    assert planned_names(tmp_path / "plan.arrow") == {"one", "two"}
+    assert planned_names(tmp_path / "plan.arrow") == ["one", "two"]
+    assert scanned_at(tmp_path / "plan.arrow") == 7
+    assert read_times(tmp_path / "plan.arrow", 0) == [5, 5]
+    assert read_times(tmp_path / "plan.arrow", 1) == [None]
     (tmp_path / "plan.arrow").write_bytes(b"nothing of the kind")
-    assert planned_names(tmp_path / "plan.arrow") == frozenset()
+    assert planned_names(tmp_path / "plan.arrow") == []
 
 
 def test_a_parts_name_covers_the_recipe_and_who_is_in_it() -> None:

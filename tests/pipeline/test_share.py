@@ -43,7 +43,7 @@ def test_shares_and_then_the_plain_command_give_the_same_bytes(
 
 def test_a_share_does_its_parts_and_no_other(archive: Path, tmp_path: Path) -> None:
     fertools.build_parts(archive, tmp_path / "out", "3", **LOOK)
-    assert len(list((tmp_path / "out").rglob("*.rows"))) == 1
+    assert len(list((tmp_path / "out").rglob("*.part"))) == 1
     again = fertools.build_parts(
         archive, tmp_path / "out", "3-3", **LOOK | {"detector": Forbidden()}
     )
