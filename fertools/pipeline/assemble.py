@@ -48,7 +48,7 @@ _PLAIN: Final = ("label", "key", "subject", "sex", "age", "confidence")
 _PLAN: Final = "plan.arrow"
 
 #: Columns of what photos show that become features, or lead to the crop.
-_LOOKED: Final = ("part", "offset", "x0", "y0", "x1", "y1", "confidence")
+_LOOKED: Final = ("part", "offset", "crc", "x0", "y0", "x1", "y1", "confidence")
 
 #: Examples whose features are in memory at once, 400 bytes each.
 _TOGETHER: Final = 1 << 17
