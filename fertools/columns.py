@@ -78,7 +78,22 @@ class Columns:
             return self.run(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return pa.concat_batches(parts).take(pa.array(back))
+        return self._together(parts).take(pa.array(back))
+
+    def _together(self, parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+        """Join parts; a few rows of each, whose dictionaries are those of their whole batches."""
+        if len(parts) == 1:
+            return parts[0]
+        arrays = []
+        for field in self.schema:
+            own = [part[field.name] for part in parts]
+            if pa.types.is_dictionary(field.type):
+                # Joined as they are, all words of all dictionaries would be compared.
+                plain = [array.dictionary_decode() for array in own]
+                arrays.append(pa.concat_arrays(plain).dictionary_encode())
+            else:
+                arrays.append(pa.concat_arrays(own))
+        return pa.record_batch(arrays, schema=self.schema)
 
     def numbers(
         self, name: str, dtype: type[np.generic] = np.int64, *, fill: int = 0

@@ -47,6 +47,12 @@ _PLAIN: Final = ("label", "key", "subject", "sex", "age", "confidence")
 
 _PLAN: Final = "plan.arrow"
 
+#: Columns of what photos show that become features, or lead to the crop.
+_LOOKED: Final = ("part", "offset", "crc", "x0", "y0", "x1", "y1", "confidence")
+
+#: Examples whose features are in memory at once, 400 bytes each.
+_TOGETHER: Final = 1 << 17
+
 _SCHEMA: Final = pa.schema(
     [
         ("part", pa.string()),
@@ -201,8 +207,24 @@ def example_batches(
     secret   what pseudonyms are keyed with
     """
     features = _Features(ledger, parts, options, secret)
-    for rows, copies in zip(plan.rows, plan.copies, strict=True):
-        yield features.batch(rows, copies)
+    for numbers in _grouped([len(rows) for rows in plan.rows]):
+        rows, copies = (
+            np.concatenate([column[i] for i in numbers]) for column in (plan.rows, plan.copies)
+        )
+        batch, first = features.batch(rows, copies), 0
+        for i in numbers:
+            yield batch.slice(first, len(plan.rows[i]))
+            first += len(plan.rows[i])
+
+
+def _grouped(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the numbers of shards that are looked up together: their rows lie everywhere."""
+    group: list[int] = []
+    for number, _ in enumerate(sizes):
+        group.append(number)
+        if sum(sizes[i] for i in group) >= _TOGETHER or number == len(sizes) - 1:
+            yield group
+            group = []
 
 
 class _Features:
@@ -212,6 +234,7 @@ class _Features:
         self, ledger: Ledger, parts: Sequence[PartFiles], options: BuildOptions, secret: bytes
     ) -> None:
         self._ledger = ledger
+        self._labels = ledger.catalog.labels.select(("subject", "sex", "age"))
         self._parts = pa.array([part.fingerprint for part in parts], pa.string())
         self._secret = secret
         self._plain = options.shards.keep_names
@@ -221,7 +244,7 @@ class _Features:
     def batch(self, rows: Ints, copies: Ints) -> pa.RecordBatch:
         """Return the features of examples by ledger row and number of copy."""
         catalog = self._ledger.catalog
-        looked, labels = self._ledger.looked_rows(rows), catalog.labels.take(rows)
+        looked, labels = self._ledger.looked_rows(rows, _LOOKED), self._labels.take(rows)
         keys = list(catalog.keys(rows))
         sides = (looked[side].to_pylist() for side in ("x0", "y0", "x1", "y1"))
         columns: dict[str, Any] = {

@@ -131,9 +131,9 @@ class Ledger:
         """The positions of the rows that became examples, int64, ascending."""
         return np.flatnonzero(self.fates >= 0)
 
-    def looked_rows(self, rows: Ints) -> pa.RecordBatch:
-        """Return what the photos at these positions show; each must be wanted."""
-        return self.looked.take(np.searchsorted(self.wanted, rows))
+    def looked_rows(self, rows: Ints, names: Sequence[str]) -> pa.RecordBatch:
+        """Return columns of what the photos at these positions show; each must be wanted."""
+        return self.looked.select(names).take(np.searchsorted(self.wanted, rows))
 
     def hashes(self) -> NDArray[np.uint8]:
         """Return the hashes of the kept photos' pictures, to find copies by; uint8, (kept, 32)."""
