@@ -26,7 +26,7 @@ _READER_GONE = 128 + signal.SIGPIPE
 
 
 class _ReaderGone(Exception):
-    """Whoever read the output has closed it."""
+    """The reader of the output has closed it."""
 
 
 class _Group(click.Group):

@@ -341,7 +341,7 @@ class _Build:
         ]
 
     def unused(self) -> list[str]:
-        """Say how much room parts take that this build does not need."""
+        """Return a line on the room that unneeded parts take, if there are any."""
         spare = self.place.spare_parts()
         if not spare:
             return []

@@ -215,7 +215,7 @@ class _PartMaker:
         self._faults: dict[int, Row] = {}
 
     def make(self, writer: PartWriter) -> None:
-        """Give the writer a row for every member."""
+        """Write a row for every member."""
         left = list(range(len(self._members)))
         since = scanned_at(self._task.plan)
         try:

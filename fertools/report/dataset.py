@@ -75,7 +75,7 @@ class DatasetReport:
         return "\n".join(lines)
 
     def _people(self) -> list[str]:
-        """Say whether a person is in two splits, as far as names tell."""
+        """Return lines on people in two splits, as far as names tell."""
         proof, unknown = self.manifest.proof, self.manifest.unknown_people
         kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
         lines = []
@@ -92,7 +92,7 @@ class DatasetReport:
         return lines
 
     def _shares(self) -> list[str]:
-        """Say how far the classes are from their shares, and which are missing in a split."""
+        """Return lines on how far classes are from their shares, and which a split lacks."""
         deviation, lines = self.manifest.proof.deviation, []
         photos = self._photos()
         if deviation:
