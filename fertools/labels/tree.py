@@ -100,7 +100,7 @@ class Tree:
         return _read(self, folder)
 
     def told(self, folders: Iterable[str]) -> tuple[str, ...]:
-        """Return a line on the levels that were taken, unless each class is a folder of SRC itself."""
+        """Return a line on the levels taken, unless each class is a folder of SRC itself."""
         paths = [path for path in map(self._path, folders) if self._at(path) is not None]
         if all(len(path) == 1 and path[0].level == 1 for path in paths):
             return ()
