@@ -136,8 +136,13 @@ class Reader:
 
         A copy that is still running may have the final size and half of the bytes.
         """
-        path = os.path.join(self._files.base, member.path)
-        if member.packed is None and self._changed([path]):
+        if member.packed is not None:  # its CRC has told
+            return
+        try:
+            changed = self._changed([os.path.join(self._files.base, member.path)])
+        except OSError as error:
+            raise read_fault(error) from error
+        if changed:
             raise ReadFault(Reason.CHANGED, "it was written to since the scan")
 
     def _written(self, member: Member, zipped: Joined) -> str | None:

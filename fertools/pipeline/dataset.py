@@ -100,6 +100,8 @@ def build_dataset(
                 finished = build.make_dataset()
             except DamagedPart as damage:
                 notes += build.remove_damaged(damage, healed)
+        if lost := _lost(place.out, finished):
+            notes.append(f"{lost}; without --accept-unreadable the same command tries again")
         notes += build.unused()
         notes += engine_warnings()
     warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
@@ -133,15 +135,20 @@ def build_parts(
     share = plan.share(first, last)
     place.open()
 
+    notes = [*build.warnings, *opencv_warnings()]
+
     def begin() -> None:
-        build.agree(overwrite=overwrite)
+        notes.extend(build.agree(overwrite=overwrite))
         plan.write()
 
     with place.share(begin), build.engine():
-        build.agree(overwrite=False)
+        notes += build.agree(overwrite=False)
         plan.check_written()
-        build.make(plan, share, f"{share.start}-{share.stop - 1}")
-        return PartsReport(place.out, share, plan.done(), len(plan.files))
+        notes += build.make(plan, share, f"{share.start}-{share.stop - 1}")
+        notes += engine_warnings()
+        done = plan.done(accept_unreadable=accept_unreadable)
+        told = tuple(dict.fromkeys(notes))
+        return PartsReport(place.out, share, done, len(plan.files), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,13 +297,9 @@ class _Build:
             return None, []
         if not (out / manifest.ledger.file).is_file():
             return None, []
-        lost = manifest.unread + ledger.unread(out, manifest)
+        lost = _lost(out, manifest)
         if lost and not self.run.accept_unreadable:
-            files = "a file" if lost == 1 else f"{lost} files"
-            return None, [
-                f"{files} of this dataset's archive could not be read when it was built: "
-                "tried again"
-            ]
+            return None, [f"{lost} when this dataset was built: tried again"]
         return manifest, []
 
     def make_dataset(self) -> Manifest:
@@ -367,11 +370,12 @@ class _Build:
         self.make(plan, range(len(plan.files)))
         return plan.files, ledger.begin(self.catalog, read_rows(plan.files))
 
-    def make(self, plan: PartsPlan, share: range, name: str = "") -> None:
+    def make(self, plan: PartsPlan, share: range, name: str = "") -> list[str]:
         """Make those parts of a share that are not there yet; the share of the whole has no name.
 
-        Raises SourceError where photos could not be read, after all others were processed and
-        saved, or earlier where most could not: then it is the disk. Not with `accept_unreadable`.
+        Returns a line on the photos that could not be read, where that is accepted. Raises
+        SourceError where it is not, after all others were processed and saved, or earlier where
+        most could not be read: then it is the disk.
         """
         left = [i for i in share if not plan.current(i)]
         tasks = [
@@ -417,6 +421,7 @@ class _Build:
                 "removed or replaced)",
             )
         self.place.forget_unread(name)
+        return [_could_not(len(unread))] if unread else []
 
     def assemble(
         self, parts: list[PartFiles], table: ledger.Ledger, splits: NDArray[np.int8]
@@ -492,6 +497,16 @@ def _unread(path: Path, unread: list[tuple[str, str]], then: str) -> SourceError
     return SourceError(
         f"{len(unread):,} photo{'s' if more else ''} could not be read: {key} ({why}){rest}: {then}"
     )
+
+
+def _lost(out: Path, manifest: Manifest) -> str:
+    """Return what a dataset lacks because it could not be read, "" for nothing."""
+    lost = manifest.unread + ledger.unread(out, manifest)
+    return _could_not(lost) if lost else ""
+
+
+def _could_not(files: int) -> str:
+    return f"{files:,} file{'s' * (files > 1)} of the archive could not be read"
 
 
 def _some(kept: Kept, table: ledger.Ledger) -> Kept:

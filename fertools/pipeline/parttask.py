@@ -69,7 +69,6 @@ class PartTask:
     """What a worker is sent: small, and the same on every machine that sees the storage.
 
     basis           the text that the part's name covers beside its members (see plan.fingerprint)
-    boxes           whether the plan's boxes are the crops'
     trust_crashes   write the part even if every photo of it raises an error
     """
 

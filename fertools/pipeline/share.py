@@ -112,9 +112,14 @@ class PartsPlan:
             )
         return range(first, min(last + 1, len(self.files)))
 
-    def done(self) -> int:
-        """Count the parts that are there, whoever made them."""
-        return sum(files.done for files in self.files)
+    def done(self, *, accept_unreadable: bool) -> int:
+        """Count the parts that are there, whichever process made them.
+
+        With `accept_unreadable` those count as well of which some photos could not be read.
+        """
+        return sum(
+            files.done or (accept_unreadable and files.partial.is_file()) for files in self.files
+        )
 
 
 def _others(names: Sequence[str], known: Sequence[str]) -> Iterator[int]:
@@ -129,12 +134,13 @@ def _by_key(members: Iterable[Member]) -> dict[str, Member]:
 
 @dataclass(frozen=True, slots=True)
 class PartsReport:
-    """What a share came to, and how far all shares are."""
+    """What a share came to, how far all shares are, and what the user should know."""
 
     out: Path
     share: range
     done: int
     parts: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -142,10 +148,12 @@ class PartsReport:
         return self.done == self.parts
 
     def text(self) -> str:
-        """Say it in two lines."""
+        """Return it in two lines, and a line for each warning."""
         first, last = self.share.start, self.share.stop - 1
         then = "then run" if not self.complete else "now run"
-        return (
-            f"parts {first} to {last} are done, {self.done:,} of all {self.parts:,} in {self.out}\n"
-            f"{then} the same command without --only-parts: it assembles the dataset"
-        )
+        lines = [
+            f"parts {first} to {last} are done, {self.done:,} of all {self.parts:,} in {self.out}",
+            f"{then} the same command without --only-parts: it assembles the dataset",
+            *(f"warning: {printable(warning)}" for warning in self.warnings),
+        ]
+        return "\n".join(lines)

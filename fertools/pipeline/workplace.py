@@ -85,12 +85,12 @@ class Workplace:
 
     @property
     def plan(self) -> Path:
-        """The members to look at."""
+        """The members to process, a batch a part."""
         return self.home / "plan.arrow"
 
     @property
     def parts(self) -> Path:
-        """Finished parts, two files each."""
+        """The parts, a file each."""
         return self.home / "parts"
 
     @property

@@ -71,7 +71,7 @@ def assign(
 def assign_photos(
     classes: Ints, ratios: Ratios, *, keys: Sequence[str], seed: int
 ) -> NDArray[np.int8]:
-    """Give every photo its split by itself, int8, (photos,): the leaky kind of split.
+    """Assign every photo to a split by itself, which leaks; returns int8, (photos,).
 
     It is what `assign` gives where every photo is a group, in a tenth of the memory. Each class is
     exact to the photo.

@@ -355,7 +355,7 @@ def test_a_dataset_of_an_older_version_that_lost_photos_is_built_again(
     as_010(out, 4)
     report = build(source, out)
     assert any(
-        line.startswith("4 files of this dataset's archive could not be")
+        line.startswith("4 files of the archive could not be read when this dataset")
         for line in report.warnings
     )
     assert Counter(pq.read_table(out / "ledger.parquet")["outcome"].to_pylist()) == {"kept": 36}

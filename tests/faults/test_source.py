@@ -221,6 +221,32 @@ def test_a_folder_that_stays_unreadable_can_be_accepted(
     assert Counter(row["outcome"] for row in rows) == {"kept": 60, "unreadable": 20}
 
 
+def test_accepted_faults_are_told_by_builds_and_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_archive(tmp_path / "src")
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    Disk(monkeypatch, errno.EIO, {names[5]})
+    options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1, "detector": BrightSpot()}
+    share = fertools.build_parts(
+        source, tmp_path / "out", "0-99", accept_unreadable=True, **options
+    )
+    assert share.complete
+    assert "warning: 1 file of the archive could not be read" in share.text()
+    assert share.text().splitlines()[1].startswith("now run the same command")
+    for _ in range(2):
+        report = fertools.build_dataset(source, tmp_path / "out", **options)
+        assert any("1 file of the archive could not be read; " in w for w in report.warnings)
+
+
+def test_a_photo_that_is_removed_while_it_is_processed_is_no_damaged_one(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src")
+    first = sorted(source.rglob("*.jpg"))[0]
+    first.write_bytes(photo(None, seed=1))  # without a face: its file is looked at again
+    with pytest.raises(SourceError, match=r"1 photo could not be read.*No such file"):
+        build(source, tmp_path / "out", detector=Meanwhile(first.unlink, at=1))
+
+
 def test_a_label_file_that_was_given_up_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
