@@ -228,9 +228,8 @@ def test_accepted_faults_are_told_by_builds_and_shares(
     names = [path.name for path in sorted(source.rglob("*.jpg"))]
     Disk(monkeypatch, errno.EIO, {names[5]})
     options: dict[str, Any] = {"size": 16, "quiet": True, "jobs": 1, "detector": BrightSpot()}
-    share = fertools.build_parts(
-        source, tmp_path / "out", "0-99", accept_unreadable=True, **options
-    )
+    options["accept_unreadable"] = True
+    share = fertools.build_parts(source, tmp_path / "out", "0-99", **options)
     assert share.complete
     assert "warning: 1 file of the archive could not be read" in share.text()
     assert share.text().splitlines()[1].startswith("now run the same command")
