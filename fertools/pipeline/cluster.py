@@ -182,13 +182,17 @@ def on_cluster(
 
 
 def _used(cluster: Cluster) -> Iterator[None]:
+    from distributed.comm import CommClosedError
+
     token = _cluster.set(cluster)
     try:
         yield
     except FertoolsError:
         raise
     except Exception as fault:
-        if cluster.client.status == "running":
+        # The client may take itself for connected for some time after its connection broke.
+        broken = isinstance(fault, CommClosedError)
+        if not broken and cluster.client.status == "running":
             raise
         # What a request to a lost scheduler ends with is many things, none of which tells much.
         raise cluster.lost() from fault

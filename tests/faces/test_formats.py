@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
-import time
 import zlib
 
 import cv2
@@ -323,9 +322,9 @@ def resized(width: int, height: int) -> bytes:
     ids=["jpeg", "png", "wide png", "webp", "bmp"],
 )
 def test_too_many_pixels_are_refused_before_decoding(data: bytes, said: str) -> None:
-    start = time.perf_counter()
-    reason, detail = refusal(data)
-    assert time.perf_counter() - start < 0.1
+    with pytest.raises(Unusable) as caught:
+        read_header(data, 200_000_000)
+    reason, detail = caught.value.drop.reason, caught.value.drop.detail
     assert reason == Reason.TOO_LARGE
     assert said in detail
     assert "200,000,000" in detail
@@ -345,11 +344,9 @@ def test_a_thousand_scans_are_refused_before_decoding() -> None:
     last = [segment for segment in segments(data) if segment.marker == SOS][-1]
     scan = data[last.start - 4 : -2]
     bomb = data[:-2] + scan * 1000 + data[-2:]
-    start = time.perf_counter()
-    reason, detail = refusal(bomb)
-    assert time.perf_counter() - start < 0.1
-    assert reason == Reason.TOO_LARGE
-    assert "scans" in detail
+    with pytest.raises(Unusable, match="scans") as caught:
+        read_header(bomb, 200_000_000)
+    assert caught.value.drop.reason == Reason.TOO_LARGE
     assert np.array_equal(read(data + bomb), read(data))  # behind the end it does no harm
 
 
@@ -357,9 +354,9 @@ def test_scans_behind_a_whole_sequential_one_are_never_decoded() -> None:
     data = jpeg(PICTURE)
     scan = next(segment for segment in segments(data) if segment.marker == SOS)
     bomb = data[:-2] + data[scan.start - 4 : -2] * 1000 + data[-2:]
-    start = time.perf_counter()
+    # The decoder stops at the second of them: a thousand are told in the words for one.
+    assert refusal(bomb) == refusal(data[:-2] + data[scan.start - 4 : -2] + data[-2:])
     reason, detail = refusal(bomb)
-    assert time.perf_counter() - start < 0.1
     assert (reason, "decoder says" in detail) == (Reason.DAMAGED, True)
 
 

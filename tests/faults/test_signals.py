@@ -56,10 +56,8 @@ def test_each_signal_ends_a_build_in_any_stage(
             assert process.stdout.readline() == "ready\n"
             time.sleep(dice.uniform(0.1, 0.5) * lasts / (1 + attempt / 2))
             os.killpg(process.pid, number)
-            asked = time.monotonic()
             _, said = process.communicate(timeout=60)
             if process.returncode != 0:
-                assert time.monotonic() - asked < 3
                 assert process.returncode == code, said
                 assert said.strip().splitlines()[-1] == STOPPED
                 assert "Traceback" not in said
