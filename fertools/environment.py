@@ -1,10 +1,20 @@
-"""Environment variables of the caller's process."""
+"""What fertools runs in: environment variables, and the versions of libraries."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+#: Raised whenever a change of this code changes a box or the bytes of a crop: finished parts of
+#: another number are not used.
+PIXELS: Final = 2
+
+#: Installed versions that decide about boxes and the bytes of crops.
+_OF_PIXELS: Final = ("numpy", "simplejpeg", "openvino")
 
 
 @contextmanager
@@ -21,3 +31,24 @@ def environment_kept() -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+def pixel_versions() -> dict[str, str]:
+    """Return the versions that decide about boxes and the bytes of crops."""
+    import cv2
+
+    found = {"crops": str(PIXELS), "opencv": cv2.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    return found | _installed(_OF_PIXELS)
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions that decide about any byte of a dataset: those, and the ledger's."""
+    return pixel_versions() | _installed(("pyarrow",))
+
+
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -38,3 +38,20 @@ class DatasetError(FertoolsError):
 
 class DependencyError(FertoolsError):
     """A package or a file of one is missing."""
+
+
+def printable(name: str) -> str:
+    r"""Give a name that can be printed: what would move the cursor or turn the text is escaped.
+
+    >>> print(printable("a\x1b[2Jb\u202egpj"))
+    a\x1b[2Jb\u202egpj
+
+    Controls, line ends, direction marks, spaces other than " ", and half surrogates go; a leading
+    =, +, - or @ stays, since only a spreadsheet minds it.
+    """
+    if name.isprintable():
+        return name
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in name
+    )

@@ -8,7 +8,7 @@ Patience          how long and how often a fault of reading is waited for
 
 from fertools.archive.files import Patience
 from fertools.archive.landmarks import Landmarks, difference, landmarks
-from fertools.archive.names import PHOTO_ENDINGS, printable
+from fertools.archive.names import PHOTO_ENDINGS
 from fertools.archive.reader import Reader
 from fertools.archive.scan import Scan, scan
 
@@ -20,6 +20,5 @@ __all__ = [
     "Scan",
     "difference",
     "landmarks",
-    "printable",
     "scan",
 ]

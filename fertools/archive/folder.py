@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from fertools.archive.files import Patience
-from fertools.archive.names import decode, decode_path, printable
+from fertools.archive.names import decode, decode_path
 from fertools.data import Drop, Reason
+from fertools.errors import printable
 
 #: Folders that systems put on a disk, and that often nobody may list.
 SYSTEM_FOLDERS = frozenset({b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})

@@ -10,8 +10,8 @@ times, which differ between copies, do not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from fertools.archive.files import Files, read_at
 from fertools.archive.folder import base_of
-from fertools.archive.members import Members
+from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
 from fertools.archive.pieces import find
 from fertools.columns import Ints
+from fertools.errors import OptionError
 
 #: Bytes at the end of a zip, or of a piece of one, that are read: 800 entries of AI-Hub's zips.
 _END: Final = 1 << 16
@@ -73,3 +74,42 @@ def _end(files: Files, path: bytes) -> str:
     size = os.fstat(descriptor).st_size
     start = max(0, size - _END)
     return f"{size} {sha256(read_at(descriptor, start, size - start)).hexdigest()}"
+
+
+def source_fingerprint(members: Members) -> str:
+    """Return a fingerprint of an archive's members; not of their times, which a copy changes."""
+    digest = blake2b(digest_size=16)
+    for line in _lines(members):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def secret_of(members: Members, seed: int, given: Path | None = None) -> bytes:
+    """Return the 32 bytes that pseudonyms are keyed with.
+
+    given  a file whose bytes are the secret; without one it is derived from the archive's list of
+           names, sizes and checksums, so that the same archive and seed give the same dataset.
+           Who has neither the archive nor the file cannot compute it.
+
+    Raises OptionError where the file cannot be read or is empty.
+    """
+    digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
+    if given is None:
+        for line in _lines(members):
+            digest.update(line)
+        return digest.digest()
+    try:
+        data = given.read_bytes()
+    except OSError as fault:
+        raise OptionError(f"--salt-file {given} cannot be read: {fault.strerror}") from fault
+    if not data:
+        raise OptionError(f"--salt-file {given} is empty: put some random bytes into it")
+    digest.update(sha256(data).digest())
+    return digest.digest()
+
+
+def _lines(members: Members) -> Iterator[bytes]:
+    for batch in members.columns.slices():
+        columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
+        for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):
+            yield f"{key}\0{size}\0{crc}\0".encode()

@@ -6,6 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 from fertools.data import Drop, Reason
+from fertools.errors import printable
 
 PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
@@ -108,20 +109,3 @@ def picture_format(name: str) -> str:
     'HEIC'
     """
     return OTHER_FORMATS[name[name.rfind(".") :].lower()]
-
-
-def printable(name: str) -> str:
-    r"""Give a name that can be printed: what would move the cursor or turn the text is escaped.
-
-    >>> print(printable("a\x1b[2Jb\u202egpj"))
-    a\x1b[2Jb\u202egpj
-
-    Controls, line ends, direction marks, spaces other than " ", and half surrogates go; a leading
-    =, +, - or @ stays, since only a spreadsheet minds it.
-    """
-    if name.isprintable():
-        return name
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in name
-    )

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fertools.archive.names import decode, decode_path, printable
+from fertools.archive.names import decode, decode_path
+from fertools.errors import printable
 
 # One spelling a number, so that no two files can be the same piece: neither part07 nor PART7.
 _PIECE = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)

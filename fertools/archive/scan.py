@@ -25,14 +25,13 @@ from fertools.archive.names import (
     is_hidden,
     is_zip,
     picture_format,
-    printable,
     refusal_by_name,
 )
 from fertools.archive.pieces import Layout, Piece, find, lay, split_name
 from fertools.archive.zips import add_members, read_contents
 from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
-from fertools.errors import SourceError
+from fertools.errors import SourceError, printable
 
 _EMPTY = Drop(Reason.EMPTY)
 _NOTHING = Drop(Reason.NOT_A_PHOTO, "a zip without entries")

@@ -19,7 +19,7 @@ def read_png(data: bytes) -> Header:
     Raises Unusable: UNSUPPORTED for an animation, DAMAGED for the rest.
     """
     size, orientation = (0, 0), UPRIGHT
-    for kind, body in _chunks(data):
+    for kind, body in _png_chunks(data):
         if kind == b"IHDR":
             size = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
         elif kind == b"acTL":
@@ -29,7 +29,7 @@ def read_png(data: bytes) -> Header:
     return Header("PNG", *size, orientation)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     view, position = memoryview(data), 8
     while position + 12 <= len(data):
         body = position + 8

@@ -19,7 +19,7 @@ def read_webp(data: bytes) -> Header:
     Raises Unusable: UNSUPPORTED for an animation, DAMAGED where bytes are missing.
     """
     size, orientation = None, UPRIGHT
-    for kind, body in _chunks(data):
+    for kind, body in _webp_chunks(data):
         if kind in (b"ANIM", b"ANMF"):
             raise unsupported("animated WebP")
         if kind == b"VP8X" and size is None:
@@ -37,7 +37,7 @@ def read_webp(data: bytes) -> Header:
     return Header("WebP", *size, orientation)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     view, position, end = memoryview(data), 12, 8 + _little(data[4:8])
     if end > len(data):
         raise damaged(f"a WebP that is cut: {len(data):,} of {end:,} bytes")

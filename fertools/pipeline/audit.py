@@ -24,16 +24,17 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from fertools.archive import printable, scan
-from fertools.errors import DatasetError
+from fertools.archive import scan
+from fertools.archive.landmarks import source_fingerprint
+from fertools.errors import DatasetError, printable
 from fertools.paths import user_path
 from fertools.pipeline.checksums import CHECKSUMS, checksums, published
 from fertools.pipeline.crosscheck import Crosscheck, ShownNames
-from fertools.pipeline.identity import source_fingerprint
 from fertools.pipeline.ledgerrows import LedgerRows, digests, repeats
 from fertools.pipeline.parts import KEPT
-from fertools.pipeline.splitfile import SPLITS, write_splits
+from fertools.pipeline.splitfile import write_splits
 from fertools.shards import HOME, MANIFEST, Manifest, canonical_json, info_files, sha256_of
+from fertools.shards.names import SPLITS
 from fertools.splits import overlap
 
 #: After so many, it is clear that it is not the dataset that was built.

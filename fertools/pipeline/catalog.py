@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive import Patience, Reader, printable
+from fertools.archive import Patience, Reader
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.columns import Columns, Ints, Words, column
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
-from fertools.errors import OptionError, SourceError
+from fertools.errors import OptionError, SourceError, printable
 from fertools.labels import (
     Agreement,
     Annotations,

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from fertools.archive import printable, scan
+from fertools.archive import scan
 from fertools.columns import Words, by_first
-from fertools.errors import DatasetError, SourceError
+from fertools.errors import DatasetError, SourceError, printable
 from fertools.labels import LabelRule
 from fertools.paths import user_path
 from fertools.pipeline.catalog import Catalog

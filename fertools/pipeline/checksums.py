@@ -12,8 +12,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from fertools.pipeline.splitfile import SPLITS
 from fertools.shards import MANIFEST, Manifest, info_files
+from fertools.shards.names import SPLITS
 
 CHECKSUMS: Final = "SHA256SUMS"
 

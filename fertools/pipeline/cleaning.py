@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fertools.archive import printable
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, printable
 from fertools.paths import user_path
 from fertools.pipeline.workplace import Workplace
 

@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import fertools
-from fertools.archive import Landmarks, difference, printable
-from fertools.errors import DependencyError, FertoolsError, OptionError
-from fertools.pipeline.identity import libraries
+from fertools.environment import libraries
+from fertools.errors import DependencyError, FertoolsError, OptionError, printable
 from fertools.worker import WorkersDied, run_task, set_apart
 
 T = TypeVar("T")
@@ -49,13 +48,15 @@ class Terms:
 
     versions   of what decides about bytes, and of distributed, which carries the tasks
     source     the archive, absolute
-    mark       a file in OUT that holds the archive's landmarks during the build, under a random
-               name
+    mark       a file in OUT that holds, as JSON, what `difference` compares, under a random name
+    difference  returns the name of what a node sees differently in `source`, or None; travels by
+               its name
     """
 
     versions: tuple[tuple[str, str], ...]
     source: Path
     mark: Path
+    difference: Callable[[Path, Any], str | None]
 
     def objection(self) -> str | None:
         """Return why this process must not work for that build, or None if it may."""
@@ -70,7 +71,7 @@ class Terms:
             expected = json.loads(self.mark.read_bytes())
         except (OSError, ValueError):
             return f"does not see {self.mark.parent} as the main process does: {_SHARED}"
-        if (other := difference(self.source, expected)) is not None:
+        if (other := self.difference(self.source, expected)) is not None:
             name = printable(f"{self.source}/{other}")
             return f"does not see {name} as the main process does: {_SHARED}"
         try:
@@ -155,13 +156,18 @@ def objection(terms: Terms) -> str | None:
 
 @contextmanager
 def on_cluster(
-    address: str | None, source: Path, home: Path, marks: Callable[[], Landmarks] = dict
+    address: str | None,
+    source: Path,
+    home: Path,
+    marks: Callable[[], Mapping[str, str]],
+    difference: Callable[[Path, Any], str | None],
 ) -> Iterator[None]:
     """Have tasks run on the cluster of the scheduler at `address`; None changes nothing.
 
     source  the archive, absolute
     home    where the build keeps its own files, absolute
-    marks   returns the archive's landmarks
+    marks   returns facts about the source, by which a node tells whether it sees the same one
+    difference  compares them on a node: returns the name of the first that differs there, or None
 
     Raises OptionError where no cluster answers or one of its nodes cannot take part,
     DependencyError where dask is not installed, FertoolsError when the scheduler is lost.
@@ -173,7 +179,7 @@ def on_cluster(
     mark.write_text(json.dumps(dict(marks())))
     try:
         with _connected(address) as client, _quiet():
-            cluster = Cluster(client, address, Terms(_versions(), source, mark))
+            cluster = Cluster(client, address, Terms(_versions(), source, mark, difference))
             _check_nodes(cluster)
             yield from _used(cluster)
     finally:

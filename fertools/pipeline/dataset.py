@@ -17,8 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive import landmarks, printable, scan
-from fertools.errors import DatasetError, SourceError
+from fertools.archive import difference, landmarks, scan
+from fertools.archive.landmarks import secret_of, source_fingerprint
+from fertools.environment import libraries, pixel_versions
+from fertools.errors import DatasetError, SourceError, printable
 from fertools.faces import Detector, check_detector, resolve_runtime
 from fertools.paths import user_path
 from fertools.pipeline import ledger
@@ -28,12 +30,6 @@ from fertools.pipeline.cluster import on_cluster
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
 from fertools.pipeline.engine import cores, end_workers, engine_warnings, run_tasks
-from fertools.pipeline.identity import (
-    libraries,
-    pixel_versions,
-    secret_of,
-    source_fingerprint,
-)
 from fertools.pipeline.kept import Ints, Kept
 from fertools.pipeline.opencv import opencv_warnings
 from fertools.pipeline.options import BuildOptions, RunOptions
@@ -229,7 +225,7 @@ class _Build:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
             marks = partial(landmarks, self.source, self.catalog.members)
-            with on_cluster(self.run.dask, self.source, self.place.home, marks):
+            with on_cluster(self.run.dask, self.source, self.place.home, marks, difference):
                 yield
         finally:
             end_workers()

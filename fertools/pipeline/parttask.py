@@ -22,9 +22,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from fertools.archive import Patience, Reader, printable
+from fertools.archive import Patience, Reader
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
-from fertools.errors import FertoolsError, OutputError, SourceError
+from fertools.errors import FertoolsError, OutputError, SourceError, printable
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.pipeline.diary import Diary
 from fertools.pipeline.parts import (

@@ -18,7 +18,7 @@ from fertools.pipeline.checksums import CHECKSUMS, checksums
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shardplan import ShardPlan
-from fertools.pipeline.splitfile import SPLITS, write_splits
+from fertools.pipeline.splitfile import write_splits
 from fertools.pipeline.workplace import Workplace
 from fertools.shards import (
     ClassName,
@@ -33,6 +33,7 @@ from fertools.shards import (
     whole_file,
     write_whole,
 )
+from fertools.shards.names import SPLITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fertools.archive import printable
 from fertools.data import Member
-from fertools.errors import OptionError, OutputError
+from fertools.errors import OptionError, OutputError, printable
 from fertools.pipeline.parts import PartFiles, is_current
 from fertools.pipeline.plan import (
     PLAN_FAULTS,

@@ -22,11 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive import printable
 from fertools.data import Split
-from fertools.errors import OptionError
-
-SPLITS: Final = "splits.csv"
+from fertools.errors import OptionError, printable
 
 _WORDS: Final = {
     "train": Split.TRAIN,

@@ -32,8 +32,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.archive import printable
-from fertools.errors import DatasetError, OutputError
+from fertools.errors import DatasetError, OutputError, printable
 from fertools.pipeline.plan import planned_names
 from fertools.shards import (
     HOME,

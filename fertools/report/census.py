@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fertools.archive import printable
-from fertools.report.table import table
+from fertools.errors import printable
+from fertools.report.table import named, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,3 @@ class Census:
         return "\n\n".join(
             [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
         )
-
-
-def named(name: str, english: str) -> str:
-    """Return a class's name, escaped, with the English one beside it where that is another."""
-    return printable(name if name == english else f"{name} {english}")

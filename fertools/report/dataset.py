@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.archive import printable
 from fertools.data import Split
-from fertools.report.census import named
-from fertools.report.table import table
+from fertools.errors import printable
+from fertools.report.table import named, table
 from fertools.shards import Manifest
 
 #: Percentage points: a class further from its share has too few photos or people to be nearer.

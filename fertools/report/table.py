@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from fertools.archive import printable
+from fertools.errors import printable
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False) -> str:
@@ -44,3 +44,8 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
+
+
+def named(name: str, english: str) -> str:
+    """Return a class's name, escaped, with the English one beside it where that is another."""
+    return printable(name if name == english else f"{name} {english}")

@@ -50,7 +50,7 @@ def paint(canvas: Canvas, who: Person, mood: Expression, dress: Dress) -> None:
     head = outline(who)
     canvas.fill(head, who.skin)
     with canvas.within(head) as face:
-        _light(face, who)
+        _light_on_face(face, who)
         _hair_shadow(face, who)
         paint_features(face, who, mood)
     _hair_in_front(canvas, who)
@@ -102,7 +102,7 @@ def _ears(canvas: Canvas, who: Person) -> None:
         )
 
 
-def _light(canvas: Canvas, who: Person) -> None:
+def _light_on_face(canvas: Canvas, who: Person) -> None:
     far = -np.sign(who.light)
     dark = mix(who.skin, (30.0, 34.0, 70.0), 0.75)
     canvas.glow(

@@ -14,6 +14,7 @@ import re
 from fertools.data import Split
 from fertools.errors import OptionError
 
+SPLITS = "splits.csv"
 MANIFEST = "metadata.json"
 """The manifest has the name under which tensorflow-datasets lets a dataset carry its own data."""
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from fertools.report import table
-from fertools.report.census import named
+from fertools.report.table import named
 from fertools.shards import ClassName
 from fertools.training.answers import Answers
 from fertools.training.calibration import Bin, calibration_error, reliability

@@ -17,7 +17,7 @@ from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.errors import OptionError, SourceError
 from fertools.faces import Detector, FaceRecipe, cut, load_detector
 from fertools.faces.recipe import DETECTORS
-from fertools.report.census import named
+from fertools.report.table import named
 from fertools.shards import ClassName
 from fertools.training import checks
 from fertools.training.answers import Network, probabilities

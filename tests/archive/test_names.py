@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.archive import printable
 from fertools.archive.names import decode, decode_packed, refusal_by_name
 from fertools.data import Reason
+from fertools.errors import printable
 
 EMOTIONS = ["기쁨", "당황", "분노", "불안", "상처", "슬픔", "중립"]
 

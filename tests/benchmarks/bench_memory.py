@@ -27,13 +27,13 @@ import numpy as np
 import pyarrow as pa
 
 from fertools.archive import scan
+from fertools.archive.landmarks import source_fingerprint
 from fertools.hashing import rank
 from fertools.pipeline import ledger
 from fertools.pipeline.assemble import Stage, example_batches
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.copies import Copies
 from fertools.pipeline.divide import divide
-from fertools.pipeline.identity import source_fingerprint
 from fertools.pipeline.kept import Kept
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT, ROWS, PartFiles

@@ -172,8 +172,9 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     from hashlib import sha256
 
     from fertools.pipeline.checksums import CHECKSUMS, checksums
-    from fertools.pipeline.splitfile import SPLITS, write_splits
+    from fertools.pipeline.splitfile import write_splits
     from fertools.shards import Manifest
+    from fertools.shards.names import SPLITS
 
     table = pq.read_table(out / "ledger.parquet")
     values = table[column].to_pylist()
@@ -396,8 +397,8 @@ def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
     from hashlib import sha256
 
     from fertools.pipeline.checksums import CHECKSUMS, checksums
-    from fertools.pipeline.splitfile import SPLITS
     from fertools.shards import Manifest
+    from fertools.shards.names import SPLITS
 
     old = Manifest.from_json(OLD)
     assert (old.warnings, old.proof.unknown_people, old.unknown_people) == ((), 0, 2)
