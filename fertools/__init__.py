@@ -24,10 +24,17 @@ from typing import TYPE_CHECKING, Any, Final
 from fertools.environment import environment_kept
 
 if TYPE_CHECKING:
-    from fertools.pipeline import build_dataset, build_parts, clean, stats, verify
-    from fertools.sample import make_sample
-    from fertools.shards import read_examples
-    from fertools.training import evaluate, export, load, predict, train
+    from fertools.dataset.shards import read_examples
+    from fertools.inference.evaluate import evaluate
+    from fertools.inference.export import export
+    from fertools.inference.predict import predict
+    from fertools.inspection.stats import stats
+    from fertools.inspection.verify import verify
+    from fertools.pipeline.build import build_dataset, build_parts
+    from fertools.pipeline.build_dir import clean
+    from fertools.sample.archive import make_sample
+    from fertools.training.data import load
+    from fertools.training.fit import train
 
 __version__ = "0.1.0"
 
@@ -46,24 +53,24 @@ __all__ = [
     "verify",
 ]
 
-_ROOMS: Final = {
-    "build_dataset": "fertools.pipeline",
-    "build_parts": "fertools.pipeline",
-    "clean": "fertools.pipeline",
-    "stats": "fertools.pipeline",
-    "verify": "fertools.pipeline",
-    "make_sample": "fertools.sample",
-    "read_examples": "fertools.shards",
-    "load": "fertools.training",
-    "train": "fertools.training",
-    "evaluate": "fertools.training",
-    "predict": "fertools.training",
-    "export": "fertools.training",
+_MODULES: Final = {
+    "build_dataset": "fertools.pipeline.build",
+    "build_parts": "fertools.pipeline.build",
+    "clean": "fertools.pipeline.build_dir",
+    "stats": "fertools.inspection.stats",
+    "verify": "fertools.inspection.verify",
+    "make_sample": "fertools.sample.archive",
+    "read_examples": "fertools.dataset.shards",
+    "load": "fertools.training.data",
+    "train": "fertools.training.fit",
+    "evaluate": "fertools.inference.evaluate",
+    "predict": "fertools.inference.predict",
+    "export": "fertools.inference.export",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _MODULES:
         with environment_kept():
-            return getattr(import_module(_ROOMS[name]), name)
+            return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'fertools' has no attribute {name!r}")

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
 
 #: Raised whenever a change of this code changes a box or the bytes of a crop: finished parts of
@@ -52,3 +52,23 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def opencv_distributions() -> tuple[str, ...]:
+    """Return the names of the installed distributions that contain the module `cv2`, sorted.
+
+    The files decide, not a list of names: conda's OpenCV adds metadata under the names of the PyPI
+    distributions, without files, and that is no conflict.
+    """
+    return tuple(sorted(set(packages_distributions().get("cv2", ()))))
+
+
+def opencv_warnings() -> tuple[str, ...]:
+    """Return a line that names the conflicting distributions and the cure, or nothing."""
+    names = opencv_distributions()
+    if len(names) < 2:
+        return ()
+    return (
+        f"{' and '.join(names)} are installed together and overwrite each other's files: "
+        f"pip uninstall {' '.join(names)}, then pip install 'opencv-python-headless>=4.13,<5'",
+    )

@@ -63,6 +63,14 @@ def by_rank(found: NDArray[np.uint64]) -> NDArray[np.int64]:
     return order
 
 
+def by_hash(keys: Iterable[str], seed: int, purpose: str) -> NDArray[np.int64]:
+    """Return the numbers of the keys in the order of their ranks, int64, (keys,).
+
+    Raises ValueError if a key is there twice.
+    """
+    return by_rank(ranks(seed, keys, purpose))
+
+
 def pseudonym(secret: bytes, text: str, purpose: str) -> str:
     """Return 32 hex digits that stand for a name in the shards, keyed with a secret.
 

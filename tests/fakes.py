@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
-from fertools.labels import EMOTIONS
+from fertools.labels.filename import EMOTIONS
 
 EMOTION_NAMES = tuple(EMOTIONS)
 

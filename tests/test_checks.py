@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 
-from fertools.checks import Between, Pairs, check_fields, refuse_without
 from fertools.errors import OptionError
+from fertools.options import Between, Pairs, check_fields, refuse_without
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 
 import fertools
 from fertools.cli import cli
-from fertools.pipeline import BuildOptions
+from fertools.pipeline.options import BuildOptions
 from tests.fakes import photo, photo_name, write_archive
 
 

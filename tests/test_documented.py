@@ -19,7 +19,8 @@ from typing import Final
 import pytest
 
 import fertools
-from fertools.labels import Labeller, LabelRule
+from fertools.labels.classes import LabelOptions
+from fertools.labels.labeller import Labeller
 from tests.documented import PAGES, ROOT, Block, Example, blocks, docstrings, examples
 
 #: Blocks that are not run: the page, a text that only this block of the page has, and why.
@@ -136,7 +137,7 @@ def test_quickstarts_table_of_folders_is_what_happens() -> None:
     for row in rows.splitlines():
         photos, classes, people = (cell.strip() for cell in row.strip("|").split("|"))
         keys = [key.strip(" `") for key in photos.split(",")]
-        labeller = Labeller.of(LabelRule(), keys)
+        labeller = Labeller.of(LabelOptions(), keys)
         labels = [labeller.label(key) for key in keys]
         assert ", ".join(dict.fromkeys(str(label.emotion) for label in labels)) == classes
         assert ", ".join(str(label.subject) for label in labels if label.subject) == people
@@ -164,7 +165,7 @@ def test_a_docstrings_prompt_shows_what_python_says(name: str, text: str) -> Non
 
 #: Examples in prose: an expression in the names of the module, and what it must be.
 PROSE: Final = {
-    "fertools.faces.caffe.read_layers": (
+    "fertools.faces.detectors.caffe.read_layers": (
         """[(l.fields["name"], l.fields["type"]) for l in """
         """read_layers('layer { name: "a" type: "ReLU" }')]""",
         [(["a"], ["ReLU"])],
@@ -173,37 +174,37 @@ PROSE: Final = {
         "_grow(2, 6, 0, 3, 20), _grow(2, 6, 0, 3, 7)",
         ((0, 10), (-1, 9)),
     ),
-    "fertools.faces.picture.scale_for": (
+    "fertools.faces.decode.scale_for": (
         "[scale_for(Box(0, 0, *face), Header('png', 4000, 3000), FaceRecipe())"
         " for face in ((900, 1200), (800, 1000))]",
         [4, 2],
     ),
-    "fertools.pipeline.share.parse_share": (
+    "fertools.pipeline.plan.parse_part_range": (
         "parse_share('512-1023'), parse_share('7')",
         ((512, 1023), (7, 7)),
     ),
-    "fertools.shards.names.shard_name": (
+    "fertools.dataset.manifest.shard_name": (
         "shard_name('fer', Split.TRAIN, 0, 64)",
         "fer-train.tfrecord-00000-of-00064",
     ),
-    "fertools.splits.caps._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
-    "fertools.splits.copies.conflicts": (
+    "fertools.splits.groups._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
+    "fertools.splits.duplicates.conflicts": (
         "conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
         [[0, 2], [1, 2], [2, 0]],
     ),
-    "fertools.splits.groups.tied": (
+    "fertools.splits.groups.linked_subjects": (
         "[found.tolist() for found in tied(np.array([[7, 3], [5, 9], [9, 7]]))]",
         [[3, 5, 7, 9], [0, 0, 0, 0]],
     ),
-    "fertools.splits.copies.same_bytes": (
+    "fertools.splits.duplicates.same_bytes": (
         "same_bytes(['a', 'b', None, 'a', None, 'a']).tolist()",
         [[0, 3], [0, 5]],
     ),
-    "fertools.splits.copies.longest_chain": (
+    "fertools.splits.duplicates.largest_component": (
         "longest_chain(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1])) == Chain(groups=2, rows=3)",
         True,
     ),
-    "fertools.splits.deal.interleave": (
+    "fertools.splits.assign.interleave": (
         "interleave(np.array([4, 2, 1])).tolist()",
         [0, 1, 0, 2, 0, 1, 0],
     ),
@@ -211,7 +212,7 @@ PROSE: Final = {
         "[list(x) for x in by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
-    "fertools.splits.groups.grouped": (
+    "fertools.splits.groups.group_numbers": (
         "grouped(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
@@ -223,8 +224,7 @@ PROSE: Final = {
 
 #: Examples in prose that blocks of pages and other tests run.
 SHOWN_ELSEWHERE: Final = {
-    "fertools.faces": "tests/faces/test_network.py cuts a face with the built-in detector",
-    "fertools.training.input.load": "docs/training.md has it as a block",
+    "fertools.training.data.load": "docs/training.md has it as a block",
 }
 
 

@@ -1,24 +1,12 @@
-"""Where photos are: folders, zips and zips in pieces, read in place as members.
+"""Read archives in place: folders, zips and zips split into pieces.
 
-scan(source)  ──▶ Scan: every entry once, photos and all else, in one order
-Reader(source) ─▶ .read(member): its bytes; `Unusable` for damage, `ReadFault` for what may pass
-landmarks(…)      by which another machine tells whether it sees the same archive
-Patience          how long and how often a fault of reading is waited for
+scan     list every entry of SRC once: a photo, or a reason why it is none
+reader   read a member's bytes, whole and checked
+
+folder   walk folders, open files, retry faults that may pass
+names    decode file names and tell photos from everything else
+volumes  the bytes of a zip by offset, in one file or in pieces
+zips     the members of a zip, whole or damaged (directory, entry)
+members  the list of members, as columns
+identity tell whether two machines see the same archive
 """
-
-from fertools.archive.files import Patience
-from fertools.archive.landmarks import Landmarks, difference, landmarks
-from fertools.archive.names import PHOTO_ENDINGS
-from fertools.archive.reader import Reader
-from fertools.archive.scan import Scan, scan
-
-__all__ = [
-    "PHOTO_ENDINGS",
-    "Landmarks",
-    "Patience",
-    "Reader",
-    "Scan",
-    "difference",
-    "landmarks",
-    "scan",
-]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.entry import FIELDS, SEE_ZIP64, Entries, widen, within
-from fertools.archive.joined import Joined
+from fertools.archive.volumes import Joined
 from fertools.data import Reason, Unusable
 
 _END = Struct("<4s4H2LH")  # mark, disk, its disk, entries here, entries, size, offset, comment

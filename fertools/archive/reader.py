@@ -21,10 +21,8 @@ from pathlib import Path
 from types import TracebackType
 
 from fertools.archive.entry import ENCRYPTED, LOCAL, LOCAL_MARK
-from fertools.archive.files import Files, open_file, read_at, read_fault
-from fertools.archive.folder import base_of
-from fertools.archive.joined import Joined
-from fertools.archive.pieces import find
+from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
+from fertools.archive.volumes import Joined, find
 from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
 _DEFLATED = 8

@@ -16,18 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.files import Files, Patience, read_fault
-from fertools.archive.folder import File, base_of, walk
-from fertools.archive.joined import Joined
+from fertools.archive.folder import File, Files, Patience, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
-from fertools.archive.names import (
-    decode,
-    is_hidden,
-    is_zip,
-    picture_format,
-    refusal_by_name,
-)
-from fertools.archive.pieces import Layout, Piece, find, lay, split_name
+from fertools.archive.names import decode, is_hidden, is_zip, picture_format, refusal_by_name
+from fertools.archive.volumes import Joined, Layout, Piece, find, lay, split_name
 from fertools.archive.zips import add_members, read_contents
 from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable

@@ -149,7 +149,7 @@ def _listen() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    from fertools.errors import printable  # a name in the message may hold a line break or worse
+    from fertools.errors import printable
 
     click.echo(f"fertools: {printable(message)}", err=True)
     sys.exit(code)

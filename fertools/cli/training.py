@@ -155,7 +155,7 @@ def predict(run: Path, photos: tuple[Path, ...], weights: str, as_json: bool) ->
     PHOTOS are files, folders or zips. Faces are found and cropped as in the build of the dataset;
     the line of a photo without a face says why.
     """
-    from fertools.errors import printable  # a name may hold a line break or worse
+    from fertools.errors import printable
 
     for said in fertools.predict(run, *photos, weights=weights):
         click.echo(_json_line(said.to_dict()) if as_json else printable(said.text()))

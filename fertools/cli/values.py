@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fertools.paths import user_path
+from fertools.options import user_path
 
 
 class _UserPath(click.Path):

@@ -1,21 +1,10 @@
-"""Where the face is: the bytes of a photo in, one upright gray crop or a reason out.
+"""Faces: the bytes of a photo in, one upright gray crop or a reason out.
 
-Example: cut(data, FaceRecipe(), load_detector(FaceRecipe())) -> Crop(image=b"\\x89PNG…", …)
+extract      the whole path of a photo; start here
+decode       bytes to pixels, at the scale that the face needs (header, jpeg)
+detectors    find faces
+crop         cut out, resize, make gray, encode
+fingerprint  what tells a copy of a photo from another photo
+augment      the talk's augmentation, made once and written to disk
+options      what a crop looks like and which faces count
 """
-
-from fertools.faces.annotated import inside, iou
-from fertools.faces.detector import Detector, check_detector, load_detector
-from fertools.faces.photo import cut
-from fertools.faces.recipe import FaceRecipe
-from fertools.faces.runtime import resolve_runtime
-
-__all__ = [
-    "Detector",
-    "FaceRecipe",
-    "check_detector",
-    "cut",
-    "inside",
-    "iou",
-    "load_detector",
-    "resolve_runtime",
-]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from math import atan2, cos, sin
+from typing import Final
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
-from fertools.faces.picture import Picture
-from fertools.faces.recipe import FaceRecipe
+from fertools.faces.decode import Picture
+from fertools.faces.options import FaceOptions
 
 
-def crop_gray(picture: Picture, face: Face, recipe: FaceRecipe) -> NDArray[np.uint8]:
+def crop_gray(picture: Picture, face: Face, recipe: FaceOptions) -> NDArray[np.uint8]:
     """The face in gray: uint8 (size, size).
 
     Without margin, square and align this is the talk's recipe: the box as it is, stretched by
@@ -43,7 +47,7 @@ def crop_gray(picture: Picture, face: Face, recipe: FaceRecipe) -> NDArray[np.ui
     return _resized(_gray(found), recipe.size)
 
 
-def _region(picture: Picture, box: Box, recipe: FaceRecipe) -> tuple[int, int, int, int]:
+def _region(picture: Picture, box: Box, recipe: FaceOptions) -> tuple[int, int, int, int]:
     """What is cut out, in the picture's pixels: x0, y0, x1, y1, not always inside it."""
     height, width = picture.image.shape[:2]
     small = picture.shrunk(box)
@@ -110,3 +114,71 @@ def _grow(start: int, stop: int, least: int, margin: int, frame: int) -> tuple[i
     low, high = sorted((0, frame - length))
     grown = min(max(grown, low), high)
     return grown, grown + length
+
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_GRAY_8_BITS: Final = bytes([8, 0, 0, 0, 0])  # depth, colour, compression, filters, interlacing
+_AS_IT_IS: Final = 0  # filters of a row
+_UP: Final = 2
+_BLOCK: Final = 0xFFFF  # bytes that a stored block holds at most
+
+#: Where the rows of a raw crop begin, each a filter and its pixels: behind signature, IHDR, and
+#: the heads of IDAT, zlib stream and block. They lie there in one piece if they fill one block.
+RAW_ROWS: Final = 8 + 25 + 8 + 2 + 5
+
+
+def lies_in_one_piece(size: int) -> bool:
+    """Whether a raw crop's pixels can be had from RAW_ROWS on without looking for them."""
+    return size * (size + 1) <= _BLOCK
+
+
+def encode(gray: NDArray[np.uint8], recipe: FaceOptions) -> bytes:
+    """A gray picture, uint8 (H, W), as the recipe's image_format has it: PNG or JPEG bytes.
+
+    `raw` is a PNG too, whose pixels are not compressed.
+    """
+    if recipe.image_format == "jpeg":
+        jpeg: bytes = simplejpeg.encode_jpeg(
+            gray[..., np.newaxis],
+            quality=recipe.jpeg_quality,
+            colorspace="GRAY",
+            colorsubsampling="Gray",
+            fastdct=False,
+        )
+        return jpeg
+    return _png(gray, compressed=recipe.image_format == "png")
+
+
+def _png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
+    height, width = gray.shape
+    rows = np.empty((height, 1 + width), np.uint8)
+    rows[:, 0] = _UP if compressed else _AS_IT_IS
+    rows[:, 1:] = gray
+    if compressed:
+        rows[1:, 1:] -= gray[:-1]
+    header = struct.pack(">II", width, height) + _GRAY_8_BITS
+    pixels = _huffman(rows.tobytes()) if compressed else _stored(rows.tobytes())
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+
+
+def _huffman(rows: bytes) -> bytes:
+    deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
+    return deflate.compress(rows) + deflate.flush()
+
+
+def _stored(rows: bytes) -> bytes:
+    """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): what zlib's level 0 means.
+
+    zlib's own differs in its blocks from version to version.
+    """
+    stream = [b"\x78\x01"]
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        is_last = start + _BLOCK >= len(rows)
+        stream += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*stream, struct.pack(">I", zlib.adler32(rows))])
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from fertools.data import Reason, Unusable
 
@@ -34,3 +40,143 @@ def damaged(detail: str) -> Unusable:
 def unsupported(detail: str) -> Unusable:
     """To be raised for what fertools does not read, whole or not."""
     return Unusable(Reason.UNSUPPORTED, detail)
+
+
+UPRIGHT = 1
+
+_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+_TAG = 0x0112  # "Orientation" in EXIF 2.32, table 4
+_WIDTHS = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
+
+
+def read_orientation(tiff: bytes) -> int:
+    """The orientation, 1 to 8, that a block of EXIF data (a small TIFF file) asks for.
+
+    Whatever is not a legal value in the first directory means upright: 0 and 99, which cameras
+    write, offsets that point outside, directories that never end. Only the first directory is
+    read, so there is no chain of them to loop in.
+    """
+    order = _ORDERS.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+
+    def number(offset: int, width: int) -> int:
+        return int.from_bytes(tiff[offset : offset + width], order)
+
+    directory = number(4, 4)
+    end = min(directory + 2 + 12 * number(directory, 2), len(tiff) - 11)
+    for entry in range(directory + 2, end, 12):
+        if number(entry, 2) == _TAG:
+            value = number(entry + 8, _WIDTHS.get(number(entry + 2, 2), 0))
+            return value if 1 <= value <= 8 else UPRIGHT
+    return UPRIGHT
+
+
+def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The photo as it was seen; the same array where it is upright already.
+
+    uint8 (H, W, 3) in, (H, W, 3) or (W, H, 3) out, not written to.
+    """
+    turned: cv2.typing.MatLike = image
+    if orientation in (5, 7):
+        turned = cv2.transpose(turned)
+    elif orientation in (6, 8):
+        clockwise = orientation == 6
+        code = cv2.ROTATE_90_CLOCKWISE if clockwise else cv2.ROTATE_90_COUNTERCLOCKWISE
+        turned = cv2.rotate(turned, code)
+    if orientation in (3, 7):
+        turned = cv2.rotate(turned, cv2.ROTATE_180)
+    elif orientation in (2, 4):
+        turned = cv2.flip(turned, 1 if orientation == 2 else 0)
+    return np.asarray(turned, np.uint8)
+
+
+def read_png(data: bytes) -> Header:
+    """The header of a PNG that ends with IEND and whose checksums are right.
+
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED for the rest.
+    """
+    size, orientation = (0, 0), UPRIGHT
+    for kind, body in _png_chunks(data):
+        if kind == b"IHDR":
+            size = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
+        elif kind == b"acTL":
+            raise unsupported("animated PNG")
+        elif kind == b"eXIf":
+            orientation = read_orientation(bytes(body))
+    return Header("PNG", *size, orientation)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    view, position = memoryview(data), 8
+    while position + 12 <= len(data):
+        body = position + 8
+        end = body + int.from_bytes(view[position : position + 4])
+        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            break
+        kind = bytes(view[position + 4 : body])
+        yield kind, view[body:end]
+        if kind == b"IEND":
+            return
+        position = end + 4
+    raise damaged(f"a PNG that is cut or altered: byte {position:,} begins no whole chunk")
+
+
+def read_webp(data: bytes) -> Header:
+    """The header of a WebP with one picture.
+
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED where bytes are missing.
+    """
+    size, orientation = None, UPRIGHT
+    for kind, body in _webp_chunks(data):
+        if kind in (b"ANIM", b"ANMF"):
+            raise unsupported("animated WebP")
+        if kind == b"VP8X" and size is None:
+            size = 1 + _little(body[4:7]), 1 + _little(body[7:10])
+        elif kind == b"VP8 " and size is None:
+            # after a frame tag of 3 bytes and a start code of 3: 14 bits and 2 of scaling, twice
+            size = _little(body[6:8]) & 0x3FFF, _little(body[8:10]) & 0x3FFF
+        elif kind == b"VP8L" and size is None:
+            bits = _little(body[1:5])  # after a signature byte: 14 bits each, less one
+            size = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        elif kind == b"EXIF":
+            orientation = read_orientation(bytes(body).removeprefix(b"Exif\0\0"))
+    if size is None:
+        raise damaged("a WebP without a picture")
+    return Header("WebP", *size, orientation)
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    view, position, end = memoryview(data), 12, 8 + _little(data[4:8])
+    if end > len(data):
+        raise damaged(f"a WebP that is cut: {len(data):,} of {end:,} bytes")
+    while position + 8 <= end:
+        length = _little(view[position + 4 : position + 8])
+        yield bytes(view[position : position + 4]), view[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
+
+
+def _little(data: bytes | memoryview) -> int:
+    return int.from_bytes(data, "little")
+
+
+_PLAIN = (0, 3, 6)  # no compression; which bits are which colour, without and with alpha
+
+
+def read_bmp(data: bytes) -> Header:
+    """The header of an uncompressed BMP.
+
+    Raises Unusable: UNSUPPORTED for a compressed one (of a run-length coded file that is cut,
+    OpenCV fills the rest without a word), DAMAGED where the header is cut.
+    """
+    if len(data) < 34:
+        raise damaged("a BMP that is cut inside its header")
+
+    def number(offset: int, width: int = 4) -> int:
+        return int.from_bytes(data[offset : offset + width], "little", signed=width == 4)
+
+    if number(14) == 12:
+        return Header("BMP", number(18, 2), number(20, 2))
+    if number(30) not in _PLAIN:
+        raise unsupported("compressed BMP")
+    return Header("BMP", number(18), abs(number(22)))  # a negative height: first row on top

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fertools.data import Reason, Unusable
-from fertools.faces.exif import UPRIGHT, read_orientation
-from fertools.faces.header import Header, damaged, unsupported
+from fertools.faces.header import UPRIGHT, Header, damaged, read_orientation, unsupported
 
 SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
@@ -103,7 +102,7 @@ def _check_scans(data: bytes) -> None:
         raise Unusable(Reason.TOO_LARGE, f"JPEG with {scans:,} scans; the limit is {MAX_SCANS}")
 
 
-def mended(data: bytes) -> bytes | None:
+def repair(data: bytes) -> bytes | None:
     """A refused JPEG without its writer's slips; None where they do not explain the refusal.
 
     `data` is a JPEG whose header could be read. Either its end marker is missing: harmless if

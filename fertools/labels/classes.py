@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, get_args
 
-from fertools.checks import Pairs, check_fields
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.words import EMOTIONS, ENGLISH, korean
+from fertools.labels.filename import EMOTIONS, ENGLISH, korean
+from fertools.options import Pairs, check_fields
 
 #: The talk's classes in the talk's order, each with the archive's word for it.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
@@ -32,7 +32,7 @@ LABEL_SOURCES: Final = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRule:
+class LabelOptions:
     """Which classes to build, and who says a photo's: its name or the annotators.
 
     The classes are a set, then some renamed (and so joined), then some dropped.
@@ -87,7 +87,7 @@ class ClassMap:
     becomes: dict[str, int | None]
 
     @classmethod
-    def of(cls, rule: LabelRule, emotions: Iterable[str | None]) -> ClassMap:
+    def of(cls, rule: LabelOptions, emotions: Iterable[str | None]) -> ClassMap:
         """Work out the classes from a resolved rule and the emotions that the photos show.
 
         Raises OptionError, naming the classes that exist, for an unknown class in a rename or a

@@ -12,24 +12,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive import Patience, Reader
+from fertools.archive.folder import Patience
 from fertools.archive.members import Keys, Members, keys_of
+from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, column
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
-from fertools.labels import (
+from fertools.labels.annotations import (
     Agreement,
     Annotations,
-    ClassMap,
     Joined,
-    Labeller,
-    LabelRecord,
-    LabelRule,
     agreement,
     decide,
-    median_box,
     vote_counts,
 )
+from fertools.labels.classes import ClassMap, LabelOptions
+from fertools.labels.labeller import Labeller
+from fertools.labels.records import LabelRecord, median_box
 
 # Members whose name is not a photo's and says nothing.
 _NAMELESS = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})
@@ -70,7 +69,7 @@ class Catalog:
     wanted: Ints
     drops: tuple[Drop, ...]
     classes: ClassMap
-    rule: LabelRule
+    rule: LabelOptions
     annotations: Annotations
     joined: Joined
     agreement: dict[str, Agreement]
@@ -78,7 +77,7 @@ class Catalog:
 
     @classmethod
     def of(
-        cls, members: Members, rule: LabelRule, annotations: Annotations | None = None
+        cls, members: Members, rule: LabelOptions, annotations: Annotations | None = None
     ) -> Catalog:
         """Label the members by a rule; SourceError and OptionError come from the rule."""
         told = annotations or Annotations()
@@ -164,7 +163,7 @@ def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
 class _Fates:
     """Decides which class a member belongs to, or why to none."""
 
-    def __init__(self, rule: LabelRule, classes: ClassMap, drops: Sequence[Drop]) -> None:
+    def __init__(self, rule: LabelOptions, classes: ClassMap, drops: Sequence[Drop]) -> None:
         self._rule = rule
         self._classes = classes
         self._drops = {drop: number for number, drop in enumerate(drops)}

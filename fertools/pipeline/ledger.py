@@ -34,11 +34,10 @@ from numpy.typing import NDArray
 from fertools.archive.members import keys_of
 from fertools.columns import BATCH, Columns, Ints, by_first
 from fertools.data import Box, Drop, Reason, Split
-from fertools.faces import inside, iou
+from fertools.dataset.manifest import Manifest
+from fertools.faces.extract import inside, iou
 from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.parts import KEPT
-from fertools.pipeline.rows import bytes_of, hex_of
-from fertools.shards import Manifest
+from fertools.pipeline.parts import KEPT, bytes_of, hex_of
 
 LEDGER: Final = "ledger.parquet"
 

@@ -18,13 +18,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Final, Literal
 
-from fertools.checks import Between, Seed, check_fields, refuse_without
+from fertools.dataset.manifest import check_dataset_name
 from fertools.errors import OptionError
-from fertools.faces import FaceRecipe
-from fertools.labels import LabelRule
-from fertools.paths import user_path
-from fertools.shards import check_dataset_name
-from fertools.splits import Ratios
+from fertools.faces.options import FaceOptions
+from fertools.labels.classes import LabelOptions
+from fertools.options import Between, Seed, check_fields, refuse_without, user_path
+from fertools.splits.ratios import Ratios
 
 #: The shares that AI-Hub users mean when they say nothing.
 _SHARES: Final = "80/10/10"
@@ -58,7 +57,7 @@ def parse_size(text: str | int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitRule:
+class SplitOptions:
     """How the photos are divided.
 
     split            shares of train/validation/test, such as "80/10/10"; or "official": AI-Hub's
@@ -105,7 +104,7 @@ class SplitRule:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardLayout:
+class ShardOptions:
     """How the dataset lies on disk.
 
     name         the dataset's name, a letter first: it begins every shard's file name
@@ -136,10 +135,10 @@ class ShardLayout:
 class BuildOptions:
     """Everything that decides what a dataset holds; how fast it is built is not among it."""
 
-    labels: LabelRule = field(default_factory=LabelRule)
-    faces: FaceRecipe = field(default_factory=FaceRecipe)
-    splits: SplitRule = field(default_factory=SplitRule)
-    shards: ShardLayout = field(default_factory=ShardLayout)
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    faces: FaceOptions = field(default_factory=FaceOptions)
+    splits: SplitOptions = field(default_factory=SplitOptions)
+    shards: ShardOptions = field(default_factory=ShardOptions)
 
     def __post_init__(self) -> None:
         # Here and not in the groups: a dataset's manifest may hold options without effect.

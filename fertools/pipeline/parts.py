@@ -20,21 +20,22 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
-from fertools.columns import Columns
+from fertools.columns import BATCH, POOL, Columns, column
+from fertools.dataset.tfrecord import FRAMING, RecordWriter, Writable, read_record
 from fertools.errors import DatasetError, OutputError
-from fertools.pipeline.rows import pack_rows
-from fertools.shards import FRAMING, RecordWriter, Writable, read_record, remove_whole
+from fertools.files import remove_whole
 
 #: The word in the ledger of a member that became an example.
 KEPT: Final = "kept"
@@ -254,3 +255,66 @@ def _record(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
         if isinstance(fault.__cause__, OSError):
             raise unreadable(files.written, fault.__cause__) from fault
         raise DamagedPart(files.fingerprint, str(fault)) from fault
+
+
+_WORD: Final = pa.dictionary(pa.int32(), pa.string())
+_DIGEST: Final = pa.binary(32)
+
+#: Columns that only decide whether a part is made again.
+_OF_PARTS: Final = ("modified", "unread")
+
+#: Columns that are kept in another form than the parts have them.
+_FORMS: Final = {"outcome": _WORD, "detail": _WORD, "digest": _DIGEST}
+
+
+def pack_rows(tables: Iterable[pa.Table], schema: pa.Schema) -> Columns:
+    """Join the rows of all parts, in their order, with the part's number in a column `part`.
+
+    schema   of the parts' tables
+    """
+    fields = [pa.field(f.name, _FORMS.get(f.name, f.type)) for f in schema]
+    schema = pa.schema(
+        [f for f in fields if f.name not in _OF_PARTS] + [pa.field("part", pa.int32())]
+    )
+    return Columns(_batches(tables, schema), schema)
+
+
+def _batches(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    waiting: list[pa.Table] = []
+    count = 0
+    for number, table in enumerate(tables):
+        part = pa.array(np.full(len(table), number), pa.int32())
+        waiting.append(table.append_column("part", part))
+        count += len(table)
+        if count >= BATCH:
+            yield _batch(pa.concat_tables(waiting), schema)
+            waiting, count = [], 0
+    if count:
+        yield _batch(pa.concat_tables(waiting), schema)
+
+
+def _batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+    columns = {
+        name: pa.concat_arrays(table[name].chunks, memory_pool=POOL) for name in schema.names
+    }
+    for name, values in columns.items():
+        if name == "digest":
+            digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
+            columns[name] = column(digests, _DIGEST)
+        elif name in _FORMS:
+            columns[name] = column(values, _FORMS[name])
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def hex_of(column: pa.Array) -> pa.Array:
+    """Return a column of digests as the text that the ledger has."""
+    return pa.array([data and data.hex() for data in column.to_pylist()], pa.string())
+
+
+def bytes_of(column: pa.Array) -> NDArray[np.uint8]:
+    """Return a column of fixed-size binary as uint8, (rows, bytes); null is all zeros."""
+    width = column.type.byte_width
+    filled = pc.fill_null(column, pa.scalar(bytes(width), column.type))
+    data = np.frombuffer(filled.buffers()[1], np.uint8)
+    rows: NDArray[np.uint8] = data.reshape(-1, width)[filled.offset : filled.offset + len(filled)]
+    return rows

@@ -12,32 +12,30 @@ import numpy as np
 import fertools
 from fertools.columns import Ints, by_first
 from fertools.data import Split
-from fertools.labels import ClassMap
-from fertools.pipeline import ledger
-from fertools.pipeline.checksums import CHECKSUMS, checksums
-from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import KEPT
-from fertools.pipeline.shardplan import ShardPlan
-from fertools.pipeline.splitfile import write_splits
-from fertools.pipeline.workplace import Workplace
-from fertools.shards import (
+from fertools.dataset.manifest import (
+    SPLITS,
     ClassName,
     Counts,
     Images,
+    LeakageReport,
     LedgerFile,
     Manifest,
-    Proof,
     ShardFile,
     SplitContents,
-    info_files,
-    whole_file,
-    write_whole,
 )
-from fertools.shards.names import SPLITS
+from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files
+from fertools.files import whole_file, write_whole
+from fertools.labels.classes import ClassMap
+from fertools.pipeline import ledger
+from fertools.pipeline.build_dir import BuildDir
+from fertools.pipeline.options import BuildOptions
+from fertools.pipeline.parts import KEPT
+from fertools.pipeline.shards import ShardPlan
+from fertools.splits.split_file import write_splits
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class ManifestHeader:
     """What a dataset says about itself beside its rows: the head of its manifest.
 
     told       the options as they came out
@@ -52,14 +50,14 @@ class Edition:
     libraries: dict[str, str]
     source: str
     votes: bool
-    proof: Proof
+    proof: LeakageReport
     warnings: tuple[str, ...]
     unread: int
 
 
 def publish(
-    place: Workplace,
-    edition: Edition,
+    place: BuildDir,
+    edition: ManifestHeader,
     table: ledger.Ledger,
     plan: ShardPlan,
     shards: Mapping[str, ShardFile],

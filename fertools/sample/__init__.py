@@ -1,12 +1,10 @@
-"""Draws people and writes an AI-Hub style archive of them: an input that anybody may have.
+"""Draw an AI-Hub style archive of people who do not exist.
 
-schedule   who is photographed when          person, place, expression, session
-photo      a shot as pixels and as a file    canvas, portrait, features, orientation
-archive    all shots as files                layout, storage, votes, troubles
+archive   make_sample(out): everything drawn and written
+schedule  who is photographed when, in the archive's proportions
+people    faces, hair and expressions
+setting   places, and how the phone is held
+photo     a shot as pixels and as a file (features, canvas)
+storage   folders, zips, pieces and label files
+troubles  what lies in real archives beside the photos
 """
-
-from __future__ import annotations
-
-from fertools.sample.archive import Form, Sample, make_sample
-
-__all__ = ["Form", "Sample", "make_sample"]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from fertools.checks import Between, Seed, check_fields
 from fertools.errors import OptionError, OutputError
-from fertools.paths import user_path
-from fertools.sample.expression import EXPRESSIONS
-from fertools.sample.layout import Batch, LabelFile, batches, label_files
+from fertools.options import Between, Seed, check_fields, user_path
+from fertools.sample.people import EXPRESSIONS
 from fertools.sample.photo import face_of, photograph
-from fertools.sample.schedule import schedule
-from fertools.sample.storage import Folder, StoredZip, cut
+from fertools.sample.schedule import Schedule, Shot, schedule
+from fertools.sample.storage import Folder, StoredZip, cut, label_file, record
 from fertools.sample.troubles import Trouble, plant
-from fertools.sample.votes import label_file, record
 
 Form = Literal["folders", "zips"]
 
@@ -186,3 +183,68 @@ def _prepared(out: Path) -> Path:
     if taken:
         raise OutputError(f"{out} is not empty: name a new folder for the sample, or empty it")
     return out
+
+
+MOST_IN_ONE = 1000  # 16 megapixels are about 2.5 MB: far below the 4 GiB of a plain zip
+PIECES = 3
+CODINGS = ("cp949", "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The photos of one container: a path relative to OUT without ".zip", and what goes in.
+
+    `coding` is that of the names in a zip, `pieces` how many it is cut into.
+    """
+
+    path: str
+    shots: tuple[Shot, ...]
+    coding: str = "cp949"
+    pieces: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a container without photos."""
+        if not self.shots:
+            raise ValueError(f"no photos for {self.path}")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """One label JSON: the container it lies in, its name and coding, the photos it tells of."""
+
+    path: str
+    name: str
+    coding: str
+    shots: tuple[Shot, ...]
+
+
+def batches(plan: Schedule) -> Iterator[Batch]:
+    """Give all containers of photos; the last Training one of the first emotion is in pieces."""
+    for emotion, shots in _by_emotion(plan.training):
+        count = max(min(2, len(shots)), -(-len(shots) // MOST_IN_ONE))
+        for i in range(count):
+            last = i == count - 1 and emotion == plan.training[0].session.emotion
+            yield Batch(
+                f"1.Training/[원천]EMOIMG_{emotion}_TRAIN_{i + 1:02}",
+                shots[len(shots) * i // count : len(shots) * (i + 1) // count],
+                CODINGS[i % 2],
+                PIECES if last else 1,
+            )
+    for emotion, shots in _by_emotion(plan.validation):
+        yield Batch(f"2.Validation/[원천]EMOIMG_{emotion}_VALID", shots)
+
+
+def label_files(plan: Schedule) -> Iterator[LabelFile]:
+    """Give all label files: UTF-8 with BOM for Training, CP949 for Validation."""
+    for emotion, shots in _by_emotion(plan.training):
+        path = f"1.Training/[라벨]EMOIMG_{emotion}_TRAIN"
+        yield LabelFile(path, f"img_emotion_training_data({emotion}).json", "utf-8-sig", shots)
+    for emotion, shots in _by_emotion(plan.validation):
+        path = f"2.Validation/[라벨]EMOIMG_{emotion}_VALID"
+        yield LabelFile(path, f"img_emotion_validation_data({emotion}).json", "cp949", shots)
+
+
+def _by_emotion(shots: tuple[Shot, ...]) -> Iterator[tuple[str, tuple[Shot, ...]]]:
+    for emotion in EXPRESSIONS:
+        if mine := tuple(shot for shot in shots if shot.session.emotion == emotion):
+            yield emotion, mine

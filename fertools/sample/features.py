@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from fertools.sample.canvas import BLACK, WHITE, Canvas, Colour, mix
-from fertools.sample.curves import Points, ellipse, lowered, ribbon, spline
-from fertools.sample.expression import Expression
-from fertools.sample.person import Person
+from fertools.sample.canvas import (
+    BLACK,
+    WHITE,
+    Canvas,
+    Colour,
+    Points,
+    ellipse,
+    lowered,
+    mix,
+    ribbon,
+    spline,
+)
+from fertools.sample.people import Expression, Person
 
 EYE_LINE = 0.03  # below the middle of the head
 MOUTH_LINE = 0.62

@@ -18,12 +18,8 @@ from itertools import accumulate
 import numpy as np
 
 from fertools.hashing import rank
-from fertools.sample.dice import dice
-from fertools.sample.expression import EXPRESSIONS
-from fertools.sample.orientation import SHARES
-from fertools.sample.person import Person
-from fertools.sample.place import PLACES
-from fertools.sample.session import Session, Shot
+from fertools.sample.people import EXPRESSIONS, Person, dice
+from fertools.sample.setting import PLACES, SHARES, Place
 
 SHOTS = 4  # a session, on average: 30,000 of the archive's names are 7,278 sessions
 JPEG_EVERY = 50  # 2 % are called .jpeg
@@ -137,3 +133,49 @@ def _shots(seed: int, session: Session, length: int, number: int) -> list[Shot]:
     after = np.cumsum(roll.integers(1, 4, length)).tolist()
     endings = ["jpeg" if (number + i) % JPEG_EVERY == 7 else "jpg" for i in range(length)]
     return [Shot(session, first + i, after[i], endings[i]) for i in range(length)]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is photographed, with which emotion, where and when, and how the phone
+    is held: an EXIF orientation, or None for a photo without the tag."""
+
+    key: str  # what its dice are thrown for
+    person: Person
+    emotion: str
+    place: Place
+    start: datetime
+    orientation: int | None
+
+    def __post_init__(self) -> None:
+        """Refuse an emotion that nobody can show and a tag that no phone writes."""
+        if self.emotion not in EXPRESSIONS:
+            raise ValueError(f"emotion must be one of {', '.join(EXPRESSIONS)}, not {self.emotion}")
+        if self.orientation is not None and not 0 <= self.orientation <= 8:
+            raise ValueError(f"orientation must be 0 to 8 or None, not {self.orientation}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One photo of a session; `number` is the last field of its name, `after` its seconds."""
+
+    session: Session
+    number: int
+    after: int
+    ending: str = "jpg"
+
+    def __post_init__(self) -> None:
+        """Refuse a number that the name has no room for."""
+        if not 1 <= self.number <= 999:
+            raise ValueError(f"shot number must be 1 to 999, not {self.number}")
+
+    @property
+    def name(self) -> str:
+        """The file's name, in the archive's grammar.
+
+        `<subject>_<sex>_<age>_<emotion>_<place>_<YYYYMMDDhhmmss>-<place code>-<shot>.<ext>`
+        """
+        s, p = self.session, self.session.person
+        stamp = (s.start + timedelta(seconds=self.after)).strftime("%Y%m%d%H%M%S")
+        tail = f"{stamp}-{s.place.code:03}-{self.number:03}.{self.ending}"
+        return f"{p.subject}_{p.sex}_{p.age}_{s.emotion}_{s.place.name}_{tail}"

@@ -16,13 +16,10 @@ import cv2
 import numpy as np
 
 from fertools.sample.canvas import Canvas, Pose
-from fertools.sample.dice import dice
-from fertools.sample.expression import EXPRESSIONS
-from fertools.sample.person import Person
-from fertools.sample.photo import Setting, encoded, finished, photograph, upright
-from fertools.sample.place import PLACES, backdrop
-from fertools.sample.portrait import paint
-from fertools.sample.session import Shot
+from fertools.sample.people import EXPRESSIONS, Person, dice
+from fertools.sample.photo import Setting, encoded, finished, paint, photograph, upright
+from fertools.sample.schedule import Shot
+from fertools.sample.setting import PLACES, backdrop
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00" + b"Mac OS X        " + bytes(58)
 OLE_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)

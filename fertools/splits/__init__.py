@@ -1,48 +1,11 @@
-"""Who is in which split: groups of photos that must not be parted, and where each group goes.
+"""Splits: which photos belong together, and which group goes to train, validation or test.
 
-    rows ──cap──▶ rows ──assign or official──▶ 0 train, 1 validation, 2 test ──▶ leak, deviation
+    groups        photos that must stay together, because they show one person or are copies
+    duplicates    find copies of a picture, byte for byte or re-encoded
+    assign        assign groups to splits, evenly by class; or keep AI-Hub's own split
+    local_search  improve an assignment by swaps
+    ratios        the shares of the splits, and how far an assignment is from them
+    split_file    read and write splits.csv
 
-Pure functions of tables; no file is read or written here.
+Pure functions of tables; only split_file reads or writes.
 """
-
-from fertools.splits.caps import cap
-from fertools.splits.copies import (
-    Chain,
-    Copies,
-    conflicts,
-    find_copies,
-    longest_chain,
-    same_bytes,
-    same_picture,
-)
-from fertools.splits.groups import Ties, by_subject, grouped, tied
-from fertools.splits.measure import TEST, Leak, deviation, leak, overlap
-from fertools.splits.official import Half, Official, official
-from fertools.splits.ratios import Ratios
-from fertools.splits.stratify import assign, assign_photos
-
-__all__ = [
-    "TEST",
-    "Chain",
-    "Copies",
-    "Half",
-    "Leak",
-    "Official",
-    "Ratios",
-    "Ties",
-    "assign",
-    "assign_photos",
-    "by_subject",
-    "cap",
-    "conflicts",
-    "deviation",
-    "find_copies",
-    "grouped",
-    "leak",
-    "longest_chain",
-    "official",
-    "overlap",
-    "same_bytes",
-    "same_picture",
-    "tied",
-]

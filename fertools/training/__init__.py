@@ -1,31 +1,14 @@
-"""A run: a network trained from the shards, and the truth about it.
+"""Train a network from the shards.
 
-load(out, split)           a split as a tf.data.Dataset
-train(out, run)            ResNet-50, or a smaller one, from the shards
-evaluate(run, out)         measures it on people that it has not seen
-predict(run, *photos)      the build's own look at photos, then the network
-export(run, to="onnx")     the network for others to run
+    fit          train(out, run): a line for each stage
+    options      what a user may choose
+    data         examples as a tf.data.Dataset
+    model        ResNet for gray faces, and the model that learns
+    augment      augmentation on the device
+    backend      TensorFlow, JAX or PyTorch, and the device
+    callbacks    keep each epoch, stop at a loss that is not a number, show the progress
+    checkpoints  what a training keeps of each epoch
+    run          the folder of a training
 
 TensorFlow is imported when a network is made, not before.
 """
-
-from fertools.training.evaluation import Evaluation, evaluate
-from fertools.training.exports import Export, export
-from fertools.training.fit import train
-from fertools.training.input import load
-from fertools.training.prediction import Prediction, predict
-from fertools.training.recipe import TrainRecipe
-from fertools.training.run import Run
-
-__all__ = [
-    "Evaluation",
-    "Export",
-    "Prediction",
-    "Run",
-    "TrainRecipe",
-    "evaluate",
-    "export",
-    "load",
-    "predict",
-    "train",
-]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from fertools.errors import DependencyError, OptionError
+from fertools.training.options import TrainOptions
 
 #: The ones that can train, by Keras's name, which is also that of the package.
 BACKENDS: Final = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -36,3 +42,119 @@ def _configured() -> str:
         return str(json.loads((Path(home) / "keras.json").read_text("utf-8"))["backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow, where it is not yet, with nothing on standard error but a failure.
+
+    TF_CPP_MIN_LOG_LEVEL silences what it says later; what it says on import (2.21: "I0000 … Could
+    not find cuda drivers") comes before its log is set up and obeys nothing, so that the
+    descriptor itself is turned away for as long as the import takes. Raises OptionError or
+    DependencyError where Keras is asked for a backend that cannot be had.
+    """
+    learns = backend()
+    if "tensorflow" not in sys.modules:
+        _import_both()
+    if learns != "tensorflow":
+        import tensorflow as tf
+
+        # It only reads then, and would ask for nearly all of the GPU's memory all the same.
+        with suppress(RuntimeError):  # it has been used: too late
+            tf.config.set_visible_devices([], "GPU")
+
+
+def _import_both() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with no_stderr():
+        import keras  # noqa: F401  it imports its backend, which says the same
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
+
+
+@contextmanager
+def no_stderr() -> Iterator[None]:
+    """Discard what native code writes to standard error, whatever its log level says."""
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The backend that Keras runs on, the GPUs that it sees, and what was chosen for them.
+
+    policy  Keras's dtype policy
+    jit     whether XLA compiles the whole step
+    """
+
+    backend: str
+    gpus: int
+    policy: str
+    jit: bool
+
+    @classmethod
+    def find(cls, recipe: TrainOptions) -> Device:
+        """Choose for this machine: bfloat16 and XLA on a GPU, neither on a CPU.
+
+        XLA is left out where several GPUs share a batch, which Keras does not allow together.
+        JAX always has it: without, it would do every operation by itself, at a fortieth of the
+        rate.
+        """
+        name = backend()
+        gpus = _gpus(name)
+        wanted = recipe.precision
+        half = wanted == "bfloat16" or (wanted == "auto" and gpus > 0)
+        jit = name == "jax" or (name == "tensorflow" and gpus == 1)
+        return cls(name, gpus, "mixed_bfloat16" if half else "float32", jit)
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether several GPUs share each batch; Keras does that by itself on TensorFlow alone."""
+        return self.gpus > 1 and self.backend == "tensorflow"
+
+    def text(self) -> str:
+        """Return it in a line."""
+        where = "CPU" if not self.gpus else f"{self.gpus} GPU" + "s" * (self.gpus > 1)
+        if self.gpus > 1 and not self.mirrored:
+            where = f"1 of {self.gpus} GPUs (several need KERAS_BACKEND=tensorflow)"
+        xla = "XLA" if self.jit else "without XLA"
+        why = ", which does not go with several GPUs" if self.mirrored else ""
+        by = "" if self.backend == "tensorflow" else f" with {BACKENDS[self.backend]}"
+        return f"training on {where}{by}, {self.policy}, {xla}{why}"
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Build in this precision, mirrored over several GPUs, and leave Keras as it was."""
+        import keras
+        import tensorflow as tf
+
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.policy)
+        try:
+            with ExitStack() as stack:
+                if self.mirrored:
+                    stack.enter_context(tf.distribute.MirroredStrategy().scope())
+                yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+
+def _gpus(name: str) -> int:
+    """Count what a backend sees, which Keras has imported already."""
+    module = import_module(name)
+    match name:
+        case "jax":
+            return sum(device.platform == "gpu" for device in module.local_devices())
+        case "torch":
+            return int(module.cuda.device_count())
+        case _:
+            return len(module.config.list_physical_devices("GPU"))

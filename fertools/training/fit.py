@@ -13,22 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fertools.dataset.manifest import MANIFEST
 from fertools.errors import FertoolsError, OptionError, OutputError
-from fertools.faces import FaceRecipe
-from fertools.shards import MANIFEST, is_leftover
+from fertools.faces.options import FaceOptions
+from fertools.files import cannot_write, is_leftover, locked, make_folder
 from fertools.training import checks
-from fertools.training.backend import backend
-from fertools.training.feed import Feed
-from fertools.training.files import cannot_write, locked, make_folder
-from fertools.training.history import HISTORY, draw_curves
-from fertools.training.quiet import import_tensorflow
-from fertools.training.recipe import TrainRecipe
+from fertools.training.backend import backend, import_tensorflow
+from fertools.training.checkpoints import HISTORY, draw_curves, load, read_weights, save
+from fertools.training.data import Feed, Source
+from fertools.training.options import TrainOptions
 from fertools.training.run import RUN, Run
-from fertools.training.source import Source
-from fertools.training.weights import load, read_weights, save
 
 if TYPE_CHECKING:
-    from fertools.training.learner import Learner
+    from fertools.training.model import Learner
 
 _LOCK = ".lock"
 
@@ -59,7 +56,7 @@ def train(
     number from that epoch on. Raises OptionError, DatasetError or OutputError, each one line that
     says what to do: also for a loss that is no number, and where memory or the disk is too small.
     """
-    recipe = TrainRecipe.of(options)
+    recipe = TrainOptions.of(options)
     out, folder = checks.path("out", out), checks.path("run", run)
     flags = {"resume": resume, "cache": cache, "allow_leak": allow_leak, "quiet": quiet}
     for name, flag in flags.items():
@@ -76,7 +73,7 @@ def train(
     return plan
 
 
-def _feed(out: Path, recipe: TrainRecipe, seed: int, *, cache: bool, allow_leak: bool) -> Feed:
+def _feed(out: Path, recipe: TrainOptions, seed: int, *, cache: bool, allow_leak: bool) -> Feed:
     source = Source.open(out, "train", allow_leak=allow_leak)
     has_validation = bool(replace(source, split="validation").shards)
     validation = Source.open(out, "validation", allow_leak=allow_leak) if has_validation else None
@@ -94,7 +91,7 @@ def _plan(feed: Feed, folder: Path) -> Run:
         options=feed.recipe.flat(),
         faces={
             field.name: manifest.options[field.name]
-            for field in fields(FaceRecipe)
+            for field in fields(FaceOptions)
             if field.name in manifest.options
         },
         dataset={
@@ -178,10 +175,9 @@ def _finished(plan: Run) -> bool:
 def _fit(feed: Feed, plan: Run, *, begun: bool, quiet: bool) -> None:
     import keras
 
-    from fertools.training.device import Device
-    from fertools.training.learner import compile_learner
-    from fertools.training.network import build, find
-    from fertools.training.watch import callbacks
+    from fertools.training.backend import Device
+    from fertools.training.callbacks import callbacks
+    from fertools.training.model import build, compile_learner, find
 
     own = find(feed.recipe.model)
     keras.utils.set_random_seed(plan.seed)

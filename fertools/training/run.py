@@ -23,15 +23,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
-from fertools.shards import ClassName, Images, write_whole
+from fertools.files import make_folder, write_whole
+from fertools.training.backend import import_tensorflow
+from fertools.training.checkpoints import Held, Store, best, load, read_weights
 from fertools.training.checks import choice, of_kind
-from fertools.training.files import make_folder
-from fertools.training.history import best
-from fertools.training.quiet import import_tensorflow
-from fertools.training.recipe import TrainRecipe
-from fertools.training.store import Held, Store
-from fertools.training.weights import load, read_weights
+from fertools.training.options import TrainOptions
 
 if TYPE_CHECKING:
     import keras
@@ -124,9 +122,9 @@ class Run:
         )
 
     @property
-    def recipe(self) -> TrainRecipe:
+    def recipe(self) -> TrainOptions:
         """The options, checked; raises OptionError."""
-        return TrainRecipe.of(self.options)
+        return TrainOptions.of(self.options)
 
     @property
     def store(self) -> Store:
@@ -163,7 +161,7 @@ class Run:
         cure = "the same train command makes it from the checkpoint, or give the other --weights"
         data = read_weights(path, cure)
         import_tensorflow()
-        from fertools.training import network
+        from fertools.training import model as network
 
         made = network.build(self.recipe, self.image.size, len(self.classes), build)
         load(made, data, path, cure)

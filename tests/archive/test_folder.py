@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fertools.archive import Reader, scan
+from fertools.archive.reader import Reader
+from fertools.archive.scan import scan
 from fertools.data import Member, Reason
 from fertools.errors import SourceError
 from tests.archive.rawzip import Item, write_zip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive import scan
 from fertools.archive.members import Members
+from fertools.archive.scan import scan
 from fertools.columns import BATCH
 from fertools.data import Drop, Member, Packed, Reason
 from tests.archive.rawzip import Item, write_zip

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fertools.archive import Reader, Scan, scan
-from fertools.archive.pieces import Hole, Piece, lay, split_name
+from fertools.archive.reader import Reader
+from fertools.archive.scan import Scan, scan
+from fertools.archive.volumes import Hole, Piece, lay, split_name
 from fertools.data import Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fertools.archive import Reader, scan
+from fertools.archive.reader import Reader
+from fertools.archive.scan import scan
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 

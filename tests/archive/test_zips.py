@@ -9,7 +9,8 @@ from struct import pack
 
 import pytest
 
-from fertools.archive import Reader, Scan, scan
+from fertools.archive.reader import Reader
+from fertools.archive.scan import Scan, scan
 from fertools.data import Member, Reason, Unusable
 from fertools.errors import SourceError
 from tests.archive.rawzip import UTF8, Item, write_zip

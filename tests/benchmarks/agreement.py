@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fertools.data import Box, Crop
-from fertools.faces.annotated import iou
+from fertools.faces.extract import iou
 from tests.benchmarks.contestants import Photo, Run, talk
 
 SAME = 0.9  # IoU

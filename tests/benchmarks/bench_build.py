@@ -24,7 +24,7 @@ from typing import Any
 
 import cv2
 
-from fertools.faces import FaceRecipe
+from fertools.faces.options import FaceOptions
 from fertools.sample.photo import face_of, photograph
 from fertools.sample.schedule import schedule
 from tests.benchmarks import surroundings
@@ -67,7 +67,7 @@ def measure(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, Any
         "ms": race(photos, runs, rounds, clock),
         "stages": stages(photos, rounds, clock),
         "agreement": agreement(photos, runs),
-        "same pixels": same_pixels(photos, ours(FaceRecipe(exact=True))),
+        "same pixels": same_pixels(photos, ours(FaceOptions(exact=True))),
     }
 
 

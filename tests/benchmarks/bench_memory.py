@@ -26,24 +26,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fertools.archive import scan
-from fertools.archive.landmarks import source_fingerprint
+from fertools.archive.identity import source_fingerprint
+from fertools.archive.scan import scan
+from fertools.dataset.manifest import ShardFile
 from fertools.hashing import rank
 from fertools.pipeline import ledger
-from fertools.pipeline.assemble import Stage, example_batches
+from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.copies import Copies
-from fertools.pipeline.divide import divide
-from fertools.pipeline.kept import Kept
 from fertools.pipeline.options import BuildOptions
-from fertools.pipeline.parts import KEPT, ROWS, PartFiles
-from fertools.pipeline.plan import Parts, cut, fingerprint, write_plan
-from fertools.pipeline.proof import prove
-from fertools.pipeline.publish import Edition, publish
-from fertools.pipeline.rows import pack_rows
-from fertools.pipeline.shardplan import plan_splits
-from fertools.pipeline.workplace import Workplace
-from fertools.shards import ShardFile
+from fertools.pipeline.parts import KEPT, ROWS, PartFiles, pack_rows
+from fertools.pipeline.plan import Parts, cut_into_parts, part_fingerprint, write_plan
+from fertools.pipeline.publish import ManifestHeader, publish
+from fertools.pipeline.samples import Duplicates, Samples
+from fertools.pipeline.shards import Stage, example_batches, plan_splits
+from fertools.pipeline.split import assign_splits, leakage_report
 
 SIZES = (100_000, 500_000, 1_000_000, 10_000_000)
 _ZIP = 62_500
@@ -135,7 +131,7 @@ class _Clock:
 def run(folder: Path, count: int) -> None:
     """Run every stage of the main process, and print a line of JSON for each."""
     clock = _Clock()
-    place = Workplace(folder / "out")
+    place = BuildDir(folder / "out")
     place.open()
     options = BuildOptions.of({})
     clock.told("start")
@@ -145,21 +141,21 @@ def run(folder: Path, count: int) -> None:
     clock.told("catalog")
     source = source_fingerprint(members)
     clock.told("fingerprint of SRC")
-    parts = cut(members, catalog.wanted)
-    files = [PartFiles(place.parts, fingerprint("", part, {})) for part in parts]
+    parts = cut_into_parts(members, catalog.wanted)
+    files = [PartFiles(place.parts, part_fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
     write_plan(place.plan, parts, {}, [file.fingerprint for file in files], 0)
     clock.told("plan.arrow")
     table = ledger.begin(catalog, pack_rows(_drawn(parts), ROWS))
     clock.told("rows, ledger begun")
-    kept = Kept.of(table)
+    kept = Samples.of(table)
     clock.told("kept")
-    copies = Copies.find(kept, files, table)
+    copies = Duplicates.find(kept, files, table)
     table = table.without_hashes()
     clock.told("copies")
-    division = divide(kept, copies, catalog.classes.names, options.splits)
+    division = assign_splits(kept, copies, catalog.classes.names, options.splits)
     clock.told("division")
-    proof = prove(kept, copies, division, catalog, options)
+    proof = leakage_report(kept, copies, division, catalog, options)
     clock.told("proof")
     table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
     splits = np.full(len(table), -1, np.int8)
@@ -174,7 +170,7 @@ def run(folder: Path, count: int) -> None:
         for name, r in zip(plan.names, plan.rows, strict=True)
     }
     table = ledger.finish(table, splits, plan.places(len(table)), 0)
-    edition = Edition(options, catalog.classes, {}, {}, source, catalog.voted, proof, (), 0)
+    edition = ManifestHeader(options, catalog.classes, {}, {}, source, catalog.voted, proof, (), 0)
     publish(place, edition, table, plan, shards)
     clock.told("ledger, CSV, manifest")
     assert len(table) == count

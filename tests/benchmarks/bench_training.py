@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from fertools.training.quiet import import_tensorflow
+from fertools.training.backend import import_tensorflow
 
 PASSES = 3
 COUNT = 256
@@ -40,7 +40,7 @@ def rate(work: Callable[[], int]) -> float:
 
 def loader(out: Path, **options: Any) -> Callable[[], int]:
     """Read a split once."""
-    from fertools.training import load
+    from fertools.training.data import load
 
     data = load(out, "train", batch=64, **options)
     return lambda: sum(len(labels) for _, labels in data)
@@ -50,8 +50,7 @@ def parsing(out: Path) -> Callable[[], int]:
     """Parse and decode a split that is in memory already."""
     import tensorflow as tf
 
-    from fertools.training.input import decoded, parser
-    from fertools.training.source import Source
+    from fertools.training.data import Source, decoded, parser
 
     source = Source.open(out, "train")
     files = [str(out / shard.file) for shard in source.shards]
@@ -105,14 +104,12 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     import keras
     import tensorflow as tf
 
-    from fertools.training.device import Device
-    from fertools.training.feed import Feed
-    from fertools.training.learner import compile_learner
-    from fertools.training.network import build, find
-    from fertools.training.recipe import TrainRecipe
-    from fertools.training.source import Source
+    from fertools.training.backend import Device
+    from fertools.training.data import Feed, Source
+    from fertools.training.model import build, compile_learner, find
+    from fertools.training.options import TrainOptions
 
-    source, recipe = Source.open(out, "train"), TrainRecipe.of({"batch": batch, "epochs": 1000})
+    source, recipe = Source.open(out, "train"), TrainOptions.of({"batch": batch, "epochs": 1000})
     feed = Feed(source, None, recipe, 0, cache=False)
     keras.utils.set_random_seed(0)
     classes = len(source.manifest.classes)
@@ -138,7 +135,7 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
 def main(out: Path, count: int, batch: int) -> None:
     """Measure and tell."""
     import_tensorflow()
-    from fertools.shards import Manifest
+    from fertools.dataset.manifest import Manifest
 
     manifest = Manifest.read(out)
     image, kind = manifest.image, manifest.options["image_format"]

@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 from fertools.data import Box, Crop, Unusable
 from fertools.errors import FertoolsError
-from fertools.faces import FaceRecipe, cut, load_detector
-from fertools.faces.caffe import SIDE
-from fertools.faces.choose import MAX_OUTSIDE
-from fertools.faces.ssd import SsdDetector
+from fertools.faces.detectors import load_detector
+from fertools.faces.detectors.caffe import SIDE
+from fertools.faces.detectors.cvlib import SsdDetector
+from fertools.faces.extract import MAX_OUTSIDE, extract_face
+from fertools.faces.options import FaceOptions
 from tests.benchmarks.published import published
 
 
@@ -53,11 +54,11 @@ def contestants() -> dict[str, Run]:
     """All that can run on this machine, by name, warmed up with their networks loaded."""
     runs: dict[str, Run] = {"talk": talk}
     recipes = {
-        "exact": FaceRecipe(exact=True),
-        "default": FaceRecipe(),
-        "aihub": FaceRecipe(detector="aihub"),
-        "bf16": FaceRecipe(precision="bf16"),
-        "yunet": FaceRecipe(detector="yunet"),
+        "exact": FaceOptions(exact=True),
+        "default": FaceOptions(),
+        "aihub": FaceOptions(detector="aihub"),
+        "bf16": FaceOptions(precision="bf16"),
+        "yunet": FaceOptions(detector="yunet"),
     }
     for name, recipe in recipes.items():
         with suppress(FertoolsError):  # no bf16, or no weights
@@ -93,14 +94,14 @@ def talk(photo: Photo) -> list[tuple[Box, NDArray[np.uint8]]]:
     return crops
 
 
-def ours(recipe: FaceRecipe, *, labelled: bool = False) -> Callable[[Photo], Crop | None]:
+def ours(recipe: FaceOptions, *, labelled: bool = False) -> Callable[[Photo], Crop | None]:
     """A photo's whole way through a worker, from the file to the encoded crop."""
     detector = load_detector(recipe)
 
     def run(photo: Photo) -> Crop | None:
         try:
             box = photo.labelled if labelled else None
-            return cut(photo.path.read_bytes(), recipe, detector, box)
+            return extract_face(photo.path.read_bytes(), recipe, detector, box)
         except Unusable:
             return None
 
@@ -139,20 +140,20 @@ class Stopwatch:
         return timed
 
 
-#: The steps of `cut` and where it takes them from; "look" holds "network", the rest no other.
+#: The steps of `extract_face`, each with its module; "look" contains "network", no other overlaps.
 STEPS = (
-    ("header", "photo", "read_header"),
-    ("decode", "picture", "decode"),
-    ("turn", "picture", "turn_upright"),
-    ("look", "photo", "find_faces"),
-    ("crop", "photo", "crop_gray"),
-    ("encode", "photo", "encode"),
+    ("header", "extract", "read_header"),
+    ("decode", "decode", "decode"),
+    ("turn", "decode", "turn_upright"),
+    ("look", "extract", "find_faces"),
+    ("crop", "extract", "crop_gray"),
+    ("encode", "extract", "encode"),
 )
 
 
 def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, float]:
     """Where the default's time goes: ms a photo by step, and the share that is decoded twice."""
-    watch, detector, recipe = Stopwatch(clock), _ssd(), FaceRecipe()
+    watch, detector, recipe = Stopwatch(clock), _ssd(), FaceOptions()
     detector = replace(detector, forward=watch.around("network", detector.forward))
     with ExitStack() as patches:
         for name, module, step in STEPS:
@@ -160,7 +161,7 @@ def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, floa
             timed = watch.around(name, getattr(home, step))
             patches.enter_context(patch.object(home, step, timed))
         read = watch.around("read", Path.read_bytes)
-        whole = watch.around("all", cut)
+        whole = watch.around("all", extract_face)
         for _ in range(rounds):
             for photo in photos:
                 with suppress(Unusable):
@@ -174,6 +175,6 @@ def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, floa
 
 
 def _ssd() -> SsdDetector:
-    detector = load_detector(FaceRecipe())
+    detector = load_detector(FaceOptions())
     assert isinstance(detector, SsdDetector)
     return detector

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.faces import caffe
-from fertools.faces.openvino_ssd import OPERATIONS, op, ov
-from fertools.faces.runtime import compile_on_one_core
+from fertools.faces.detectors import caffe
+from fertools.faces.detectors.base import compile_on_one_core
+from fertools.faces.detectors.cvlib import OPERATIONS, op, ov
 
 
 def published() -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:

@@ -102,7 +102,7 @@ def scan(folder: Path, names: int) -> dict[str, float]:
         """
         import time
         from pathlib import Path
-        from fertools.archive import scan
+        from fertools.archive.scan import scan
         start = time.perf_counter()
         members = len(scan(Path(sys.argv[1])).members)
         report(seconds=time.perf_counter() - start, names=members)
@@ -117,7 +117,9 @@ def worker(photos: Sequence[Photo], *options: str) -> dict[str, float]:
         """
         import cv2
         import fertools.pipeline.parts
-        from fertools.faces import FaceRecipe, cut, load_detector
+        from fertools.faces.detectors import load_detector
+        from fertools.faces.extract import cut
+        from fertools.faces.options import FaceRecipe
         cv2.setNumThreads(1)
         recipe = FaceRecipe(exact="exact" in sys.argv)
         detector = load_detector(recipe)

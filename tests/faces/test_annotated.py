@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from fertools.data import Box, Reason, Unusable
-from fertools.faces import FaceRecipe, cut
-from fertools.faces.annotated import iou
+from fertools.faces.extract import extract_face, iou
+from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
 from tests.faces.conftest import Tell, face
 from tests.faces.test_crop import pixels
 
 PHOTO = picture(100, 160)
 DATA = encoded(".png", PHOTO)
-AIHUB = FaceRecipe(detector="aihub", size=40)
+AIHUB = FaceOptions(detector="aihub", size=40)
 
 
 def test_iou() -> None:
@@ -26,7 +26,7 @@ def test_iou() -> None:
 
 def test_with_aihub_the_annotators_box_is_cut_out(told: Tell) -> None:
     found = [face(12, 10, 52, 50, 0.7), face(90, 0, 160, 100, 0.99)]
-    crop = cut(DATA, AIHUB, told(found), Box(10.6, 10.6, 50.4, 50.4))
+    crop = extract_face(DATA, AIHUB, told(found), Box(10.6, 10.6, 50.4, 50.4))
     assert crop.box == Box(10, 10, 50, 50)
     assert (crop.faces, crop.confidence) == (2, 0.7)
     assert crop.iou == pytest.approx(38 / 42)
@@ -35,15 +35,15 @@ def test_with_aihub_the_annotators_box_is_cut_out(told: Tell) -> None:
 
 
 def test_where_the_network_sees_nothing_the_annotators_are_believed(told: Tell) -> None:
-    crop = cut(DATA, AIHUB, told([]), Box(10, 10, 50, 50))
+    crop = extract_face(DATA, AIHUB, told([]), Box(10, 10, 50, 50))
     assert (crop.box, crop.faces, crop.confidence) == (Box(10, 10, 50, 50), 0, 0)
     assert crop.iou is None
-    apart = cut(DATA, AIHUB, told([face(90, 0, 160, 100)]), Box(10, 10, 50, 50))
+    apart = extract_face(DATA, AIHUB, told([face(90, 0, 160, 100)]), Box(10, 10, 50, 50))
     assert (apart.faces, apart.confidence, apart.iou) == (1, 0, 0)
 
 
 def test_a_box_is_clipped_to_the_photo(told: Tell) -> None:
-    crop = cut(DATA, AIHUB, told([]), Box(-30, 20, 40, 300))
+    crop = extract_face(DATA, AIHUB, told([]), Box(-30, 20, 40, 300))
     assert crop.box == Box(0, 20, 40, 100)
 
 
@@ -51,16 +51,16 @@ def test_a_box_is_clipped_to_the_photo(told: Tell) -> None:
     "nothing", [None, Box(5, 5, 5, 50), Box(50, 50, 20, 20), Box(400, 400, 500, 500)]
 )
 def test_without_a_box_of_theirs_the_network_decides(nothing: Box | None, told: Tell) -> None:
-    crop = cut(DATA, AIHUB, told([face(90, 0, 160, 100)]), nothing)
+    crop = extract_face(DATA, AIHUB, told([face(90, 0, 160, 100)]), nothing)
     assert (crop.box, crop.iou) == (Box(90, 0, 160, 100), None)
     with pytest.raises(Unusable) as caught:
-        cut(DATA, AIHUB, told([]), nothing)
+        extract_face(DATA, AIHUB, told([]), nothing)
     assert caught.value.drop.reason == Reason.NO_FACE
 
 
 def test_with_other_detectors_it_is_only_compared(told: Tell) -> None:
-    crop = cut(DATA, FaceRecipe(), told([face(0, 0, 40, 40)]), Box(20, 0, 60, 40))
+    crop = extract_face(DATA, FaceOptions(), told([face(0, 0, 40, 40)]), Box(20, 0, 60, 40))
     assert crop.box == Box(0, 0, 40, 40)
     assert crop.iou == pytest.approx(1 / 3)
     with pytest.raises(Unusable):
-        cut(DATA, FaceRecipe(), told([]), Box(20, 0, 60, 40))
+        extract_face(DATA, FaceOptions(), told([]), Box(20, 0, 60, 40))

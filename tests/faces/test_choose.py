@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from fertools.data import Box, Face, Reason, Unusable
 from fertools.errors import OptionError
-from fertools.faces import FaceRecipe
-from fertools.faces.choose import choose, find_faces
-from fertools.faces.picture import Picture
+from fertools.faces.decode import Picture
+from fertools.faces.extract import choose, find_faces
+from fertools.faces.options import FaceOptions
 from tests.faces.conftest import Tell, Told, face
 
 
@@ -21,8 +21,8 @@ PHOTO = blank(100, 200)
 SIDES = st.floats(-500, 500, allow_nan=False)
 
 
-def found(detector: Told, recipe: FaceRecipe | None = None) -> list[Face]:
-    return find_faces(PHOTO, recipe or FaceRecipe(), detector)
+def found(detector: Told, recipe: FaceOptions | None = None) -> list[Face]:
+    return find_faces(PHOTO, recipe or FaceOptions(), detector)
 
 
 def test_boxes_are_cut_towards_zero_and_clipped(told: Tell) -> None:
@@ -51,7 +51,7 @@ def test_a_box_that_leaves_the_frame_is_a_ghost(
 def test_an_unsure_answer_is_no_face(told: Tell) -> None:
     answers = [face(10, 10, 50, 50, 0.49), face(60, 10, 90, 50, 0.5)]
     assert found(told(answers)) == answers[1:]
-    assert found(told(answers), FaceRecipe(min_confidence=0.4)) == answers
+    assert found(told(answers), FaceOptions(min_confidence=0.4)) == answers
 
 
 def test_a_face_that_fills_the_photo_is_found_with_a_border(told: Tell) -> None:
@@ -71,24 +71,24 @@ def test_the_second_look_drops_what_lies_in_the_border(told: Tell) -> None:
 def test_the_second_look_at_a_large_photo_is_small_and_maps_back(told: Tell) -> None:
     photo = blank(3000, 4000)
     detector = told([], [face(320 + 64, 320 + 48, 320 + 128, 320 + 96)])
-    boxes = [one.box for one in find_faces(photo, FaceRecipe(), detector)]
+    boxes = [one.box for one in find_faces(photo, FaceOptions(), detector)]
     assert detector.seen[1].shape == (480 + 640, 640 + 640, 3)
     assert boxes == [Box(400, 300, 800, 600)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
 def test_photos_of_one_pixel_and_one_line(size: tuple[int, int], told: Tell) -> None:
-    assert find_faces(blank(*size), FaceRecipe(), told([])) == []
+    assert find_faces(blank(*size), FaceOptions(), told([])) == []
 
 
 def test_what_is_seen_in_a_smaller_picture_is_in_pixels_of_the_photo(told: Tell) -> None:
     photo = Picture(np.zeros((25, 50, 3), np.uint8), 4, 200, 99)  # 99 / 4 is rounded up to 25
     seen = Face(Box(5, 5, 20, 26), 0.9, (10, 10, 15, 20))
-    (one,) = find_faces(photo, FaceRecipe(), told([seen]))
+    (one,) = find_faces(photo, FaceOptions(), told([seen]))
     assert one.box == Box(20, 19, 80, 99)  # 19.8 cut towards zero, 102.96 clipped
     assert one.landmarks == pytest.approx((40, 39.6, 60, 79.2))
     again = told([], [Face(Box(30, 30, 45, 45), 0.9, (30, 40))])
-    (one,) = find_faces(photo, FaceRecipe(), again)  # behind a border of 25
+    (one,) = find_faces(photo, FaceOptions(), again)  # behind a border of 25
     assert one.box == Box(20, 19, 80, 79)
     assert one.landmarks == pytest.approx((20, 59.4))
 
@@ -123,16 +123,16 @@ SMALL_SURE, LARGE_UNSURE = face(0, 0, 10, 10, 0.99), face(20, 0, 60, 40, 0.6)
 
 def test_of_many_faces_the_rule_decides() -> None:
     many = [SMALL_SURE, LARGE_UNSURE]
-    assert choose(many, FaceRecipe()) == LARGE_UNSURE
-    assert choose(many, FaceRecipe(on_many="best")) == SMALL_SURE
+    assert choose(many, FaceOptions()) == LARGE_UNSURE
+    assert choose(many, FaceOptions(on_many="best")) == SMALL_SURE
     with pytest.raises(Unusable) as caught:
-        choose(many, FaceRecipe(on_many="reject"))
+        choose(many, FaceOptions(on_many="reject"))
     assert caught.value.drop.reason == Reason.MANY_FACES
     assert caught.value.drop.detail == "2 faces"
-    assert choose([SMALL_SURE], FaceRecipe(on_many="reject")) == SMALL_SURE
+    assert choose([SMALL_SURE], FaceOptions(on_many="reject")) == SMALL_SURE
 
 
 def test_no_face_says_how_sure_it_had_to_be() -> None:
     with pytest.raises(Unusable, match=r"0\.7") as caught:
-        choose([], FaceRecipe(min_confidence=0.7))
+        choose([], FaceOptions(min_confidence=0.7))
     assert caught.value.drop.reason == Reason.NO_FACE

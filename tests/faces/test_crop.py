@@ -6,9 +6,10 @@ import pytest
 
 from fertools.data import Box, Face
 from fertools.errors import OptionError
-from fertools.faces import FaceRecipe, cut
 from fertools.faces.crop import crop_gray
-from fertools.faces.picture import Picture
+from fertools.faces.decode import Picture
+from fertools.faces.extract import extract_face
+from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
 from tests.faces.conftest import Tell, face
 
@@ -16,7 +17,7 @@ PHOTO = picture(100, 160)
 
 
 def gray_crop(
-    image: Image, box: Box, recipe: FaceRecipe, landmarks: tuple[float, ...] = ()
+    image: Image, box: Box, recipe: FaceOptions, landmarks: tuple[float, ...] = ()
 ) -> Image:
     height, width = image.shape[:2]
     return crop_gray(Picture(image, 1, width, height), Face(box, 0.9, landmarks), recipe)
@@ -33,7 +34,7 @@ def gray_of(image: Image, size: int) -> Image:
 
 def test_the_default_is_the_talks_recipe_to_the_pixel(told: Tell) -> None:
     data = encoded(".png", PHOTO)
-    crop = cut(data, FaceRecipe(), told([face(-2.5, 10.9, 70.2, 90.8)]))
+    crop = extract_face(data, FaceOptions(), told([face(-2.5, 10.9, 70.2, 90.8)]))
     assert np.array_equal(pixels(crop.image), gray_of(PHOTO[10:90, 0:70], 224))
     assert (crop.box, crop.confidence, crop.faces) == (Box(0, 10, 70, 90), 0.9, 1)
     assert (crop.width, crop.height) == (160, 100)
@@ -41,20 +42,20 @@ def test_the_default_is_the_talks_recipe_to_the_pixel(told: Tell) -> None:
 
 def test_of_a_photo_decoded_smaller_soft_pixels_are_the_talks_to_two_gray_levels() -> None:
     half, face = Picture(PHOTO, 2, 320, 200), Face(Box(0, 20, 140, 180), 0.9)
-    ours = crop_gray(half, face, FaceRecipe()).astype(int)
+    ours = crop_gray(half, face, FaceOptions()).astype(int)
     assert 0 < np.abs(ours - gray_of(PHOTO[10:90, 0:70], 224)).max() <= 2
 
 
 @pytest.mark.parametrize(
     ("recipe", "region"),
     [
-        (FaceRecipe(size=32, margin=0.25), (50, 20, 110, 80)),  # 10 of 40 on each side
-        (FaceRecipe(size=32, square=True), (60, 30, 100, 70)),
-        (FaceRecipe(size=32, square=True, margin=0.5), (40, 10, 120, 90)),
+        (FaceOptions(size=32, margin=0.25), (50, 20, 110, 80)),  # 10 of 40 on each side
+        (FaceOptions(size=32, square=True), (60, 30, 100, 70)),
+        (FaceOptions(size=32, square=True, margin=0.5), (40, 10, 120, 90)),
     ],
 )
 def test_margin_and_square_grow_around_the_centre(
-    recipe: FaceRecipe, region: tuple[int, int, int, int]
+    recipe: FaceOptions, region: tuple[int, int, int, int]
 ) -> None:
     box = Box(60, 30, 100, 70)
     if recipe.square:
@@ -65,7 +66,7 @@ def test_margin_and_square_grow_around_the_centre(
 
 
 def test_what_would_leave_the_photo_is_shifted_back_inside() -> None:
-    recipe = FaceRecipe(size=32, margin=0.25)
+    recipe = FaceOptions(size=32, margin=0.25)
     corner = gray_crop(PHOTO, Box(0, 0, 40, 40), recipe)
     assert np.array_equal(corner, gray_of(PHOTO[0:60, 0:60], 32))
     corner = gray_crop(PHOTO, Box(120, 60, 160, 100), recipe)
@@ -73,18 +74,18 @@ def test_what_would_leave_the_photo_is_shifted_back_inside() -> None:
 
 
 def test_where_the_photo_is_too_small_its_edges_are_repeated() -> None:
-    wide = gray_crop(PHOTO, Box(40, 0, 120, 100), FaceRecipe(size=32, margin=0.1))
+    wide = gray_crop(PHOTO, Box(40, 0, 120, 100), FaceOptions(size=32, margin=0.1))
     expected = np.pad(PHOTO[:, 30:130], ((10, 10), (0, 0), (0, 0)), "edge")
     assert np.array_equal(wide, gray_of(expected, 32))
 
 
 def test_a_face_of_one_pixel() -> None:
-    assert gray_crop(PHOTO, Box(5, 5, 6, 6), FaceRecipe(size=16)).shape == (16, 16)
+    assert gray_crop(PHOTO, Box(5, 5, 6, 6), FaceOptions(size=16)).shape == (16, 16)
 
 
 def test_align_turns_the_eyes_level_about_the_middle_of_the_box() -> None:
     blobs = picture(300, 300)
-    box, recipe = Box(100, 80, 200, 220), FaceRecipe(size=100, detector="yunet", align=True)
+    box, recipe = Box(100, 80, 200, 220), FaceOptions(size=100, detector="yunet", align=True)
     centre, angle = (149.5, 149.5), 20
     turn = cv2.getRotationMatrix2D(centre, angle, 1)  # counter-clockwise as it is seen
     tilted = np.asarray(cv2.warpAffine(blobs, turn, (300, 300), flags=cv2.INTER_CUBIC), np.uint8)
@@ -100,20 +101,20 @@ def test_align_turns_the_eyes_level_about_the_middle_of_the_box() -> None:
 
 
 def test_align_leaves_a_face_without_landmarks_as_it_is() -> None:
-    box, recipe = Box(20, 20, 80, 80), FaceRecipe(size=32, detector="yunet", align=True)
+    box, recipe = Box(20, 20, 80, 80), FaceOptions(size=32, detector="yunet", align=True)
     assert np.array_equal(gray_crop(PHOTO, box, recipe), gray_of(PHOTO[20:80, 20:80], 32))
 
 
 def test_align_needs_landmarks() -> None:
     with pytest.raises(OptionError, match="--detector yunet"):
-        FaceRecipe(align=True)
+        FaceOptions(align=True)
 
 
 def test_no_metadata_survives(told: Tell) -> None:
     secret = exif(1) + b"GPS 37.5N 127.0E"
     data = jpeg(PHOTO, secret)
-    for recipe in (FaceRecipe(), FaceRecipe(image_format="jpeg")):
-        crop = cut(data, recipe, told([face(0, 0, 50, 50)]))
+    for recipe in (FaceOptions(), FaceOptions(image_format="jpeg")):
+        crop = extract_face(data, recipe, told([face(0, 0, 50, 50)]))
         assert b"GPS" in data
         assert b"GPS" not in crop.image
         assert b"Exif" not in crop.image
@@ -137,4 +138,4 @@ def test_no_metadata_survives(told: Tell) -> None:
 )
 def test_a_recipe_refuses_nonsense_by_name(option: str, value: object) -> None:
     with pytest.raises(OptionError, match=f"--{option.replace('_', '-')} {value}: (give|choose) "):
-        FaceRecipe(**{option: value})  # type: ignore[arg-type]
+        FaceOptions(**{option: value})  # type: ignore[arg-type]

@@ -15,19 +15,17 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image as Pillow
 
 from fertools.data import Box, Face
-from fertools.faces import FaceRecipe
-from fertools.faces.crop import crop_gray
-from fertools.faces.encode import encode
-from fertools.faces.picture import Picture
-from fertools.faces.recipe import ImageFormat
+from fertools.faces.crop import crop_gray, encode
+from fertools.faces.decode import Picture
+from fertools.faces.options import FaceOptions, ImageFormat
 from tests.faces.bytes_of import Image, picture
 
-PNG, RAW = FaceRecipe(), FaceRecipe(image_format="raw")
+PNG, RAW = FaceOptions(), FaceOptions(image_format="raw")
 
 
 def crop() -> Image:
     photo = Picture(picture(100, 160), 1, 160, 100)
-    return crop_gray(photo, Face(Box(0, 0, 100, 100), 0.9), FaceRecipe())
+    return crop_gray(photo, Face(Box(0, 0, 100, 100), 0.9), FaceOptions())
 
 
 def pixels(data: bytes) -> Image:
@@ -52,7 +50,7 @@ def test_how_many_bytes_a_crop_takes() -> None:
     gray = crop()
     compressed, raw = encode(gray, PNG), encode(gray, RAW)
     fine, coarse = (
-        encode(gray, FaceRecipe(image_format="jpeg", jpeg_quality=quality)) for quality in (95, 40)
+        encode(gray, FaceOptions(image_format="jpeg", jpeg_quality=quality)) for quality in (95, 40)
     )
     assert len(coarse) < len(fine) < len(compressed) < 0.6 * len(raw)
     assert gray.size < len(raw) < gray.size + 400  # a filter each row, and what PNG needs
@@ -62,7 +60,7 @@ def test_how_many_bytes_a_crop_takes() -> None:
 
 def test_jpeg_is_close() -> None:
     gray = crop()
-    data = encode(gray, FaceRecipe(image_format="jpeg", jpeg_quality=95))
+    data = encode(gray, FaceOptions(image_format="jpeg", jpeg_quality=95))
     assert data.startswith(b"\xff\xd8\xff")
     assert np.abs(pixels(data).astype(int) - gray).max() < 12
 
@@ -71,7 +69,7 @@ def test_jpeg_is_close() -> None:
     ("image_format", "file_format"), [("png", "png"), ("raw", "png"), ("jpeg", "jpeg")]
 )
 def test_what_a_reader_has_to_decode(image_format: ImageFormat, file_format: str) -> None:
-    assert FaceRecipe(image_format=image_format).file_format == file_format
+    assert FaceOptions(image_format=image_format).file_format == file_format
 
 
 def test_what_is_compressed_does_not_change_by_accident() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from fertools.data import Box
-from fertools.faces import FaceRecipe, cut
-from fertools.faces.exif import read_orientation, turn_upright
-from fertools.faces.formats import read_header
+from fertools.faces.decode import read_header
+from fertools.faces.extract import extract_face
+from fertools.faces.header import read_orientation, turn_upright
+from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import Image, chunk, encoded, exif, jpeg, picture, png, riff
 from tests.faces.conftest import Tell, face
 
@@ -60,7 +61,7 @@ def test_a_turned_jpeg_gives_the_crop_and_box_of_the_upright_one(
     upright = picture(64, 96)
     data = jpeg(stored_as(upright, orientation), exif(orientation, order))
     detector = told([face(16, 8, 80, 56)])
-    crop = cut(data, FaceRecipe(size=32), detector)
+    crop = extract_face(data, FaceOptions(size=32), detector)
     assert (crop.width, crop.height, crop.box) == (96, 64, Box(16, 8, 80, 56))
     assert np.abs(detector.seen[0].astype(int) - upright).mean() < 3  # JPEG costs a little
 
@@ -80,7 +81,7 @@ def test_orientation_in_a_png_and_a_webp(orientation: int, told: Tell) -> None:
     in_webp = riff((b"VP8X", extended), (b"VP8L", lossless[20:]), (b"EXIF", block))
     for data in (in_png, in_webp):
         detector = told([face(0, 0, 9, 9)])
-        cut(data, FaceRecipe(), detector)
+        extract_face(data, FaceOptions(), detector)
         assert np.array_equal(detector.seen[0], upright)
 
 

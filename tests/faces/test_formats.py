@@ -11,8 +11,7 @@ import pytest
 import simplejpeg
 
 from fertools.data import Reason, Unusable
-from fertools.faces.decode import Scale, decode
-from fertools.faces.formats import read_header
+from fertools.faces.decode import Scale, decode, read_header
 from fertools.faces.jpeg import SOS, segments
 from tests.faces.bytes_of import (
     HEIGHT,

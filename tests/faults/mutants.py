@@ -18,19 +18,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fertools.archive import Reader, scan
+from fertools.archive.reader import Reader
+from fertools.archive.scan import scan
 from fertools.data import Box, Drop, Reason, Unusable
+from fertools.dataset.example import Example
+from fertools.dataset.manifest import Manifest
+from fertools.dataset.tfrecord import frame, read_records
 from fertools.errors import DatasetError, SourceError
-from fertools.faces import FaceRecipe, cut
-from fertools.labels import read_records as read_label_records
-from fertools.pipeline.diary import Diary
+from fertools.faces.extract import extract_face
+from fertools.faces.options import FaceOptions
+from fertools.labels.records import read_records as read_label_records
 from fertools.pipeline.parts import ROWS, PartFiles, PartWriter, read_rows, read_thumbnails
-from fertools.shards import Example, Manifest, frame, read_records
+from fertools.workers.inflight import InFlightLog
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name
 from tests.labels.label_json import entry, label_file
 
-RECIPE = FaceRecipe(size=16, max_pixels=1_000_000)
+RECIPE = FaceOptions(size=16, max_pixels=1_000_000)
 
 #: Numbers that readers trip over: ends of ranges, signs, lengths.
 SPICE = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xd9", b"PK")
@@ -60,7 +64,7 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
 
 def read_photo(data: bytes, _: Path) -> None:
     """Look at a photo."""
-    cut(data, RECIPE, BrightSpot())
+    extract_face(data, RECIPE, BrightSpot())
 
 
 def read_archive(data: bytes, home: Path) -> None:
@@ -110,8 +114,8 @@ def read_part(data: bytes, home: Path) -> None:
 def read_diary(data: bytes, home: Path) -> None:
     """Read a diary."""
     (home / "diary").write_bytes(data)
-    Diary(home / "diary").suspect()
-    Diary(home / "diary").verdicts()
+    InFlightLog(home / "diary").last_started()
+    InFlightLog(home / "diary").resolved()
 
 
 def picture(ending: str) -> bytes:
@@ -140,11 +144,11 @@ def rows() -> bytes:
 def diary() -> bytes:
     """Return an in-flight log's lines."""
     with tempfile.TemporaryDirectory() as folder:
-        log = Diary(Path(folder) / "diary")
+        log = InFlightLog(Path(folder) / "diary")
         for number in range(3):
-            log.look(number)
-        log.settle(1, Reason.CRASHED)
-        log.look(3)
+            log.start(number)
+        log.resolve(1, Reason.CRASHED)
+        log.start(3)
         log.close()
         return log.path.read_bytes()
 

@@ -16,12 +16,12 @@ import pytest
 
 import fertools
 from fertools.errors import SourceError
-from fertools.pipeline import pool
-from fertools.pipeline.engine import end_workers, run_tasks
-from fertools.pipeline.watchdog import attended
+from fertools.workers import pool
+from fertools.workers.pool import watchdog
+from fertools.workers.run import end_workers, run_tasks
 from tests.fakes import BrightSpot, write_archive
 from tests.faults.history import REPOSITORY, children
-from tests.faults.test_poison import Dies, Stops
+from tests.faults.test_crashes import Dies, Stops
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 
@@ -186,7 +186,7 @@ def test_the_watchdog_ends_its_own_workers_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A5: a child that the caller has stopped is the caller's."""
-    monkeypatch.setattr(pool, "attended", partial(attended, pause=0.05))
+    monkeypatch.setattr(pool, "watchdog", partial(watchdog, pause=0.05))
     with subprocess.Popen(["sleep", "60"]) as other:
         try:
             other.send_signal(signal.SIGSTOP)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import fertools
+from fertools import files
 from fertools.errors import OutputError
 from fertools.pipeline.plan import planned_names
-from fertools.shards import files
 from tests.fakes import BrightSpot, write_archive
 from tests.faults.history import digests
 

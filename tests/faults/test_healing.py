@@ -20,8 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
+from fertools.dataset.report import DatasetReport
+from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import DatasetError, FertoolsError, OutputError
-from fertools.pipeline import dataset, engine, publish
+from fertools.pipeline import build as dataset
+from fertools.pipeline import publish
 from fertools.pipeline.parts import (
     ROWS,
     DamagedPart,
@@ -33,8 +36,7 @@ from fertools.pipeline.parts import (
     read_table,
     read_thumbnails,
 )
-from fertools.report import DatasetReport
-from fertools.shards import RecordWriter
+from fertools.workers import run as engine
 from tests.fakes import BrightSpot, photo_name, write_archive
 from tests.faults.history import digests
 

@@ -21,7 +21,7 @@ import pytest
 import simplejpeg
 
 import fertools
-from fertools.archive import scan
+from fertools.archive.scan import scan
 from tests.archive.rawzip import UTF8, Item, write_zip
 from tests.faces.bytes_of import riff
 from tests.fakes import BrightSpot, photo, photo_name, write_archive

@@ -1,7 +1,7 @@
 """What a power cut could lose or reorder: nothing that a later step relies on.
 
 A recording layer stands under every file that a build writes. What it has heard is held against
-the protocol of `fertools.shards.files`; then every sync is taken out of the record, one after the
+the protocol of `fertools.files`; then every sync is taken out of the record, one after the
 other, and each must be missed.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import fertools
-from fertools.shards import files
+from fertools import files
 from tests.fakes import BrightSpot, write_archive
 
 pytestmark = pytest.mark.skipif(

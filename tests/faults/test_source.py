@@ -18,12 +18,14 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
-from fertools.archive import files, reader, scan
+from fertools.archive import folder as files
+from fertools.archive import reader
+from fertools.archive.scan import scan
 from fertools.data import Face
+from fertools.dataset.manifest import Manifest
 from fertools.errors import FertoolsError, OutputError, SourceError
-from fertools.pipeline import dataset
+from fertools.pipeline import build as dataset
 from fertools.pipeline.plan import write_plan
-from fertools.shards import Manifest
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.history import digests

@@ -171,10 +171,9 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     """Write another ledger, with the manifest and the checksums that would go with it."""
     from hashlib import sha256
 
-    from fertools.pipeline.checksums import CHECKSUMS, checksums
-    from fertools.pipeline.splitfile import write_splits
-    from fertools.shards import Manifest
-    from fertools.shards.names import SPLITS
+    from fertools.dataset.manifest import SPLITS, Manifest
+    from fertools.dataset.sidecars import CHECKSUMS, checksums
+    from fertools.splits.split_file import write_splits
 
     table = pq.read_table(out / "ledger.parquet")
     values = table[column].to_pylist()
@@ -396,9 +395,8 @@ def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
     """A10: fields that its manifest lacks have their defaults, and its text stays its own."""
     from hashlib import sha256
 
-    from fertools.pipeline.checksums import CHECKSUMS, checksums
-    from fertools.shards import Manifest
-    from fertools.shards.names import SPLITS
+    from fertools.dataset.manifest import SPLITS, Manifest
+    from fertools.dataset.sidecars import CHECKSUMS, checksums
 
     old = Manifest.from_json(OLD)
     assert (old.warnings, old.proof.unknown_people, old.unknown_people) == ((), 0, 2)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from fertools.training.history import read_history
+from fertools.training.checkpoints import read_history
 from tests.faults.history import REPOSITORY
 from tests.training.datasets import write_splits
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Drop, Reason
-from fertools.labels import EMOTIONS, Annotations, Joined, LabelRecord
-from fertools.labels.annotations import LISTED, _packed, _unpacked
+from fertools.labels.annotations import LISTED, Annotations, Joined, _packed, _unpacked
+from fertools.labels.filename import EMOTIONS
+from fertools.labels.records import LabelRecord
 from tests.labels.label_json import BOX, NAME, entry, label_file
 
 SAD = ("슬픔",) * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fertools.labels.halves import official_half
+from fertools.labels.filename import official_half
 
 
 @pytest.mark.parametrize(

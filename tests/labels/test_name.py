@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from fertools.data import Label
-from fertools.labels import EMOTIONS, PLACES, parse_name
-from fertools.labels.name import folder_emotion, folder_of
+from fertools.labels.filename import EMOTIONS, PLACES, folder_emotion, folder_of, parse_name
 
 SUBJECT = "1076beea687a23fbe148127b9eb4c2e02024f0947f8752a8fc7f63f15c72d656"
 FULL = f"{SUBJECT}_여_30_기쁨_공공시설&종교&의료시설_20210202151813-001-009.jpeg"

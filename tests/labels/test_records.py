@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Drop
-from fertools.labels import LabelRecord, median_box, read_records
+from fertools.labels.records import LabelRecord, median_box, read_records
 from tests.labels.label_json import BOX, EDGES, NAME, described, entry, label_file
 
 RECORD = LabelRecord(NAME, "불안", ("불안", "슬픔", None), (Box(*BOX),) * 3)

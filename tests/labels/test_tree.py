@@ -8,7 +8,8 @@ import pytest
 
 from fertools.data import Label
 from fertools.errors import SourceError
-from fertools.labels import Labeller, LabelRule
+from fertools.labels.classes import LabelOptions
+from fertools.labels.labeller import Labeller
 
 #: A tree's photos with the class and the person that each must have.
 Tree = dict[str, tuple[str | None, str | None]]
@@ -165,7 +166,7 @@ FOLDERS: dict[str, Tree] = {
 
 
 def read(tree: Tree) -> tuple[str, Tree]:
-    labeller = Labeller.of(LabelRule(), list(tree))
+    labeller = Labeller.of(LabelOptions(), list(tree))
     labels = {key: labeller.label(key) for key in tree}
     return labeller.rule.classes, {k: (v.emotion, v.subject) for k, v in labels.items()}
 
@@ -185,20 +186,20 @@ def test_the_order_of_the_photos_changes_nothing(name: str) -> None:
     tree = (AIHUB | FOLDERS)[name]
     keys = list(tree)
     random.Random(7).shuffle(keys)
-    found = Labeller.of(LabelRule(), keys)
-    assert found == Labeller.of(LabelRule(), list(tree))
+    found = Labeller.of(LabelOptions(), keys)
+    assert found == Labeller.of(LabelOptions(), list(tree))
 
 
 def test_what_was_taken_is_told() -> None:
     keys = [f"data/train/{c}/p{i}/1.jpg" for c in ("happy", "sad") for i in range(20)]
-    assert Labeller.of(LabelRule(), keys).notes == (
+    assert Labeller.of(LabelOptions(), keys).notes == (
         "classes from the folders at level 3: happy, sad; persons from those at level 4: "
         "p0, p1, p10, p11, p12, p13, p14, p15 and 12 more",
     )
 
 
 def test_folders_of_src_itself_need_no_word() -> None:
-    assert Labeller.of(LabelRule(), ["happy/1.jpg", "sad/1.jpg"]).notes == ()
+    assert Labeller.of(LabelOptions(), ["happy/1.jpg", "sad/1.jpg"]).notes == ()
 
 
 NAMED = "a_여_30_기쁨_20210202.jpg"
@@ -206,7 +207,7 @@ NAMED = "a_여_30_기쁨_20210202.jpg"
 
 def test_names_of_the_archives_grammar_count_before_all_folders() -> None:
     keys = [f"1.Training/[원천]EMOIMG_당황_TRAIN_01/{NAMED}", f"슬픔/ben/{NAMED}"]
-    labeller = Labeller.of(LabelRule(), [*keys, "슬픔/ben/IMG_1.jpg"])
+    labeller = Labeller.of(LabelOptions(), [*keys, "슬픔/ben/IMG_1.jpg"])
     assert labeller.notes == ()
     assert [labeller.label(key).emotion for key in keys] == ["기쁨", "기쁨"]
     assert [labeller.label(key).subject for key in keys] == ["a", "a"]
@@ -216,7 +217,7 @@ def test_names_of_the_archives_grammar_count_before_all_folders() -> None:
 
 def test_the_archives_own_folders_are_classes_where_folders_are_asked_for() -> None:
     keys = [f"1.Training/[원천]EMOIMG_{c}_TRAIN_01.zip/{NAMED}" for c in ("기쁨", "당황")]
-    labeller = Labeller.of(LabelRule("folders"), keys)
+    labeller = Labeller.of(LabelOptions("folders"), keys)
     assert [labeller.label(key).emotion for key in keys] == [
         "[원천]EMOIMG_기쁨_TRAIN_01",
         "[원천]EMOIMG_당황_TRAIN_01",
@@ -227,4 +228,4 @@ def test_the_archives_own_folders_are_classes_where_folders_are_asked_for() -> N
 @pytest.mark.parametrize("keys", [["x/1.jpg", "x/2.jpg"], ["1.jpg"], ["a/b/1.jpg"], []])
 def test_photos_that_say_nothing_are_refused(keys: list[str]) -> None:
     with pytest.raises(SourceError, match="one folder per class"):
-        Labeller.of(LabelRule(), keys)
+        Labeller.of(LabelOptions(), keys)

@@ -8,18 +8,11 @@ import pytest
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels import (
-    EMOTIONS,
-    ClassMap,
-    Labeller,
-    LabelRecord,
-    LabelRule,
-    agreement,
-    decide,
-    vote_counts,
-)
-from fertools.labels.classes import LabelSource
-from fertools.labels.votes import Agreement
+from fertools.labels.annotations import Agreement, agreement, decide, vote_counts
+from fertools.labels.classes import ClassMap, LabelOptions, LabelSource
+from fertools.labels.filename import EMOTIONS
+from fertools.labels.labeller import Labeller
+from fertools.labels.records import LabelRecord
 
 Votes = tuple[str | None, str | None, str | None]
 
@@ -50,15 +43,15 @@ def test_as_many_of_three_as_were_asked_for(
     labels: LabelSource, two: str | None, three: str | None, spread: str | None, lone: str | None
 ) -> None:
     for found, emotion in ((TWO, two), (THREE, three), (SPREAD, spread), (LONE, lone)):
-        answer = decide(LabelRule(labels=labels), "불안", found)
+        answer = decide(LabelOptions(labels=labels), "불안", found)
         assert (None if isinstance(answer, Drop) else answer) == emotion
-        kept = decide(LabelRule(labels=labels, disputed="keep"), "불안", found)
+        kept = decide(LabelOptions(labels=labels, disputed="keep"), "불안", found)
         assert kept == (emotion or "불안")
 
 
 def test_a_tie_without_the_names_word_decides_nothing() -> None:
     tie = record("슬픔", "상처", None)
-    assert isinstance(decide(LabelRule(labels="at-least:1"), "불안", tie), Drop)
+    assert isinstance(decide(LabelOptions(labels="at-least:1"), "불안", tie), Drop)
 
 
 @pytest.mark.parametrize(
@@ -74,20 +67,20 @@ def test_a_tie_without_the_names_word_decides_nothing() -> None:
     ],
 )
 def test_a_disputed_photo_tells_the_votes(found: LabelRecord | None, detail: str) -> None:
-    drop = decide(LabelRule(labels="unanimous"), "불안", found)
+    drop = decide(LabelOptions(labels="unanimous"), "불안", found)
     assert drop == Drop(Reason.DISPUTED, detail)
-    assert decide(LabelRule(labels="unanimous", disputed="keep"), "불안", found) == "불안"
-    assert decide(LabelRule(), "불안", found) == "불안"
+    assert decide(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
+    assert decide(LabelOptions(), "불안", found) == "불안"
 
 
 def test_the_uploader_is_no_voter() -> None:
     one = record("슬픔", "상처", "불안", uploader="슬픔")
-    assert isinstance(decide(LabelRule(labels="majority"), "슬픔", one), Drop)
+    assert isinstance(decide(LabelOptions(labels="majority"), "슬픔", one), Drop)
 
 
 def test_votes_label_a_photo_whose_name_says_nothing() -> None:
-    assert decide(LabelRule(labels="majority"), None, TWO) == "슬픔"
-    assert decide(LabelRule(labels="majority", disputed="keep"), None, SPREAD) is None
+    assert decide(LabelOptions(labels="majority"), None, TWO) == "슬픔"
+    assert decide(LabelOptions(labels="majority", disputed="keep"), None, SPREAD) is None
 
 
 @pytest.mark.parametrize("named", EMOTIONS)
@@ -95,7 +88,7 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
     words = [*list(EMOTIONS)[:3], None]
     for votes in product(words, repeat=3):
         one = record(*votes)
-        majority = decide(LabelRule(labels="majority"), named, one)
+        majority = decide(LabelOptions(labels="majority"), named, one)
         counts = {word: votes.count(word) for word in votes if word}
         assert [majority] == [word for word in counts if counts[word] >= 2] or (
             isinstance(majority, Drop) and max(counts.values(), default=0) < 2
@@ -114,29 +107,29 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
 )
 def test_rules_that_cannot_be_meant_are_refused(options: dict[str, str], text: str) -> None:
     with pytest.raises(OptionError) as error:
-        LabelRule(**options)  # type: ignore[arg-type]
+        LabelOptions(**options)  # type: ignore[arg-type]
     assert text in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_annotators_know_no_class_folders() -> None:
     with pytest.raises(OptionError, match="folders"):
-        Labeller.of(LabelRule(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
-    assert Labeller.of(LabelRule(labels="majority"), ["기쁨/1.jpg"]).rule.votes_needed == 2
+        Labeller.of(LabelOptions(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
+    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).rule.votes_needed == 2
 
 
 def test_a_soft_label_counts_annotators_and_uploader() -> None:
-    classes = ClassMap.of(LabelRule("aihub7"), ())
+    classes = ClassMap.of(LabelOptions("aihub7"), ())
     assert vote_counts(TWO, classes) == (0, 0, 0, 2, 0, 2, 0)
     assert vote_counts(SPREAD, classes) == (0, 0, 0, 2, 0, 1, 0)
     assert vote_counts(None, classes) == (0,) * 7
 
 
 def test_a_soft_label_follows_renames_and_forgets_what_is_dropped() -> None:
-    joined = ClassMap.of(LabelRule("aihub7", rename=("불안=불편", "상처=불편")), ())
+    joined = ClassMap.of(LabelOptions("aihub7", rename=("불안=불편", "상처=불편")), ())
     both = record("불안", "상처", "슬픔")
     assert vote_counts(both, joined)[joined.names.index("불편")] == 3
-    talk = ClassMap.of(LabelRule("talk5"), ())
+    talk = ClassMap.of(LabelOptions("talk5"), ())
     assert vote_counts(both, talk) == (0, 0, 0, 0, 1)
     assert talk.class_of(Label("슬픔")) == 4
 

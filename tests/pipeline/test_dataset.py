@@ -12,8 +12,8 @@ import pytest
 
 import fertools
 from fertools.data import Split
+from fertools.dataset.manifest import Manifest
 from fertools.errors import OptionError, OutputError, SourceError, SplitError
-from fertools.shards import Manifest
 from tests.fakes import BrightSpot, person, photo, photo_name, write_archive
 
 LOOK = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
@@ -290,11 +290,11 @@ def test_nothing_is_written_to_the_archive(archive: Path, tmp_path: Path) -> Non
 
 
 def test_a_second_build_into_one_out_is_refused(archive: Path, tmp_path: Path) -> None:
-    from fertools.pipeline.workplace import Workplace
+    from fertools.pipeline.build_dir import BuildDir
 
     build(archive, tmp_path / "out")
     with (
-        Workplace(tmp_path / "out").lock(),
+        BuildDir(tmp_path / "out").lock(),
         pytest.raises(OutputError, match="another build is writing"),
     ):
         build(archive, tmp_path / "out")

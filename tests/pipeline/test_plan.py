@@ -11,8 +11,8 @@ from fertools.archive.members import Members
 from fertools.data import Box, Member, Packed
 from fertools.pipeline.plan import (
     Parts,
-    cut,
-    fingerprint,
+    cut_into_parts,
+    part_fingerprint,
     planned_names,
     read_part,
     read_times,
@@ -26,7 +26,7 @@ def member(number: int, container: str = "a") -> Member:
 
 
 def cut_all(members: list[Member]) -> Parts:
-    return cut(Members.of(members), np.arange(len(members)))
+    return cut_into_parts(Members.of(members), np.arange(len(members)))
 
 
 def test_a_part_never_crosses_a_container() -> None:
@@ -65,21 +65,23 @@ def test_a_parts_name_covers_the_recipe_and_who_is_in_it() -> None:
     one = [member(1), member(2)]
     packed = Member("z.zip/1.jpg", "z.zip", b"z.zip", 9, 7, Packed(0, 5, 8, 1))
     names = {
-        fingerprint("a", one, {}),
-        fingerprint("b", one, {}),
-        fingerprint("a", one[:1], {}),
-        fingerprint("a", [member(1), Member("a/00002.jpg", "a", b"x", 13, 5)], {}),
-        fingerprint("a", one, {one[0].key: Box(0, 0, 1, 1)}),
-        fingerprint("a", [packed], {}),
-        fingerprint("a", [replace(packed, packed=Packed(0, 5, 8, 2))], {}),
-        fingerprint("a", [replace(packed, packed=Packed(9, 5, 8, 1))], {}),
+        part_fingerprint("a", one, {}),
+        part_fingerprint("b", one, {}),
+        part_fingerprint("a", one[:1], {}),
+        part_fingerprint("a", [member(1), Member("a/00002.jpg", "a", b"x", 13, 5)], {}),
+        part_fingerprint("a", one, {one[0].key: Box(0, 0, 1, 1)}),
+        part_fingerprint("a", [packed], {}),
+        part_fingerprint("a", [replace(packed, packed=Packed(0, 5, 8, 2))], {}),
+        part_fingerprint("a", [replace(packed, packed=Packed(9, 5, 8, 1))], {}),
     }
     assert len(names) == 8
-    assert fingerprint("a", list(one), {"another": Box(0, 0, 1, 1)}) in names
+    assert part_fingerprint("a", list(one), {"another": Box(0, 0, 1, 1)}) in names
 
 
 def test_a_parts_name_does_not_cover_times() -> None:
     """V2, R9: another machine's copy of the archive has other times."""
     packed = Member("z.zip/1.jpg", "z.zip", b"z.zip", 9, 7, Packed(0, 5, 8, 1))
     for one in (member(1), packed):
-        assert fingerprint("a", [one], {}) == fingerprint("a", [replace(one, modified=8)], {})
+        assert part_fingerprint("a", [one], {}) == part_fingerprint(
+            "a", [replace(one, modified=8)], {}
+        )

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import fertools
+from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError, OutputError
 from fertools.hashing import pseudonym
-from fertools.shards import read_examples
 from tests.fakes import BrightSpot, person, write_archive
 from tests.faults.history import digests
 

@@ -11,9 +11,9 @@ import pytest
 
 import fertools
 from fertools.errors import OptionError, OutputError
-from fertools.pipeline import workplace
-from fertools.pipeline.share import parse_share
-from fertools.pipeline.workplace import Workplace
+from fertools.pipeline import build_dir as workplace
+from fertools.pipeline.build_dir import BuildDir
+from fertools.pipeline.plan import parse_part_range
 from tests.fakes import BrightSpot, write_archive
 from tests.pipeline.test_dataset import Forbidden, digests
 
@@ -61,7 +61,7 @@ def test_a_share_beyond_the_end_says_how_many_parts_there_are(
 @pytest.mark.parametrize("text", ["", "a-b", "5-4", "-3", "1-", "1-2-3", "1.5", "٣"])
 def test_a_share_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--only-parts"):
-        parse_share(text)
+        parse_part_range(text)
 
 
 def test_shares_of_a_dataset_that_was_begun_otherwise_are_refused(
@@ -83,7 +83,7 @@ def test_shares_work_side_by_side_and_keep_whole_builds_out(
     out = tmp_path / "out"
     fertools.build_parts(archive, out, "0", **LOOK)
     leftover = out / ".fertools" / "parts" / ".of a neighbour.tmp"
-    with Workplace(out).share(lambda: None):
+    with BuildDir(out).share(lambda: None):
         leftover.touch()
         assert fertools.build_parts(archive, out, "1", **LOOK).done == 2
         assert leftover.exists(), "what a neighbour is writing is not swept away"
@@ -92,7 +92,7 @@ def test_shares_work_side_by_side_and_keep_whole_builds_out(
         with pytest.raises(OutputError, match="another build is writing"):
             fertools.build_dataset(archive, out, **LOOK)
     with (
-        Workplace(out).lock(),
+        BuildDir(out).lock(),
         pytest.raises(OutputError, match="another build is writing"),
     ):
         fertools.build_parts(archive, out, "2", **LOOK)
@@ -101,7 +101,7 @@ def test_shares_work_side_by_side_and_keep_whole_builds_out(
 
 
 def test_of_many_that_come_at_once_one_begins(tmp_path: Path) -> None:
-    place = Workplace(tmp_path / "out")
+    place = BuildDir(tmp_path / "out")
     place.open()
     begun: list[int] = []
     inside = threading.Barrier(8, timeout=20)
@@ -124,7 +124,7 @@ def test_a_share_waits_for_one_that_is_writing_the_plan(
 ) -> None:
     """R12: at millions of members that takes longer than the patience with whole builds."""
     monkeypatch.setattr(workplace, "_PATIENCE", 0.2)
-    place = Workplace(tmp_path / "out")
+    place = BuildDir(tmp_path / "out")
     place.open()
     began = threading.Event()
     order: list[str] = []

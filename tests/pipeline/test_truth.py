@@ -13,9 +13,9 @@ import pytest
 
 import fertools
 from fertools.data import Box
+from fertools.dataset.report import DatasetReport
 from fertools.errors import OptionError, SourceError, SplitError
-from fertools.faces import iou
-from fertools.report import DatasetReport
+from fertools.faces.extract import iou
 from tests.fakes import BrightSpot, person, photo, photo_name, write_archive
 from tests.labels.label_json import entry, label_file
 
@@ -248,7 +248,7 @@ def test_copies_in_two_splits_are_counted_as_pictures_and_refused_in_training(
     tmp_path: Path,
 ) -> None:
     """R13: a split file may part copies; the manifest says so, and the trainer reads it."""
-    from fertools.training.source import Source
+    from fertools.training.data import Source
 
     source = write_archive(tmp_path / "src", people=6)
     home = source / "1.Training" / "[원천]EMOIMG_기쁨_TRAIN_01"

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from fertools.errors import OptionError, OutputError
-from fertools.sample import Sample, make_sample
+from fertools.sample.archive import Sample, make_sample
 
 PLACES = {
     "001": "공공시설&종교&의료시설",

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 
 from fertools.sample.canvas import Canvas, Pixels, Pose
-from fertools.sample.expression import EXPRESSIONS, REST
-from fertools.sample.orientation import stored, tagged
-from fertools.sample.person import Person
-from fertools.sample.photo import encoded, face_of, photograph, upright
-from fertools.sample.portrait import Dress, paint
-from fertools.sample.schedule import schedule
-from fertools.sample.session import Shot
+from fertools.sample.people import EXPRESSIONS, REST, Person
+from fertools.sample.photo import Dress, encoded, face_of, paint, photograph, upright
+from fertools.sample.schedule import Shot, schedule
+from fertools.sample.setting import stored, tagged
 
 PIXELS = 1.2e5
 SHOTS = schedule(4, 3, 60).training

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.sample.schedule import schedule
-from fertools.sample.session import Session, Shot
+from fertools.sample.schedule import Session, Shot, schedule
 
 
 def sessions(shots: tuple[Shot, ...]) -> dict[Session, list[Shot]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from fertools.sample import Sample, make_sample
+from fertools.sample.archive import Sample, make_sample
 from fertools.sample.schedule import schedule
 from fertools.sample.troubles import KINDS, LOOSE_ONLY, File, plant
 

@@ -8,9 +8,9 @@ from itertools import islice, product
 import pytest
 
 from fertools.data import Box
-from fertools.sample.expression import EXPRESSIONS
+from fertools.sample.people import EXPRESSIONS
 from fertools.sample.schedule import schedule
-from fertools.sample.votes import record
+from fertools.sample.storage import record
 
 FACE = Box(100, 120, 300, 380)
 SHOTS = schedule(0, 30, 7000)

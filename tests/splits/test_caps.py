@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fertools.errors import OptionError
-from fertools.splits import cap
+from fertools.splits.groups import cap_photos
 
 KEYS = [f"{i}.jpg" for i in range(12)]
 #                  one person: 6 of class 0, 2 of class 1, 1 of class 2; another: 3 of class 0
@@ -29,30 +29,32 @@ def kept_classes(mask: NDArray[np.bool_], group: int) -> NDArray[np.int64]:
     ],
 )
 def test_a_persons_classes_take_turns(most: int, first: list[int], second: list[int]) -> None:
-    mask = cap(GROUPS, CLASSES, KEYS, seed=1, max_per_subject=most)
+    mask = cap_photos(GROUPS, CLASSES, KEYS, seed=1, max_per_subject=most)
     assert kept_classes(mask, 0).tolist() == first
     assert kept_classes(mask, 1).tolist() == second
 
 
 def test_the_cap_of_a_class_counts_what_the_cap_of_a_person_left() -> None:
-    mask = cap(GROUPS, CLASSES, KEYS, seed=1, max_per_subject=3, max_per_class=2)
+    mask = cap_photos(GROUPS, CLASSES, KEYS, seed=1, max_per_subject=3, max_per_class=2)
     assert np.bincount(CLASSES[mask]).tolist() == [2, 1, 1]
 
 
 def test_without_caps_everything_stays() -> None:
-    assert cap(GROUPS, CLASSES, KEYS, seed=1).all()
-    assert cap(GROUPS[:0], CLASSES[:0], [], seed=1, max_per_class=1).tolist() == []
+    assert cap_photos(GROUPS, CLASSES, KEYS, seed=1).all()
+    assert cap_photos(GROUPS[:0], CLASSES[:0], [], seed=1, max_per_class=1).tolist() == []
 
 
 def test_another_seed_keeps_other_photos() -> None:
-    chosen = {cap(GROUPS, CLASSES, KEYS, seed=s, max_per_class=3).tobytes() for s in range(5)}
+    chosen = {
+        cap_photos(GROUPS, CLASSES, KEYS, seed=s, max_per_class=3).tobytes() for s in range(5)
+    }
     assert len(chosen) > 1
 
 
 @given(st.permutations(range(12)))
 def test_the_order_of_rows_does_not_matter(turned: list[int]) -> None:
-    plain = cap(GROUPS, CLASSES, KEYS, seed=3, max_per_subject=4, max_per_class=5)
-    mask = cap(
+    plain = cap_photos(GROUPS, CLASSES, KEYS, seed=3, max_per_subject=4, max_per_class=5)
+    mask = cap_photos(
         GROUPS[turned],
         CLASSES[turned],
         [KEYS[i] for i in turned],
@@ -65,9 +67,9 @@ def test_the_order_of_rows_does_not_matter(turned: list[int]) -> None:
 
 def test_a_cap_of_nothing_is_refused() -> None:
     with pytest.raises(OptionError, match="--max-per-class must be 1 or more, not 0"):
-        cap(GROUPS, CLASSES, KEYS, seed=1, max_per_class=0)
+        cap_photos(GROUPS, CLASSES, KEYS, seed=1, max_per_class=0)
 
 
 def test_one_key_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="2 keys, but only 1"):
-        cap(GROUPS[:2], CLASSES[:2], ["a", "a"], seed=1, max_per_class=1)
+        cap_photos(GROUPS[:2], CLASSES[:2], ["a", "a"], seed=1, max_per_class=1)

@@ -19,16 +19,16 @@ from fertools.data import Fingerprint
 from fertools.faces.fingerprint import fingerprint
 from fertools.sample.photo import upright
 from fertools.sample.schedule import schedule
-from fertools.splits import (
-    Chain,
+from fertools.splits.duplicates import (
+    Component,
     conflicts,
-    find_copies,
-    grouped,
-    longest_chain,
+    find_duplicates,
+    largest_component,
+    likeness,
     same_bytes,
     same_picture,
 )
-from fertools.splits.likeness import likeness
+from fertools.splits.groups import group_numbers
 
 Ints = NDArray[np.int64]
 Image = NDArray[np.uint8]
@@ -118,8 +118,8 @@ def test_more_pairs_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     thumbnails = noise(40)[kinds]
     whole = same_picture(hashes_of(*kinds), np.arange(80), Album(thumbnails))
     assert whole.pairs.tolist() == [[i, i + 40] for i in range(40)]
-    monkeypatch.setattr("fertools.splits.copies.BLOCK", 7)
-    monkeypatch.setattr("fertools.splits.copies.BATCH", 3)
+    monkeypatch.setattr("fertools.splits.duplicates.BLOCK", 7)
+    monkeypatch.setattr("fertools.splits.duplicates.BATCH", 3)
     pieces = same_picture(hashes_of(*kinds), np.arange(80), Album(thumbnails))
     assert np.array_equal(pieces.pairs, whole.pairs)
     assert np.array_equal(pieces.scores, whole.scores)
@@ -129,7 +129,7 @@ def test_bytes_and_pictures_together_without_repeats() -> None:
     thumbnails = noise(5)[[0, 0, 0, 3, 4]]
     digests = ["a", "a", "b", "c", "c"]
     groups = np.array([0, 1, 2, 3, 3])
-    pairs = find_copies(hashes_of(0, 0, 0, 3, 4), digests, groups, Album(thumbnails))
+    pairs = find_duplicates(hashes_of(0, 0, 0, 3, 4), digests, groups, Album(thumbnails))
     assert pairs.tolist() == [[0, 1], [1, 2], [3, 4]]
 
 
@@ -155,7 +155,7 @@ def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
 ) -> None:
     """V3: every row of a set with two classes, no other, and a witness of another class."""
     classes = np.array([dice.randrange(3) for _ in range(12)])
-    sets = grouped(12, ties)
+    sets = group_numbers(12, ties)
     found = conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
     torn = [s for s in set(sets.tolist()) if len(set(classes[sets == s].tolist())) > 1]
     assert found[:, 0].tolist() == np.flatnonzero(np.isin(sets, torn)).tolist()
@@ -166,16 +166,16 @@ def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
 def test_the_longest_chain() -> None:
     before = np.array([0, 0, 1, 2, 3, 3, 3, 3, 3])
     after = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
-    assert longest_chain(before, after) == Chain(groups=3, rows=4)
-    assert longest_chain(before, before).groups == 1
-    assert longest_chain(before[:0], after[:0]) == Chain(0, 0)
+    assert largest_component(before, after) == Component(groups=3, rows=4)
+    assert largest_component(before, before).groups == 1
+    assert largest_component(before[:0], after[:0]) == Component(0, 0)
 
 
 def test_a_chain_is_long_where_many_people_are_tied() -> None:
     people = np.arange(11)
     nobody_apart = np.zeros(11, np.int64)
-    assert longest_chain(people, nobody_apart).long
-    assert not longest_chain(people[:10], nobody_apart[:10]).long
+    assert largest_component(people, nobody_apart).long
+    assert not largest_component(people[:10], nobody_apart[:10]).long
 
 
 # Pictures of people.
@@ -204,7 +204,7 @@ def tied(prints: list[Fingerprint], groups: Ints) -> tuple[Ints, Ints]:
     hashes = np.stack([np.frombuffer(p.hash, np.uint8) for p in prints])
     thumbnails = np.stack([np.frombuffer(p.thumbnail, np.uint8) for p in prints])
     pairs = same_picture(hashes, groups, Album(thumbnails.reshape(-1, 64, 64))).pairs
-    return pairs, grouped(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[groups]
+    return pairs, group_numbers(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[groups]
 
 
 def portraits(photos: Path) -> Iterator[tuple[str, Image]]:

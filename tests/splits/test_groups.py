@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.columns import Words
-from fertools.splits import by_subject, grouped
+from fertools.splits.groups import by_subject, group_numbers
 
 
 def test_a_person_is_a_group_and_a_photo_of_nobody_too() -> None:
@@ -19,12 +19,12 @@ def test_a_person_is_not_taken_for_a_photo_of_the_same_name() -> None:
 
 
 def test_ties_reach_through_others() -> None:
-    assert grouped(6, [(4, 1), (5, 4), (3, 0)]).tolist() == [0, 1, 2, 0, 1, 1]
+    assert group_numbers(6, [(4, 1), (5, 4), (3, 0)]).tolist() == [0, 1, 2, 0, 1, 1]
 
 
 def test_without_ties_everything_stays_alone() -> None:
-    assert grouped(3, []).tolist() == [0, 1, 2]
-    assert grouped(0, []).tolist() == []
+    assert group_numbers(3, []).tolist() == [0, 1, 2]
+    assert group_numbers(0, []).tolist() == []
 
 
 pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
@@ -33,7 +33,7 @@ pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
 @given(pairs)
 def test_the_order_and_direction_of_ties_do_not_show(ties: list[tuple[int, int]]) -> None:
     turned = [(b, a) for a, b in ties][::-1]
-    assert grouped(20, turned).tolist() == grouped(20, ties).tolist()
+    assert group_numbers(20, turned).tolist() == group_numbers(20, ties).tolist()
 
 
 @given(pairs)
@@ -43,5 +43,5 @@ def test_groups_are_what_can_be_reached(ties: list[tuple[int, int]]) -> None:
         reach[a, b] = reach[b, a] = True
     for _ in range(5):  # 2**5 steps reach everything
         reach = reach @ reach
-    groups = grouped(20, ties)
+    groups = group_numbers(20, ties)
     assert ((groups[:, None] == groups) == reach).all()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fertools.errors import SplitError
-from fertools.splits import Half, Official, Ratios, official, overlap
+from fertools.splits.assign import Half, Official, assign_official
+from fertools.splits.ratios import Ratios, overlap
 
 T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
 ORDER = ["kim", "lee", "cho", "park"]
@@ -18,7 +19,7 @@ EVEN = Ratios(1, 1, 8)
 
 
 def test_training_photos_of_those_in_both_are_left_out() -> None:
-    splits, said = official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
+    splits, said = assign_official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
     assert splits[[0, 1, 6]].tolist() == [-1, -1, -1]
     assert splits[[2, 7]].tolist() == [2, 2]
     assert {int(splits[3]), int(splits[5])} == {0, 1}  # lee and cho, one in each
@@ -28,7 +29,9 @@ def test_training_photos_of_those_in_both_are_left_out() -> None:
 
 
 def test_they_are_only_counted_if_that_is_asked_for() -> None:
-    splits, said = official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1, overlap="report")
+    splits, said = assign_official(
+        HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1, overlap="report"
+    )
     assert splits[0] == splits[1] != 2
     assert splits[2] == 2
     assert said == Official(in_both=1, training=2, validation=1, left_out=1)
@@ -41,7 +44,7 @@ def test_train_and_validation_keep_their_proportion() -> None:
     order = [str(i) for i in range(100)]
     sex = people % 2
     none = np.zeros(100, dtype=np.int64)
-    splits, _ = official(
+    splits, _ = assign_official(
         halves, people, none, Ratios(8, 1, 1), order=order, seed=1, also=sex[:, None]
     )
     assert np.bincount(splits).tolist() == [80, 10, 10]
@@ -52,4 +55,4 @@ def test_train_and_validation_keep_their_proportion() -> None:
 def test_one_half_alone_is_refused_with_a_cure(half: Half) -> None:
     halves = np.full(8, half, dtype=np.int8)
     with pytest.raises(SplitError, match="add the other folder, or use --split"):
-        official(halves, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
+        assign_official(halves, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fertools.errors import OptionError
-from fertools.splits import Ratios
+from fertools.splits.ratios import Ratios
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fertools.splits.place import Loads, Shares, Sides, excess, place, weigh
-from fertools.splits.refine import refine
+from fertools.splits.local_search import Loads, Shares, Sides, excess, greedy_start, improve, weigh
 
 SHARES = np.array([0.6, 0.25, 0.15])
 
@@ -21,7 +20,7 @@ def cost(side: Sides, load: Loads, shares: Shares) -> float:
 def test_afterwards_no_move_and_no_swap_helps(seed: int) -> None:
     rng = np.random.default_rng(seed)
     load = weigh(rng.integers(1, 40, (18, 3)))
-    side = refine(rng.integers(0, 3, 18), load, SHARES)
+    side = improve(rng.integers(0, 3, 18), load, SHARES)
     least = cost(side, load, SHARES)
     for group, split in product(range(18), range(3)):
         moved = side.copy()
@@ -36,12 +35,12 @@ def test_afterwards_no_move_and_no_swap_helps(seed: int) -> None:
 def test_what_is_even_is_left_alone() -> None:
     load = weigh(np.full((4, 2), 10))
     side = np.array([0, 1, 1, 0])
-    assert refine(side, load, np.array([0.5, 0.5])).tolist() == side.tolist()
+    assert improve(side, load, np.array([0.5, 0.5])).tolist() == side.tolist()
 
 
 def test_large_and_small_groups_come_into_every_split_in_proportion() -> None:
     load = weigh(np.array([[8]] * 20 + [[1]] * 20))
-    side = place(load, np.array([0.8, 0.1, 0.1]))
+    side = greedy_start(load, np.array([0.8, 0.1, 0.1]))
     assert np.bincount(side[:20]).tolist() == [16, 2, 2]
     assert np.bincount(side[20:]).tolist() == [16, 2, 2]
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fertools.errors import SplitError
-from fertools.splits import Ratios, assign, assign_photos, deviation, overlap
+from fertools.splits.assign import assign, assign_photos
+from fertools.splits.ratios import Ratios, deviation, overlap
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]

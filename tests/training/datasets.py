@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fertools.shards import MANIFEST, Counts, LedgerFile, Manifest, SplitContents
+from fertools.dataset.manifest import MANIFEST, Counts, LedgerFile, Manifest, SplitContents
 from tests.training.fakes import example, write_dataset
 
 

@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Box
-from fertools.shards import (
+from fertools.dataset.example import Example
+from fertools.dataset.manifest import (
     MANIFEST,
     ClassName,
     Counts,
-    Example,
     Images,
     LedgerFile,
     Manifest,
-    RecordWriter,
     ShardFile,
     SplitContents,
 )
+from fertools.dataset.tfrecord import RecordWriter
+from fertools.training.checkpoints import Held
 from fertools.training.run import Run
-from fertools.training.store import Held
 
 CLASSES = (
     ClassName("기쁨", "joy"),

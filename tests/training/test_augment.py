@@ -62,7 +62,7 @@ def test_an_image_becomes_the_same_in_any_batch_and_another_under_another_key() 
 def test_draws_have_the_distributions_that_they_claim() -> None:
     import keras
 
-    from fertools.training.draws import normals, uniforms
+    from fertools.training.augment import normals, uniforms
 
     keys = np.arange(500, dtype=np.int32)
     flat = keras.ops.convert_to_numpy(uniforms(keys, 400, 0))
@@ -81,7 +81,7 @@ def test_draws_have_the_distributions_that_they_claim() -> None:
 def test_no_noise_is_infinite(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    from fertools.training import draws
+    from fertools.training import augment as draws
 
     ends = np.array([[0, (1 << 24) - 1]], np.int32)
     monkeypatch.setattr(draws, "_bits", lambda *_: keras.ops.convert_to_tensor(ends))

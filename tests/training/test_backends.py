@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fertools.training import Run
+from fertools.training.run import Run
 from tests.training.datasets import write_splits
 from tests.training.test_fit import KILLED, figures
 

@@ -83,10 +83,10 @@ def test_the_command_says_it_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ],
 )
 def test_a_line_says_what_it_runs_on(name: str, gpus: int, jit: bool, text: str) -> None:
-    from fertools.training.quiet import import_tensorflow
+    from fertools.training.backend import import_tensorflow
 
     import_tensorflow()
-    from fertools.training.device import Device
+    from fertools.training.backend import Device
 
     device = Device(name, gpus, "float32", jit)
     assert device.text() == text

@@ -9,8 +9,8 @@ import pytest
 
 import fertools
 from fertools.errors import OptionError
-from fertools.training import Run
-from fertools.training.answers import probabilities
+from fertools.inference.predictions import probabilities
+from fertools.training.run import Run
 from tests.fakes import BrightSpot, photo
 from tests.training.datasets import write_splits
 from tests.training.fakes import SIZE, square

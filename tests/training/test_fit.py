@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from fertools.dataset.manifest import Manifest
 from fertools.errors import DatasetError, OptionError, OutputError
-from fertools.shards import Manifest
-from fertools.training import Run, train
-from fertools.training.history import Row, read_history
+from fertools.training.checkpoints import Row, read_history
+from fertools.training.fit import train
+from fertools.training.run import Run
 from tests.training.datasets import write_splits
 
 SMALL: dict[str, Any] = {"depth": 8, "width": 4, "batch": 8, "epochs": 4, "quiet": True}
@@ -115,17 +116,16 @@ def test_damage_inside_a_shard_names_the_shard(out: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
-    from fertools.training.quiet import import_tensorflow
+    from fertools.training.backend import import_tensorflow
 
     import_tensorflow()
     import tensorflow as tf
 
-    from fertools.training.feed import Feed
+    from fertools.training.data import Feed, Source
     from fertools.training.fit import _in_words
-    from fertools.training.recipe import TrainRecipe
-    from fertools.training.source import Source
+    from fertools.training.options import TrainOptions
 
-    feed = Feed(Source.open(out, "train"), None, TrainRecipe(batch=16), 0, cache=False)
+    feed = Feed(Source.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False)
     folder = Path("run")
     for fault in (
         tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
@@ -150,10 +150,10 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
 
 def plan_of(out: Path, run: Path, **options: Any) -> Run:
     from fertools.training.fit import _feed, _plan
-    from fertools.training.recipe import TrainRecipe
+    from fertools.training.options import TrainOptions
 
     run.mkdir(exist_ok=True)
-    return _plan(_feed(out, TrainRecipe(**options), 0, cache=False, allow_leak=False), run)
+    return _plan(_feed(out, TrainOptions(**options), 0, cache=False, allow_leak=False), run)
 
 
 def finish(run: Run, epochs: int) -> None:
@@ -226,7 +226,7 @@ def test_one_training_at_a_time_writes_a_run(out: Path, tmp_path: Path) -> None:
     """R1: a job that is queued again meets one that still runs."""
     run = tmp_path / "run"
     code = (
-        "import sys, time; from pathlib import Path; from fertools.training.files import locked\n"
+        "import sys, time; from pathlib import Path; from fertools.files import locked\n"
         "with locked(Path(sys.argv[1]), ''): print('locked', flush=True); time.sleep(600)"
     )
     run.mkdir()
@@ -236,7 +236,7 @@ def test_one_training_at_a_time_writes_a_run(out: Path, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"another training is writing .*run: wait for it"):
             train(out, run, **SMALL)
         other.kill()
-    from fertools.training.files import locked
+    from fertools.files import locked
 
     with locked(run / ".lock", "the lock outlived its process"):
         pass

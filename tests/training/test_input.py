@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from fertools.dataset.manifest import MANIFEST, Images, Manifest
+from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
-from fertools.faces import FaceRecipe
-from fertools.faces.encode import encode
-from fertools.faces.recipe import ImageFormat
-from fertools.shards import MANIFEST, Images, Manifest, read_examples
-from fertools.training import TrainRecipe, load
+from fertools.faces.crop import encode
+from fertools.faces.options import FaceOptions, ImageFormat
+from fertools.training.data import load
+from fertools.training.options import TrainOptions
 from tests.training.datasets import write_splits
 from tests.training.fakes import example, write_dataset
 
@@ -51,7 +52,7 @@ def test_examples_are_those_on_disk(tmp_path: Path) -> None:
 def test_pixels_are_those_that_were_encoded(
     size: int, image_format: ImageFormat, tmp_path: Path
 ) -> None:
-    recipe = FaceRecipe(size=size, image_format=image_format)
+    recipe = FaceOptions(size=size, image_format=image_format)
     grays = np.random.default_rng(size).integers(0, 256, (3, size, size)).astype(np.uint8)
     write_dataset(tmp_path, [replace(example(0, 1), image=encode(g, recipe)) for g in grays])
     manifest = Manifest.read(tmp_path)
@@ -87,18 +88,17 @@ def test_however_few_bytes_are_shuffled_at_once_every_example_comes_once(
 ) -> None:
     write_splits(tmp_path, {"train": 40})
     on_disk = keys(tmp_path)
-    monkeypatch.setattr("fertools.training.input._BUFFER_BYTES", at_once)
+    monkeypatch.setattr("fertools.training.data._BUFFER_BYTES", at_once)
     found = keys(tmp_path, shuffle=True)
     assert sorted(found) == sorted(on_disk)
     assert (found == on_disk) == (at_once == 1)
 
 
 def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path) -> None:
-    from fertools.training.feed import Feed
-    from fertools.training.source import Source
+    from fertools.training.data import Feed, Source
 
     write_splits(tmp_path, {"train": 10})
-    recipe = TrainRecipe(epochs=3, batch=4, balance=True)
+    recipe = TrainOptions(epochs=3, batch=4, balance=True)
     feed = Feed(Source.open(tmp_path, "train"), None, recipe, 0, cache=False)
     whole = list(feed.training(0).as_numpy_iterator())
     rest = list(feed.training(1).as_numpy_iterator())
@@ -113,4 +113,4 @@ def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path
     used = [key for batch in whole for key in batch[0]["key"].tolist()]
     assert len(set(used)) == len(used)  # no image is ever altered twice in the same way
     with pytest.raises(OptionError, match="holds no votes"):
-        Feed(feed.train, None, TrainRecipe(soft_labels=True), 0, cache=False)
+        Feed(feed.train, None, TrainOptions(soft_labels=True), 0, cache=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fertools.errors import DatasetError
-from fertools.training import TrainRecipe
+from fertools.training.options import TrainOptions
 from tests.training.test_run import a_run
 
 pytestmark = pytest.mark.slow
@@ -20,9 +20,9 @@ def trainable(model: Any) -> int:
 
 
 def test_the_full_network_is_resnet_50() -> None:
-    from fertools.training.network import build
+    from fertools.training.model import build
 
-    model = build(TrainRecipe(), 224, 1000)
+    model = build(TrainOptions(), 224, 1000)
     # torchvision's resnet50 has 25,557,032 for three channels; its stem has 64 × 49 × 2 more.
     assert trainable(model) == 25_557_032 - 64 * 49 * 2
     convolutions = [each for each in model.layers if type(each).__name__ == "Conv2D"]
@@ -43,15 +43,15 @@ def test_the_full_network_is_resnet_50() -> None:
 
 
 def test_the_talks_head_costs_what_it_costs() -> None:
-    from fertools.training.network import build
+    from fertools.training.model import build
 
-    plain = trainable(build(TrainRecipe(), 224, 7))
-    talk = trainable(build(TrainRecipe(head="flatten", head_units=512), 224, 7))
+    plain = trainable(build(TrainOptions(), 224, 7))
+    talk = trainable(build(TrainOptions(head="flatten", head_units=512), 224, 7))
     assert talk - plain == (49 * 2048 * 512 + 512) + 512 * 7 - 2048 * 7
 
 
 def test_a_run_answers_with_probabilities_of_gray_values(tmp_path: Path) -> None:
-    from fertools.training.network import build
+    from fertools.training.model import build
 
     run = a_run(tmp_path, depth=8, width=4)
     network = build(run.recipe, 32, 2)

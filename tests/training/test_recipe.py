@@ -12,7 +12,7 @@ import pytest
 
 from fertools.cli import cli
 from fertools.errors import OptionError
-from fertools.training import TrainRecipe
+from fertools.training.options import TrainOptions
 
 
 @pytest.mark.parametrize(
@@ -39,25 +39,25 @@ from fertools.training import TrainRecipe
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(OptionError, match=text.replace("?", r"\?")):
-        TrainRecipe.of(options)
+        TrainOptions.of(options)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    recipe = TrainRecipe.of({"epochs": np.int64(3), "warmup": np.float32(0.5), "learning_rate": 1})
+    recipe = TrainOptions.of({"epochs": np.int64(3), "warmup": np.float32(0.5), "learning_rate": 1})
     assert json.dumps([recipe.epochs, recipe.warmup, recipe.learning_rate]) == "[3, 0.5, 1.0]"
 
 
 def test_what_is_left_open_follows_the_optimizer() -> None:
-    assert (TrainRecipe().peak_rate, TrainRecipe().decay) == (1e-3, 0.05)
-    sgd = TrainRecipe(optimizer="sgd", batch=512)
+    assert (TrainOptions().peak_rate, TrainOptions().decay) == (1e-3, 0.05)
+    sgd = TrainOptions(optimizer="sgd", batch=512)
     assert (sgd.peak_rate, sgd.decay) == (0.2, 1e-4)
-    assert TrainRecipe(optimizer="sgd", learning_rate=0.5, weight_decay=0.0).decay == 0
+    assert TrainOptions(optimizer="sgd", learning_rate=0.5, weight_decay=0.0).decay == 0
 
 
 def test_the_command_line_has_every_option_and_its_default() -> None:
     given = cli.commands["train"].make_context("train", ["OUT", "RUN"]).params
     given["depth"] = int(given["depth"])
-    for field in fields(TrainRecipe):
+    for field in fields(TrainOptions):
         assert given.pop(field.name) == field.default, field.name
     rest = {"seed": 0, "resume": True, "cache": False, "allow_leak": False, "quiet": False}
     assert given == rest | {"out": Path("OUT"), "run": Path("RUN")}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
-from fertools.shards import ClassName, Images
-from fertools.training import Run, TrainRecipe
-from fertools.training.history import best, history_csv, read_history
+from fertools.training.checkpoints import best, history_csv, read_history
+from fertools.training.options import TrainOptions
+from fertools.training.run import Run
 
 
 def a_run(folder: Path, **options: Any) -> Run:
@@ -20,7 +21,7 @@ def a_run(folder: Path, **options: Any) -> Run:
         folder=folder,
         classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
         image=Images(32, "png"),
-        options=TrainRecipe(**options).flat(),
+        options=TrainOptions(**options).flat(),
         faces={"size": 32, "margin": 0.0},
         dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},
         seed=3,

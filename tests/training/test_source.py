@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from google_crc32c import value as crc32c
 
+from fertools.dataset.manifest import LeakageReport, Manifest
+from fertools.dataset.tfrecord import FRAMING, read_records
 from fertools.errors import DatasetError, OptionError
-from fertools.shards import FRAMING, Manifest, Proof, read_records
-from fertools.training.source import Source
+from fertools.training.data import Source
 from tests.training.datasets import write_splits
 
 
@@ -31,7 +32,7 @@ def test_splits_that_share_people_are_refused(how: str, tmp_path: Path) -> None:
     if how == "by image":
         write_splits(tmp_path, {"train": 3}, options={"split_by": "image"})
     else:
-        write_splits(tmp_path, {"train": 3}, proof=Proof(overlap=1))
+        write_splits(tmp_path, {"train": 3}, proof=LeakageReport(overlap=1))
     with pytest.raises(OptionError, match="the same people in several splits"):
         Source.open(tmp_path, "train")
     assert Source.open(tmp_path, "train", allow_leak=True).records == 3

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from fertools.errors import DatasetError
-from fertools.training.history import HISTORY, Row, read_history
-from fertools.training.store import Store
+from fertools.training.checkpoints import HISTORY, Row, Store, read_history
 from tests.training.test_run import a_run
 
 EPOCHS = 4
@@ -130,7 +129,7 @@ def test_what_is_deleted_or_changed_comes_back(name: str, how: str, tmp_path: Pa
 
 
 def test_a_best_epoch_that_is_nowhere_any_more_is_one_line(tmp_path: Path) -> None:
-    from fertools.training.weights import read_weights
+    from fertools.training.checkpoints import read_weights
 
     go_on(tmp_path, 1)
     store = Store(tmp_path)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from fertools.training import TrainRecipe
+from fertools.training.options import TrainOptions
 
 STUDY = Path(__file__).parents[2] / "examples" / "study.py"
 
@@ -29,8 +29,8 @@ def study() -> ModuleType:
 def test_every_arm_differs_from_the_base_in_one_thing(study: ModuleType) -> None:
     base = next(arm for arm in study.ARMS if arm.name == "base")
     for arm in study.ARMS:
-        recipe = TrainRecipe.of(arm.options).flat()
-        other = {name for name, value in TrainRecipe().flat().items() if recipe[name] != value}
+        recipe = TrainOptions.of(arm.options).flat()
+        other = {name for name, value in TrainOptions().flat().items() if recipe[name] != value}
         kinds = len({name.partition("_")[0] for name in other}) + (arm.split_by != base.split_by)
         assert kinds == (arm is not base), arm.name
 

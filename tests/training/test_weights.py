@@ -11,23 +11,22 @@ import pytest
 
 import fertools.training
 from fertools.errors import DatasetError
-from fertools.training import TrainRecipe
-from fertools.training.weights import load, read_weights, save
+from fertools.training.checkpoints import load, read_weights, save
+from fertools.training.options import TrainOptions
 
 HOME = Path(fertools.training.__file__).parent
 
 
 def learner(seed: int) -> Any:
-    from fertools.training.quiet import import_tensorflow
+    from fertools.training.backend import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from fertools.training.learner import compile_learner
-    from fertools.training.network import build
+    from fertools.training.model import build, compile_learner
 
     keras.utils.set_random_seed(seed)
-    recipe = TrainRecipe(depth=8, width=4)
+    recipe = TrainOptions(depth=8, width=4)
     return compile_learner(build(recipe, 16, 3), recipe, 9, jit=False)
 
 

@@ -1,0 +1,288 @@
+"""What an example holds: one table, from which both its bytes and features.json are made.
+
+    image        bytes         the crop as PNG or JPEG, size × size, one channel (gray)
+    label        int64         index into the manifest's classes
+    key          text          the member, as a pseudonym unless plain names were asked for
+    subject      text          the person, likewise; "" where nothing is known
+    sex          text          남, 여 or ""
+    age          int64         the decade, 10 to 60; -1 where nothing is known
+    box          float32 × 4   x0 y0 x1 y1, pixels of the upright photo, half-open
+    confidence   float32       the detector's, 0 to 1
+    votes        int64 × n     how many of annotators and uploader said which of the n classes;
+                               only in a dataset whose archive has label records
+
+One more feature is one more row here and one more field of `Example`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import Any
+
+from fertools.data import Box
+from fertools.errors import DatasetError
+
+
+class Kind(StrEnum):
+    """What a feature's values mean."""
+
+    IMAGE = "image"
+    LABEL = "label"
+    TEXT = "text"
+    INT64 = "int64"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One row of the table: a name, a kind, and how many values where it is not a single one."""
+
+    name: str
+    kind: Kind
+    length: int | None = None
+
+
+FEATURES = (
+    Feature("image", Kind.IMAGE),
+    Feature("label", Kind.LABEL),
+    Feature("key", Kind.TEXT),
+    Feature("subject", Kind.TEXT),
+    Feature("sex", Kind.TEXT),
+    Feature("age", Kind.INT64),
+    Feature("box", Kind.FLOAT32, 4),
+    Feature("confidence", Kind.FLOAT32),
+)
+
+
+def features(votes: int) -> tuple[Feature, ...]:
+    """Give the table of a dataset whose examples have votes for so many classes, 0 for none."""
+    return (*FEATURES, Feature("votes", Kind.INT64, votes)) if votes else FEATURES
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One crop with its label and where it comes from; ValueError for values that mean nothing.
+
+    The table at the head of this module says what each field holds.
+    """
+
+    image: bytes
+    label: int
+    key: str
+    subject: str
+    sex: str
+    age: int
+    box: Box
+    confidence: float
+    votes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.image:
+            raise ValueError(f"{self.key}: an example without an image")
+        if self.label < 0 or self.age < -1:
+            raise ValueError(f"{self.key}: label {self.label}, age {self.age}")
+        box = self.box
+        if not (0 <= box.x0 < box.x1 < inf and 0 <= box.y0 < box.y1 < inf):
+            raise ValueError(f"{self.key}: {box} is empty or leaves the photo")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"{self.key}: confidence {self.confidence}, where 0 to 1 is meant")
+        if any(vote < 0 for vote in self.votes):
+            raise ValueError(f"{self.key}: votes {self.votes}, where none can be negative")
+
+    def to_bytes(self) -> bytes:
+        """Give the tf.train.Example of this example; equal examples give equal bytes."""
+        return encode_example(
+            {
+                feature.name: _to_wire(feature, getattr(self, feature.name))
+                for feature in features(len(self.votes))
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Example:
+        """Read an example back; box and confidence come as the float32 that was stored.
+
+        Features that the table does not know are passed over, as tensorflow-datasets does.
+        Raises DatasetError where the bytes are no example, or one without what is needed.
+        """
+        found = decode_example(data)
+        try:
+            table = features(len(found.get("votes", ())))
+            values = {f.name: _from_wire(f, found.get(f.name)) for f in table}
+            votes = tuple(values.get("votes", ()))
+            return cls(**values | {"box": Box(*values["box"]), "votes": votes})
+        except ValueError as fault:
+            raise DatasetError(f"not an example of this format: {fault}") from fault
+
+
+_STORED = {Kind.IMAGE: bytes, Kind.TEXT: bytes, Kind.FLOAT32: float}
+
+
+def _to_wire(feature: Feature, value: Value | Box) -> Value:
+    # float(): left a whole number, a confidence of 1 would be stored as an int64.
+    if isinstance(value, Box):
+        return [float(side) for side in (value.x0, value.y0, value.x1, value.y1)]
+    if feature.kind is Kind.FLOAT32 and isinstance(value, int):
+        return float(value)
+    return value
+
+
+def _from_wire(feature: Feature, values: Values | None) -> Any:
+    if values is None:
+        raise ValueError(f"it has no {feature.name!r}")
+    stored, count = _STORED.get(feature.kind, int), feature.length or 1
+    if len(values) != count or not isinstance(values[0], stored):
+        kinds = [type(value).__name__ for value in values[:9]]
+        raise ValueError(
+            f"{feature.name!r} holds {kinds}, where {count} {stored.__name__} is meant"
+        )
+    value: Any = values[0]
+    if feature.length:
+        return values
+    return value.decode() if feature.kind is Kind.TEXT else value
+
+
+Value = bytes | str | int | float | Sequence[int] | Sequence[float]
+"""What a feature may be made of; text becomes UTF-8, a single number a list of one."""
+
+Values = list[bytes] | list[int] | list[float]
+"""What a feature is on disk: always a list."""
+
+_BYTES, _FLOATS, _INT64S = 1, 2, 3
+
+
+def encode_example(features: Mapping[str, Value]) -> bytes:
+    """Make the bytes of a tf.train.Example, the same for the same features in any order.
+
+    They equal `SerializeToString(deterministic=True)`. A sequence of whole numbers becomes
+    int64, one with any float in it float32. What UTF-8 cannot say in a text (half a surrogate
+    pair, out of a damaged file name) is written as its escape. Raises ValueError, with the
+    feature's name, for an empty sequence, which has no type, and for numbers out of range.
+    """
+    entries = []
+    for name in sorted(features):
+        try:
+            feature = _feature(features[name])
+        except (ValueError, OverflowError) as fault:
+            raise ValueError(f"feature {name!r}: {fault}") from fault
+        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
+    return _field(1, b"".join(entries))
+
+
+def decode_example(data: bytes) -> dict[str, Values]:
+    """Read back what `encode_example` wrote: the values of each feature by its name.
+
+    Strict: what another writer may do and this one never does (unknown fields, a name twice,
+    unpacked numbers) is damage too. Raises DatasetError for anything but a whole message.
+    """
+    features: dict[str, Values] = {}
+    try:
+        (message,) = _repeated(memoryview(data), exactly=1)
+        for entry in _repeated(message):
+            name, values = _entry(entry)
+            if name in features:
+                raise ValueError(f"feature {name!r} stands there twice")
+            features[name] = values
+    except ValueError as fault:
+        raise DatasetError(f"not an example that fertools wrote: {fault}") from fault
+    return features
+
+
+def _feature(value: Value) -> bytes:
+    if isinstance(value, str):
+        value = value.encode("utf-8", "backslashreplace")
+    if isinstance(value, bytes):
+        return _field(_BYTES, _field(1, value))
+    numbers = [value] if isinstance(value, int | float) else value
+    if not numbers:
+        raise ValueError("an empty sequence has no type")
+    if all(isinstance(number, int) for number in numbers):
+        return _field(_INT64S, _field(1, b"".join(_int64(int(number)) for number in numbers)))
+    return _field(_FLOATS, _field(1, struct.pack(f"<{len(numbers)}f", *numbers)))
+
+
+def _field(number: int, body: bytes) -> bytes:
+    return bytes((number << 3 | 2,)) + _varint(len(body)) + body
+
+
+def _int64(value: int) -> bytes:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{value} does not fit into 64 bits")
+    return _varint(value & 0xFFFFFFFFFFFFFFFF)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the top bit says that more follow."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _entry(entry: memoryview) -> tuple[str, Values]:
+    fields = list(_fields(entry))
+    if [number for number, _ in fields] != [1, 2]:
+        raise ValueError("an entry is not a name and its values")
+    (_, name), (_, feature) = fields
+    kinds = list(_fields(feature))
+    if len(kinds) != 1:
+        raise ValueError(f"{len(kinds)} lists of values where one belongs")
+    return bytes(name).decode(), _values(*kinds[0])
+
+
+def _values(kind: int, body: memoryview) -> Values:
+    if kind == _BYTES:
+        return [bytes(value) for value in _repeated(body)]
+    (packed,) = _repeated(body, exactly=1) if body else (body,)
+    if kind == _INT64S:
+        return list(_read_int64s(packed))
+    if kind != _FLOATS or len(packed) % 4:
+        raise ValueError(f"a list of kind {kind} in {len(packed)} bytes")
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+
+
+def _repeated(message: memoryview, exactly: int | None = None) -> list[memoryview]:
+    """Give the bodies of a message all of whose fields have number 1."""
+    fields = list(_fields(message))
+    if any(number != 1 for number, _ in fields) or len(fields) != (exactly or len(fields)):
+        raise ValueError(f"unexpected fields, {[number for number, _ in fields][:9]}")
+    return [body for _, body in fields]
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        size, at = _read_varint(message, at)
+        if tag & 7 != 2 or size > len(message) - at:
+            left = len(message) - at
+            raise ValueError(f"a field with tag {tag} and {size} bytes, where {left} are left")
+        yield tag >> 3, message[at : at + size]
+        at += size
+
+
+def _read_int64s(packed: memoryview) -> Iterator[int]:
+    at = 0
+    while at < len(packed):
+        value, at = _read_varint(packed, at)
+        yield value - 2**64 if value >= 2**63 else value
+
+
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
+    """Give the number at a place, and the place behind it."""
+    value = 0
+    for shift in range(0, 70, 7):  # 64 bits take ten bytes at most
+        if at == len(message):
+            break
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80 and value < 2**64:
+            return value, at
+    raise ValueError("a number that does not end")

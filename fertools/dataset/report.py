@@ -1,0 +1,168 @@
+"""A built dataset, as its manifest tells it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fertools.console import named, table
+from fertools.data import Split
+from fertools.dataset.manifest import Manifest
+from fertools.errors import printable
+
+#: Percentage points: a class further from its share has too few photos or people to be nearer.
+_CLOSE: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """Where a dataset is, what it holds, and what the user should know of it."""
+
+    out: Path
+    manifest: Manifest
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Python's prompt shows it, and a manifest has thousands of characters.
+        kept, members = self.manifest.counts.kept, self.manifest.counts.members
+        return f"DatasetReport({str(self.out)!r}, {kept:,} examples of {members:,} entries)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the manifest as plain values, for JSON."""
+        return asdict(self.manifest)
+
+    def text(self) -> str:
+        """Say it for a person: class by split, the drops, where it lies and how to read it."""
+        counts = self.manifest.counts
+        dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
+        blocks = [self._splits()]
+        if dropped:
+            total = sum(counts.dropped.values())
+            blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
+        blocks += [self._proof(), *self._agreement(), self._summary()]
+        return "\n\n".join(
+            [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
+        )
+
+    def _splits(self) -> str:
+        # A manifest read back has its splits in the alphabet's order.
+        splits = {s: self.manifest.splits[s] for s in Split if s in self.manifest.splits}
+        rows: list[tuple[object, ...]] = []
+        for entry in self.manifest.classes:
+            row = [contents.classes.get(entry.name, 0) for contents in splits.values()]
+            rows.append((named(entry.name, entry.english), *row, sum(row)))
+        photos = [contents.records for contents in splits.values()]
+        people = [contents.subjects for contents in splits.values()]
+        head = ("class", *splits, "all")
+        rows.append(("all", *photos, sum(photos)))
+        text = table(head, rows, foot=True)
+        if any(people):
+            text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
+        return text
+
+    def _proof(self) -> str:
+        proof = self.manifest.proof
+        lines = [
+            *self._people(),
+            f"copies of a picture between people: {proof.ties:,} pairs; "
+            f"pictures with copies in more than one split: {proof.copies_across:,}",
+            *self._shares(),
+        ]
+        if proof.augmented:
+            lines.append(f"altered copies, all in train: {proof.augmented:,}")
+        return "\n".join(lines)
+
+    def _people(self) -> list[str]:
+        """Return lines on people in two splits, as far as names tell."""
+        proof, unknown = self.manifest.proof, self.manifest.unknown_people
+        kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
+        lines = []
+        if unknown < kept:
+            lines += [
+                f"people in more than one split: {proof.overlap:,}",
+                f"  by chance, {known:,} of {photos:,} test photos would show a person of train",
+            ]
+        if unknown:
+            lines.append(
+                f"photos without a person in their names: {unknown:,} of {kept:,}; "
+                "a leak through them cannot be excluded"
+            )
+        return lines
+
+    def _shares(self) -> list[str]:
+        """Return lines on how far classes are from their shares, and which a split lacks."""
+        deviation, lines = self.manifest.proof.deviation, []
+        photos = self._photos()
+        if deviation:
+            far = {name: max(map(abs, row)) for name, row in deviation.items()}
+            name = max(far, key=far.__getitem__)
+            official = self.manifest.options.get("split") == "official"
+            share = "share of Training" if official else "share"
+            if far[name] <= _CLOSE:
+                lines.append(f"worst class: {far[name]:.2f} points from its {share}")
+            else:
+                count = sum(photos[split][name] for split in photos)
+                lines.append(
+                    f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
+                    f"its {count:,} photos are too few, or of too few people, to come closer"
+                )
+        for split, counts in photos.items():
+            absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
+            if absent:
+                names = ", ".join(map(self._named, absent))
+                why = ": too few photos or people for every split" if deviation else ""
+                lines.append(f"{split} has no photo of {names}{why}")
+        return lines
+
+    def _photos(self) -> dict[str, dict[str, int]]:
+        """Count the photos, without altered copies, by split and class."""
+        times = 1 + int(self.manifest.options.get("augment", 0))
+        names = [entry.name for entry in self.manifest.classes]
+        return {
+            str(split): {
+                name: found.classes.get(name, 0) // (times if split is Split.TRAIN else 1)
+                for name in names
+            }
+            for split in Split
+            if (found := self.manifest.splits.get(split)) and found.records
+        }
+
+    def _named(self, name: str) -> str:
+        english = {entry.name: entry.english for entry in self.manifest.classes}
+        return named(name, english.get(name, name))
+
+    def _agreement(self) -> list[str]:
+        proof = self.manifest.proof
+        if not proof.agreement:
+            return []
+        rows = [
+            (self._named(word), records, _share(two, records), _share(all3, records))
+            for word, (records, two, all3) in proof.agreement.items()
+        ]
+        text = table(("name says", "records", "two of three agree", "all three"), rows)
+        if proof.unlabelled or proof.unmatched:
+            text += (
+                f"\n{proof.unlabelled:,} photos have no label record, "
+                f"{proof.unmatched:,} records no photo"
+            )
+        return [text]
+
+    def _summary(self) -> str:
+        counts, splits = self.manifest.counts, self.manifest.splits
+        shards = [shard for contents in splits.values() for shard in contents.shards]
+        size = sum(shard.bytes for shard in shards)
+        out, augmented = printable(str(self.out)), self.manifest.proof.augmented
+        made = f" ({counts.kept:,} photos and {augmented:,} altered copies)" if augmented else ""
+        lines = [
+            f"{counts.kept + augmented:,} examples{made} of {counts.members:,} entries in "
+            f"{len(shards)} shards, {size / 1e6:,.1f} MB, in {out}",
+            f"every entry's fate: {out}/{self.manifest.ledger.file}",
+            f'read it: tfds.builder_from_directory("{out}")'
+            '.as_dataset(split="train", as_supervised=True)',
+        ]
+        return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"

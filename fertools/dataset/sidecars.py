@@ -1,0 +1,164 @@
+"""The three files that let tensorflow-datasets read a folder without any code.
+
+    dataset_info.json    name, version, splits with their shard lengths
+    features.json        what the examples hold
+    label.labels.txt     class names, one a line; without them classes are called 0, 1, …
+
+    tfds.builder_from_directory(OUT).as_dataset(split="train", as_supervised=True)
+
+The JSON is that of its protobuf messages (dataset_info.proto, feature.proto): int64 as strings,
+and a key that a message does not have is fatal. Read by versions 4.6 and later; `BBoxFeature`
+would say more about the box, but its JSON breaks readers up to 4.9.0.
+
+A split without records is left out. Listed with no shard or with an empty one, it made
+`as_dataset()` of the whole dataset fail in 4.9.10 ("Instruction [] corresponds to no data!").
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, Final
+
+from fertools.data import Split
+from fertools.dataset.example import Feature, Kind, features
+from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, TEMPLATE, Manifest, SplitContents
+from fertools.dataset.tfrecord import FRAMING
+
+Json = dict[str, Any]
+
+_PACKAGE = "tensorflow_datasets.core.features"
+
+
+def info_files(manifest: Manifest) -> dict[str, bytes]:
+    """Return the files, name and bytes, that stand beside the shards and follow from a manifest.
+
+    They are the three that tensorflow-datasets reads, and README.md.
+    """
+    names = [entry.name for entry in manifest.classes]
+    readme_file = {README: readme(manifest)} if manifest.revision else {}
+    return readme_file | {
+        "dataset_info.json": _as_bytes(dataset_info(manifest)),
+        "features.json": _as_bytes(features_json(manifest)),
+        "label.labels.txt": "".join(f"{name}\n" for name in names).encode(),
+    }
+
+
+def dataset_info(manifest: Manifest) -> Json:
+    """Give what dataset_info.json says: where to find how many records."""
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "fileFormat": "tfrecord",
+        "supervisedKeys": {"tuple": {"items": [{"featureKey": "image"}, {"featureKey": "label"}]}},
+        "splits": [
+            _split(split, contents)
+            for split in Split
+            if (contents := manifest.splits.get(split)) and contents.records
+        ],
+    }
+
+
+def features_json(manifest: Manifest) -> Json:
+    """Give what features.json says: the rows of `schema.features` in tfds's words."""
+    return {
+        "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
+        "featuresDict": {
+            "features": {
+                feature.name: _feature(feature, manifest)
+                for feature in features(len(manifest.classes) if manifest.votes else 0)
+            }
+        },
+    }
+
+
+def _split(split: Split, contents: SplitContents) -> Json:
+    data = sum(shard.bytes - FRAMING * shard.records for shard in contents.shards)
+    return {
+        "name": str(split),
+        "shardLengths": [str(shard.records) for shard in contents.shards],
+        "numBytes": str(data),
+        "filepathTemplate": TEMPLATE,
+    }
+
+
+def _feature(feature: Feature, manifest: Manifest) -> Json:
+    match feature.kind:
+        case Kind.IMAGE:
+            side = str(manifest.image.size)
+            image = {
+                "shape": {"dimensions": [side, side, "1"]},
+                "dtype": "uint8",
+                "encodingFormat": manifest.image.format,
+            }
+            return {"pythonClassName": f"{_PACKAGE}.image_feature.Image", "image": image}
+        case Kind.LABEL:
+            return {
+                "pythonClassName": f"{_PACKAGE}.class_label_feature.ClassLabel",
+                "classLabel": {"numClasses": str(len(manifest.classes))},
+            }
+        case Kind.TEXT:
+            return {"pythonClassName": f"{_PACKAGE}.text_feature.Text", "text": {}}
+        case Kind.INT64 | Kind.FLOAT32:
+            shape = {"dimensions": [str(feature.length)]} if feature.length else {}
+            return {
+                "pythonClassName": f"{_PACKAGE}.tensor_feature.Tensor",
+                "tensor": {"shape": shape, "dtype": str(feature.kind), "encoding": "none"},
+            }
+
+
+def _as_bytes(tree: Json) -> bytes:
+    return (json.dumps(tree, indent=1) + "\n").encode()
+
+
+README: Final = "README.md"
+
+_PSEUDONYMS: Final = (
+    "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
+    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
+)
+_PLAIN: Final = (
+    "Keys and subjects in the shards are plain file names and subject ids, because\n"
+    "`--keep-names` was given: **do not give these shards away**."
+)
+
+
+def readme(manifest: Manifest) -> bytes:
+    """Return the bytes of README.md, the same for the same manifest."""
+    plain = bool(manifest.options.get("keep_names"))
+    return f"""# {manifest.name}
+
+{manifest.counts.kept} face crops, built with fertools {manifest.fertools}. They are photos of
+faces, hence personal data; AI-Hub's terms forbid passing its photos on, and crops are photos.
+
+| file | what it is | may it leave this machine? |
+|---|---|---|
+| `*.tfrecord-*` | the crops, with labels and provenance | where the terms of the photos allow it |
+| `{MANIFEST}`, `*.json`, `label.labels.txt` | options, counts, formats | with the shards |
+| `SHA256SUMS` | checksums of all files | with the shards |
+| `{manifest.ledger.file}`, `splits.csv` | **plain file names and subject ids** | no |
+| `{HOME}/` | finished faces, plain names, the secret of the pseudonyms | no |
+
+{_PLAIN if plain else _PSEUDONYMS}
+""".encode()
+
+
+CHECKSUMS: Final = "SHA256SUMS"
+
+
+def published(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
+    """Return the SHA-256 of every file that a dataset consists of, this list itself apart.
+
+    text     of the manifest's own bytes
+    splits   of splits.csv, whose bytes follow from the ledger
+    """
+    files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
+    files[manifest.ledger.file] = manifest.ledger.sha256
+    files |= {name: sha256(data).hexdigest() for name, data in info_files(manifest).items()}
+    return files | {MANIFEST: text, SPLITS: splits}
+
+
+def checksums(manifest: Manifest, text: str, splits: str) -> bytes:
+    """Return the file's bytes: a line a file, by name, as `sha256sum` writes and reads them."""
+    files = published(manifest, text, splits)
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()

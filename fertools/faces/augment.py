@@ -1,0 +1,97 @@
+"""The talk's augmentation, offline: one warp, a flip, noise, a stretch.
+
+    crop ──warp──▶ turned, sheared, zoomed, shifted ──flip──▶ ──noise──▶ ──stretch──▶ 0 … 255
+
+Source: the talk "커스텀 ResNet50 모델을 이용한 한국인 표정 인식기": Keras's ImageDataGenerator with
+rotation_range 40, shifts 0.07, shear_range 0.2, zoom_range 0.2, horizontal_flip, fill_mode
+"nearest", and a preprocessing_function that adds N(0, 1) · U(1, 5) and stretches min..max to
+0..255. Two quirks of that generator are kept, because they are what the talk's figures came from:
+shear is in degrees, so 0.2 moves a corner by 0.4 pixel at most, and zoom draws x and y apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, radians, sin
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fertools.hashing import rank
+
+ROTATION: Final = 40.0  # degrees, either way
+SHIFT: Final = 0.07  # share of the side, either way
+SHEAR: Final = 0.2  # degrees, either way
+ZOOM: Final = 0.2  # 0.8 to 1.2, each axis by itself
+NOISE: Final = (1.0, 5.0)  # gray values, standard deviation
+
+Gray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """One alteration: angles in degrees, shifts in pixels, zoom as a factor of what is seen."""
+
+    rotation: float
+    shear: float
+    shift_x: float
+    shift_y: float
+    zoom_x: float
+    zoom_y: float
+    flip: bool
+
+    def matrix(self, width: int, height: int) -> NDArray[np.float64]:
+        """Give where each pixel of the altered image comes from: float64 (2, 3), x and y.
+
+        M = O · R · T · S · Z · O⁻¹ about ((width - 1) / 2, (height - 1) / 2), as in Keras.
+        """
+        r, s = radians(self.rotation), radians(self.shear)
+        to_centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
+        turn = np.array([[cos(r), sin(r), 0], [-sin(r), cos(r), 0], [0, 0, 1]])
+        shift = np.array([[1, 0, self.shift_x], [0, 1, self.shift_y], [0, 0, 1]])
+        shear = np.array([[cos(s), 0, 0], [-sin(s), 1, 0], [0, 0, 1]])
+        zoom = np.diag([self.zoom_x, self.zoom_y, 1.0])
+        whole = to_centre @ turn @ shift @ shear @ zoom @ np.linalg.inv(to_centre)
+        return np.asarray(whole[:2])
+
+
+def talk_warp(draw: np.random.Generator, width: int, height: int) -> Warp:
+    """Draw one alteration within the talk's ranges."""
+    return Warp(
+        rotation=draw.uniform(-ROTATION, ROTATION),
+        shear=draw.uniform(-SHEAR, SHEAR),
+        shift_x=draw.uniform(-SHIFT, SHIFT) * width,
+        shift_y=draw.uniform(-SHIFT, SHIFT) * height,
+        zoom_x=draw.uniform(1 - ZOOM, 1 + ZOOM),
+        zoom_y=draw.uniform(1 - ZOOM, 1 + ZOOM),
+        flip=bool(draw.random() < 0.5),
+    )
+
+
+def talk_augment(crop: Gray, seed: int, key: str, copy: int) -> Gray:
+    """Give the copy number `copy` of a crop, the same for the same seed and key.
+
+    crop   uint8 (H, W), gray, not written to; the result is of the same shape
+    """
+    draw = np.random.default_rng(int.from_bytes(rank(seed, f"{copy} {key}", "augment"), "big"))
+    height, width = crop.shape
+    warp = talk_warp(draw, width, height)
+    warped = cv2.warpAffine(
+        crop,
+        warp.matrix(width, height),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    image = np.asarray(warped, np.float32)
+    image = image[:, ::-1] if warp.flip else image
+    noise = draw.standard_normal(image.shape, np.float32) * np.float32(draw.uniform(*NOISE))
+    return _stretched(image + noise)
+
+
+def _stretched(image: NDArray[np.float32]) -> Gray:
+    low, high = float(image.min()), float(image.max())
+    scaled = (image - low) * (255 / max(high - low, 1e-6))
+    return np.asarray(np.rint(scaled), np.uint8)

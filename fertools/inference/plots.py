@@ -1,0 +1,182 @@
+"""The pictures of an evaluation, as the bytes of PNG files.
+
+matplotlib is imported when the first one is drawn; without pyplot, so that no window system is
+asked for and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from fertools.errors import DependencyError
+from fertools.inference.predictions import Bin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+#: matplotlib's own font, which comes with it.
+_OWN: Final = "DejaVu Sans"
+
+#: Fonts with Hangul that are tried first, by system.
+_HANGUL: Final = (
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+)
+
+#: A font that comes with matplotlib and has a box for every letter that there is.
+_BOXES: Final = "Last Resort"
+
+#: A bin with fewer answers is drawn pale: its accuracy is a matter of chance.
+FEW: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One mistake: the crop as PNG or JPEG bytes, its class, the answer and its confidence."""
+
+    image: bytes
+    label: str
+    answer: str
+    confidence: float
+
+
+def drawable(names: Sequence[str]) -> list[str]:
+    """Return class names that can be drawn: "label 2" for one whose letters no font here has."""
+    covered = _fonts(frozenset("".join(names)))[1]
+    return [name if covered >= {*name} else f"label {i}" for i, name in enumerate(names)]
+
+
+def confusion_png(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> bytes:
+    """Draw a confusion matrix: shares of the true class as shades, counts as numbers."""
+    counts = np.array(matrix)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = 2.5 + 0.6 * len(names)
+    with _figure(side, side, "".join(names)) as figure:
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="predicted class", ylabel="true class", title="Confusion matrix")
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > 0.5 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
+        return _png(figure)
+
+
+def reliability_png(bins: Sequence[Bin]) -> bytes:
+    """Draw accuracy against confidence, and how many predictions there are."""
+    with _figure(5, 6.4) as figure:
+        draw_reliability(figure, bins)
+        return _png(figure)
+
+
+def draw_reliability(figure: Figure, bins: Sequence[Bin]) -> None:
+    """Draw a reliability diagram into a figure: a bar a bin, pale where it holds few answers."""
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    for few, label in ((False, "accuracy"), (True, f"fewer than {FEW} predictions")):
+        some = [each for each in bins if (each.count < FEW) is few]
+        middles, widths = _bars(some)
+        shade = {"color": "C0", "alpha": 0.25 if few else 1.0, "edgecolor": "white"}
+        upper.bar(middles, [each.accuracy for each in some], widths, label=label, **shade)
+    upper.plot((0, 1), (0, 1), "--", color="gray", label="perfect calibration")
+    means = [each.confidence for each in bins], [each.accuracy for each in bins]
+    upper.plot(*means, "k.", label="mean confidence of a bin")
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title="Reliability diagram")
+    lower.bar(*_bars(bins)[:1], [each.count for each in bins], _bars(bins)[1], edgecolor="white")
+    lower.set(xlabel="confidence", ylabel="predictions")
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def mistakes_png(faces: Sequence[Face]) -> bytes:
+    """Draw mistakes, the first at the top left; it shows faces, so it is for the user alone."""
+    columns = 6
+    rows = max(1, -(-len(faces) // columns))
+    letters = "".join(face.label + face.answer for face in faces)
+    with _figure(1.6 * columns, 2.1 * rows + 0.4, letters) as figure:
+        figure.suptitle("Mistakes, the most confident first" if faces else "No mistakes")
+        for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+            axes.axis("off")
+            if place < len(faces):
+                face = faces[place]
+                gray = cv2.imdecode(np.frombuffer(face.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+                axes.imshow(gray, cmap="gray", vmin=0, vmax=255)
+                title = f"{face.label}\nas {face.answer} {face.confidence:.2f}"
+                axes.set_title(title, fontsize=8)
+        return _png(figure)
+
+
+def _bars(bins: Sequence[Bin]) -> tuple[list[float], list[float]]:
+    """Return the middles and the widths of bins."""
+    return [(each.low + each.high) / 2 for each in bins], [each.high - each.low for each in bins]
+
+
+@lru_cache(maxsize=8)
+def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
+    """Return fonts of this system that have the letters between them, and which those are.
+
+    matplotlib's own comes first. The others are opened only for letters that it lacks: a class
+    may be called anything.
+    """
+    from matplotlib.font_manager import fontManager
+
+    def rank(name: str) -> tuple[bool, int, str]:
+        liked = name in _HANGUL
+        return name != _OWN, _HANGUL.index(name) if liked else len(_HANGUL), name
+
+    files = {
+        entry.name: entry.fname
+        for entry in reversed(fontManager.ttflist)
+        if not entry.name.startswith(_BOXES)
+    }
+    families, covered = [_OWN], frozenset[str]()
+    for name in sorted(files, key=rank):
+        if covered >= letters:
+            break
+        if more := letters & _letters(files[name]) - covered:
+            families.append(name)
+            covered |= more
+    return list(dict.fromkeys(families)), covered
+
+
+def _letters(file: str) -> frozenset[str]:
+    """Return the characters that a font has, none where it cannot be opened."""
+    from matplotlib.font_manager import get_font
+
+    try:
+        return frozenset(map(chr, get_font(file).get_charmap()))
+    except (OSError, RuntimeError):
+        return frozenset()
+
+
+@contextmanager
+def _figure(width: float, height: float, letters: str = "") -> Iterator[Figure]:
+    """Open a figure, in inches, with fonts for some letters where the system has them."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise DependencyError(
+            f"matplotlib cannot be imported ({error}): pip install matplotlib"
+        ) from error
+    with matplotlib.rc_context({"font.family": _fonts(frozenset(letters))[0]}):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    facts: dict[str, Any] = {"Software": None}  # else every version of matplotlib, other bytes
+    figure.savefig(file, format="png", dpi=110, metadata=facts)
+    return file.getvalue()

@@ -1,0 +1,142 @@
+"""Who and what is in an archive, by names alone, or in a built dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from fertools.archive.scan import scan
+from fertools.columns import Words, by_first
+from fertools.console import named, table
+from fertools.dataset.manifest import HOME, MANIFEST, Manifest
+from fertools.dataset.report import DatasetReport
+from fertools.errors import DatasetError, SourceError, printable
+from fertools.labels.classes import LabelOptions
+from fertools.options import user_path
+from fertools.pipeline.catalog import Catalog
+
+#: What `train` writes into its folder; the plots beside them are no archive of photos.
+_RUN: Final = ("run.json", "history.csv")
+
+
+def stats(path: Path | str) -> Census | DatasetReport:
+    """Count what is in an archive, from names alone, or in a dataset, from its manifest.
+
+    Raises SourceError where the path is neither, DatasetError for a dataset that is incomplete.
+    """
+    path = user_path(path)
+    if (path / MANIFEST).is_file():
+        manifest = Manifest.read(path)
+        return DatasetReport(path, manifest, manifest.warnings)
+    if all((path / name).is_file() for name in _RUN):
+        raise SourceError(
+            f"{path} is the folder of a training: give an archive or a dataset, or ask the network "
+            "with fertools evaluate or predict"
+        )
+    if (path / HOME).is_dir():
+        raise DatasetError(
+            f"{path} is not complete: run the same build-dataset command again, it goes on"
+        )
+    return _count(path)
+
+
+def _count(path: Path) -> Census:
+    found = scan(path)
+    catalog = Catalog.of(found.members, LabelOptions())
+    wanted, names = catalog.wanted, catalog.classes.names
+    fates = catalog.fates[wanted]
+    codes, subjects = catalog.labels.codes("subject")
+    each = np.bincount(codes[wanted][codes[wanted] >= 0], minlength=len(subjects))
+    each = np.sort(each[each > 0]) if each.any() else np.zeros(1, np.int64)
+    return Census(
+        members=len(catalog.members),
+        photos=len(wanted),
+        bytes=int(catalog.members.columns.numbers("size")[wanted].sum()),
+        classes=dict(zip(names, np.bincount(fates, minlength=len(names)).tolist(), strict=True)),
+        english=dict(zip(names, catalog.classes.english, strict=True)),
+        subjects=int((each > 0).sum()),
+        photos_each=(int(each[0]), int(each[len(each) // 2]), int(each[-1])),
+        unknown_people=int((codes[wanted] < 0).sum()),
+        sexes=_by(Words(*catalog.labels.codes("sex")).take(wanted)),
+        ages=_by(catalog.labels.numbers("age", fill=0)[wanted].tolist()),
+        dropped=_dropped(catalog),
+        warnings=(*found.faults, *found.warnings, *map(printable, catalog.notes)),
+    )
+
+
+def _by(values: Iterable[str | int | None]) -> dict[str, int]:
+    counted = Counter(str(value or "unknown") for value in values)
+    return dict(sorted(counted.items()))
+
+
+def _dropped(catalog: Catalog) -> dict[str, int]:
+    """Count the reasons of what is not wanted, the most frequent first, then as they come."""
+    dropped = catalog.fates[catalog.fates < 0]
+    numbers, first = by_first(dropped)
+    counts: Counter[str] = Counter()
+    for code, count in zip(dropped[first].tolist(), np.bincount(numbers).tolist(), strict=True):
+        counts[str(catalog.drops[-1 - code].reason)] += count
+    return dict(counts.most_common())
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Who and what is in an archive, as far as names tell.
+
+    members    entries of every kind
+    photos     those that will be looked at; `bytes` is their size in all
+    classes    photos by class, in the order of the labels; `english` names them
+    subjects   people, and `photos_each` the fewest, the median and the most photos of one;
+               `unknown_people` photos whose names carry no person
+    sexes      photos by sex; `ages` by decade
+    dropped    entries that will be no examples, by reason
+    """
+
+    members: int
+    photos: int
+    bytes: int
+    classes: dict[str, int]
+    english: dict[str, str]
+    subjects: int
+    photos_each: tuple[int, int, int]
+    unknown_people: int
+    sexes: dict[str, int]
+    ages: dict[str, int]
+    dropped: dict[str, int]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Say it for a person."""
+        fewest, median, most = self.photos_each
+        rows = [
+            (named(name, self.english[name]), count, f"{100 * count / max(self.photos, 1):.1f} %")
+            for name, count in self.classes.items()
+        ]
+        blocks = [
+            f"{self.photos:,} photos of {self.members:,} entries, {self.bytes / 1e9:.2f} GB",
+            table(("class", "photos", "share"), [*rows, ("all", self.photos, "")], foot=True),
+        ]
+        if self.subjects:
+            each = f"{fewest} to {most} photos each, median {median}"
+            blocks.append(f"{self.subjects:,} people, {each}")
+            blocks.append(table(("sex", "photos"), list(self.sexes.items())))
+            blocks.append(table(("age", "photos"), list(self.ages.items())))
+        if self.unknown_people:
+            blocks.append(
+                f"{self.unknown_people:,} of {self.photos:,} photos carry no person in their "
+                "names: a split takes each for a person of its own"
+            )
+        if self.dropped:
+            blocks.append(table(("no example", "entries"), list(self.dropped.items())))
+        return "\n\n".join(
+            [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
+        )

@@ -1,0 +1,290 @@
+"""Whether a dataset is what was built: every published byte, and what the files say of each other.
+
+    metadata.json ──▶ info files, splits.csv, SHA256SUMS    written again and compared
+          ├─────────▶ shards, ledger            SHA-256, sizes, counts
+          └─────────▶ ledger ◀──▶ records       key, subject, label, box … of each, by its place
+                        ├───▶ splits            nobody in two of them
+                        └───▶ SRC               with --source: every member has its row
+
+Each check is a generator of problems, a line each; that of the records is in `crosscheck`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from fertools.archive.identity import source_fingerprint
+from fertools.archive.scan import scan
+from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, Manifest, canonical_json
+from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files, published
+from fertools.errors import DatasetError, printable
+from fertools.files import sha256_of
+from fertools.inspection.records import LedgerRows, RecordCheck, ShownNames, digests, repeats
+from fertools.options import user_path
+from fertools.pipeline.parts import KEPT
+from fertools.splits.ratios import overlap
+from fertools.splits.split_file import write_splits
+
+#: After so many, it is clear that it is not the dataset that was built.
+_TOLD: Final = 10
+
+#: What whoever reads the shards by a pattern would read as well.
+_SHARDS: Final = "*.tfrecord-*-of-*"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What `verify` found: the first problems, none where the dataset is what was built.
+
+    notes   what lies in the folder and is not of the dataset, and does not harm it
+    """
+
+    out: Path
+    problems: tuple[str, ...]
+    files: int
+    examples: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.problems
+
+    def text(self) -> str:
+        """Say it in lines."""
+        out = printable(str(self.out))
+        notes = [f"note: {printable(note)}" for note in self.notes]
+        if self.ok:
+            found = f"{out} is as it was built: {self.files} files, {self.examples} examples"
+            return "\n".join([found, *notes])
+        more = " (there may be more)" if len(self.problems) == _TOLD else ""
+        return "\n".join(
+            [
+                f"{out} is not as it was built, {len(self.problems)} differences{more}:",
+                *(f"  {printable(problem)}" for problem in self.problems),
+                *notes,
+                f"put a whole copy back, or remove {out}/{MANIFEST} and run the same "
+                "build-dataset command: finished faces are kept",
+            ]
+        )
+
+
+def verify(
+    out: Path | str, source: Path | str | None = None, *, quiet: bool = False
+) -> VerifyResult:
+    """Compare a dataset with its manifest, its ledger and, if given, the archive it is from.
+
+    Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
+    SourceError where `source` is no archive.
+    """
+    out = user_path(out)
+    try:
+        manifest = Manifest.read(out)
+    except DatasetError as fault:
+        if not (out / MANIFEST).is_file():
+            raise
+        return VerifyResult(out, (str(fault),), 0, 0)
+    check = _Check(out, manifest, quiet)
+    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _TOLD))
+    return VerifyResult(
+        out,
+        problems,
+        files=len(check.expected & check.there),
+        examples=sum(split.records for split in manifest.splits.values()),
+        notes=tuple(check.notes()),
+    )
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A dataset being verified."""
+
+    out: Path
+    manifest: Manifest
+    quiet: bool
+
+    def problems(self, source: Path | None) -> Iterator[str]:
+        yield from self._files()
+        names = ShownNames(self.out, self.manifest)
+        try:
+            rows = LedgerRows.read(self.out / self.manifest.ledger.file, names.key)
+        except (OSError, pa.ArrowException, ValueError, KeyError) as fault:  # or text that is none
+            told = " ".join(str(fault).split())
+            yield f"{self.manifest.ledger.file}: it cannot be read: {told[:200]}"
+            return
+        yield from self._small_files(rows)
+        yield from self._ledger(rows)
+        yield from self._classes(rows)
+        yield from self._people(rows)
+        yield from self._copies(rows)
+        yield from RecordCheck(self.out, self.manifest, rows, names).problems(quiet=self.quiet)
+        if source:
+            yield from self._source(rows, source)
+
+    @property
+    def expected(self) -> set[str]:
+        """The files that the dataset consists of."""
+        return {*published(self.manifest, "", ""), CHECKSUMS}
+
+    @property
+    def there(self) -> set[str]:
+        """What lies in the folder, the build's own files apart."""
+        return {path.name for path in self.out.iterdir()} - {HOME}
+
+    def notes(self) -> Iterator[str]:
+        """Yield what lies there besides: a file manager's or a network disk's own, a README."""
+        foreign = sorted(self.there - self.expected)
+        harmless = [name for name in foreign if not fnmatch(name, _SHARDS)]
+        yield from (f"{name} is not of this dataset" for name in harmless[:_TOLD])
+
+    def _files(self) -> Iterator[str]:
+        expected, there = self.expected, self.there
+        yield from (f"{name}: it is missing" for name in sorted(expected - there))
+        for name in sorted(there - expected):
+            if fnmatch(name, _SHARDS):
+                yield f"{name}: it looks like a shard and is not of this dataset"
+
+    def _small_files(self, rows: LedgerRows) -> Iterator[str]:
+        """Write again what follows from the manifest and the ledger, and compare."""
+        text = (self.out / MANIFEST).read_bytes()
+        # Not `Manifest.to_json`: an older version wrote fewer fields.
+        if text != canonical_json(json.loads(text)).encode():
+            yield f"{MANIFEST}: it is not the text that fertools writes of it"
+        splits, same = self._splits_again(rows)
+        written = info_files(self.manifest)
+        written[CHECKSUMS] = checksums(self.manifest, sha256(text).hexdigest(), splits)
+        changed = [] if same else [SPLITS]
+        for name, data in written.items():
+            path = self.out / name
+            if path.is_file() and path.read_bytes() != data:
+                changed.append(name)
+        for name in changed:
+            yield f"{name}: it is not what the manifest and the ledger make of it"
+        ledger = self.manifest.ledger
+        if sha256_of(self.out / ledger.file) != ledger.sha256:
+            yield f"{ledger.file}: its SHA-256 is not the manifest's"
+
+    def _splits_again(self, rows: LedgerRows) -> tuple[str, bool]:
+        """Return the SHA-256 of what the ledger makes of splits.csv, and whether the file is it."""
+        digest, path = sha256(), self.out / SPLITS
+        pieces = write_splits(rows.batches("key", "subject", "split"))
+        if not path.is_file():  # told already
+            for piece in pieces:
+                digest.update(piece)
+            return digest.hexdigest(), True
+        same = True
+        with path.open("rb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                same = same and file.read(len(piece)) == piece
+            return digest.hexdigest(), same and not file.read(1)
+
+    def _ledger(self, rows: LedgerRows) -> Iterator[str]:
+        counts = self.manifest.counts
+        name = self.manifest.ledger.file
+        outcome, split = rows.words["outcome"], rows.words["split"]
+        if len(rows) != self.manifest.ledger.rows:
+            yield f"{name}: {len(rows)} rows, the manifest says {self.manifest.ledger.rows}"
+        tally = np.bincount(outcome.codes + 1, minlength=len(outcome.words) + 1).tolist()
+        found = Counter(dict(zip([None, *outcome.words], tally, strict=True)))
+        if found != Counter(counts.dropped | {KEPT: counts.kept}):
+            yield f"{name}: its outcomes are not the manifest's counts"
+        if repeats(rows.keys)[1].any():
+            yield f"{name}: a key stands there twice"
+        kept = outcome.codes == (outcome.words.index(KEPT) if KEPT in outcome.words else -2)
+        wrong = np.flatnonzero(kept != (split.codes >= 0))[:_TOLD].tolist()
+        for row, key in zip(wrong, rows.key_texts(wrong), strict=True):
+            yield f"{name}: {key} is {outcome.word(row)} and in split {split.word(row)}"
+
+    def _people(self, rows: LedgerRows) -> Iterator[str]:
+        """Compare people in each split, and in several, with what the manifest says."""
+        subject, split = rows.words["subject"], rows.words["split"]
+        known = (subject.codes >= 0) & (split.codes >= 0)
+        where = np.zeros((len(subject.words), len(split.words)), dtype=np.bool_)
+        where[subject.codes[known], split.codes[known]] = True
+        people = dict(zip(split.words, where.sum(axis=0).tolist(), strict=True))
+        for name, contents in self.manifest.splits.items():
+            if people[name] != contents.subjects:
+                yield f"{name}: {people[name]} people, the manifest says {contents.subjects}"
+        proof = self.manifest.proof
+        unknown = int(((subject.codes < 0) & (split.codes >= 0)).sum())
+        if proof.unknown_people and unknown != proof.unknown_people:  # 0: not recorded, or none
+            yield f"{unknown} photos carry no person, the manifest says {proof.unknown_people}"
+        straddling = np.flatnonzero(where.sum(axis=1) > 1).tolist()
+        if len(straddling) == proof.overlap:
+            return  # as it was built: a split file or --overlap report may have asked for it
+        if proof.overlap:
+            yield (
+                f"{len(straddling)} people are in more than one split, the manifest says "
+                f"{proof.overlap}"
+            )
+        for person in straddling[:_TOLD]:
+            splits = sorted(
+                name for name, there in zip(split.words, where[person], strict=True) if there
+            )
+            yield f"{subject.words[person]}: this person is in {' and '.join(splits)}"
+
+    def _copies(self, rows: LedgerRows) -> Iterator[str]:
+        """Count the files that are in several splits byte for byte.
+
+        The manifest counts pictures, of which these are some: the ledger does not hold the others.
+        """
+        split = rows.words["split"].codes
+        used = np.flatnonzero((split >= 0) & rows.files.any(axis=1))
+        order, same = repeats(rows.files[used])
+        copies = same | np.append(same[1:], False)[: len(same)]
+        across = overlap(np.cumsum(~same)[copies], split[used][order][copies].astype(np.int8))
+        if across > self.manifest.proof.copies_across:
+            yield (
+                f"{across} files lie in more than one split byte for byte, the manifest says "
+                f"{self.manifest.proof.copies_across} pictures"
+            )
+
+    def _classes(self, rows: LedgerRows) -> Iterator[str]:
+        label, split = rows.words["label"], rows.words["split"]
+        wide = len(label.words) + 1
+        used = split.codes >= 0
+        cells = split.codes[used].astype(np.int64) * wide + label.codes[used] + 1
+        # An altered copy has its original's label, and no row.
+        times = 1 + np.maximum(rows.numbers["copies"][used], 0)
+        counted = np.bincount(cells, times, minlength=wide * len(split.words)).reshape(-1, wide)
+        for number, name in enumerate(split.words):
+            if (contents := self.manifest.splits.get(name)) is None:
+                continue
+            found = Counter(dict(zip([None, *label.words], counted[number].tolist(), strict=True)))
+            if found != Counter(contents.classes):
+                yield f"{name}: the ledger's classes are not the manifest's"
+
+    def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
+        found = scan(source)
+        members = found.members
+        yield from found.faults
+        order, same = repeats(np.concatenate([digests(members.keys), rows.keys]))
+        alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])
+        there = alone[alone < len(members)][:_TOLD].tolist()
+        yield from (f"{members[i].key}: in the archive, without a row" for i in there)
+        here = (alone[alone >= len(members)] - len(members))[:_TOLD].tolist()
+        yield from (f"{key}: a row, not in the archive" for key in rows.key_texts(here))
+        pair = np.flatnonzero(same)
+        # Stable: of an equal pair the member comes first.
+        member, row = order[pair - 1], order[pair] - len(members)
+        both = (member < len(members)) & (row >= 0)
+        member, row = member[both], row[both]
+        sizes = members.columns.numbers("size")
+        differ = np.flatnonzero(sizes[member] != rows.numbers["bytes"][row])[:_TOLD]
+        for i, k in zip(member[differ].tolist(), row[differ].tolist(), strict=True):
+            size = rows.numbers["bytes"][k]
+            yield f"{members[i].key}: {sizes[i]} bytes in the archive, {size} in its row"
+        if source_fingerprint(members) != self.manifest.source:
+            yield f"{source}: it is not the archive that the dataset was built from"

@@ -1,0 +1,240 @@
+"""Dice: one random generator for each thing that is drawn, so that none disturbs another.
+
+A generator is made from (seed, what it is for) alone. One person more, or one photo less,
+changes nobody else's face; and a photo can be drawn again, alone, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from fertools.hashing import rank
+from fertools.sample.canvas import Colour, mix
+
+
+def dice(seed: int, *what: object) -> np.random.Generator:
+    """Give the generator of one thing, named by words and numbers: `dice(7, "person", 3)`."""
+    key = "\x1f".join(str(word) for word in what)
+    return np.random.default_rng(int.from_bytes(rank(seed, key, "sample"), "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """How far a face is from rest; lengths in units of the canvas, upwards positive."""
+
+    brow_inner: float = 0.0  # the ends at the nose
+    brow_outer: float = 0.0  # the ends at the temples
+    brow_squeeze: float = 0.0  # towards each other
+    brow_skew: float = 0.0  # one higher than the other
+    eye_open: float = 1.0  # of the opening at rest
+    squint: float = 0.0  # 1: the lower lid covers the iris up to its middle
+    gaze_x: float = 0.0  # -1 to 1, corner to corner
+    gaze_y: float = 0.0  # -1 to 1, up to down
+    smile: float = 0.0  # the corners of the mouth
+    mouth_open: float = 0.0  # the gap between the lips
+    mouth_width: float = 1.0  # of the width at rest
+    mouth_skew: float = 0.0  # one corner higher than the other
+    teeth: float = 0.0  # share of the gap that they fill
+    wobble: float = 0.0  # of the line between the lips
+    press: float = 0.0  # 1: the lips are a line
+    blush: float = 0.0
+    tears: float = 0.0
+
+    def towards(self, other: Expression, share: float) -> Expression:
+        """Give the expression `share` of the way to another; above 1 is beyond it."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Expression(*(a + (b - a) * share for a, b in pairs))
+
+    def shaken(self, dice: np.random.Generator, share: float) -> Expression:
+        """Give a neighbour: each movement more or less by about `share` of itself."""
+        pairs = zip(astuple(self), astuple(REST), strict=True)
+        return Expression(*(r + (a - r) * (1 + dice.normal(0, share)) for a, r in pairs))
+
+
+REST = Expression()
+
+EXPRESSIONS: dict[str, Expression] = {
+    "기쁨": Expression(
+        brow_inner=0.02,
+        brow_outer=0.05,
+        eye_open=0.75,
+        squint=0.8,
+        smile=0.13,
+        mouth_open=0.15,
+        mouth_width=1.3,
+        teeth=0.6,
+        blush=0.5,
+    ),
+    "당황": Expression(
+        brow_inner=0.11,
+        brow_outer=0.09,
+        brow_skew=0.04,
+        eye_open=1.4,
+        gaze_x=0.6,
+        gaze_y=-0.1,
+        mouth_open=0.17,
+        mouth_width=0.55,
+        mouth_skew=0.015,
+        blush=1.0,
+    ),
+    "분노": Expression(
+        brow_inner=-0.12,
+        brow_outer=0.07,
+        brow_squeeze=0.06,
+        eye_open=0.8,
+        squint=0.4,
+        smile=-0.07,
+        mouth_width=1.1,
+        press=0.6,
+        blush=0.25,
+    ),
+    "불안": Expression(
+        brow_inner=0.12,
+        brow_outer=-0.02,
+        brow_squeeze=0.03,
+        eye_open=1.35,
+        gaze_x=-0.25,
+        smile=-0.02,
+        mouth_open=0.085,
+        mouth_width=1.15,
+        teeth=1.0,
+        wobble=0.022,
+    ),
+    "상처": Expression(
+        brow_inner=0.05,
+        brow_outer=-0.03,
+        brow_squeeze=0.06,
+        eye_open=0.32,
+        gaze_x=-0.3,
+        gaze_y=0.9,
+        smile=-0.02,
+        mouth_width=0.95,
+        mouth_skew=0.05,
+        press=0.9,
+    ),
+    "슬픔": Expression(
+        brow_inner=0.11,
+        brow_outer=-0.07,
+        brow_squeeze=0.02,
+        eye_open=0.72,
+        gaze_y=0.35,
+        smile=-0.12,
+        mouth_open=0.02,
+        mouth_width=0.85,
+        tears=1.0,
+    ),
+    "중립": REST,
+}
+
+
+AGES = (10, 20, 30, 40, 50, 60)
+AGE_SHARES = (0.1, 0.3, 0.25, 0.15, 0.12, 0.08)
+
+FAIR, TANNED = (178.0, 206.0, 240.0), (134.0, 168.0, 214.0)
+JET, CHESTNUT, GREY = (26.0, 24.0, 28.0), (40.0, 56.0, 92.0), (168.0, 166.0, 166.0)
+ROSE, BERRY = (112.0, 118.0, 204.0), (92.0, 88.0, 178.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The geometry of one head."""
+
+    width: float  # half of it, at the cheekbones
+    jaw: float  # exponent of the lower outline: 1.9 pointed, 2.6 square
+    taper: float  # how much narrower the chin is
+    eye_gap: float  # from the middle line to an eye's centre
+    eye_width: float  # half of it
+    eye_height: float  # of the opening at rest
+    eye_slant: float  # how much higher the outer corner is
+    brow_height: float  # above the eyes
+    brow_weight: float  # half of its thickness
+    nose_width: float  # half of it
+    nose_tip: float  # below the middle of the head
+    mouth_width: float  # half of it
+    lips: float  # fullness
+
+    @classmethod
+    def drawn(cls, roll: np.random.Generator, male: bool) -> Face:
+        """Draw the geometry of somebody."""
+        return cls(
+            width=roll.uniform(0.71, 0.79) + 0.02 * male,
+            jaw=roll.uniform(1.95, 2.35) + 0.2 * male,
+            taper=roll.uniform(0.10, 0.24) - 0.05 * male,
+            eye_gap=roll.uniform(0.30, 0.345),
+            eye_width=roll.uniform(0.145, 0.175),
+            eye_height=roll.uniform(0.085, 0.112),
+            eye_slant=roll.uniform(-0.012, 0.03),
+            brow_height=roll.uniform(0.19, 0.235) - 0.015 * male,
+            brow_weight=roll.uniform(0.016, 0.026) + 0.007 * male,
+            nose_width=roll.uniform(0.105, 0.14) + 0.01 * male,
+            nose_tip=roll.uniform(0.33, 0.39),
+            mouth_width=roll.uniform(0.215, 0.265),
+            lips=roll.uniform(0.055, 0.085) - 0.012 * male,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hair:
+    """How somebody wears it; `fringe` is how deep it hangs into the forehead, 0 to 1."""
+
+    style: str  # short, bob, long or tied
+    colour: Colour
+    fringe: float
+    part: float  # where it parts, -1 to 1
+    volume: float
+
+    @classmethod
+    def drawn(cls, roll: np.random.Generator, male: bool, age: int) -> Hair:
+        """Draw somebody's hair, greyer from fifty on."""
+        colour = mix(JET, CHESTNUT, roll.uniform(0, 1) ** 2)
+        grey = roll.uniform(0.15, 0.5) * max(0, age - 40) / 10 * 0.8
+        style = "short" if male else str(roll.choice(["bob", "long", "long", "tied"]))
+        return cls(
+            style=style,
+            colour=mix(colour, GREY, min(grey, 0.8)),
+            fringe=roll.uniform(0.0, 1.0),
+            part=roll.uniform(-0.7, 0.7),
+            volume=roll.uniform(0.07, 0.14),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who took part.
+
+    `subject` is 64 hex digits, as the archive has them; `light` where the light comes from, -1
+    (the left of the picture) to 1, and `contrast` how much darker the other side is.
+    """
+
+    subject: str
+    sex: str
+    age: int
+    face: Face
+    hair: Hair
+    skin: Colour
+    mouth: Colour
+    glasses: bool
+    light: float
+    contrast: float
+
+    @classmethod
+    def drawn(cls, seed: int, key: str) -> Person:
+        """Draw the person of a key; equal for equal (seed, key)."""
+        roll = dice(seed, "person", key)
+        male = bool(roll.random() < 0.45)
+        age = int(roll.choice(AGES, p=AGE_SHARES))
+        return cls(
+            subject=sha256(f"{seed}:{key}".encode()).hexdigest(),
+            sex="남" if male else "여",
+            age=age,
+            face=Face.drawn(roll, male),
+            hair=Hair.drawn(roll, male, age),
+            skin=mix(FAIR, TANNED, roll.uniform(0, 0.7) + 0.3 * male),
+            mouth=mix(ROSE, BERRY, roll.uniform(0, 1)),
+            glasses=bool(roll.random() < 0.22),
+            light=float(roll.choice([-1, 1]) * roll.uniform(0.3, 1.0)),
+            contrast=roll.uniform(0.12, 0.38),
+        )

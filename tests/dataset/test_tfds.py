@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fertools.data import Split
+from fertools.dataset.example import FEATURES
+from fertools.dataset.manifest import TEMPLATE, Manifest
+from fertools.dataset.sidecars import features_json, info_files
+
+
+def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
+    manifest = Manifest.read(dataset)
+    files = info_files(manifest)
+
+    assert list(files) == ["dataset_info.json", "features.json", "label.labels.txt"]
+    assert files["label.labels.txt"].decode() == "기쁨\n슬픔\n중립\n"
+    assert all(data.endswith(b"}\n") for name, data in files.items() if name.endswith("json"))
+    info = json.loads(files["dataset_info.json"])
+    data = sum(shard.bytes for shard in manifest.splits["train"].shards) - 16 * 12
+    assert info["splits"][0] == {
+        "name": "train",
+        "shardLengths": ["6", "6"],
+        "numBytes": str(data),
+        "filepathTemplate": TEMPLATE,
+    }
+    assert (info["name"], info["version"], info["fileFormat"]) == ("fer", "1.0.0", "tfrecord")
+
+
+def test_a_split_without_records_is_left_out(dataset: Path) -> None:
+    manifest = Manifest.read(dataset)
+    assert Split.TEST in manifest.splits
+    info = json.loads(info_files(manifest)["dataset_info.json"])
+    assert [split["name"] for split in info["splits"]] == ["train", "validation"]
+
+
+def test_every_row_of_the_table_is_described(dataset: Path) -> None:
+    features = features_json(Manifest.read(dataset))["featuresDict"]["features"]
+    assert list(features) == [feature.name for feature in FEATURES]
+    assert features["image"]["image"]["shape"] == {"dimensions": ["8", "8", "1"]}
+    assert features["label"]["classLabel"] == {"numClasses": "3"}
+    assert features["box"]["tensor"]["shape"] == {"dimensions": ["4"]}
