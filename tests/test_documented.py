@@ -175,12 +175,12 @@ PROSE: Final = {
         ((0, 10), (-1, 9)),
     ),
     "fertools.faces.decode.scale_for": (
-        "[scale_for(Box(0, 0, *face), Header('png', 4000, 3000), FaceRecipe())"
+        "[scale_for(Box(0, 0, *face), Header('png', 4000, 3000), FaceOptions())"
         " for face in ((900, 1200), (800, 1000))]",
         [4, 2],
     ),
     "fertools.pipeline.plan.parse_part_range": (
-        "parse_share('512-1023'), parse_share('7')",
+        "parse_part_range('512-1023'), parse_part_range('7')",
         ((512, 1023), (7, 7)),
     ),
     "fertools.dataset.manifest.shard_name": (
@@ -193,7 +193,7 @@ PROSE: Final = {
         [[0, 2], [1, 2], [2, 0]],
     ),
     "fertools.splits.groups.linked_subjects": (
-        "[found.tolist() for found in tied(np.array([[7, 3], [5, 9], [9, 7]]))]",
+        "[found.tolist() for found in linked_subjects(np.array([[7, 3], [5, 9], [9, 7]]))]",
         [[3, 5, 7, 9], [0, 0, 0, 0]],
     ),
     "fertools.splits.duplicates.same_bytes": (
@@ -201,7 +201,7 @@ PROSE: Final = {
         [[0, 3], [0, 5]],
     ),
     "fertools.splits.duplicates.largest_component": (
-        "longest_chain(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1])) == Chain(groups=2, rows=3)",
+        "largest_component(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1])) == Component(groups=2, rows=3)",
         True,
     ),
     "fertools.splits.assign.interleave": (
@@ -213,7 +213,7 @@ PROSE: Final = {
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
     "fertools.splits.groups.group_numbers": (
-        "grouped(5, [(3, 1), (4, 3)]).tolist()",
+        "group_numbers(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
     "fertools.splits.ratios.Ratios": (

@@ -86,7 +86,7 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
-        "import fertools.pipeline.process_part as p\np.load_detector(p.FaceRecipe())",
+        "import fertools.pipeline.process_part as p\np.load_detector(p.FaceOptions())",
     ],
 )
 def test_no_worker_loads_what_is_heavy(statement: str) -> None:

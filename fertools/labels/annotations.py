@@ -188,7 +188,7 @@ def decide(rule: LabelOptions, named: str | None, record: LabelRecord | None) ->
     a record, the photo is DISPUTED, or keeps the name's emotion with `--disputed keep`.
 
     >>> record = LabelRecord("1.jpg", uploader="불안", votes=("슬픔", "슬픔", "불안"), boxes=())
-    >>> decide(LabelRule(labels="majority"), "불안", record)
+    >>> decide(LabelOptions(labels="majority"), "불안", record)
     '슬픔'
     """
     if rule.votes_needed == 0:

@@ -1,9 +1,9 @@
 """What a user may choose, one small group per room, each checked where it is made.
 
-    BuildOptions ─┬─ labels   which classes                     → labels.LabelRule
-                  ├─ faces    which face, how cropped           → faces.FaceRecipe
-                  ├─ splits   how much to whom, by what, seed   → SplitRule
-                  └─ shards   name, size, names or pseudonyms   → ShardLayout
+    BuildOptions ─┬─ labels   which classes                     → labels.LabelOptions
+                  ├─ faces    which face, how cropped           → faces.FaceOptions
+                  ├─ splits   how much to whom, by what, seed   → SplitOptions
+                  └─ shards   name, size, names or pseudonyms   → ShardOptions
 
 The command line and `build_dataset` take the same options flat, by the names of these fields.
 Types, ranges and choices are declared at the fields (see checks.py). An option that has no effect

@@ -127,7 +127,7 @@ def largest_component(before: Ints, after: Ints) -> Component:
 
     before, after  the group of each row without and with the ties, int64, (rows,)
 
-    Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Chain(groups=2, rows=3)
+    Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Component(groups=2, rows=3)
     """
     if not len(after):
         return Component(0, 0)

@@ -48,7 +48,7 @@ def train(
     cache       keep decoded images in memory
     allow_leak  take a dataset whose splits share people, for experiments
     quiet       show no progress
-    options     the fields of recipe.TrainRecipe: epochs=30, depth=14, …
+    options     the fields of recipe.TrainOptions: epochs=30, depth=14, …
 
     A training that was interrupted goes on by the same call after the last finished epoch; one that
     is complete is not run again, but weights that are missing are made from the checkpoints. More

@@ -49,8 +49,8 @@ class Run:
 
     classes    in the order of the network's outputs
     image      what an image must be
-    options    the fields of recipe.TrainRecipe
-    faces      the fields of faces.FaceRecipe that the dataset's crops were made with
+    options    the fields of recipe.TrainOptions
+    faces      the fields of faces.FaceOptions that the dataset's crops were made with
     dataset    its name, its manifest's sha256, and that of every shard by file name
     seed       of order, augmentation and first weights
     versions   of what decides about numbers

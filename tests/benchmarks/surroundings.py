@@ -119,9 +119,9 @@ def worker(photos: Sequence[Photo], *options: str) -> dict[str, float]:
         import fertools.pipeline.parts
         from fertools.faces.detectors import load_detector
         from fertools.faces.extract import cut
-        from fertools.faces.options import FaceRecipe
+        from fertools.faces.options import FaceOptions
         cv2.setNumThreads(1)
-        recipe = FaceRecipe(exact="exact" in sys.argv)
+        recipe = FaceOptions(exact="exact" in sys.argv)
         detector = load_detector(recipe)
         for path in sys.argv[1:9]:
             with open(path, "rb") as file:

