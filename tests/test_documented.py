@@ -201,7 +201,8 @@ PROSE: Final = {
         [[0, 3], [0, 5]],
     ),
     "fertools.splits.duplicates.largest_component": (
-        "largest_component(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1])) == Component(groups=2, rows=3)",
+        "largest_component(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1]))"
+        " == Component(groups=2, rows=3)",
         True,
     ),
     "fertools.splits.assign.interleave": (
