@@ -48,24 +48,24 @@ def stats(path: Path | str) -> Census | DatasetReport:
 def _count(path: Path) -> Census:
     found = scan(path)
     catalog = Catalog.of(found.members, LabelOptions())
-    wanted, names = catalog.wanted, catalog.classes.names
-    fates = catalog.fates[wanted]
+    selected, names = catalog.selected, catalog.classes.names
+    indices = catalog.class_index(selected)
     codes, subjects = catalog.labels.codes("subject")
-    each = np.bincount(codes[wanted][codes[wanted] >= 0], minlength=len(subjects))
+    each = np.bincount(codes[selected][codes[selected] >= 0], minlength=len(subjects))
     each = np.sort(each[each > 0]) if each.any() else np.zeros(1, np.int64)
     return Census(
         members=len(catalog.members),
-        photos=len(wanted),
-        bytes=int(catalog.members.columns.numbers("size")[wanted].sum()),
-        classes=dict(zip(names, np.bincount(fates, minlength=len(names)).tolist(), strict=True)),
+        photos=len(selected),
+        bytes=int(catalog.members.columns.numbers("size")[selected].sum()),
+        classes=dict(zip(names, np.bincount(indices, minlength=len(names)).tolist(), strict=True)),
         english=dict(zip(names, catalog.classes.english, strict=True)),
         subjects=int((each > 0).sum()),
         photos_each=(int(each[0]), int(each[len(each) // 2]), int(each[-1])),
-        unknown_people=int((codes[wanted] < 0).sum()),
-        sexes=_by(Words(*catalog.labels.codes("sex")).take(wanted)),
-        ages=_by(catalog.labels.numbers("age", fill=0)[wanted].tolist()),
+        unknown_people=int((codes[selected] < 0).sum()),
+        sexes=_by(Words(*catalog.labels.codes("sex")).take(selected)),
+        ages=_by(catalog.labels.numbers("age", fill=0)[selected].tolist()),
         dropped=_dropped(catalog),
-        warnings=(*found.faults, *found.warnings, *map(printable, catalog.notes)),
+        warnings=(*found.faults, *found.warnings, *map(printable, catalog.warnings)),
     )
 
 
@@ -76,7 +76,7 @@ def _by(values: Iterable[str | int | None]) -> dict[str, int]:
 
 def _dropped(catalog: Catalog) -> dict[str, int]:
     """Count the reasons of what is not wanted, the most frequent first, then as they come."""
-    dropped = catalog.fates[catalog.fates < 0]
+    dropped = catalog.class_or_drop[catalog.class_or_drop < 0]
     numbers, first = by_first(dropped)
     counts: Counter[str] = Counter()
     for code, count in zip(dropped[first].tolist(), np.bincount(numbers).tolist(), strict=True):

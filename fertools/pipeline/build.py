@@ -1,40 +1,43 @@
-"""The main job: from an archive to a dataset, a line for each stage."""
+"""Build a dataset from an archive: the main job, a line for each stage.
+
+    archive ─scan─▶ members ─label─▶ catalog ─extract─▶ parts ─split─▶ splits ─▶ shards ─▶ OUT
+
+`build_dataset` and `_run_stages` are the table of contents; `build_parts` is the share of one of
+several machines. Every stage finds what an earlier run has done, and does the rest.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
 from fertools.archive.scan import scan
-from fertools.columns import Ints
 from fertools.console import Progress
-from fertools.dataset.manifest import LeakageReport, Manifest, ShardFile
+from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
 from fertools.environment import libraries, opencv_warnings, pixel_versions
-from fertools.errors import DatasetError, SourceError, printable
+from fertools.errors import printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
-from fertools.files import remove_whole, write_whole
+from fertools.files import remove_whole
 from fertools.options import user_path
-from fertools.pipeline import ledger
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
-from fertools.pipeline.crashes import process_parts
+from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
+from fertools.pipeline.extraction import extract_parts
+from fertools.pipeline.ledger import Ledger, count_unread
 from fertools.pipeline.options import BuildOptions, RunOptions
-from fertools.pipeline.parts import DamagedPart, PartFiles, is_damaged, read_rows
+from fertools.pipeline.parts import DamagedPart, PartFiles, read_rows, remove_damaged
 from fertools.pipeline.plan import (
     PartsPlan,
     PartsReport,
@@ -45,14 +48,17 @@ from fertools.pipeline.plan import (
 from fertools.pipeline.process_part import PartTask, cached_detector
 from fertools.pipeline.publish import ManifestHeader, publish
 from fertools.pipeline.samples import Duplicates, Samples
-from fertools.pipeline.shards import ShardPlan, ShardTask, Stage, example_batches, plan_splits
+from fertools.pipeline.shards import (
+    ShardPlan,
+    ShardTask,
+    StagingDir,
+    example_batches,
+    plan_splits,
+)
 from fertools.pipeline.split import assign_splits, leakage_report
 from fertools.splits.split_file import SplitTable, fingerprint_of
 from fertools.workers.dask import on_cluster
 from fertools.workers.run import cores, end_workers, run_tasks, worker_warnings
-
-#: Photos that may be unreadable, and most of a run's at that, before it is stopped half-way.
-_MOST_UNREAD: Final = 256
 
 
 def build_dataset(
@@ -86,26 +92,55 @@ def build_dataset(
     what to do.
     """
     run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _Build.of(src, out, options, run, detector)
-    place = build.place
-    place.open()
-    with place.lock(), build.engine():
-        notes = [*opencv_warnings(), *build.agree(overwrite=overwrite)]
-        place.keep_secret(build.secret)
-        finished, said = build.finished()
-        notes += said
-        healed: set[str] = set()
-        while finished is None:
+    build = _scan_and_label(src, out, options, run, detector)
+    build_dir = build.build_dir
+    build_dir.create()
+    with build_dir.lock(), _workers(build):
+        warnings = [*opencv_warnings(), *_check_request(build, overwrite=overwrite)]
+        build_dir.keep_secret(build.secret)
+        manifest, found = _finished(build)
+        warnings += found
+        remade: set[str] = set()
+        while manifest is None:
             try:
-                finished = build.make_dataset()
+                manifest = _run_stages(build)
             except DamagedPart as damage:
-                notes += build.remove_damaged(damage, healed)
-        if lost := _lost(place.out, finished):
-            notes.append(f"{lost}; without --accept-unreadable the same command tries again")
-        notes += build.unused()
-        notes += worker_warnings()
-    warnings = dict.fromkeys((*build.warnings, *finished.warnings, *notes))
-    return DatasetReport(place.out, finished, tuple(warnings))
+                warnings.append(remove_damaged(_plan(build).files, damage, remade))
+        if unread := _count_unread(build, manifest):
+            again = "without --accept-unreadable the same command tries again"
+            warnings.append(f"{_unread_line(unread)}; {again}")
+        warnings += [*build_dir.spare_warnings(), *worker_warnings()]
+    unique = dict.fromkeys((*build.warnings, *manifest.warnings, *warnings))
+    return DatasetReport(build_dir.out, manifest, tuple(unique))
+
+
+def _run_stages(build: _Build) -> Manifest:
+    """Run every stage after the labels, and return the manifest. Raises DamagedPart."""
+    options = build.options
+    parts, ledger = _extract_faces(build)
+    samples = Samples.of(ledger)
+    duplicates = Duplicates.find(samples, parts, ledger)
+    ledger = ledger.without_hashes()
+    assignment = assign_splits(samples, duplicates, build.catalog.classes.names, options.splits)
+    leakage = leakage_report(samples, duplicates, assignment, build.catalog, options)
+    ledger, splits = assignment.by_row(samples, ledger)
+    # Without those of the scan: they name files, and the manifest is passed on.
+    warnings = (*duplicates.warnings(samples), *assignment.warnings)
+    del samples, duplicates, assignment  # of 10 million photos 1.3 GB
+    plan, shards = _write_shards(build, parts, ledger, splits)
+    ledger = ledger.with_placements(plan.placements(splits, options.shards.augment))
+    header = ManifestHeader(
+        options=options,
+        resolved_options=build.resolved_options,
+        libraries=build.libraries,
+        source=build.fingerprint,
+        leakage=leakage,
+        warnings=warnings,
+        unread=build.unread,
+    )
+    manifest = publish(build.build_dir, header, ledger, plan, shards)
+    build.build_dir.remove_staging()
+    return manifest
 
 
 def build_parts(
@@ -122,410 +157,243 @@ def build_parts(
     detector: Detector | str | None = None,
     **options: Any,
 ) -> PartsReport:
-    """Do a share of `build_dataset`, which afterwards finds it done: some parts, such as "0-511".
+    """Process some parts, such as "0-511"; `build_dataset` then finds them done.
 
-    Parts count from 0, and both ends are among the share; an end beyond the last part means the
-    last. Any number of shares may work in one `out` at once, on any machines that see it. The
-    arguments are `build_dataset`'s, and it raises the same.
+    Parts count from 0, and both ends are included; an end beyond the last part means the last. Any
+    number of such calls may work in one `out` at once, on any machines that see it. The arguments
+    are `build_dataset`'s, and it raises the same.
     """
     run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _Build.of(src, out, options, run, detector)
+    build = _scan_and_label(src, out, options, run, detector)
     first, last = parse_part_range(str(only_parts))
-    plan, place = build.plan(), build.place
-    share = plan.share(first, last)
-    place.open()
-
-    notes = [*build.warnings, *opencv_warnings()]
+    plan = _plan(build)
+    part_range = plan.part_range(first, last)
+    build.build_dir.create()
+    warnings = [*build.warnings, *opencv_warnings()]
 
     def begin() -> None:
-        notes.extend(build.agree(overwrite=overwrite))
+        warnings.extend(_check_request(build, overwrite=overwrite))
         plan.write()
 
-    with place.share(begin), build.engine():
-        notes += build.agree(overwrite=False)
+    with build.build_dir.shared_lock(begin), _workers(build):
+        warnings += _check_request(build, overwrite=False)
         plan.check_written()
-        notes += build.make(plan, share, f"{share.start}-{share.stop - 1}")
-        notes += worker_warnings()
-        done = plan.done(accept_unreadable=accept_unreadable)
-        told = tuple(dict.fromkeys(notes))
-        return PartsReport(place.out, share, done, len(plan.files), told)
+        name = f"{part_range.start}-{part_range.stop - 1}"
+        warnings += _process(build, plan, part_range, name)
+        warnings += worker_warnings()
+        done = plan.count_done(accept_unreadable=accept_unreadable)
+        unique = tuple(dict.fromkeys(warnings))
+        return PartsReport(build.build_dir.out, part_range, done, len(plan.files), unique)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Build:
-    """One build's inputs, and the stages that work on them.
+    """The inputs of one build.
 
-    archive  a fingerprint of the archive's members
-    secret   what pseudonyms are keyed with
-    scanned  when the listing of the archive began, ns since the epoch
-    lost     folders, zips and label files that could not be read, which was accepted
+    detector  one that was given as a Python object
+    secret    the key of the pseudonyms
+    scanned   when the listing of the archive began, ns since the epoch
+    unread    folders, zips and label files that could not be read, which was accepted
     """
 
     source: Path
-    place: BuildDir
-    catalog: Catalog
+    build_dir: BuildDir
     options: BuildOptions
     run: RunOptions
     detector: Detector | None
-    warnings: tuple[str, ...]
-    archive: str
+    catalog: Catalog
     secret: bytes
     scanned: int
-    lost: int
+    unread: int
+    warnings: tuple[str, ...]
 
-    @classmethod
-    def of(
-        cls,
-        src: Path | str,
-        out: Path | str,
-        options: dict[str, Any],
-        run: RunOptions,
-        detector: Detector | str | None,
-    ) -> _Build:
-        """Check what was asked for, and list and label the archive."""
-        if isinstance(detector, str):
-            options, detector = options | {"detector": detector}, None
-        chosen = BuildOptions.of(options)
-        detector = None if detector is None else check_detector(detector)
-        source, place = user_path(src), BuildDir(user_path(out))
-        if run.dask:  # a node's working folder is another
-            source, place = source.absolute(), BuildDir(place.out.absolute())
-        place.check(source)
-        scanned = time.time_ns()
-        found = scan(source)
-        accept = run.accept_unreadable
-        if found.faults and not accept:
-            raise unread_source(found.faults)
-        annotations, lost = read_annotations(source, found.members, accept_unreadable=accept)
-        catalog = Catalog.of(found.members, chosen.labels, annotations)
-        chosen.check_number(len(catalog.wanted))
-        _check_split_file(chosen, catalog)
-        told = (*annotations.problems, *catalog.notes)
-        warnings = (*found.faults, *found.warnings, *map(printable, told))
-        archive = source_fingerprint(found.members)
-        file, seed = chosen.shards.salt_file, chosen.splits.seed
-        secret = secret_of(found.members, seed, user_path(file) if file else None)
-        return cls(
-            source,
-            place,
-            catalog,
-            chosen,
-            run,
-            detector,
-            warnings,
-            archive=archive,
-            secret=secret,
-            scanned=scanned,
-            lost=len(found.faults) + lost,
-        )
+    @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the archive's members."""
+        return source_fingerprint(self.catalog.members)
 
-    @property
-    def workers(self) -> int:
-        """How many processes work on this machine."""
-        return self.run.jobs or cores()
-
-    @contextmanager
-    def engine(self) -> Iterator[None]:
-        """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
-        try:
-            marks = partial(landmarks, self.source, self.catalog.members)
-            with on_cluster(self.run.dask, self.source, self.place.home, marks, difference):
-                yield
-        finally:
-            end_workers()
-
-    @property
-    def finder(self) -> str:
-        """The detector's name, which every fingerprint holds."""
+    @cached_property
+    def detector_name(self) -> str:
         return (self.detector or cached_detector(self.options.faces)).name
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """The options as they came out, with nothing left to `auto`."""
-        faces, file = self.options.faces, self.options.splits.split_file
+    @cached_property
+    def libraries(self) -> dict[str, str]:
+        """The versions that decide about any byte, and the detector's name."""
+        return libraries() | {"network": self.detector_name}
+
+    @cached_property
+    def resolved_options(self) -> dict[str, Any]:
+        """The options without `auto`, and with fingerprints of the user's files."""
+        faces, split_file = self.options.faces, self.options.splits.split_file
+        # Of the user's secret only so much that another one is noticed.
+        salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
-            "classes": self.catalog.rule.classes,
+            "classes": self.catalog.options.classes,
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
-            "split_file": file and fingerprint_of(Path(file)),
-            "salt_file": self.options.shards.salt_file and self.salt,
+            "split_file": split_file and fingerprint_of(Path(split_file)),
+            "salt_file": self.options.shards.salt_file and salt,
         }
 
-    @property
-    def salt(self) -> str:
-        """Which secret of one's own was given, so that another one is noticed."""
-        return f"given {sha256(self.secret).hexdigest()[:8]}"
 
-    def request(self) -> dict[str, Any]:
-        """Return all that decides what the dataset will hold."""
-        members = self.catalog.members
-        return {
-            "options": self.told,
-            "libraries": libraries() | {"network": self.finder},
-            "source": {
-                "members": len(members),
-                "bytes in all": members.size,
-                "fingerprint": self.archive,
-            },
-        }
-
-    def agree(self, *, overwrite: bool) -> list[str]:
-        """Refuse an OUT that was begun with something else; return lines for the user."""
-        return self.place.agree(
-            self.request(),
-            BuildOptions().flat(),
-            overwrite=overwrite,
-            named=lambda: self.plan().difference(),
-        )
-
-    def finished(self) -> tuple[Manifest | None, list[str]]:
-        """Return the manifest of a dataset that is complete, and lines for the user.
-
-        A dataset is complete when its shards are there, as far as sizes tell, and no photo is
-        missing from it that could not be read and was not given up.
-        """
-        out = self.place.out
-        if not self.place.manifest.is_file():
-            return None, []
-        try:
-            manifest = Manifest.read(out)
-        except DatasetError:
-            return None, [f"{self.place.manifest} was damaged: the dataset is assembled again"]
-        shards = [shard for split in manifest.splits.values() for shard in split.shards]
-        sizes = {shard.file: shard.bytes for shard in shards}
-        if not all(_size(out / name) == size for name, size in sizes.items()):
-            return None, []
-        if not (out / manifest.ledger.file).is_file():
-            return None, []
-        lost = _lost(out, manifest)
-        if lost and not self.run.accept_unreadable:
-            return None, [f"{lost} when this dataset was built: tried again"]
-        return manifest, []
-
-    def make_dataset(self) -> Manifest:
-        """Do every stage that is not done yet, and return the manifest. Raises DamagedPart."""
-        chosen = self.options
-        parts, table = self.look()
-        kept = _some(Samples.of(table), table)
-        copies = Duplicates.find(kept, parts, table)
-        table = table.without_hashes()
-        division = assign_splits(kept, copies, self.catalog.classes.names, chosen.splits)
-        proof = leakage_report(kept, copies, division, self.catalog, chosen)
-        table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
-        splits = _spread(division.splits, kept.rows, len(table))
-        # Not those of the scan: they name files, and the manifest travels.
-        warnings = (*copies.warnings(kept), *division.warnings)
-        del kept, copies, division  # of 10 million photos 1.3 GB
-        plan, shards = self.assemble(parts, table, splits)
-        rows = self.placed(plan, table, splits)
-        return self.finish(plan, shards, rows, proof, warnings=warnings)
-
-    def remove_damaged(self, damage: DamagedPart, healed: set[str]) -> list[str]:
-        """Remove every part that is damaged, so that it is made again; return lines about it.
-
-        healed   names of the parts that this run has made again; another time is one too many
-
-        Raises DatasetError for a part that is damaged again.
-        """
-        parts = self.plan().files
-        damaged = [
-            files for files in parts if files.fingerprint == damage.name or is_damaged(files)
-        ]
-        if healed & {files.fingerprint for files in damaged}:
-            raise DatasetError(
-                f"{self.place.parts}: a part that was just written is damaged again "
-                f"({damage.what}): check the disk, and give the same command"
-            ) from damage
-        for files in damaged:
-            files.remove()
-            healed.add(files.fingerprint)
-        return [
-            f"{len(damaged)} of {len(parts)} parts in {self.place.parts} were damaged: made again"
-        ]
-
-    def unused(self) -> list[str]:
-        """Return a line on the room that unneeded parts take, if there are any."""
-        spare = self.place.spare_parts()
-        if not spare:
-            return []
-        size = sum(_size(path) or 0 for path in spare)
-        return [
-            f"{size / 1e6:,.1f} MB of faces in {self.place.parts} are of other options, "
-            f"versions or photos: fertools clean {self.place.out} removes them"
-        ]
-
-    def plan(self) -> PartsPlan:
-        """Cut what is to be processed into parts."""
-        cuts = cut_into_parts(self.catalog.members, self.catalog.wanted)
-        faces = json.dumps(asdict(self.options.faces), sort_keys=True)
-        basis = f"{faces} {self.finder} {pixel_versions()}"
-        boxes = self.catalog.boxes() if self.options.faces.detector == "aihub" else {}
-        files = [PartFiles(self.place.parts, part_fingerprint(basis, part, boxes)) for part in cuts]
-        return PartsPlan(self.place.plan, cuts, boxes, basis, files, self.scanned)
-
-    def look(self) -> tuple[list[PartFiles], ledger.Ledger]:
-        """Find the faces, part by part, and give the parts and the ledger so far."""
-        plan = self.plan()
-        plan.write()
-        self.make(plan, range(len(plan.files)))
-        return plan.files, ledger.begin(self.catalog, read_rows(plan.files))
-
-    def make(self, plan: PartsPlan, share: range, name: str = "") -> list[str]:
-        """Make those parts of a share that are not there yet; the share of the whole has no name.
-
-        Returns a line on the photos that could not be read, where that is accepted. Raises
-        SourceError where it is not, after all others were processed and saved, or earlier where
-        most could not be read: then it is the disk.
-        """
-        left = [i for i in share if not plan.current(i)]
-        tasks = [
-            PartTask(
-                self.source,
-                plan.path,
-                i,
-                plan.files[i],
-                plan.basis,
-                self.options.faces,
-                self.detector,
-                self.run.photo_seconds,
-            )
-            for i in left
-        ]
-        sizes = plan.members.sizes
-        total = int(sizes[share].sum())
-        done = total - int(sizes[left].sum())
-        unread: list[tuple[str, str]] = []
-        accepted = self.run.accept_unreadable
-        read = done
-        with Progress("faces", total, unit="photos", quiet=self.run.quiet, done=done) as shown:
-            for result in process_parts(tasks, self.workers, before=done):
-                shown.add(result.outcomes.total(), result.outcomes)
-                unread += result.unread
-                read += result.outcomes.total()
-                if len(unread) > max(_MOST_UNREAD, read) and not accepted:
-                    raise _unread(
-                        self.place.unread(name),
-                        unread,
-                        "that is the disk, not the photos: check it, and give the same command",
-                    )
-        if self.run.dask:
-            # NFS may go on saying that other nodes' parts are not there until it is asked for
-            # the folder.
-            next(self.place.parts.iterdir(), None)
-        if unread and not accepted:
-            raise _unread(
-                self.place.unread(name),
-                unread,
-                "everything else is done and saved; the same command tries them again, "
-                "--accept-unreadable goes on without them (and --overwrite, for photos that were "
-                "removed or replaced)",
-            )
-        self.place.forget_unread(name)
-        return [_could_not(len(unread))] if unread else []
-
-    def assemble(
-        self, parts: list[PartFiles], table: ledger.Ledger, splits: NDArray[np.int8]
-    ) -> tuple[ShardPlan, dict[str, ShardFile]]:
-        """Write the shards beside, those that are not there yet, and move them to their place."""
-        plan = plan_splits(table, splits, self.options)
-        examples = example_batches(table, plan, parts, self.options, self.secret)
-        stage = Stage.prepare(self.place, plan, examples)
-        shards = stage.finished(plan, self.place.out)
-        tasks = [
-            ShardTask(stage, i, name, self.options.faces, self.options.splits.seed)
-            for i, name in enumerate(plan.names)
-            if name not in shards
-        ]
-        with Progress("shards", len(tasks), unit="shards", quiet=self.run.quiet) as shown:
-            for shard in run_tasks(tasks, self.workers):
-                shards[shard.file] = shard
-                shown.add(1)
-        # From here on the shards in OUT are not those of an older manifest any more.
-        remove_whole(self.place.manifest)
-        stage.publish(shards.values(), self.place.out)
-        return plan, shards
-
-    def placed(
-        self, plan: ShardPlan, table: ledger.Ledger, splits: NDArray[np.int8]
-    ) -> ledger.Ledger:
-        """Return the finished ledger: every row with the place of its example."""
-        places = plan.places(len(table))
-        return ledger.finish(table, splits, places, self.options.shards.augment)
-
-    def finish(
-        self,
-        plan: ShardPlan,
-        shards: dict[str, ShardFile],
-        rows: ledger.Ledger,
-        proof: LeakageReport,
-        *,
-        warnings: tuple[str, ...],
-    ) -> Manifest:
-        """Write the ledger, what others read and, last, the manifest."""
-        edition = ManifestHeader(
-            options=self.options,
-            classes=self.catalog.classes,
-            told=self.told,
-            libraries=libraries() | {"network": self.finder},
-            source=self.archive,
-            votes=self.catalog.voted,
-            proof=proof,
-            warnings=warnings,
-            unread=self.lost,
-        )
-        manifest = publish(self.place, edition, rows, plan, shards)
-        self.place.tidy()
-        return manifest
-
-
-def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
-    """Refuse a split file that cannot be read or names no photo, before faces are looked for."""
-    if options.splits.split_file:
-        wanted = catalog.wanted
-        SplitTable.read(user_path(options.splits.split_file)).assign(
-            catalog.keys(wanted), catalog.subjects(wanted)
-        )
-
-
-def _unread(path: Path, unread: list[tuple[str, str]], then: str) -> SourceError:
-    """Write down which photos could not be read; return the error that tells of them."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
-    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
-    (key, why), more = unread[0], len(unread) - 1
-    rest = f" and {more:,} more, listed in {path}" if more else ""
-    return SourceError(
-        f"{len(unread):,} photo{'s' if more else ''} could not be read: {key} ({why}){rest}: {then}"
+def _scan_and_label(
+    src: Path | str,
+    out: Path | str,
+    options: dict[str, Any],
+    run: RunOptions,
+    detector: Detector | str | None,
+) -> _Build:
+    """Check the options and paths, list the members of the archive, and label them."""
+    if isinstance(detector, str):
+        options, detector = options | {"detector": detector}, None
+    checked = BuildOptions.of(options)
+    detector = None if detector is None else check_detector(detector)
+    source, build_dir = user_path(src), BuildDir(user_path(out))
+    if run.dask:  # the working folder of a cluster's node is another one
+        source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
+    build_dir.check(source)
+    scanned = time.time_ns()
+    found = scan(source)
+    accept = run.accept_unreadable
+    if found.faults and not accept:
+        raise unreadable_source(found.faults)
+    annotations, unread = read_annotations(source, found.members, accept_unreadable=accept)
+    catalog = Catalog.of(found.members, checked.labels, annotations)
+    checked.check_number(len(catalog.selected))
+    _check_split_file(checked, catalog)
+    warnings = map(printable, (*annotations.problems, *catalog.warnings))
+    salt_file = checked.shards.salt_file and user_path(checked.shards.salt_file)
+    return _Build(
+        source,
+        build_dir,
+        checked,
+        run,
+        detector,
+        catalog,
+        secret=secret_of(found.members, checked.splits.seed, salt_file or None),
+        scanned=scanned,
+        unread=len(found.faults) + unread,
+        warnings=(*found.faults, *found.warnings, *warnings),
     )
 
 
-def _lost(out: Path, manifest: Manifest) -> str:
-    """Return what a dataset lacks because it could not be read, "" for nothing."""
-    lost = manifest.unread + ledger.unread(out, manifest)
-    return _could_not(lost) if lost else ""
+def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
+    """Raise OptionError, before any photo is read, if the split file has errors or no photo."""
+    if options.splits.split_file:
+        rows = catalog.selected
+        table = SplitTable.read(user_path(options.splits.split_file))
+        table.assign(catalog.keys(rows), catalog.subjects(rows))
 
 
-def _could_not(files: int) -> str:
+@contextmanager
+def _workers(build: _Build) -> Iterator[None]:
+    """Use this machine's cores or the cluster in the block, and end the workers after it."""
+    try:
+        marks = partial(landmarks, build.source, build.catalog.members)
+        with on_cluster(build.run.dask, build.source, build.build_dir.home, marks, difference):
+            yield
+    finally:
+        end_workers()
+
+
+def _check_request(build: _Build, *, overwrite: bool) -> list[str]:
+    """Raise OutputError if OUT was begun with another request; return warnings."""
+    members = build.catalog.members
+    request = {
+        "options": build.resolved_options,
+        "libraries": build.libraries,
+        "source": {
+            "members": len(members),
+            "bytes in all": members.size,
+            "fingerprint": build.fingerprint,
+        },
+    }
+    return build.build_dir.check_request(
+        request,
+        BuildOptions().flat(),
+        overwrite=overwrite,
+        first_difference=lambda: _plan(build).difference(),
+    )
+
+
+def _finished(build: _Build) -> tuple[Manifest | None, list[str]]:
+    """Return the manifest if the dataset is complete, and warnings.
+
+    It is not complete while photos are missing that could not be read, unless that is accepted.
+    """
+    manifest, warnings = build.build_dir.complete_manifest()
+    unread = _count_unread(build, manifest) if manifest else 0
+    if unread and not build.run.accept_unreadable:
+        return None, [f"{_unread_line(unread)} when this dataset was built: tried again"]
+    return manifest, warnings
+
+
+def _count_unread(build: _Build, manifest: Manifest) -> int:
+    """Count the files of the archive that a dataset lacks because they could not be read."""
+    return manifest.unread + count_unread(build.build_dir.out, manifest)
+
+
+def _unread_line(files: int) -> str:
     return f"{files:,} file{'s' * (files > 1)} of the archive could not be read"
 
 
-def _some(kept: Samples, table: ledger.Ledger) -> Samples:
-    """Refuse to go on where no photo at all became an example."""
-    if not len(kept):
-        outcomes = table.outcomes().most_common()
-        told = ", ".join(f"{reason} {count}" for reason, count in outcomes)
-        raise SourceError(
-            f"no photo became an example ({told}): see docs/format.md for the reasons"
+def _plan(build: _Build) -> PartsPlan:
+    """Divide the selected members into parts."""
+    catalog, options, build_dir = build.catalog, build.options.faces, build.build_dir
+    parts = cut_into_parts(catalog.members, catalog.selected)
+    text = json.dumps(asdict(options), sort_keys=True)
+    basis = f"{text} {build.detector_name} {pixel_versions()}"
+    boxes = catalog.boxes_by_key() if options.detector == "aihub" else {}
+    files = [PartFiles(build_dir.parts, part_fingerprint(basis, part, boxes)) for part in parts]
+    return PartsPlan(build_dir.plan, parts, boxes, basis, files, build.scanned)
+
+
+def _extract_faces(build: _Build) -> tuple[list[PartFiles], Ledger]:
+    """Process all parts, and return them with the ledger of their rows."""
+    plan = _plan(build)
+    plan.write()
+    _process(build, plan, range(len(plan.files)))
+    return plan.files, Ledger.of(build.catalog, read_rows(plan.files))
+
+
+def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") -> list[str]:
+    """Process the parts of a range that are not done; return warnings. See extract_parts."""
+
+    def task(number: int) -> PartTask:
+        return PartTask(
+            build.source,
+            plan.path,
+            number,
+            plan.files[number],
+            plan.basis,
+            build.options.faces,
+            build.detector,
+            build.run.photo_seconds,
         )
-    return kept
+
+    unread = extract_parts(plan, part_range, task, build.build_dir, build.run, name=name)
+    return [_unread_line(unread)] if unread else []
 
 
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
-
-
-def _spread(values: NDArray[np.int8], rows: Ints, members: int) -> NDArray[np.int8]:
-    """Lay the kept photos' values out over all ledger rows, -1 elsewhere."""
-    spread = np.full(members, -1, dtype=values.dtype)
-    spread[rows] = values
-    return spread
+def _write_shards(
+    build: _Build, parts: list[PartFiles], ledger: Ledger, splits: NDArray[np.int8]
+) -> tuple[ShardPlan, dict[str, ShardFile]]:
+    """Write the shards that are not there yet in the staging folder, and move all to OUT."""
+    out, options = build.build_dir.out, build.options
+    plan = plan_splits(ledger, splits, options)
+    examples = example_batches(ledger, plan, parts, options, build.secret)
+    staging = StagingDir.prepare(build.build_dir, plan, examples)
+    shards = staging.finished(plan, out)
+    tasks = [
+        ShardTask(staging, i, name, options.faces, options.splits.seed)
+        for i, name in enumerate(plan.names)
+        if name not in shards
+    ]
+    with Progress("shards", len(tasks), unit="shards", quiet=build.run.quiet) as progress:
+        for shard in run_tasks(tasks, build.run.jobs or cores()):
+            shards[shard.file] = shard
+            progress.add(1)
+    # From here on the shards in OUT are not those of an older manifest any more.
+    remove_whole(build.build_dir.manifest)
+    staging.publish(shards.values(), out)
+    return plan, shards

@@ -1,31 +1,35 @@
-"""Where a build keeps what it has done: OUT/.fertools, and the lock that keeps others out.
+"""Manage OUT/.fertools: what a build keeps between runs, and the lock that excludes other builds.
 
     OUT/
       faces-train.tfrecord-00000-of-00012 …   published shards
       dataset_info.json features.json label.labels.txt
-      ledger.parquet                          every member's fate
+      ledger.parquet                          every member's outcome
       metadata.json                           the manifest, last: its presence means complete
       .fertools/
         lock                                  held while a build runs; --only-parts share it
         build.json                            options, versions and archive of the build
-        secret                                what pseudonyms are keyed with
+        secret                                the key of the pseudonyms
         plan.arrow                            the members to process, a batch a part
-        unread.csv  unread-A-B.csv            photos that could not be read, until they can
+        unread.csv  unread-A-B.csv            photos that could not be read at the last try
         parts/<name>.part                     crops and outcomes of a few hundred photos
-        shards/<fingerprint>/                 shards on their way out
+        shards/<fingerprint>/                 shards before they are published
 
-A part's name covers everything its bytes depend on. So a part that is there is done, whatever
-process made it and under whatever other options: resuming means looking for files.
+A part's name covers everything that its bytes depend on. So a part that exists is done, whichever
+process made it and whatever the other options were: resuming means looking for files.
+
+`clean` removes what no build with the current options needs.
 """
 
 from __future__ import annotations
 
+import csv
 import fcntl
+import io
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,12 +42,12 @@ from fertools.files import is_leftover, remove_whole, write_whole
 from fertools.options import user_path
 from fertools.pipeline.plan import planned_names
 
-#: Seconds for which a share waits for a process that holds OUT and is not just beginning.
+#: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
 _PATIENCE: Final = 30
 
 _BEGINNING: Final = b"beginning"
 _BUILDING: Final = b"building"
-_WORD: Final = 16
+_STATE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +58,18 @@ class BuildDir:
 
     @property
     def home(self) -> Path:
-        """Where the build's own files lie."""
+        """OUT/.fertools."""
         return self.out / HOME
 
     @property
     def request(self) -> Path:
-        """What was asked for."""
+        """The options, versions and archive of the build."""
         return self.home / "build.json"
 
     @property
     def secret(self) -> Path:
-        """What pseudonyms are keyed with, in hex digits."""
+        """The key of the pseudonyms, in hex digits."""
         return self.home / SECRET
-
-    def unread(self, share: str = "") -> Path:
-        """Return where the photos that could not be read are listed: a file for each share."""
-        return self.home / (f"unread-{share}.csv" if share else "unread.csv")
-
-    def forget_unread(self, share: str = "") -> None:
-        """Remove the list of a share, or all lists."""
-        for path in [self.unread(share)] if share else self.home.glob("unread*.csv"):
-            path.unlink(missing_ok=True)
 
     @property
     def plan(self) -> Path:
@@ -87,8 +82,8 @@ class BuildDir:
         return self.home / "parts"
 
     @property
-    def stages(self) -> Path:
-        """Shards on their way out, a folder per shard plan."""
+    def staging(self) -> Path:
+        """The shards before they are published, a folder a shard plan."""
         return self.home / "shards"
 
     @property
@@ -97,7 +92,7 @@ class BuildDir:
         return self.out / MANIFEST
 
     def check(self, source: Path) -> None:
-        """Refuse, before any work, an OUT that would harm or hold something else.
+        """Refuse, before any work, an OUT that would damage or mix with other files.
 
         Raises OutputError.
         """
@@ -111,8 +106,8 @@ class BuildDir:
 
     def _check(self, source: Path) -> None:
         # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
-        inside, outside = (Path(os.path.realpath(path)) for path in (self.out, source))
-        if inside == outside or outside in inside.parents:
+        out, archive = (Path(os.path.realpath(path)) for path in (self.out, source))
+        if out == archive or archive in out.parents:
             raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out} is a file: give a folder for the dataset")
@@ -122,31 +117,31 @@ class BuildDir:
                 f"{self.out} is not empty and was not made by fertools: give another OUT"
             )
 
-    def open(self) -> None:
-        """Make the folders; raise OutputError where that is not allowed."""
+    def create(self) -> None:
+        """Create the folders; raise OutputError if that is not allowed."""
         try:
-            for folder in (self.parts, self.stages):
+            for folder in (self.parts, self.staging):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.out} cannot be written: {error.strerror}") from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other build out of OUT for as long as this one lives.
+        """Hold the exclusive lock of OUT.
 
-        The lock is the kernel's (flock), so that a process which died, however, holds none.
-        Raises OutputError while another build has it, and for what the system refuses meanwhile.
+        The lock is the kernel's (flock): it ends with the process, however that ends. Raises
+        OutputError while another build holds it, and for system errors in the block.
         """
         with self._lock_file() as lock:
-            if not _locked(lock):
+            if not _flock(lock):
                 raise self._busy()
-            _say(lock, _BUILDING)
+            _write_state(lock, _BUILDING)
             self._sweep()
             yield
 
     @contextmanager
-    def share(self, begin: Callable[[], None]) -> Iterator[None]:
-        """Work in OUT beside other processes that do their shares, and keep whole builds out.
+    def shared_lock(self, begin: Callable[[], None]) -> Iterator[None]:
+        """Hold the shared lock of OUT, as every process with --only-parts does.
 
         The first process to get the exclusive lock removes leftovers and calls `begin`; others
         wait for that as long as it takes. Raises as `lock` does.
@@ -154,59 +149,89 @@ class BuildDir:
         with self._lock_file() as lock:
             until = time.monotonic() + _PATIENCE
             while True:
-                if _locked(lock):
-                    _say(lock, _BEGINNING)
+                if _flock(lock):
+                    _write_state(lock, _BEGINNING)
                     self._sweep()
                     begin()
                 # Downgrading a flock is not atomic; another process may take it first, so retry.
-                if _locked(lock, shared=True):
+                if _flock(lock, shared=True):
                     break
-                if _said(lock) == _BEGINNING:
+                if _read_state(lock) == _BEGINNING:
                     until = time.monotonic() + _PATIENCE
                 elif time.monotonic() > until:
                     raise self._busy()
                 time.sleep(0.1)
             yield
 
-    def agree(
+    def check_request(
         self,
         request: Mapping[str, Any],
         defaults: Mapping[str, Any],
         *,
         overwrite: bool,
-        named: Callable[[], str] = str,
+        first_difference: Callable[[], str] = str,
     ) -> list[str]:
-        """Go on with what OUT was begun with, or begin; return lines that the user should know.
+        """Compare a request with the one that OUT was begun with, and write it; return warnings.
 
-        defaults   the options' defaults: those of options that an older version did not have
-        named      returns the first member in which the archive differs from the one begun with
+        defaults          the options' defaults: those of options that an older version lacked
+        first_difference  returns the first member in which the two archives differ
 
-        Raises OutputError on a difference. With `overwrite` the new request takes the old one's
-        place; parts that it shares with the old one are kept.
+        Raises OutputError on a difference. With `overwrite` the new request replaces the old one;
+        parts that both need are kept.
         """
-        begun, notes = self._begun()
+        begun, warnings = self._begun()
         differing = _differences(begun, request, defaults) if begun is not None else []
         if differing and not overwrite:
-            told = ", ".join(differing[:3]) + (
+            listed = ", ".join(differing[:3]) + (
                 f" and {len(differing) - 3} more" if len(differing) > 3 else ""
             )
             raise OutputError(
-                f"{self.out} was begun with {told}{named()}: "
+                f"{self.out} was begun with {listed}{first_difference()}: "
                 "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
             )
         if differing or begun is None:
             # Synced: a manifest that came back would vouch for shards of another plan.
             remove_whole(self.manifest)
-        wanted = _signed(request)
-        if not self.request.is_file() or self.request.read_bytes() != wanted:
-            write_whole(self.request, wanted)
-        return notes
+        text = _signed(request)
+        if not self.request.is_file() or self.request.read_bytes() != text:
+            write_whole(self.request, text)
+        return warnings
 
     def keep_secret(self, secret: bytes) -> None:
-        """Write the secret down for `verify`, unless it stands there already."""
+        """Write the secret for `verify`, unless the file has it already."""
         text = f"{secret.hex()}\n".encode()
         if not self.secret.is_file() or self.secret.read_bytes() != text:
             write_whole(self.secret, text)
+
+    def complete_manifest(self) -> tuple[Manifest | None, list[str]]:
+        """Return the manifest if all that it lists is there, as far as sizes tell; and warnings."""
+        if not self.manifest.is_file():
+            return None, []
+        try:
+            manifest = Manifest.read(self.out)
+        except DatasetError:
+            return None, [f"{self.manifest} was damaged: the dataset is assembled again"]
+        shards = [shard for split in manifest.splits.values() for shard in split.shards]
+        if not all(_size(self.out / shard.file) == shard.bytes for shard in shards):
+            return None, []
+        return (manifest if (self.out / manifest.ledger.file).is_file() else None), []
+
+    def unread(self, part_range: str = "") -> Path:
+        """Return the list of photos that could not be read: a file for each part range."""
+        return self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")
+
+    def write_unread(self, unread: Iterable[tuple[str, str]], part_range: str) -> Path:
+        """Write the key and the cause of each photo that could not be read."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
+        path = self.unread(part_range)
+        write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
+        return path
+
+    def remove_unread(self, part_range: str) -> None:
+        """Remove the list of a part range, or, without one, all lists."""
+        for path in [self.unread(part_range)] if part_range else self.home.glob("unread*.csv"):
+            path.unlink(missing_ok=True)
 
     def spare_parts(self) -> list[Path]:
         """Return the files of parts that are not in the plan, which other options may have left."""
@@ -215,37 +240,47 @@ class BuildDir:
             return []
         return sorted(path for path in self.parts.iterdir() if path.stem not in needed)
 
-    def tidy(self) -> None:
-        """Remove the stages, whose shards are published, and what workers that died left."""
-        shutil.rmtree(self.stages, ignore_errors=True)
+    def spare_warnings(self) -> list[str]:
+        """Return a line on the disk space of spare parts, if there are any."""
+        if not (spare := self.spare_parts()):
+            return []
+        size = sum(_size(path) or 0 for path in spare)
+        return [
+            f"{size / 1e6:,.1f} MB of faces in {self.parts} are of other options, "
+            f"versions or photos: fertools clean {self.out} removes them"
+        ]
+
+    def remove_staging(self) -> None:
+        """Remove the staging folders, whose shards are published, and workers' leftovers."""
+        shutil.rmtree(self.staging, ignore_errors=True)
         self._sweep()
 
     @contextmanager
     def _lock_file(self) -> Iterator[int]:
         try:
             (self.home / "lock").touch()
-            # For reading as well: where NFS keeps the lock, a shared one needs that. Not for
-            # appending: pwrite would then ignore its offset.
+            # Also for reading: a shared lock on NFS needs that. Not for appending: pwrite would
+            # then ignore its offset.
             with (self.home / "lock").open("r+b") as file:
                 yield file.fileno()
         except OSError as fault:
             raise OutputError(
                 f"{fault.filename or self.out}: {fault.strerror or fault}: "
-                "mend that, and the same command goes on where it was"
+                "fix that, and the same command goes on where it was"
             ) from fault
 
     def _busy(self) -> OutputError:
         return OutputError(f"another build is writing {self.out}: wait for it or give another OUT")
 
     def _sweep(self) -> None:
-        """Remove what a killed run had not published; its own name tells what it is."""
-        for folder in (self.out, self.home, self.parts, *self.stages.glob("*/")):
+        """Remove the temporary files of a killed run, which are known by their names."""
+        for folder in (self.out, self.home, self.parts, *self.staging.glob("*/")):
             for file in folder.iterdir():
                 if is_leftover(file.name):
                     file.unlink(missing_ok=True)
 
     def _begun(self) -> tuple[Mapping[str, Any] | None, list[str]]:
-        """Return the request that OUT was begun with, None for none, and what there is to say."""
+        """Return the request that OUT was begun with, None for none; and warnings."""
         try:
             text = self.request.read_bytes()
         except FileNotFoundError:
@@ -255,7 +290,7 @@ class BuildDir:
         return self._published(), [f"{self.request} was damaged and is written again"]
 
     def _published(self) -> Mapping[str, Any] | None:
-        """Return what the manifest knows of the request, if there is one that can be read."""
+        """Return the request as far as a manifest that can be read holds it."""
         try:
             manifest = Manifest.read(self.out)
         except DatasetError:
@@ -267,15 +302,53 @@ class BuildDir:
         }
 
 
+def clean(out: Path | str) -> CleanReport:
+    """Remove the faces of other options, versions and photos than those of the last build of OUT.
+
+    Raises DatasetError if `out` holds no build, OutputError if one is running.
+    """
+    build_dir = BuildDir(user_path(out))
+    if not build_dir.plan.is_file():
+        raise DatasetError(
+            f"{build_dir.out} holds nothing that a build has left: give a dataset's OUT"
+        )
+    with build_dir.lock():
+        # Without a manifest a build was interrupted, and its finished shards are still needed.
+        staged = build_dir.staging.glob("*/*") if build_dir.manifest.is_file() else ()
+        spare = [*build_dir.spare_parts(), *staged]
+        freed = sum(path.stat().st_size for path in spare)
+        for path in spare:
+            path.unlink(missing_ok=True)
+        kept = sum(path.stat().st_size for path in build_dir.parts.iterdir())
+    return CleanReport(build_dir.out, len(spare), freed, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanReport:
+    """The result of `clean`: files removed, bytes freed, and bytes of finished faces kept."""
+
+    out: Path
+    files: int
+    freed: int
+    kept: int
+
+    def text(self) -> str:
+        return (
+            f"{printable(str(self.out))}: {self.files:,} files removed, "
+            f"{self.freed / 1e6:,.1f} MB; "
+            f"{self.kept / 1e6:,.1f} MB of finished faces kept"
+        )
+
+
 def _signed(request: Mapping[str, Any]) -> bytes:
-    """Return a request as JSON, with the SHA-256 by which damage shows."""
+    """Return a request as JSON with its SHA-256, by which damage is noticed."""
     text = json.dumps(request, ensure_ascii=False, sort_keys=True)
     signed = {"request": request, "sha256": sha256(text.encode()).hexdigest()}
     return (json.dumps(signed, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _checked(text: bytes) -> Mapping[str, Any] | None:
-    """Read a request back; None where it is damaged."""
+    """Return the request that `_signed` wrote, None if it is damaged."""
     try:
         signed = json.loads(text)
         if "request" not in signed:  # as fertools 0.1.0 wrote it
@@ -289,9 +362,9 @@ def _checked(text: bytes) -> Mapping[str, Any] | None:
 def _differences(
     begun: Mapping[str, Any], wanted: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> list[str]:
-    """Name what differs, such as "size 224 (now 112)".
+    """Return what differs, such as "size 224 (now 112)".
 
-    What the request knows and the other does not is no difference: a manifest holds less.
+    A value that only one of the two has is no difference: a manifest holds less than a request.
     """
     old, new = dict(defaults) | begun["options"], dict(wanted["options"])
     # fertools 0.1.0 listed other versions, and does not know how crops are made today.
@@ -306,8 +379,8 @@ def _differences(
     ]
 
 
-def _locked(descriptor: int, *, shared: bool = False) -> bool:
-    """Take the lock without waiting, or turn the one that is held into a shared one."""
+def _flock(descriptor: int, *, shared: bool = False) -> bool:
+    """Take the lock without waiting, or downgrade it to a shared one; return whether it worked."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -315,47 +388,14 @@ def _locked(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
-def _say(descriptor: int, word: bytes) -> None:
-    """Write into the lock file what its holder is at, for processes that wait."""
-    os.pwrite(descriptor, word.ljust(_WORD), 0)
+def _write_state(descriptor: int, state: bytes) -> None:
+    """Write the state of the lock's holder into the lock file, for processes that wait."""
+    os.pwrite(descriptor, state.ljust(_STATE_BYTES), 0)
 
 
-def _said(descriptor: int) -> bytes:
-    return os.pread(descriptor, _WORD, 0).strip()
+def _read_state(descriptor: int) -> bytes:
+    return os.pread(descriptor, _STATE_BYTES, 0).strip()
 
 
-@dataclass(frozen=True, slots=True)
-class CleanReport:
-    """What `clean` removed, and how many bytes of finished faces are kept."""
-
-    out: Path
-    files: int
-    freed: int
-    kept: int
-
-    def text(self) -> str:
-        """Return it as a line."""
-        return (
-            f"{printable(str(self.out))}: {self.files:,} files removed, "
-            f"{self.freed / 1e6:,.1f} MB; "
-            f"{self.kept / 1e6:,.1f} MB of finished faces kept"
-        )
-
-
-def clean(out: Path | str) -> CleanReport:
-    """Remove the faces of other options, versions and photos than those of the last build of OUT.
-
-    Raises DatasetError where `out` holds no build, OutputError where one is running.
-    """
-    place = BuildDir(user_path(out))
-    if not place.plan.is_file():
-        raise DatasetError(f"{place.out} holds nothing that a build has left: give a dataset's OUT")
-    with place.lock():
-        # Without a manifest a build was interrupted, and its finished shards are still needed.
-        stages = place.stages.glob("*/*") if place.manifest.is_file() else ()
-        spare = [*place.spare_parts(), *stages]
-        freed = sum(path.stat().st_size for path in spare)
-        for path in spare:
-            path.unlink(missing_ok=True)
-        kept = sum(path.stat().st_size for path in place.parts.iterdir())
-    return CleanReport(place.out, len(spare), freed, kept)
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

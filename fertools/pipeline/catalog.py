@@ -1,4 +1,4 @@
-"""Every member with its label and its class, and which of them are worth a look."""
+"""Label every member of the archive by name, and select the photos to process."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from fertools.labels.classes import ClassMap, LabelOptions
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import LabelRecord, median_box
 
-# Members whose name is not a photo's and says nothing.
-_NAMELESS = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})
+#: Reasons of members that are no photos: their names are not read.
+_NO_PHOTO: Final = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})
 
 _WORD: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -53,70 +53,67 @@ LABELS: Final = pa.schema(
 class Catalog:
     """The archive by name alone: columns of one length, in the archive's order.
 
-    labels       by LABELS
-    fates        int32, (members,): the class index of a member that shall be looked at, or -1 - i
-                 where drops[i] says why it shall not
-    wanted       int64, the positions of those that shall be looked at
-    annotations  what annotators say; a record is unpacked when it is asked for
-    joined       how photos and label records met
-    agreement    by emotion, how far annotators agree with the names
-    notes        how folders were read, a line each for the user
+    labels         by LABELS
+    class_or_drop  int32, (members,): the class index of a member to process, or -1 - i where
+                   drops[i] is the reason not to process it
+    selected       int64: the positions of the members to process, ascending
+    options        the label options without `auto`
+    annotations    the label records; a record is unpacked when it is asked for
+    joined         how many photos and label records have met
+    agreement      by emotion, how far annotators agree with the names
+    warnings       how folders were read, a line each
     """
 
     members: Members
     labels: Columns
-    fates: NDArray[np.int32]
-    wanted: Ints
+    class_or_drop: NDArray[np.int32]
+    selected: Ints
     drops: tuple[Drop, ...]
     classes: ClassMap
-    rule: LabelOptions
+    options: LabelOptions
     annotations: Annotations
     joined: Joined
     agreement: dict[str, Agreement]
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, members: Members, rule: LabelOptions, annotations: Annotations | None = None
+        cls, members: Members, options: LabelOptions, annotations: Annotations | None = None
     ) -> Catalog:
-        """Label the members by a rule; SourceError and OptionError come from the rule."""
-        told = annotations or Annotations()
+        """Label the members.
+
+        Raises SourceError where names and folders say nothing, and OptionError where the options
+        need label files, or classes that the archive does not have.
+        """
+        annotations = annotations or Annotations()
         photos = members.photos
-        labeller = Labeller.of(rule, photos)
-        rule = labeller.rule
-        if rule.votes_needed and not len(told):
+        labeller = Labeller.of(options, photos)
+        options = labeller.rule
+        if options.votes_needed and not len(annotations):
             raise OptionError(
-                f"--labels {rule.labels} needs label files, and the archive has none: add "
+                f"--labels {options.labels} needs label files, and the archive has none: add "
                 "[라벨]….zip or its folder to SRC, or use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions, words = labels.codes("emotion")
-        classes = ClassMap.of(rule, words)
-        named = [*words, None]  # at -1 stands None
-        fates, drops = _Fates(rule, classes, members.drops).of(members, emotions, named, told)
-        wanted = np.flatnonzero(fates >= 0)
-        agreed = agreement(
-            (named[emotion], record) for emotion, record in _recorded(members, emotions, told)
-        )
-        joined = told.joined(photos)
+        classes = ClassMap.of(options, words)
+        names = [*words, None]  # -1 is None
+        classifier = _Classifier(options, classes, members.drops)
+        class_or_drop = classifier.classify(members, emotions, names, annotations)
+        records = _records(members, emotions, annotations)
         return cls(
             members,
             labels,
-            fates,
-            wanted,
-            drops,
-            classes,
-            rule,
-            told,
-            joined,
-            agreed,
-            labeller.notes,
+            class_or_drop,
+            selected=np.flatnonzero(class_or_drop >= 0),
+            drops=classifier.drops,
+            classes=classes,
+            options=options,
+            annotations=annotations,
+            joined=annotations.joined(photos),
+            agreement=agreement((names[emotion], record) for emotion, record in records),
+            warnings=labeller.notes,
         )
-
-    @property
-    def codes(self) -> Ints:
-        """The class index of each member, int64, -1 where it has none."""
-        return np.maximum(self.fates, -1).astype(np.int64)
 
     @property
     def voted(self) -> bool:
@@ -128,104 +125,110 @@ class Catalog:
         return self.members.keys_at(rows)
 
     def subjects(self, rows: Ints) -> Words:
-        """Return the people whom the names of the members at these positions say."""
+        """Return the subjects of the members at these positions."""
         return Words(*self.labels.codes("subject")).take(rows)
+
+    def class_index(self, rows: Ints) -> Ints:
+        """Return the class indices, int64, of selected members."""
+        return self.class_or_drop[rows].astype(np.int64)
 
     def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
         """Yield the votes for each class of these members, the uploader's included."""
         for key in self.keys(rows):
             yield vote_counts(self.annotations.record_of(key), self.classes)
 
-    def box(self, rows: Ints) -> Iterator[Box | None]:
+    def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
         """Yield the annotators' median box, or None, of these members."""
         for key in self.keys(rows):
             record = self.annotations.record_of(key)
             yield median_box(record.boxes) if record else None
 
-    def boxes(self) -> dict[str, Box]:
-        """Return the annotators' median boxes of the wanted members that have one, by key."""
-        wanted = self.wanted
-        found = zip(self.keys(wanted), self.box(wanted), strict=True)
-        return {key: box for key, box in found if box}
+    def boxes_by_key(self) -> dict[str, Box]:
+        """Return the annotators' median boxes of the selected members that have one."""
+        boxes = zip(self.keys(self.selected), self.annotated_boxes(self.selected), strict=True)
+        return {key: box for key, box in boxes if box}
 
 
 def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
-    """Read every name; those of files that are no photos are not even looked at."""
-    silent = [drop.reason in _NAMELESS for drop in members.drops] + [False]  # at -1
-    nothing = Label()
+    no_photo = [drop.reason in _NO_PHOTO for drop in members.drops] + [False]  # -1: not dropped
+    empty = Label()
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
-        labels = [nothing if silent[drop] else labeller.label(key) for key, drop in rows]
+        labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
         arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
 
 
-class _Fates:
-    """Decides which class a member belongs to, or why to none."""
+class _Classifier:
+    """Decides the class of each member, or the reason why it has none."""
 
-    def __init__(self, rule: LabelOptions, classes: ClassMap, drops: Sequence[Drop]) -> None:
-        self._rule = rule
+    def __init__(self, options: LabelOptions, classes: ClassMap, drops: Sequence[Drop]) -> None:
+        self._options = options
         self._classes = classes
         self._drops = {drop: number for number, drop in enumerate(drops)}
         self._known: dict[str | None, int] = {}
 
-    def of(
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        """The reasons so far; a member without a class has -1 - i for the i-th one."""
+        return tuple(self._drops)
+
+    def classify(
         self,
         members: Members,
         emotions: NDArray[np.int32],
-        named: Sequence[str | None],
-        told: Annotations,
-    ) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
-        """Return the fates and drops of a catalog; `emotions` are indices into `named`."""
-        if self._rule.votes_needed:
+        names: Sequence[str | None],
+        annotations: Annotations,
+    ) -> NDArray[np.int32]:
+        """Return `Catalog.class_or_drop`; `emotions` are indices into `names`."""
+        if self._options.votes_needed:
             keys = zip(members.keys, emotions, strict=True)
-            decided = (self._one(named[code], told.record_of(key)) for key, code in keys)
-            fates = np.fromiter(decided, np.int32, len(members))
+            decided = (self._one(names[code], annotations.record_of(key)) for key, code in keys)
+            found = np.fromiter(decided, np.int32, len(members))
         else:
-            each = np.array([self._one(emotion, None) for emotion in named], np.int32)
-            fates = each[emotions]
+            found = np.array([self._one(name, None) for name in names], np.int32)[emotions]
         dropped = members.dropped
-        return np.where(dropped >= 0, -1 - dropped, fates).astype(np.int32), tuple(self._drops)
+        return np.where(dropped >= 0, -1 - dropped, found).astype(np.int32)
 
-    def _one(self, named: str | None, record: LabelRecord | None) -> int:
-        emotion = decide(self._rule, named, record)
+    def _one(self, name: str | None, record: LabelRecord | None) -> int:
+        emotion = decide(self._options, name, record)
         if isinstance(emotion, Drop):
             return self._number(emotion)
         if emotion not in self._known:
-            fate = self._classes.class_of(Label(emotion=emotion))
-            self._known[emotion] = fate if isinstance(fate, int) else self._number(fate)
+            found = self._classes.class_of(Label(emotion=emotion))
+            self._known[emotion] = found if isinstance(found, int) else self._number(found)
         return self._known[emotion]
 
     def _number(self, drop: Drop) -> int:
         return -1 - self._drops.setdefault(drop, len(self._drops))
 
 
-def _recorded(
-    members: Members, emotions: NDArray[np.int32], told: Annotations
+def _records(
+    members: Members, emotions: NDArray[np.int32], annotations: Annotations
 ) -> Iterator[tuple[int, LabelRecord | None]]:
-    """Yield each photo's emotion and record, where there are records at all."""
-    if not len(told):
+    """Yield each photo's emotion and record; nothing where there are no records."""
+    if not len(annotations):
         return
     photos = members.dropped < 0
     for code, key in zip(emotions[photos].tolist(), members.photos, strict=True):
-        yield code, told.record_of(key)
+        yield code, annotations.record_of(key)
 
 
 def read_annotations(
     source: Path, members: Members, *, accept_unreadable: bool = False
 ) -> tuple[Annotations, int]:
-    """Read every label file of the archive, wherever it lies; what is wrong is a problem line.
+    """Read every label file of the archive; what is wrong with one is a line of `problems`.
 
-    Returns the annotations, and how many files the system did not let be read. Raises SourceError
-    for such a file, unless that is accepted.
+    Returns the annotations and the number of files that the system did not let be read. Raises
+    SourceError for such a file unless `accept_unreadable`.
     """
-    lost: list[str] = []
-    annotations = Annotations.of(_label_files(source, members, accept_unreadable, lost))
-    return annotations, len(lost)
+    unread: list[str] = []
+    annotations = Annotations.of(_label_files(source, members, accept_unreadable, unread))
+    return annotations, len(unread)
 
 
 def _label_files(
-    source: Path, members: Members, accept_unreadable: bool, lost: list[str]
+    source: Path, members: Members, accept_unreadable: bool, unread: list[str]
 ) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
     patience = Patience()
@@ -233,19 +236,19 @@ def _label_files(
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             try:
                 yield member.key, patience.retry(partial(reader.read, member))
-            except Unusable as verdict:
-                yield member.key, verdict.drop
+            except Unusable as damage:
+                yield member.key, damage.drop
             except ReadFault as fault:
                 if not accept_unreadable:
-                    raise unread_source(
+                    raise unreadable_source(
                         [f"{printable(member.key)}: {fault.drop.detail}"]
                     ) from fault
-                lost.append(member.key)
+                unread.append(member.key)
                 yield member.key, fault.drop
 
 
-def unread_source(faults: Sequence[str]) -> SourceError:
-    """Return the error for what the system does not let be listed or read in an archive."""
+def unreadable_source(faults: Sequence[str]) -> SourceError:
+    """Return the error for files and folders of the archive that cannot be listed or read."""
     more = f" and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     return SourceError(
         f"{faults[0]}{more}: make it readable, and give the same command; "

@@ -1,18 +1,18 @@
-"""The ledger: every member of the archive, one row each, kept or dropped with a reason.
+"""Record every member of the archive in the ledger: a row each, kept or dropped with a reason.
 
-    key container bytes              which member
+    key container bytes              the member
     subject sex age emotion place stamp shot     what its name says
-    label votes                      its class in this dataset; who said which class, where known
-    outcome detail                   "kept", or one of data.Reason and a line for a person
-    x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, faces found
+    label votes                      its class in this dataset; votes for each class, if any
+    outcome detail                   "kept", or one of data.Reason and an explanation
+    x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, number of faces
     width height digest              the upright photo's pixels, SHA-256 of the file's bytes
-    landmarks iou                    where the detector gives them; its box against the annotators'
-    split shard index copies         where its example lies, and how many altered copies of it
+    landmarks iou                    if the detector returns them; its box against the annotators'
+    split shard index copies         where its example is, and the number of its augmented copies
 
-It names files and people, so it stays with the builder; the shards are what travels.
+It names files and people: the builder keeps it, and only the shards are passed on.
 
-In memory it is a view of the catalog and of the parts' rows: a batch of rows is made when it is
-written, so that no text is there twice.
+In memory it is a view of the catalog and of the parts' rows. A batch of rows is made when it is
+written, so that no text is in memory twice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -75,68 +76,58 @@ SCHEMA: Final = pa.schema(
     ]
 )
 
-#: Columns that the members have under another name.
+#: Columns of the ledger that are columns of the members, and their names there.
 _OF_MEMBERS: Final = {"container": "container", "bytes": "size"}
 
 _BOX: Final = ("x0", "y0", "x1", "y1")
 
-#: Rows of a Parquet row group, of which all columns are in memory at once, 600 bytes a row.
+#: Rows of a Parquet row group: all its columns are in memory at once, 600 bytes a row.
 _GROUP: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where the members' examples lie, a value a member, -1 for nowhere.
-
-    splits    int8: 0 train, 1 validation, 2 test
-    shards    int32: the number of the shard within the split
-    indices   int32: the example's place in the shard
-    augment   altered copies of each example in train
-    """
-
-    splits: NDArray[np.int8]
-    shards: NDArray[np.int32]
-    indices: NDArray[np.int32]
-    augment: int
-
-
-@dataclass(frozen=True, slots=True)
 class Ledger:
-    """Every member's row, as columns of what is not in the catalog.
+    """The row of every member: a view of the catalog, and the columns that are not in it.
 
-    looked   the rows of the catalog's wanted members, in their order
-    wanted   the positions of those members
-    fates    int32, (members,): at least 0 for what is kept, or -1 - i where drops[i] says why not
-    places   None until the shards are planned
+    extracted      the parts' rows of the selected members, in their order
+    class_or_drop  int32, (members,): at least 0 if the member is kept, or -1 - i where drops[i] is
+                   the reason why not
+    placements     None until the shards are planned
     """
 
     catalog: Catalog
-    looked: Columns
-    wanted: Ints
-    fates: NDArray[np.int32]
+    extracted: Columns
+    class_or_drop: NDArray[np.int32]
     drops: tuple[Drop, ...]
-    places: Places | None = None
+    placements: Placements | None = None
+
+    @classmethod
+    def of(cls, catalog: Catalog, rows: Columns) -> Ledger:
+        """Join the catalog with the parts' rows, which are those of its selected members."""
+        numbers = {drop: number for number, drop in enumerate(catalog.drops)}
+        class_or_drop = catalog.class_or_drop.copy()
+        for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
+            members = catalog.selected[first : first + len(batch)]
+            class_or_drop[members] = _with_drops(batch, class_or_drop[members], numbers)
+        compared = Columns(_with_ious(catalog, rows), rows.schema)
+        names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
+        return cls(catalog, compared.select(names), class_or_drop, tuple(numbers))
 
     def __len__(self) -> int:
-        return len(self.fates)
-
-    @property
-    def num_rows(self) -> int:
-        """How many members there are."""
-        return len(self)
+        return len(self.class_or_drop)
 
     @property
     def kept(self) -> Ints:
-        """The positions of the rows that became examples, int64, ascending."""
-        return np.flatnonzero(self.fates >= 0)
+        """The positions of the rows that are kept, int64, ascending."""
+        return np.flatnonzero(self.class_or_drop >= 0)
 
-    def looked_rows(self, rows: Ints, names: Sequence[str]) -> pa.RecordBatch:
-        """Return columns of what the photos at these positions show; each must be wanted."""
-        return self.looked.select(names).take(np.searchsorted(self.wanted, rows))
+    def extracted_at(self, rows: Ints) -> Ints:
+        """Return which rows of `extracted` belong to these ledger rows of selected members."""
+        return np.searchsorted(self.catalog.selected, rows)
 
     def hashes(self) -> NDArray[np.uint8]:
-        """Return the hashes of the kept photos' pictures, to find copies by; uint8, (kept, 32)."""
-        rows, column = np.searchsorted(self.wanted, self.kept), self.looked.select(["hash"])
+        """Return the picture hashes of the kept photos, uint8, (kept, 32): for duplicates."""
+        rows, column = self.extracted_at(self.kept), self.extracted.select(["hash"])
         hashes = np.empty((len(rows), 32), np.uint8)
         for first in range(0, len(rows), BATCH):
             own = rows[first : first + BATCH]
@@ -144,35 +135,48 @@ class Ledger:
         return hashes
 
     def without_hashes(self) -> Ledger:
-        """Return the ledger without what only copies are found by: 32 bytes a photo."""
-        names = [name for name in self.looked.schema.names if name != "hash"]
-        return replace(self, looked=self.looked.select(names))
+        """Return the ledger without the picture hashes, which take 32 bytes a photo."""
+        names = [name for name in self.extracted.schema.names if name != "hash"]
+        return replace(self, extracted=self.extracted.select(names))
+
+    def with_drops(self, drops: Mapping[int, Drop]) -> Ledger:
+        """Return the ledger with rows, by their positions, dropped after they were kept."""
+        numbers = {drop: number for number, drop in enumerate(self.drops)}
+        class_or_drop = self.class_or_drop.copy()
+        for row, drop in drops.items():
+            class_or_drop[row] = -1 - numbers.setdefault(drop, len(numbers))
+        return replace(self, class_or_drop=class_or_drop, drops=tuple(numbers))
+
+    def with_placements(self, placements: Placements) -> Ledger:
+        """Return the ledger with the columns split, shard, index and copies."""
+        return replace(self, placements=placements)
 
     def outcomes(self) -> Counter[str]:
-        """Count the outcomes, in the order in which they come."""
-        numbers, first = by_first(np.minimum(self.fates, 0))
+        """Count the outcomes, in the order in which they occur first."""
+        numbers, first = by_first(np.minimum(self.class_or_drop, 0))
         found: Counter[str] = Counter()
         for row, count in zip(first.tolist(), np.bincount(numbers).tolist(), strict=True):
-            code = int(self.fates[row])
+            code = int(self.class_or_drop[row])
             found[KEPT if code >= 0 else str(self.drops[-1 - code].reason)] += count
         return found
+
+    def write(self, file: BinaryIO) -> None:
+        """Write the ledger as Parquet, the same bytes for the same rows."""
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            for group in self.batches(_GROUP):
+                writer.write_table(pa.Table.from_batches([group]))
+            if not len(self):
+                writer.write_table(SCHEMA.empty_table())
 
     def batches(
         self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
     ) -> Iterator[pa.RecordBatch]:
-        """Yield all rows by SCHEMA, or some of its columns; before `finish` none has a split."""
+        """Yield all rows by SCHEMA, or some columns of it."""
         schema = pa.schema([SCHEMA.field(name) for name in names])
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
-            arrays = [_plain(self._column(f.name, start, stop), f.type) for f in schema]
+            arrays = [_decoded(self._column(f.name, start, stop), f.type) for f in schema]
             yield pa.record_batch(arrays, schema=schema)
-
-    def __getitem__(self, name: str) -> pa.ChunkedArray:
-        """Return one column, also of those that only lead to the crops."""
-        runs = range(0, len(self), BATCH)
-        return pa.chunked_array(
-            [self._column(name, start, min(start + BATCH, len(self))) for start in runs]
-        )
 
     def _column(self, name: str, start: int, stop: int) -> pa.Array:
         members, labels = self.catalog.members.columns, self.catalog.labels
@@ -181,117 +185,92 @@ class Ledger:
             return members.select([own]).run(start, stop)[own]
         if name in labels.schema.names:
             return labels.select([name]).run(start, stop)[name]
-        if name in self.looked.schema.names:
-            column = self._looked(name, start, stop)
+        if name in self.extracted.schema.names:
+            column = self._extracted(name, start, stop)
             return hex_of(column) if name == "digest" else column
-        made = {
+        made: dict[str, Callable[[int, int], pa.Array]] = {
             "key": self._key,
             "label": self._label,
             "votes": self._votes,
-            "outcome": self._outcome,
-            "detail": self._detail,
+            "outcome": partial(self._by_drop, lambda drop: str(drop.reason) if drop else KEPT),
+            "detail": partial(self._by_drop, lambda drop: drop.detail if drop else ""),
             "split": self._split,
-            "shard": self._shard,
-            "index": self._index,
+            "shard": partial(self._placement, "shards"),
+            "index": partial(self._placement, "indices"),
             "copies": self._copies,
         }
         return made[name](start, stop)
 
-    def _looked(self, name: str, start: int, stop: int) -> pa.Array:
-        """Return a column of what photos show, null for members that were not looked at."""
-        low, high = np.searchsorted(self.wanted, (start, stop))
-        column = self.looked.select([name]).run(int(low), int(high))[name]
+    def _extracted(self, name: str, start: int, stop: int) -> pa.Array:
+        low, high, selected = self._selected(start, stop)
+        column = self.extracted.select([name]).run(low, high)[name]
         at = np.full(stop - start, -1)
-        at[self.wanted[low:high] - start] = np.arange(high - low)
+        at[selected - start] = np.arange(high - low)
         return column.take(pa.array(at, mask=at < 0))
+
+    def _selected(self, start: int, stop: int) -> tuple[int, int, Ints]:
+        """Return where the selected members of a range begin and end, and their positions."""
+        selected = self.catalog.selected
+        low, high = np.searchsorted(selected, (start, stop)).tolist()
+        return low, high, selected[low:high]
 
     def _key(self, start: int, stop: int) -> pa.Array:
         return keys_of(self.catalog.members.columns.select(("prefix", "rest")).run(start, stop))
 
     def _label(self, start: int, stop: int) -> pa.Array:
-        codes = self.catalog.fates[start:stop]
+        codes = self.catalog.class_or_drop[start:stop]
         names = pa.array(self.catalog.classes.names, pa.string())
         return names.take(pa.array(codes, mask=codes < 0))
 
     def _votes(self, start: int, stop: int) -> pa.Array:
-        found: list[tuple[int, ...] | None] = [None] * (stop - start)
+        votes: list[tuple[int, ...] | None] = [None] * (stop - start)
         if self.catalog.voted:
-            low, high = np.searchsorted(self.wanted, (start, stop))
-            rows = self.wanted[low:high]
-            for row, votes in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
-                found[row] = votes
-        return pa.array(found, SCHEMA.field("votes").type)
+            rows = self._selected(start, stop)[2]
+            for row, own in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
+                votes[row] = own
+        return pa.array(votes, SCHEMA.field("votes").type)
 
-    def _outcome(self, start: int, stop: int) -> pa.Array:
-        return self._of_fates(start, stop, lambda drop: str(drop.reason) if drop else KEPT)
-
-    def _detail(self, start: int, stop: int) -> pa.Array:
-        return self._of_fates(start, stop, lambda drop: drop.detail if drop else "")
-
-    def _of_fates(self, start: int, stop: int, said: Callable[[Drop | None], str]) -> pa.Array:
-        codes, numbers = np.unique(self.fates[start:stop], return_inverse=True)
-        words = [said(None if code >= 0 else self.drops[-1 - code]) for code in codes.tolist()]
-        return pa.array(words, pa.string()).take(pa.array(numbers))
+    def _by_drop(self, text: Callable[[Drop | None], str], start: int, stop: int) -> pa.Array:
+        codes, numbers = np.unique(self.class_or_drop[start:stop], return_inverse=True)
+        texts = [text(None if code >= 0 else self.drops[-1 - code]) for code in codes.tolist()]
+        return pa.array(texts, pa.string()).take(pa.array(numbers))
 
     def _split(self, start: int, stop: int) -> pa.Array:
-        words = pa.array([str(split) for split in Split], pa.string())
-        return words.take(self._of_places("splits", start, stop))
-
-    def _shard(self, start: int, stop: int) -> pa.Array:
-        return self._of_places("shards", start, stop)
-
-    def _index(self, start: int, stop: int) -> pa.Array:
-        return self._of_places("indices", start, stop)
+        names = pa.array([str(split) for split in Split], pa.string())
+        return names.take(self._placement("splits", start, stop))
 
     def _copies(self, start: int, stop: int) -> pa.Array:
-        augment = self.places.augment if self.places else 0
-        splits = self._of_places("splits", start, stop)
-        return pc.if_else(pc.equal(splits, 0), augment, 0)
+        augment = self.placements.augment if self.placements else 0
+        return pc.if_else(pc.equal(self._placement("splits", start, stop), 0), augment, 0)
 
-    def _of_places(self, name: str, start: int, stop: int) -> pa.Array:
-        if self.places is None:
+    def _placement(self, name: str, start: int, stop: int) -> pa.Array:
+        if self.placements is None:
             return pa.nulls(stop - start, pa.int32())
-        numbers = getattr(self.places, name)[start:stop].astype(np.int32)
+        numbers = getattr(self.placements, name)[start:stop].astype(np.int32)
         return pa.array(numbers, mask=numbers < 0)
 
 
-def begin(catalog: Catalog, rows: Columns) -> Ledger:
-    """Join what names say with what pixels say; `rows` follow the catalog's wanted members."""
-    wanted = catalog.wanted
-    numbers = {drop: number for number, drop in enumerate(catalog.drops)}
-    fates = catalog.fates.copy()
-    for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
-        members = wanted[first : first + len(batch)]
-        fates[members] = _seen(batch, fates[members], numbers)
-    looked = Columns(_with_ious(catalog, rows, wanted), rows.schema)
-    names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
-    return Ledger(catalog, looked.select(names), wanted, fates, tuple(numbers))
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """Where the members' examples are, a value a member, -1 for a member without one.
+
+    splits    int8: 0 train, 1 validation, 2 test
+    shards    int32: the number of the shard within the split
+    indices   int32: the example's number in the shard
+    augment   augmented copies of each example in train
+    """
+
+    splits: NDArray[np.int8]
+    shards: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    augment: int
 
 
-def drop(ledger: Ledger, drops: Mapping[int, Drop]) -> Ledger:
-    """Return the ledger with rows, by their positions, dropped after they were kept."""
-    numbers = {drop: number for number, drop in enumerate(ledger.drops)}
-    fates = ledger.fates.copy()
-    for row, why in drops.items():
-        fates[row] = -1 - numbers.setdefault(why, len(numbers))
-    return replace(ledger, fates=fates, drops=tuple(numbers))
-
-
-def finish(
-    ledger: Ledger,
-    splits: NDArray[np.int8],
-    places: tuple[NDArray[np.int32], NDArray[np.int32]],
-    augment: int,
-) -> Ledger:
-    """Add where each kept member's example lies; -1 in the arrays means nowhere."""
-    return replace(ledger, places=Places(splits, *places, augment))
-
-
-def unread(out: Path, manifest: Manifest) -> int:
+def count_unread(out: Path, manifest: Manifest) -> int:
     """Count the rows of a dataset's ledger that say that a photo could not be read.
 
-    They are told from damage by their detail, which is the system's own word for an error. A
-    ledger that cannot be read counts none: `verify` is what finds that.
+    They differ from damage by their detail, which is the system's own text of an error. A ledger
+    that cannot be read counts as 0: `verify` reports that.
     """
     dropped = manifest.counts.dropped
     if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
@@ -308,30 +287,21 @@ def unread(out: Path, manifest: Manifest) -> int:
     return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
 
 
-def write(ledger: Ledger, file: BinaryIO) -> None:
-    """Write a ledger as Parquet, the same bytes for the same rows."""
-    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        for group in ledger.batches(_GROUP):
-            writer.write_table(pa.Table.from_batches([group]))
-        if not len(ledger):
-            writer.write_table(SCHEMA.empty_table())
-
-
-def _seen(
-    batch: pa.RecordBatch, fates: NDArray[np.int32], numbers: dict[Drop, int]
+def _with_drops(
+    batch: pa.RecordBatch, class_or_drop: NDArray[np.int32], numbers: dict[Drop, int]
 ) -> NDArray[np.int32]:
-    """Return the fates of members by what their photos show: the same where they are kept."""
+    """Return `class_or_drop` of the batch's members, with those dropped that have no crop."""
     outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
-    found = fates.tolist()
+    found = class_or_drop.tolist()
     for i, outcome in enumerate(outcomes):
         if outcome != KEPT:
-            why = Drop(Reason(outcome), details[i] or "")
-            found[i] = -1 - numbers.setdefault(why, len(numbers))
+            drop = Drop(Reason(outcome), details[i] or "")
+            found[i] = -1 - numbers.setdefault(drop, len(numbers))
     return np.array(found, np.int32)
 
 
-def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.RecordBatch]:
-    """Compare the detector's box with the annotators', where a part has not done it already.
+def _with_ious(catalog: Catalog, rows: Columns) -> Iterator[pa.RecordBatch]:
+    """Compare the detector's box with the annotators', unless the part holds the IoU already.
 
     The annotators' box is clipped to the frame and to whole pixels, as `faces` does it.
     """
@@ -339,18 +309,18 @@ def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.Rec
         if not catalog.voted:
             yield batch
             continue
-        found: list[float | None] = batch["iou"].to_pylist()
-        sides = zip(*(batch[side].to_pylist() for side in _BOX), strict=True)
-        boxes = catalog.box(wanted[first : first + len(batch)])
+        ious: list[float | None] = batch["iou"].to_pylist()
+        boxes = zip(*(batch[side].to_pylist() for side in _BOX), strict=True)
+        annotated = catalog.annotated_boxes(catalog.selected[first : first + len(batch)])
         frames = zip(batch["width"].to_pylist(), batch["height"].to_pylist(), strict=True)
-        for i, (edges, box, frame) in enumerate(zip(sides, boxes, frames, strict=True)):
-            if edges[0] is None or found[i] is not None:
+        for i, (edges, box, frame) in enumerate(zip(boxes, annotated, frames, strict=True)):
+            if edges[0] is None or ious[i] is not None:
                 continue
             if clipped := inside(box, *frame):
-                found[i] = iou(clipped, Box(*edges))
+                ious[i] = iou(clipped, Box(*edges))
         own = {name: batch[name] for name in batch.schema.names}
-        yield pa.record_batch(own | {"iou": pa.array(found, pa.float32())}, schema=batch.schema)
+        yield pa.record_batch(own | {"iou": pa.array(ious, pa.float32())}, schema=batch.schema)
 
 
-def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def _decoded(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return (column.dictionary_decode() if hasattr(column, "dictionary") else column).cast(kind)

@@ -1,8 +1,14 @@
-"""The members to look at, cut into parts, in a file that every worker can open.
+"""Divide the members to process into parts, and write the plan that every worker can open.
 
-The file is Arrow IPC with one record batch a part: a worker maps it and reads its own batch, so a
-task carries a path and a number and no list of half a million names. A part never crosses a
-container: adding a zip to the archive adds parts and leaves the others as they are.
+    part     0 … 511 | 512 … 1023 | 1024 … 1909
+    machine     a          b            c          --only-parts 0-511, 512-1023, 1024-1909
+
+The plan is an Arrow IPC file with one record batch a part. A worker maps it and reads its own
+batch, so a task carries a path and a number and no list of half a million names. A part has members
+of one container: adding a zip to the archive adds parts and leaves the others as they are.
+
+Part numbers depend on the archive and on which photos are selected. So every machine with the same
+command numbers the parts alike, and no machine has to know of another.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +42,7 @@ Boxes = Mapping[str, Box]
 
 _ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
 
+#: Keys of the plan's metadata.
 _NAMES: Final = b"parts"
 _SCANNED: Final = b"scanned"
 
@@ -59,59 +66,142 @@ _SCHEMA: Final = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Parts(Sequence[Members]):
-    """The members of each part, put together when asked for.
+class PartsPlan:
+    """The parts of a build by number.
 
-    wanted   the positions of the members to look at
-    starts   where in `wanted` each part begins, and behind the last one its end
+    path     the plan's file
+    boxes    the annotators' box by a member's key, if it is the crop's
+    basis    what the parts' names cover besides the members (see part_fingerprint)
+    scanned  when the listing of the archive began, ns since the epoch
+    """
+
+    path: Path
+    members: Parts
+    boxes: Boxes
+    basis: str
+    files: list[PartFiles]
+    scanned: int
+
+    @property
+    def names(self) -> list[str]:
+        """The parts' fingerprints."""
+        return [files.fingerprint for files in self.files]
+
+    def write(self) -> None:
+        """Write the plan for the workers, which get a part's number."""
+        write_plan(self.path, self.members, self.boxes, self.names, self.scanned)
+
+    def check_written(self) -> None:
+        """Raise OutputError if another process wrote the plan for another archive."""
+        if planned_names(self.path) != self.names:
+            raise OutputError(
+                f"the archive is not the one of {self.path}{self.difference()}: give the same one, "
+                "or another OUT"
+            )
+
+    def difference(self) -> str:
+        """Return the first photo in which the written plan differs from this one, or ""."""
+        names = planned_names(self.path)
+        own = self.names
+        try:
+            old = {
+                member.key: member
+                for number in _missing(names, own)
+                for member, _ in read_part(self.path, number)
+            }
+        except PLAN_FAULTS:
+            return ""
+        for member in (m for number in _missing(own, names) for m in self.members[number]):
+            was, key = old.pop(member.key, None), printable(member.key)
+            if was is None:
+                return f"; {key} is new"
+            if (was.size, was.packed) != (member.size, member.packed):
+                return f"; {key} is not the same photo"
+        return f"; {printable(next(iter(old)))} is gone" if old else ""
+
+    def part_range(self, first: int, last: int) -> range:
+        """Return the parts from `first` to `last`; raise OptionError if there are none."""
+        if first >= len(self.files):
+            raise OptionError(
+                f"--only-parts {first}-{last}: there are {len(self.files):,} parts, "
+                f"0 to {len(self.files) - 1}"
+            )
+        return range(first, min(last + 1, len(self.files)))
+
+    def is_current(self, number: int) -> bool:
+        """Return whether a part is done, of the photos as the written plan lists them."""
+        if not self.files[number].done:
+            return False
+        try:
+            return is_current(self.files[number], read_times(self.path, number))
+        except PLAN_FAULTS:
+            return False
+
+    def count_done(self, *, accept_unreadable: bool) -> int:
+        """Count the parts that are there, whichever process made them.
+
+        With `accept_unreadable`, parts with photos that could not be read count as well.
+        """
+        return sum(
+            files.done or (accept_unreadable and files.partial.is_file()) for files in self.files
+        )
+
+
+def _missing(names: Sequence[str], others: Sequence[str]) -> Iterator[int]:
+    """Yield the numbers of the parts that the other plan does not have."""
+    there = frozenset(others)
+    return (number for number, name in enumerate(names) if name not in there)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The members of each part, put together when they are asked for.
+
+    selected  the positions of the members to process
+    starts    where in `selected` each part begins, and behind the last one its end
     """
 
     members: Members
-    wanted: Ints
+    selected: Ints
     starts: Ints
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> Members: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Members]: ...
+    def __getitem__(self, number: int) -> Members:
+        return self.members.take(self.selected[self.starts[number] : self.starts[number + 1]])
 
-    def __getitem__(self, index: int | slice) -> Members | list[Members]:
-        numbers = range(len(self))[index]
-        if isinstance(numbers, range):
-            return [self[i] for i in numbers]
-        return self.members.take(self.wanted[self.starts[numbers] : self.starts[numbers + 1]])
+    def __iter__(self) -> Iterator[Members]:
+        return (self[number] for number in range(len(self)))
 
     @property
     def sizes(self) -> Ints:
-        """How many members each part has, int64, (parts,)."""
+        """The number of members of each part, int64, (parts,)."""
         return np.diff(self.starts)
 
 
-def cut_into_parts(members: Members, wanted: Ints) -> Parts:
-    """Cut the wanted members, in their order, into parts that every number of workers can share.
+def cut_into_parts(members: Members, selected: Ints) -> Parts:
+    """Divide the selected members, in their order, into parts.
 
     The size depends on the archive alone, never on --jobs: 64 parts and more keep 16 workers
-    busy to the end even where the archive is small.
+    busy to the end even if the archive is small.
     """
-    size = min(_LARGEST, max(_SMALLEST, len(wanted) // 64))
-    containers = members.columns.codes("container")[0][wanted]
+    size = min(_LARGEST, max(_SMALLEST, len(selected) // 64))
+    containers = members.columns.codes("container")[0][selected]
     borders = np.flatnonzero(np.diff(containers)) + 1
-    runs = zip([0, *borders.tolist()], [*borders.tolist(), len(wanted)], strict=True)
+    runs = zip([0, *borders.tolist()], [*borders.tolist(), len(selected)], strict=True)
     starts = [start for first, last in runs for start in range(first, last, size)]
-    return Parts(members, wanted, np.array([*starts, len(wanted)], dtype=np.int64))
+    return Parts(members, selected, np.array([*starts, len(selected)], dtype=np.int64))
 
 
 def part_fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str:
     """Return a part's name, which covers all that its bytes depend on.
 
     basis  how faces are found and cropped, and the versions that decide about that
-    boxes  the annotators' box by a member's key, where it is the crop's
+    boxes  the annotators' box by a member's key, if it is the crop's
 
     A loose photo's time is not covered: a copy of the archive has other times. The part's rows
-    hold it, and a photo with another one is compared by its SHA-256 (see parts.py).
+    hold it, and a photo with another time is compared by its SHA-256 (see parts.py).
     """
     digest = blake2b(basis.encode(), digest_size=16)
     for member in members:
@@ -130,16 +220,19 @@ def _edges(box: Box | None) -> tuple[float, ...] | None:
 
 
 def modified(member: Member) -> int | None:
-    """Return a loose photo's time, which tells a part of another photo; None for a packed one."""
+    """Return a loose photo's time of modification; None for a packed one.
+
+    A part whose rows hold another time may be of another photo.
+    """
     return None if member.packed else member.modified
 
 
 def write_plan(
     path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str], scanned: int
 ) -> None:
-    """Write the parts so that `read_part` finds them by number.
+    """Write the parts for `read_part`.
 
-    boxes    the annotators' box by a member's key, where it is the crop's
+    boxes    the annotators' box by a member's key, if it is the crop's
     names    the parts' fingerprints
     scanned  when the archive's listing began, ns since the epoch
     """
@@ -150,7 +243,7 @@ def write_plan(
 
 
 def planned_names(path: Path) -> list[str]:
-    """Return the fingerprints of the parts in a plan; none where it is missing or damaged."""
+    """Return the fingerprints of the parts in a plan; none if it is missing or damaged."""
     return _metadata(path).get(_NAMES, b"").decode("ascii", "replace").split()
 
 
@@ -161,9 +254,9 @@ def scanned_at(path: Path) -> int | None:
 
 
 def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
-    """Yield the members of one part, each with the annotators' box if that is to be the crop's.
+    """Yield the members of one part, each with the annotators' box if that is the crop's.
 
-    Raises one of PLAN_FAULTS where the file is missing or damaged.
+    Raises one of PLAN_FAULTS if the file is missing or damaged.
     """
     for row in _opened(path, path.stat().st_mtime_ns).get_batch(number).to_pylist():
         yield _member(row), Box(*row["annotated"]) if row["annotated"] else None
@@ -217,7 +310,7 @@ def _member(row: dict[str, Any]) -> Member:
 
 
 def parse_part_range(text: str) -> tuple[int, int]:
-    """Read the first and the last part of a share.
+    """Return the first and the last part of a part range.
 
     Example: "512-1023" -> (512, 1023), "7" -> (7, 7)
 
@@ -233,95 +326,13 @@ def parse_part_range(text: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class PartsPlan:
-    """The parts of a build by number: their members, and where each is or will be."""
-
-    path: Path
-    members: Parts
-    boxes: Boxes
-    basis: str
-    files: list[PartFiles]
-    scanned: int
-
-    @property
-    def names(self) -> list[str]:
-        """The parts' fingerprints."""
-        return [files.fingerprint for files in self.files]
-
-    def write(self) -> None:
-        """Write the plan for the workers, which are sent a part's number."""
-        write_plan(self.path, self.members, self.boxes, self.names, self.scanned)
-
-    def current(self, number: int) -> bool:
-        """Return whether a part is done, of the photos as the plan that was written knows them."""
-        if not self.files[number].done:
-            return False
-        try:
-            return is_current(self.files[number], read_times(self.path, number))
-        except PLAN_FAULTS:
-            return False
-
-    def difference(self) -> str:
-        """Name the first photo in which a plan that was written differs from this one, or ""."""
-        names = planned_names(self.path)
-        own = self.names
-        try:
-            old = _by_key(
-                member
-                for number in _others(names, own)
-                for member, _ in read_part(self.path, number)
-            )
-        except PLAN_FAULTS:
-            return ""
-        for member in (m for number in _others(own, names) for m in self.members[number]):
-            was = old.pop(member.key, None)
-            shown = printable(member.key)
-            if was is None:
-                return f"; {shown} is new"
-            if (was.size, was.packed) != (member.size, member.packed):
-                return f"; {shown} is not the same photo"
-        return f"; {printable(next(iter(old)))} is gone" if old else ""
-
-    def check_written(self) -> None:
-        """Refuse a plan that another process wrote for another archive. Raises OutputError."""
-        if planned_names(self.path) != self.names:
-            raise OutputError(
-                f"the archive is not the one of {self.path}{self.difference()}: give the same one, "
-                "or another OUT"
-            )
-
-    def share(self, first: int, last: int) -> range:
-        """Give the parts from `first` to `last`; raise OptionError where there are none."""
-        if first >= len(self.files):
-            raise OptionError(
-                f"--only-parts {first}-{last}: there are {len(self.files):,} parts, "
-                f"0 to {len(self.files) - 1}"
-            )
-        return range(first, min(last + 1, len(self.files)))
-
-    def done(self, *, accept_unreadable: bool) -> int:
-        """Count the parts that are there, whichever process made them.
-
-        With `accept_unreadable` those count as well of which some photos could not be read.
-        """
-        return sum(
-            files.done or (accept_unreadable and files.partial.is_file()) for files in self.files
-        )
-
-
-def _others(names: Sequence[str], known: Sequence[str]) -> Iterator[int]:
-    """Yield the numbers of the parts that the other plan does not have."""
-    there = frozenset(known)
-    return (number for number, name in enumerate(names) if name not in there)
-
-
-def _by_key(members: Iterable[Member]) -> dict[str, Member]:
-    return {member.key: member for member in members}
-
-
-@dataclass(frozen=True, slots=True)
 class PartsReport:
-    """What a share came to, how far all shares are, and what the user should know."""
+    """The result of `build_parts`.
+
+    share  the part range of this call
+    done   how many of all parts are done, by whichever process
+    parts  the number of all parts
+    """
 
     out: Path
     share: range
@@ -331,11 +342,10 @@ class PartsReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every part is there, so that nothing but assembling is left."""
+        """Whether every part is done, so that the dataset can be assembled."""
         return self.done == self.parts
 
     def text(self) -> str:
-        """Return it in two lines, and a line for each warning."""
         first, last = self.share.start, self.share.stop - 1
         then = "then run" if not self.complete else "now run"
         lines = [

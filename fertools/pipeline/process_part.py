@@ -1,8 +1,8 @@
 """Process the photos of one part: read, find the face, crop, encode, and write the part.
 
-plan ──▶ known from an earlier run? ──yes──▶ taken over
+plan ──▶ known from an earlier run? ──yes──▶ carried over
            │ no
-           └─▶ read ──▶ cut ──▶ a row, a crop and a thumbnail
+           └─▶ read ──▶ extract ──▶ a row, a crop and a thumbnail
                 │ fault: again after the rest of the part, up to four times
                 └─▶ a row that the next build tries again
 """
@@ -48,16 +48,29 @@ from fertools.pipeline.plan import PLAN_FAULTS, modified, part_fingerprint, read
 from fertools.workers.inflight import InFlightLog
 from fertools.workers.worker import in_worker, limited
 
+#: System errors of a folder or zip that does not exist any more.
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
+
+
+#: The detail of a photo that crashes every worker.
+_CRASH_DETAILS: Final = {
+    Reason.CRASHED: "the process that looked at it died, twice",
+    Reason.TIMED_OUT: "it took longer than a photo may, twice",
+}
+
+PlannedMembers = Sequence[tuple[Member, Box | None]]
+
+#: Shared by the parts of one process.
+_patience = Patience()
 
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What became of a part.
+    """The outcomes of a part's photos.
 
-    outcomes  how many of its photos met which outcome
-    unread    key and cause of each photo that could not be read, to be tried again
-    crashed   set where every photo raised an error, and nothing was written: the first error
+    outcomes  the number of photos of each outcome, without those that could not be read
+    unread    key and cause of each photo that could not be read and is tried again
+    crashed   the first error if every photo raised one, and nothing was written
     """
 
     number: int
@@ -68,9 +81,9 @@ class PartResult:
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """What a worker is sent: small, and the same on every machine that sees the storage.
+    """The task of a worker that makes one part: small, and the same on every machine.
 
-    basis           the text that the part's name covers beside its members (see plan.fingerprint)
+    basis           what the part's name covers besides its members (see part_fingerprint)
     trust_crashes   write the part even if every photo of it raises an error
     """
 
@@ -79,7 +92,7 @@ class PartTask:
     number: int
     files: PartFiles
     basis: str
-    recipe: FaceOptions
+    options: FaceOptions
     detector: Detector | None = None
     photo_seconds: float = 60
     trust_crashes: bool = False
@@ -87,10 +100,10 @@ class PartTask:
     def __call__(self) -> PartResult:
         """Make the part, or what is missing of it.
 
-        Raises SourceError where the archive, or the folder or zip that a photo lies in, is gone;
-        OutputError where another build has replaced the plan, or the part cannot be written.
+        Raises SourceError if the archive, or the folder or zip of a photo, does not exist any more;
+        OutputError if another build has replaced the plan, or the part cannot be written.
         """
-        _refuse_gone(self.source)
+        _check_exists(self.source)
         members = self._members()
         with whole_file(self.files.whole) as file:
             writer = PartWriter(file, len(members))
@@ -99,50 +112,49 @@ class PartTask:
             if result.crashed:
                 raise _Discarded(result)
             if result.unread:
-                self._make_room(members)
+                self._remove_older(members)
                 file.path = self.files.partial
         if not result.unread:
             self.files.partial.unlink(missing_ok=True)
         InFlightLog(self.files.diary).end()
         return result
 
-    def _make_room(self, members: Sequence[tuple[Member, Box | None]]) -> None:
+    def _remove_older(self, members: PlannedMembers) -> None:
         """Remove a finished part that is of older photos, before a partial one takes its place."""
         if is_current(self.files, [modified(member) for member, _ in members]):
-            # Another process has finished it meanwhile.
+            # Another process has finished the part meanwhile.
             outcomes = Counter(read_table(self.files)["outcome"].to_pylist())
             raise _Discarded(PartResult(self.number, outcomes))
         remove_whole(self.files.whole)
 
     def last_started(self) -> int | None:
-        """Return the number of the photo that a worker was processing when it died."""
+        """Return the number of the photo that was being processed when the worker died."""
         return InFlightLog(self.files.diary).last_started()
 
     def try_one(self, number: int) -> None:
-        """Process one photo of the part, and keep nothing of it."""
+        """Process one photo of the part without writing anything."""
         member, box = next(islice(read_part(self.plan, self.number), number, None))
         with Reader(self.source) as reader, suppress(ReadFault, Unusable):
-            self.look(member, box, reader.read(member), None)
+            self.extract(member, box, reader.read(member), None)
 
-    def look(
-        self,
-        member: Member,
-        box: Box | None,
-        data: bytes,
-        known: Reason | None,
+    def extract(
+        self, member: Member, box: Box | None, data: bytes, crash: Reason | None
     ) -> tuple[Row, Crop | None]:
-        """Process one photo's bytes; return its row, and its crop where it is kept."""
-        row = _blank(member) | {"digest": sha256(data).hexdigest()}
+        """Extract the face of one photo; return its row, and its crop if it is kept.
+
+        crash   the reason of a photo that is known to crash its worker: it is not processed
+        """
+        row = _empty_row(member) | {"digest": sha256(data).hexdigest()}
         try:
-            if known:
-                raise Unusable(known, _DEATHS[known])
-            crop = self._cut(data, box)
+            if crash:
+                raise Unusable(crash, _CRASH_DETAILS[crash])
+            crop = self._extract(data, box)
         except Unusable as found:
             return row | _dropped(found), None
         return row | _kept(crop), crop
 
-    def _members(self) -> list[tuple[Member, Box | None]]:
-        """Read the part's members from the plan, and make sure that they are those of its name."""
+    def _members(self) -> PlannedMembers:
+        """Read the part's members from the plan, and check that they are those of its name."""
         try:
             members = list(read_part(self.plan, self.number))
         except PLAN_FAULTS as fault:
@@ -159,7 +171,7 @@ class PartTask:
             )
         return members
 
-    def _result(self, members: Sequence[tuple[Member, Box | None]], rows: list[Row]) -> PartResult:
+    def _result(self, members: PlannedMembers, rows: list[Row]) -> PartResult:
         unread = tuple(
             (member.key, row["detail"])
             for (member, _), row in zip(members, rows, strict=True)
@@ -171,18 +183,18 @@ class PartTask:
             crashed = next(row["detail"] for row in rows if row["outcome"] == Reason.CRASHED)
         return PartResult(self.number, outcomes, unread, crashed)
 
-    def _cut(self, data: bytes, box: Box | None) -> Crop:
-        detector = self.detector or cached_detector(self.recipe)
+    def _extract(self, data: bytes, box: Box | None) -> Crop:
+        detector = self.detector or cached_detector(self.options)
         try:
             with limited(self.photo_seconds):
-                return extract_face(data, self.recipe, detector, box)
+                return extract_face(data, self.options, detector, box)
         except (Unusable, FertoolsError):
             raise
         except MemoryError:
             raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
         except Exception as fault:
-            what = " ".join(f"{type(fault).__name__}: {fault}".split())
-            raise Unusable(Reason.CRASHED, what[:200]) from fault
+            detail = " ".join(f"{type(fault).__name__}: {fault}".split())
+            raise Unusable(Reason.CRASHED, detail[:200]) from fault
 
 
 class _Discarded(Exception):
@@ -194,25 +206,22 @@ class _Discarded(Exception):
 
 
 def make_part(task: PartTask) -> PartResult:
-    """Run a task; return its result also where nothing of the part is written."""
+    """Run a task; return its result also if nothing of the part is written."""
     try:
         return task()
     except _Discarded as discarded:
         return discarded.result
 
 
-_patience = Patience()
-
-
 class _PartMaker:
     """Makes the rows of one part: carries over what is known, and processes the rest."""
 
-    def __init__(self, task: PartTask, members: Sequence[tuple[Member, Box | None]]) -> None:
+    def __init__(self, task: PartTask, members: PlannedMembers) -> None:
         self._task = task
         self._members = members
-        self._known = _Known.of(task.files, len(members))
-        self._diary = InFlightLog(task.files.diary)
-        self._deaths = self._diary.resolved()
+        self._known = _KnownRows.of(task.files, len(members))
+        self._log = InFlightLog(task.files.diary)
+        self._crashes = self._log.resolved()
         self._faults: dict[int, Row] = {}
 
     def make(self, writer: PartWriter) -> None:
@@ -223,27 +232,27 @@ class _PartMaker:
             with Reader(self._task.source, since=since) as reader:
                 for pause in _patience.pauses():
                     time.sleep(pause)
-                    left = [n for n in left if not self._settle(n, reader, writer)]
+                    left = [n for n in left if not self._add(n, reader, writer)]
                     if not left:
                         break
                 _patience.learn(futile=bool(left))
         finally:
-            self._diary.close()
+            self._log.close()
         for number in left:
             writer.add(number, self._faults[number], None, None)
 
-    def _settle(self, number: int, reader: Reader, writer: PartWriter) -> bool:
-        """Make one member's row; return whether it is a fact, not a fault of reading."""
+    def _add(self, number: int, reader: Reader, writer: PartWriter) -> bool:
+        """Write one member's row; return False if the photo could not be read."""
         member, _ = self._members[number]
         try:
             if not self._carry_over(number, reader, writer):
                 self._process(number, reader, writer)
         except Unusable as found:
-            writer.add(number, _blank(member) | _dropped(found), None, None)
+            writer.add(number, _empty_row(member) | _dropped(found), None, None)
         except ReadFault as fault:
-            _refuse_gone(self._task.source)
-            _refuse_gone(_container(self._task.source, member))
-            self._faults[number] = _blank(member) | _dropped(fault) | {"unread": True}
+            _check_exists(self._task.source)
+            _check_exists(_container(self._task.source, member))
+            self._faults[number] = _empty_row(member) | _dropped(fault) | {"unread": True}
             return False
         return True
 
@@ -251,13 +260,13 @@ class _PartMaker:
         """Read and process one member. Raises Unusable, ReadFault."""
         member, box = self._members[number]
         data = reader.read(member)
-        if logged := in_worker() and number not in self._deaths:
-            self._diary.start(number)
+        if logged := in_worker() and number not in self._crashes:
+            self._log.start(number)
         try:
-            row, crop = self._task.look(member, box, data, self._deaths.get(number))
+            row, crop = self._task.extract(member, box, data, self._crashes.get(number))
         except BaseException:
-            if logged:  # it is the build that ends, not the photo that ended it
-                self._diary.resolve(number, None)
+            if logged:  # the build ends, and not because of this photo
+                self._log.resolve(number, None)
             raise
         if crop is None:
             reader.refuse_unfinished(member)
@@ -267,7 +276,7 @@ class _PartMaker:
             writer.add(number, row, crop.image, thumbnail)
 
     def _carry_over(self, number: int, reader: Reader, writer: PartWriter) -> bool:
-        """Take over what an earlier run found, where the photo is the one that it processed."""
+        """Write the row of an earlier run if it is of the same photo; return whether it is."""
         member, _ = self._members[number]
         old = self._known.row(number)
         if old is None:
@@ -286,8 +295,8 @@ class _PartMaker:
         return True
 
 
-class _Known:
-    """What earlier runs found out about a part."""
+class _KnownRows:
+    """The rows, crops and thumbnails that earlier runs have written of a part."""
 
     def __init__(self, files: PartFiles, rows: list[Row], thumbnails: Thumbnails | None) -> None:
         self._files = files
@@ -295,8 +304,8 @@ class _Known:
         self._thumbnails = thumbnails
 
     @classmethod
-    def of(cls, files: PartFiles, photos: int) -> _Known:
-        """Read what is there; a damaged file is as good as none. Raises OutputError."""
+    def of(cls, files: PartFiles, photos: int) -> _KnownRows:
+        """Read the part; a damaged file counts as a missing one. Raises OutputError."""
         try:
             rows, thumbnails = read_table(files).to_pylist(), read_thumbnails(files)
         except DamagedPart:
@@ -304,17 +313,17 @@ class _Known:
         return cls(files, rows, thumbnails) if len(rows) == photos else cls(files, [], None)
 
     def row(self, number: int) -> Row | None:
-        """Return a member's row, where it is there and a fact."""
+        """Return a member's row, None if there is none or the photo could not be read."""
         return self._rows[number] if self._rows and not self._rows[number]["unread"] else None
 
     def thumbnail(self, number: int) -> bytes | None:
-        """Return a member's thumbnail, where its row has a fingerprint."""
+        """Return a member's thumbnail, None if its row has no fingerprint."""
         if self._thumbnails is None or self._rows[number]["hash"] is None:
             return None
         return bytes(self._thumbnails[number])
 
     def crop(self, row: Row) -> bytes | None:
-        """Return a row's encoded crop, None where the file does not hold it any more."""
+        """Return a row's encoded crop, None if it is damaged."""
         try:
             with open_part(self._files) as file:
                 return read_crop(self._files, file, row["offset"], row["crc"])
@@ -322,28 +331,21 @@ class _Known:
             return None
 
 
-#: What a person is told of a photo that ends every worker.
-_DEATHS: Final = {
-    Reason.CRASHED: "the process that looked at it died, twice",
-    Reason.TIMED_OUT: "it took longer than a photo may, twice",
-}
-
-
 @lru_cache(maxsize=1)
-def cached_detector(recipe: FaceOptions) -> Detector:
-    """Load a recipe's detector once in this process: that takes as long as ten photos."""
-    return load_detector(recipe)
+def cached_detector(options: FaceOptions) -> Detector:
+    """Load the detector once in this process: that takes as long as ten photos."""
+    return load_detector(options)
 
 
 def _container(source: Path, member: Member) -> Path:
-    """Return the zip, or the folder, that a member lies in."""
+    """Return the zip, or the folder, of a member."""
     base = source if source.is_dir() else source.parent
     path = member.path if member.packed else os.path.dirname(member.path)  # noqa: PTH120  # bytes
     return base / os.fsdecode(path)
 
 
-def _refuse_gone(path: Path) -> None:
-    """Stop the build where not a photo but what it lies in is gone. Raises SourceError."""
+def _check_exists(path: Path) -> None:
+    """Raise SourceError if the archive, a folder or a zip of it does not exist any more."""
     try:
         path.stat()
     except OSError as fault:
@@ -353,7 +355,7 @@ def _refuse_gone(path: Path) -> None:
             ) from fault
 
 
-def _blank(member: Member) -> Row:
+def _empty_row(member: Member) -> Row:
     row: Row = dict.fromkeys(ROWS.names)
     return row | {"modified": modified(member), "unread": False}
 

@@ -1,4 +1,4 @@
-"""The last stage: the ledger, what others read, checksums and, when all is there, the manifest."""
+"""Publish a dataset: write the ledger, the sidecar files, the checksums and, last, the manifest."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from fertools.dataset.manifest import (
 )
 from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files
 from fertools.files import whole_file, write_whole
-from fertools.labels.classes import ClassMap
-from fertools.pipeline import ledger
 from fertools.pipeline.build_dir import BuildDir
+from fertools.pipeline.ledger import LEDGER, Ledger
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shards import ShardPlan
@@ -36,90 +35,91 @@ from fertools.splits.split_file import write_splits
 
 @dataclass(frozen=True, slots=True)
 class ManifestHeader:
-    """What a dataset says about itself beside its rows: the head of its manifest.
+    """Manifest fields that do not depend on the rows.
 
-    told       the options as they came out
-    libraries  versions of what decided about pixels, and the detector's name
-    source     the archive's fingerprint
-    warnings   what the user was told of the splits, a line each
+    resolved_options  the options without `auto`
+    libraries         the versions that decide about any byte, and the detector's name
+    source            the archive's fingerprint
+    warnings          of the splits, a line each
+    unread            files of the archive that could not be read, photos apart
     """
 
     options: BuildOptions
-    classes: ClassMap
-    told: dict[str, Any]
+    resolved_options: dict[str, Any]
     libraries: dict[str, str]
     source: str
-    votes: bool
-    proof: LeakageReport
+    leakage: LeakageReport
     warnings: tuple[str, ...]
     unread: int
 
 
 def publish(
-    place: BuildDir,
-    edition: ManifestHeader,
-    table: ledger.Ledger,
+    build_dir: BuildDir,
+    header: ManifestHeader,
+    ledger: Ledger,
     plan: ShardPlan,
     shards: Mapping[str, ShardFile],
 ) -> Manifest:
-    """Write what stands beside the shards; `table` is the finished ledger."""
-    with whole_file(place.out / ledger.LEDGER) as rows:
-        ledger.write(table, rows)
-    with whole_file(place.out / SPLITS) as splits:
-        for text in write_splits(table.batches(names=("key", "subject", "split"))):
+    """Write all files of OUT but the shards; the ledger has its placements."""
+    out, classes = build_dir.out, ledger.catalog.classes
+    with whole_file(out / LEDGER) as rows:
+        ledger.write(rows)
+    with whole_file(out / SPLITS) as splits:
+        for text in write_splits(ledger.batches(names=("key", "subject", "split"))):
             splits.write(text)
     manifest = Manifest(
         fertools=fertools.__version__,
-        name=edition.options.shards.name,
+        name=header.options.shards.name,
         version="1.0.0",
-        classes=tuple(map(ClassName, edition.classes.names, edition.classes.english)),
-        image=Images(edition.options.faces.size, edition.options.faces.file_format),
-        counts=_counts(table),
-        splits=_splits(plan, shards, table),
-        ledger=LedgerFile(ledger.LEDGER, len(table), rows.sha256),
-        options=edition.told,
-        libraries=edition.libraries,
-        source=edition.source,
-        votes=edition.votes,
-        proof=edition.proof,
-        warnings=edition.warnings,
-        unread=edition.unread,
+        classes=tuple(map(ClassName, classes.names, classes.english)),
+        image=Images(header.options.faces.size, header.options.faces.file_format),
+        counts=_counts(ledger),
+        splits=_splits(plan, shards, ledger),
+        ledger=LedgerFile(LEDGER, len(ledger), rows.sha256),
+        options=header.resolved_options,
+        libraries=header.libraries,
+        source=header.source,
+        votes=ledger.catalog.voted,
+        proof=header.leakage,
+        warnings=header.warnings,
+        unread=header.unread,
     )
     for name, data in info_files(manifest).items():
-        write_whole(place.out / name, data)
+        write_whole(out / name, data)
     data = manifest.to_json().encode()
     digests = (sha256(data).hexdigest(), splits.sha256)
-    write_whole(place.out / CHECKSUMS, checksums(manifest, *digests))
-    write_whole(place.manifest, data)
+    write_whole(out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(build_dir.manifest, data)
     return manifest
 
 
-def _counts(table: ledger.Ledger) -> Counts:
-    outcomes = table.outcomes()
+def _counts(ledger: Ledger) -> Counts:
+    outcomes = ledger.outcomes()
     kept = outcomes.pop(KEPT, 0)
-    return Counts(len(table), kept, dict(outcomes))
+    return Counts(len(ledger), kept, dict(outcomes))
 
 
 def _splits(
-    plan: ShardPlan, shards: Mapping[str, ShardFile], table: ledger.Ledger
+    plan: ShardPlan, shards: Mapping[str, ShardFile], ledger: Ledger
 ) -> dict[str, SplitContents]:
     contents = {}
-    classes, names = table.catalog.codes, table.catalog.classes.names
-    subjects = table.catalog.labels.codes("subject")[0]
+    catalog = ledger.catalog
+    subjects = catalog.labels.codes("subject")[0]
     for split in Split:
         if not (owned := plan.of(split)):
             continue
         rows = np.concatenate([plan.rows[i] for i in owned])
+        counts = _count_codes(catalog.class_index(rows))
         contents[str(split)] = SplitContents(
             records=len(rows),
             subjects=int((np.unique(subjects[rows]) >= 0).sum()),
-            classes={names[code]: count for code, count in _counted(classes[rows])},
+            classes={catalog.classes.names[code]: count for code, count in counts},
             shards=tuple(shards[plan.names[i]] for i in owned),
         )
     return contents
 
 
-def _counted(codes: Ints) -> list[tuple[int, int]]:
-    """Count each code, in the order in which they come."""
+def _count_codes(codes: Ints) -> list[tuple[int, int]]:
+    """Count each code, in the order in which they occur first."""
     numbers, first = by_first(codes)
     return list(zip(codes[first].tolist(), np.bincount(numbers).tolist(), strict=True))

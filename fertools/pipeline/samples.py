@@ -1,4 +1,9 @@
-"""The kept photos as columns of plain arrays: what a division is decided from."""
+"""Hold the kept photos as columns of plain arrays, and find the duplicates among them.
+
+Duplicates are files of one picture. One zip is in the archive twice, a cloud drive wrote
+`name (1).jpg`, or a brightened picture was uploaded as another person's: without a check, one of
+them would be in train and the other in test.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,10 @@ from numpy.typing import NDArray
 
 from fertools.archive.members import Keys
 from fertools.columns import Columns, Ints, Lazy, by_first
+from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import conflicts, find_duplicates, largest_component
+from fertools.splits.duplicates import Component, conflicts, find_duplicates, largest_component
 from fertools.splits.groups import by_subject, group_numbers, linked_subjects
 from fertools.splits.ratios import overlap
 
@@ -21,14 +27,14 @@ from fertools.splits.ratios import overlap
 class Samples:
     """The ledger's kept rows, one array a column, all of one length.
 
-    rows       their positions in the ledger
-    keys       of the photos
-    subjects   None where the name says nobody
-    classes    int64, the class index
-    people     int64, the person's number; a photo without one is a person of its own
-    order      what each person's number stands for
-    digests    SHA-256 of the files
-    labels     what the names of all members say
+    rows         their positions in the ledger
+    keys         of the photos
+    subjects     None if the name has none
+    classes      int64, the class index
+    people       int64, the person's number; a photo without a subject is a person of its own
+    people_keys  a stable key of each person
+    digests      SHA-256 of the files
+    labels       what the names of all members say
     """
 
     rows: Ints
@@ -36,26 +42,31 @@ class Samples:
     subjects: Sequence[str | None]
     classes: Ints
     people: Ints
-    order: Sequence[str]
+    people_keys: Sequence[str]
     digests: Sequence[str | None]
     labels: Columns
 
     @classmethod
     def of(cls, ledger: Ledger) -> Samples:
-        """Take the kept rows out of a ledger that is begun."""
+        """Take the kept rows out of a ledger. Raises SourceError if there are none."""
         catalog, rows = ledger.catalog, ledger.kept
+        if not len(rows):
+            outcomes = ledger.outcomes().most_common()
+            counts = ", ".join(f"{reason} {count}" for reason, count in outcomes)
+            raise SourceError(
+                f"no photo became an example ({counts}): see docs/format.md for the reasons"
+            )
         keys = catalog.keys(rows)
         subjects = catalog.subjects(rows)
-        people, order = by_subject(subjects, keys)
-        looked = np.searchsorted(ledger.wanted, rows)
+        people, people_keys = by_subject(subjects, keys)
         return cls(
             rows=rows,
             keys=keys,
             subjects=subjects,
-            classes=catalog.fates[rows].astype(np.int64),
+            classes=catalog.class_index(rows),
             people=people,
-            order=order,
-            digests=_Digests(ledger.looked.select(["digest"]), looked),
+            people_keys=people_keys,
+            digests=_Digests(ledger.extracted.select(["digest"]), ledger.extracted_at(rows)),
             labels=catalog.labels,
         )
 
@@ -63,8 +74,8 @@ class Samples:
         return len(self.rows)
 
     @property
-    def also(self) -> Ints:
-        """Sex and age as codes, -1 where unknown, int64, (n, 2); made anew at each call."""
+    def attributes(self) -> Ints:
+        """Sex and age as codes, -1 if unknown, int64, (n, 2); computed at each call."""
         columns = [_codes(self.labels, name, self.rows) for name in ("sex", "age")]
         return np.stack(columns, axis=1)
 
@@ -72,114 +83,109 @@ class Samples:
 class _Digests(Lazy[str | None]):
     """The SHA-256 of photos as text."""
 
-    def __init__(self, looked: Columns, rows: Ints) -> None:
+    def __init__(self, extracted: Columns, rows: Ints) -> None:
         super().__init__(len(rows))
-        self._looked = looked
+        self._extracted = extracted
         self._rows = rows
 
     def made(self, start: int, stop: int) -> list[str | None]:
-        batch = self._looked.take(self._rows[start:stop])
+        batch = self._extracted.take(self._rows[start:stop])
         digests: list[str | None] = hex_of(batch["digest"]).to_pylist()
         return digests
 
 
 def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
-    """Number the values that these rows have, by where they come first; -1 for null."""
-    codes = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
-    found = np.full(len(rows), -1, dtype=np.int64)
-    known = codes >= 0
-    found[known] = by_first(codes[known])[0]
-    return found
+    """Number the values of these rows in the order in which they occur first; -1 for null."""
+    values = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
+    codes = np.full(len(rows), -1, dtype=np.int64)
+    known = values >= 0
+    codes[known] = by_first(values[known])[0]
+    return codes
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Pairs of kept photos, by their numbers, that show one picture; int64, (pairs, 2)."""
+    """Pairs of samples that show one picture, and the groups of people that they link.
+
+    pairs       sample numbers, int64, (pairs, 2)
+    links       the same pairs as person numbers, of different people only, int64, (links, 2)
+    groups      the group of each sample, int64, (samples,): linked people are one group
+    group_keys  a key of each group: the first of its people's, whatever the order of the rows
+    largest     the largest set of linked people
+    """
 
     pairs: Ints
+    links: Ints
+    groups: Ints
+    group_keys: list[str]
+    largest: Component
 
     @classmethod
-    def find(cls, kept: Samples, parts: Sequence[PartFiles], table: Ledger) -> Duplicates:
+    def find(cls, samples: Samples, parts: Sequence[PartFiles], ledger: Ledger) -> Duplicates:
         """Find the pairs by digest and by picture; pictures are compared between people only."""
-        pictures = _Thumbnails(parts, table, kept.rows)
-        return cls(find_duplicates(table.hashes(), kept.digests, kept.people, pictures))
-
-    def people(self, kept: Samples) -> Ints:
-        """Give the pairs between different people, as people; int64, (ties, 2)."""
-        ends: Ints = kept.people[self.pairs]
-        ties: Ints = ends[ends[:, 0] != ends[:, 1]]
-        return ties
-
-    def groups(self, kept: Samples) -> tuple[Ints, list[str]]:
-        """Group the photos by person, people who share a picture together; what `assign` takes.
-
-        A group's key is the first of its people's, so that it does not hang on the order of rows.
-        """
-        group_of = group_numbers(len(kept.order), map(tuple, self.people(kept).tolist()))
+        thumbnails = _Thumbnails(parts, ledger, samples.rows)
+        pairs = find_duplicates(ledger.hashes(), samples.digests, samples.people, thumbnails)
+        ends: Ints = samples.people[pairs]
+        links: Ints = ends[ends[:, 0] != ends[:, 1]]
+        group_of = group_numbers(len(samples.people_keys), map(tuple, links.tolist()))
         keys: dict[int, str] = {}
-        for group, key in zip(group_of.tolist(), kept.order, strict=True):
+        for group, key in zip(group_of.tolist(), samples.people_keys, strict=True):
             keys[group] = min(keys.get(group, key), key)
-        return group_of[kept.people], [keys[group] for group in range(len(keys))]
+        groups: Ints = group_of[samples.people]
+        group_keys = [keys[group] for group in range(len(keys))]
+        return cls(pairs, links, groups, group_keys, largest_component(samples.people, groups))
 
-    def largest(self, kept: Samples) -> int:
-        """Count the people in the largest set that is tied together: 1 where nobody is."""
-        return largest_component(kept.people, self.groups(kept)[0]).groups
-
-    def conflicting(self, kept: Samples) -> list[tuple[int, int]]:
-        """Return each photo whose picture bears two classes, with one of another class."""
-        return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
-
-    def repeats(self, kept: Samples, dropped: Collection[int]) -> dict[int, int]:
-        """Return every photo but one of each picture, and the one: the first by its key."""
+    def repeats(self, samples: Samples, dropped: Collection[int]) -> dict[int, int]:
+        """Return all samples of each picture but the first by key, each with that first one."""
         photos, sets = linked_subjects(self.pairs)
         set_of = dict(zip(photos.tolist(), sets.tolist(), strict=True))
         first: dict[int, int] = {}
         later = {}
-        for i in sorted(set_of.keys() - set(dropped), key=kept.keys.__getitem__):
+        for i in sorted(set_of.keys() - set(dropped), key=samples.keys.__getitem__):
             original = first.setdefault(set_of[i], i)
             if original != i:
                 later[i] = original
         return later
 
-    def warnings(self, kept: Samples) -> tuple[str, ...]:
-        """Say what the user should know of ties, a line each."""
-        chain = largest_component(kept.people, self.groups(kept)[0])
-        if not chain.long:
-            return ()
-        if not any(kept.subjects):
-            return (
-                f"{chain.rows} photos are tied together as copies of each other's pictures and go "
-                "into one split: are they copies?",
-            )
-        return (
-            f"{chain.groups} people are tied together by copies of each other's pictures and go "
-            f"into one split with {chain.rows} photos: are their subjects right?",
-        )
+    def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
+        """Return each sample whose picture has two classes, with one of another class."""
+        return [(a, b) for a, b in conflicts(self.pairs, samples.classes).tolist()]
 
     def across(self, splits: NDArray[np.int8]) -> int:
-        """Count the pictures that have copies in more than one split; -1 is no split."""
+        """Count the pictures that are in more than one split; -1 is no split."""
         photos, sets = linked_subjects(self.pairs)
         return overlap(sets, splits[photos])
 
+    def warnings(self, samples: Samples) -> tuple[str, ...]:
+        """Return a line on the largest set of linked people, if it is too large to be true."""
+        if not self.largest.long:
+            return ()
+        if not any(samples.subjects):
+            return (
+                f"{self.largest.rows} photos are tied together as copies of each other's pictures "
+                "and go into one split: are they copies?",
+            )
+        return (
+            f"{self.largest.groups} people are tied together by copies of each other's pictures "
+            f"and go into one split with {self.largest.rows} photos: are their subjects right?",
+        )
+
 
 class _Thumbnails:
-    """The pictures of kept photos, 64 × 64 gray values each, read from the parts when asked for."""
+    """Thumbnails of samples, read from the parts when they are asked for."""
 
-    def __init__(self, parts: Sequence[PartFiles], table: Ledger, rows: Ints) -> None:
-        numbers = table["part"].combine_chunks()
-        looked = np.flatnonzero(np.asarray(numbers.is_valid()))
-        part = np.asarray(numbers.fill_null(-1))
-        # The rows of a part follow each other among those that were looked at.
-        starts = np.searchsorted(part[looked], np.arange(len(parts)))
-        self._part = part[rows]
-        self._row = np.searchsorted(looked, rows) - starts[self._part]
-        self._files = parts
+    def __init__(self, parts: Sequence[PartFiles], ledger: Ledger, rows: Ints) -> None:
+        extracted, part_of = ledger.extracted_at(rows), ledger.extracted.numbers("part", np.int32)
+        starts = np.searchsorted(part_of, np.arange(len(parts)))
+        self._parts = parts
+        self._part = part_of[extracted]
+        self._row = extracted - starts[self._part]
 
     def __call__(self, photos: Ints) -> NDArray[np.uint8]:
-        """Give the pictures of these photos; uint8, (photos, 64, 64)."""
-        found = np.zeros((len(photos), 64, 64), np.uint8)
+        """Return the thumbnails of these samples; uint8, (photos, 64, 64), gray."""
+        thumbnails = np.zeros((len(photos), 64, 64), np.uint8)
         owners = self._part[photos]
         for part in np.unique(owners).tolist():
-            files, own = self._files[part], owners == part
-            found[own] = read_thumbnails(files)[self._row[photos[own]]]
-        return found
+            own = owners == part
+            thumbnails[own] = read_thumbnails(self._parts[part])[self._row[photos[own]]]
+        return thumbnails

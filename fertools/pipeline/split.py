@@ -1,8 +1,9 @@
-"""Who is in which split: from the kept photos to one number each, and what that rests on.
+"""Assign the kept photos to splits, and measure what came out.
 
-    kept ──copies──▶ groups that must not be parted ──cap──▶ ──shares | official | file──▶ splits
+    samples ──duplicates──▶ groups ──caps──▶ ──shares | official | split file──▶ splits
 
-A person's photos are one group, and people who share a copy of a picture are one group as well.
+A group is never divided: all photos of a person are one group, and people who share a picture are
+one group as well.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
 from fertools.labels.filename import official_half
 from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions, SplitOptions
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
@@ -32,72 +34,137 @@ _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VAL
 
 @dataclass(frozen=True, slots=True)
 class SplitAssignment:
-    """The splits of the kept photos, and who goes no further.
+    """The splits of the samples, and the samples that are dropped.
 
-    splits    int8, (kept,): 0 train, 1 validation, 2 test, -1 left out
-    drops     why each photo that was left out was
-    warnings  what the user should know, a line each
+    splits    int8, (samples,): 0 train, 1 validation, 2 test, -1 dropped
+    drops     by sample number, the reason
+    warnings  a line each
     """
 
     splits: NDArray[np.int8]
     drops: dict[int, Drop] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def by_row(self, samples: Samples, ledger: Ledger) -> tuple[Ledger, NDArray[np.int8]]:
+        """Return the ledger with the drops, and the split of each of its rows, -1 for none."""
+        splits = np.full(len(ledger), -1, dtype=np.int8)
+        splits[samples.rows] = self.splits
+        drops = {int(samples.rows[i]): drop for i, drop in self.drops.items()}
+        return ledger.with_drops(drops), splits
+
 
 def assign_splits(
-    kept: Samples, copies: Duplicates, names: Sequence[str], rule: SplitOptions
+    samples: Samples, duplicates: Duplicates, classes: Sequence[str], options: SplitOptions
 ) -> SplitAssignment:
-    """Divide the kept photos by a rule; `names` are the classes'.
+    """Assign the samples to splits; `classes` are the classes' names.
 
-    Raises SplitError where that cannot be done, OptionError for a split file that cannot be meant.
+    Raises SplitError if that is not possible, OptionError for a split file with errors.
     """
-    drops = _conflicts(kept, copies, names)
-    if rule.duplicates == "drop":
-        drops |= _repeats(kept, copies, drops)
-    left = _without(np.arange(len(kept)), drops)
-    drops |= _capped(kept, left, rule)
+    drops = _conflicts(samples, duplicates, classes)
+    if options.duplicates == "drop":
+        drops |= _repeats(samples, duplicates, drops)
+    left = _without(np.arange(len(samples)), drops)
+    drops |= _capped(samples, left, options)
     left = _without(left, drops)
     if not len(left):
         raise SplitError(
-            f"none of {len(kept)} usable photos is left to divide: ask for less to be left out"
+            f"none of {len(samples)} usable photos is left to divide: ask for less to be left out"
         )
-    groups, order = copies.groups(kept)
-    splits = np.full(len(kept), -1, dtype=np.int8)
-    if rule.split_file:
-        table = SplitTable.read(Path(rule.split_file))
-        splits[left] = table.assign(kept.keys, kept.subjects)[left]
-        told = _straddling(kept, copies, splits)
+    splits = np.full(len(samples), -1, dtype=np.int8)
+    if options.split_file:
+        table = SplitTable.read(Path(options.split_file))
+        splits[left] = table.assign(samples.keys, samples.subjects)[left]
+        warnings = _straddling(samples, duplicates, splits)
+        unassigned = Drop(Reason.UNASSIGNED, "the split file does not name it")
     else:
-        splits[left], told = _assigned(kept, left, groups, order, rule)
-    reason = Reason.UNASSIGNED if rule.split_file else Reason.OVERLAP
-    detail = {
-        Reason.UNASSIGNED: "the split file does not name it",
-        Reason.OVERLAP: "its person is in the official Validation too, or it lies in neither half",
-    }[reason]
-    drops |= {int(i): Drop(reason, detail) for i in left[splits[left] < 0]}
+        splits[left], warnings = _assigned(samples, duplicates, left, options)
+        unassigned = Drop(
+            Reason.OVERLAP,
+            "its person is in the official Validation too, or it lies in neither half",
+        )
+    drops |= dict.fromkeys(left[splits[left] < 0].tolist(), unassigned)
     if not (splits >= 0).any():
         raise SplitError("no photo came into any split: see the options that leave photos out")
-    told += [*_unknown(kept, splits), *_absent(names, kept.classes[splits >= 0])]
-    return SplitAssignment(splits, drops, tuple(told))
+    warnings += [*_unknown(samples, splits), *_absent(classes, samples.classes[splits >= 0])]
+    return SplitAssignment(splits, drops, tuple(warnings))
 
 
-def unknown_people(kept: Samples, splits: NDArray[np.int8]) -> int:
-    """Count the photos in the splits whose name carries no person."""
-    return sum(kept.subjects[i] is None for i in np.flatnonzero(splits >= 0).tolist())
+def leakage_report(
+    samples: Samples,
+    duplicates: Duplicates,
+    assignment: SplitAssignment,
+    catalog: Catalog,
+    options: BuildOptions,
+) -> LeakageReport:
+    """Measure overlaps, deviations, agreement, and what random splits would have leaked.
+
+    It is computed from the resulting splits alone.
+    """
+    splits = assignment.splits
+    used = np.flatnonzero(splits >= 0)
+    return LeakageReport(
+        overlap=overlap(samples.people, splits),
+        ties=len(duplicates.links),
+        copies_across=duplicates.across(splits),
+        largest_tie=duplicates.largest.groups,
+        deviation=_deviation(samples, splits, catalog.classes.names, options.splits),
+        random_leak=_random_leak(samples, used, options.splits),
+        agreement={
+            word: (found.records, found.majority, found.unanimous)
+            for word, found in catalog.agreement.items()
+        },
+        unlabelled=catalog.joined.without_record if catalog.voted else 0,
+        unmatched=catalog.joined.without_photo,
+        augmented=int((splits == 0).sum()) * options.shards.augment,
+        unknown_people=_unknown_people(samples, splits),
+    )
+
+
+def _conflicts(samples: Samples, duplicates: Duplicates, classes: Sequence[str]) -> dict[int, Drop]:
+    """Drop every photo of a picture that has two classes: nothing says which one is true."""
+    return {
+        photo: Drop(
+            Reason.CONFLICTING_LABEL,
+            f"the same picture is {classes[samples.classes[other]]} as {samples.keys[other]}",
+        )
+        for photo, other in duplicates.conflicting(samples)
+    }
+
+
+def _repeats(samples: Samples, duplicates: Duplicates, drops: dict[int, Drop]) -> dict[int, Drop]:
+    return {
+        later: Drop(Reason.DUPLICATE, f"the same picture as {samples.keys[first]}")
+        for later, first in duplicates.repeats(samples, drops).items()
+    }
+
+
+def _capped(samples: Samples, left: Ints, options: SplitOptions) -> dict[int, Drop]:
+    stays = cap_photos(
+        samples.people[left],
+        samples.classes[left],
+        samples.keys.take(left),
+        seed=options.seed,
+        max_per_subject=options.max_per_subject,
+        max_per_class=options.max_per_class,
+    )
+    drop = Drop(Reason.CAPPED, "beyond --max-per-subject or --max-per-class")
+    return dict.fromkeys(left[~stays].tolist(), drop)
+
+
+def _without(rows: Ints, drops: dict[int, Drop]) -> Ints:
+    return rows[~np.isin(rows, list(drops))]
 
 
 def _assigned(
-    kept: Samples, left: Ints, groups: Ints, order: Sequence[str], rule: SplitOptions
+    samples: Samples, duplicates: Duplicates, left: Ints, options: SplitOptions
 ) -> tuple[NDArray[np.int8], list[str]]:
-    """Give the photos that are left their splits, and what there is to say about it."""
-    if rule.official:
-        return _official(kept, left, groups, order, rule)
-    if rule.split_by == "image":
-        # As others do it, chance and classes alone: balance would hide how much that leaks.
-        splits = assign_photos(
-            kept.classes[left], rule.ratios, keys=kept.keys.take(left), seed=rule.seed
-        )
-        known, tests = leak(kept.people[left], splits)
+    """Return the splits of the samples that are left, and warnings."""
+    if options.official:
+        return _official(samples, duplicates, left, options)
+    if options.split_by == "image":
+        # As others do it, by chance and class alone: balance would hide how much that leaks.
+        splits = _random_splits(samples, left, options)
+        known, tests = leak(samples.people[left], splits)
         if not known:
             return splits, []
         return splits, [
@@ -105,41 +172,49 @@ def _assigned(
             "figures from this dataset say nothing about new people"
         ]
     splits = assign(
-        groups[left],
-        kept.classes[left],
-        rule.ratios,
-        order=order,
-        seed=rule.seed,
-        also=kept.also[left],
+        duplicates.groups[left],
+        samples.classes[left],
+        options.ratios,
+        order=duplicates.group_keys,
+        seed=options.seed,
+        also=samples.attributes[left],
     )
     return splits, []
 
 
 def _official(
-    kept: Samples, left: Ints, groups: Ints, order: Sequence[str], rule: SplitOptions
+    samples: Samples, duplicates: Duplicates, left: Ints, options: SplitOptions
 ) -> tuple[NDArray[np.int8], list[str]]:
-    halves = np.array([_HALVES[official_half(key)] for key in kept.keys.take(left)], dtype=np.int8)
-    splits, found = assign_official(
+    keys = samples.keys.take(left)
+    halves = np.array([_HALVES[official_half(key)] for key in keys], dtype=np.int8)
+    splits, shared = assign_official(
         halves,
-        groups[left],
-        kept.classes[left],
-        rule.ratios,
-        order=order,
-        seed=rule.seed,
-        also=kept.also[left],
-        overlap=rule.overlap,
+        duplicates.groups[left],
+        samples.classes[left],
+        options.ratios,
+        order=duplicates.group_keys,
+        seed=options.seed,
+        also=samples.attributes[left],
+        overlap=options.overlap,
     )
-    if not found.in_both:
+    if not shared.in_both:
         return splits, []
-    fate = "left out of" if rule.overlap == "drop" else "left in"
+    action = "left out of" if options.overlap == "drop" else "left in"
     return splits, [
-        f"{found.in_both} people are in both official halves: their {found.training} photos in "
-        f"Training are {fate} train and validation, their {found.validation} in Validation are test"
+        f"{shared.in_both} people are in both official halves: their {shared.training} photos in "
+        f"Training are {action} train and validation, their {shared.validation} in Validation "
+        "are test"
     ]
 
 
-def _straddling(kept: Samples, copies: Duplicates, splits: NDArray[np.int8]) -> list[str]:
-    people, pictures = overlap(kept.people, splits), copies.across(splits)
+def _random_splits(samples: Samples, rows: Ints, options: SplitOptions) -> NDArray[np.int8]:
+    return assign_photos(
+        samples.classes[rows], options.ratios, keys=samples.keys.take(rows), seed=options.seed
+    )
+
+
+def _straddling(samples: Samples, duplicates: Duplicates, splits: NDArray[np.int8]) -> list[str]:
+    people, pictures = overlap(samples.people, splits), duplicates.across(splits)
     found = [f"{people} people"] if people else []
     found += [f"copies of {pictures} pictures"] if pictures else []
     if not found:
@@ -147,8 +222,8 @@ def _straddling(kept: Samples, copies: Duplicates, splits: NDArray[np.int8]) -> 
     return [f"--split-file puts {' and '.join(found)} into more than one split: it leaks"]
 
 
-def _unknown(kept: Samples, splits: NDArray[np.int8]) -> list[str]:
-    unknown, photos = unknown_people(kept, splits), int((splits >= 0).sum())
+def _unknown(samples: Samples, splits: NDArray[np.int8]) -> list[str]:
+    unknown, photos = _unknown_people(samples, splits), int((splits >= 0).sum())
     if not unknown:
         return []
     return [
@@ -157,109 +232,44 @@ def _unknown(kept: Samples, splits: NDArray[np.int8]) -> list[str]:
     ]
 
 
-def _conflicts(kept: Samples, copies: Duplicates, names: Sequence[str]) -> dict[int, Drop]:
-    """Drop every photo of a picture that is there under two classes: nothing says which is true."""
-    return {
-        photo: Drop(
-            Reason.CONFLICTING_LABEL,
-            f"the same picture is {names[kept.classes[other]]} as {kept.keys[other]}",
-        )
-        for photo, other in copies.conflicting(kept)
-    }
+def _unknown_people(samples: Samples, splits: NDArray[np.int8]) -> int:
+    """Count the photos in the splits that have no subject."""
+    return sum(samples.subjects[i] is None for i in np.flatnonzero(splits >= 0).tolist())
 
 
-def _repeats(kept: Samples, copies: Duplicates, dropped: dict[int, Drop]) -> dict[int, Drop]:
-    return {
-        later: Drop(Reason.DUPLICATE, f"the same picture as {kept.keys[first]}")
-        for later, first in copies.repeats(kept, dropped).items()
-    }
-
-
-def _capped(kept: Samples, left: Ints, rule: SplitOptions) -> dict[int, Drop]:
-    stays = cap_photos(
-        kept.people[left],
-        kept.classes[left],
-        kept.keys.take(left),
-        seed=rule.seed,
-        max_per_subject=rule.max_per_subject,
-        max_per_class=rule.max_per_class,
-    )
-    return {
-        int(i): Drop(Reason.CAPPED, "beyond --max-per-subject or --max-per-class")
-        for i in left[~stays]
-    }
-
-
-def _without(rows: Ints, drops: dict[int, Drop]) -> Ints:
-    return rows[~np.isin(rows, list(drops))]
-
-
-def _absent(names: Sequence[str], present: Ints) -> tuple[str, ...]:
-    seen = set(present.tolist())
-    absent = [name for i, name in enumerate(names) if i not in seen]
+def _absent(classes: Sequence[str], present: Ints) -> list[str]:
+    there = set(present.tolist())
+    absent = [name for i, name in enumerate(classes) if i not in there]
     if not absent:
-        return ()
-    return (f"no example of {', '.join(absent)}: leave such a class out with --drop NAME",)
-
-
-def leakage_report(
-    kept: Samples,
-    copies: Duplicates,
-    division: SplitAssignment,
-    catalog: Catalog,
-    options: BuildOptions,
-) -> LeakageReport:
-    """Measure a division: overlaps, deviations, agreement, and what chance would have leaked."""
-    splits = division.splits
-    used = np.flatnonzero(splits >= 0)
-    return LeakageReport(
-        overlap=overlap(kept.people, splits),
-        ties=len(copies.people(kept)),
-        copies_across=copies.across(splits),
-        largest_tie=copies.largest(kept),
-        deviation=_deviation(kept, splits, catalog.classes.names, options.splits),
-        random_leak=_random_leak(kept, used, options),
-        agreement={
-            word: (found.records, found.majority, found.unanimous)
-            for word, found in catalog.agreement.items()
-        },
-        unlabelled=catalog.joined.without_record if catalog.voted else 0,
-        unmatched=catalog.joined.without_photo,
-        augmented=int((splits == 0).sum()) * options.shards.augment,
-        unknown_people=unknown_people(kept, splits),
-    )
+        return []
+    return [f"no example of {', '.join(absent)}: leave such a class out with --drop NAME"]
 
 
 def _deviation(
-    kept: Samples, splits: NDArray[np.int8], names: Sequence[str], rule: SplitOptions
+    samples: Samples, splits: NDArray[np.int8], classes: Sequence[str], options: SplitOptions
 ) -> dict[str, tuple[float, ...]]:
-    """Return by class the points by which each split misses its share, where shares were asked for.
+    """Return by class the points by which each split misses its share, if shares were asked for.
 
-    A split file asks for none. The official test split is given: Training alone was divided.
+    A split file asks for none. The official test split is fixed: only Training was divided.
     """
-    if rule.split_file:
+    if options.split_file:
         return {}
-    ratios = rule.ratios
-    if rule.official:
-        splits, ratios = (
-            np.where(splits == TEST, -1, splits).astype(np.int8),
-            Ratios(ratios.train, ratios.validation, 0),
-        )
-    missed = deviation(kept.classes, splits, ratios, len(names))
+    ratios = options.ratios
+    if options.official:
+        splits = np.where(splits == TEST, -1, splits).astype(np.int8)
+        ratios = Ratios(ratios.train, ratios.validation, 0)
+    missed = deviation(samples.classes, splits, ratios, len(classes))
     return {
         name: tuple(round(float(points), 4) for points in row)
-        for name, row in zip(names, missed, strict=True)
+        for name, row in zip(classes, missed, strict=True)
     }
 
 
-def _random_leak(kept: Samples, used: Ints, options: BuildOptions) -> tuple[int, int]:
-    """Split the same photos by chance and class, as others do: known, photos of the test split."""
-    rule = options.splits
+def _random_leak(samples: Samples, used: Ints, options: SplitOptions) -> tuple[int, int]:
+    """Split the same photos by chance and class, as others do: known and all photos of test."""
     try:
-        splits = assign_photos(
-            kept.classes[used], rule.ratios, keys=kept.keys.take(used), seed=rule.seed
-        )
+        splits = _random_splits(samples, used, options)
     except SplitError:  # fewer photos than splits
         return (0, 0)
-    known, photos = leak(kept.people[used], splits)
+    known, photos = leak(samples.people[used], splits)
     return known, photos

@@ -30,15 +30,15 @@ from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.dataset.manifest import ShardFile
 from fertools.hashing import rank
-from fertools.pipeline import ledger
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT, ROWS, PartFiles, pack_rows
 from fertools.pipeline.plan import Parts, cut_into_parts, part_fingerprint, write_plan
 from fertools.pipeline.publish import ManifestHeader, publish
 from fertools.pipeline.samples import Duplicates, Samples
-from fertools.pipeline.shards import Stage, example_batches, plan_splits
+from fertools.pipeline.shards import StagingDir, example_batches, plan_splits
 from fertools.pipeline.split import assign_splits, leakage_report
 
 SIZES = (100_000, 500_000, 1_000_000, 10_000_000)
@@ -131,8 +131,8 @@ class _Clock:
 def run(folder: Path, count: int) -> None:
     """Run every stage of the main process, and print a line of JSON for each."""
     clock = _Clock()
-    place = BuildDir(folder / "out")
-    place.open()
+    build_dir = BuildDir(folder / "out")
+    build_dir.create()
     options = BuildOptions.of({})
     clock.told("start")
     members = scan(folder / "archive").members
@@ -141,39 +141,38 @@ def run(folder: Path, count: int) -> None:
     clock.told("catalog")
     source = source_fingerprint(members)
     clock.told("fingerprint of SRC")
-    parts = cut_into_parts(members, catalog.wanted)
-    files = [PartFiles(place.parts, part_fingerprint("", part, {})) for part in parts]
+    parts = cut_into_parts(members, catalog.selected)
+    files = [PartFiles(build_dir.parts, part_fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
-    write_plan(place.plan, parts, {}, [file.fingerprint for file in files], 0)
+    write_plan(build_dir.plan, parts, {}, [file.fingerprint for file in files], 0)
     clock.told("plan.arrow")
-    table = ledger.begin(catalog, pack_rows(_drawn(parts), ROWS))
-    clock.told("rows, ledger begun")
-    kept = Samples.of(table)
-    clock.told("kept")
-    copies = Duplicates.find(kept, files, table)
-    table = table.without_hashes()
-    clock.told("copies")
-    division = assign_splits(kept, copies, catalog.classes.names, options.splits)
-    clock.told("division")
-    proof = leakage_report(kept, copies, division, catalog, options)
-    clock.told("proof")
-    table = ledger.drop(table, {int(kept.rows[i]): why for i, why in division.drops.items()})
-    splits = np.full(len(table), -1, np.int8)
-    splits[kept.rows] = division.splits
-    del kept, copies, division
-    plan = plan_splits(table, splits, options)
+    ledger = Ledger.of(catalog, pack_rows(_drawn(parts)))
+    clock.told("rows, ledger")
+    samples = Samples.of(ledger)
+    clock.told("samples")
+    duplicates = Duplicates.find(samples, files, ledger)
+    ledger = ledger.without_hashes()
+    clock.told("duplicates")
+    assignment = assign_splits(samples, duplicates, catalog.classes.names, options.splits)
+    clock.told("splits")
+    leakage = leakage_report(samples, duplicates, assignment, catalog, options)
+    clock.told("leakage")
+    ledger, splits = assignment.by_row(samples, ledger)
+    del samples, duplicates, assignment
+    plan = plan_splits(ledger, splits, options)
     clock.told("shard plan")
-    Stage.prepare(place, plan, example_batches(table, plan, files, options, b"secret"))
+    examples = example_batches(ledger, plan, files, options, b"secret")
+    StagingDir.prepare(build_dir, plan, examples)
     clock.told("examples")
     shards = {
         name: ShardFile(name, len(r), 13_300 * len(r), "0" * 64)
         for name, r in zip(plan.names, plan.rows, strict=True)
     }
-    table = ledger.finish(table, splits, plan.places(len(table)), 0)
-    edition = ManifestHeader(options, catalog.classes, {}, {}, source, catalog.voted, proof, (), 0)
-    publish(place, edition, table, plan, shards)
+    ledger = ledger.with_placements(plan.placements(splits, 0))
+    header = ManifestHeader(options, {}, {}, source, leakage, (), 0)
+    publish(build_dir, header, ledger, plan, shards)
     clock.told("ledger, CSV, manifest")
-    assert len(table) == count
+    assert len(ledger) == count
 
 
 def _drawn(parts: Parts) -> Iterator[pa.Table]:

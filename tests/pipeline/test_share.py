@@ -83,7 +83,7 @@ def test_shares_work_side_by_side_and_keep_whole_builds_out(
     out = tmp_path / "out"
     fertools.build_parts(archive, out, "0", **LOOK)
     leftover = out / ".fertools" / "parts" / ".of a neighbour.tmp"
-    with BuildDir(out).share(lambda: None):
+    with BuildDir(out).shared_lock(lambda: None):
         leftover.touch()
         assert fertools.build_parts(archive, out, "1", **LOOK).done == 2
         assert leftover.exists(), "what a neighbour is writing is not swept away"
@@ -101,13 +101,13 @@ def test_shares_work_side_by_side_and_keep_whole_builds_out(
 
 
 def test_of_many_that_come_at_once_one_begins(tmp_path: Path) -> None:
-    place = BuildDir(tmp_path / "out")
-    place.open()
+    build_dir = BuildDir(tmp_path / "out")
+    build_dir.create()
     begun: list[int] = []
     inside = threading.Barrier(8, timeout=20)
 
     def work(number: int) -> None:
-        with place.share(lambda: begun.append(number)):
+        with build_dir.shared_lock(lambda: begun.append(number)):
             inside.wait()
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
@@ -124,8 +124,8 @@ def test_a_share_waits_for_one_that_is_writing_the_plan(
 ) -> None:
     """R12: at millions of members that takes longer than the patience with whole builds."""
     monkeypatch.setattr(workplace, "_PATIENCE", 0.2)
-    place = BuildDir(tmp_path / "out")
-    place.open()
+    build_dir = BuildDir(tmp_path / "out")
+    build_dir.create()
     began = threading.Event()
     order: list[str] = []
 
@@ -135,13 +135,13 @@ def test_a_share_waits_for_one_that_is_writing_the_plan(
         order.append("planned")
 
     def first() -> None:
-        with place.share(begin):
+        with build_dir.shared_lock(begin):
             pass
 
     thread = threading.Thread(target=first)
     thread.start()
     assert began.wait(10)
-    with place.share(lambda: None):
+    with build_dir.shared_lock(lambda: None):
         order.append("shared")
     thread.join()
     assert order == ["planned", "shared"]

@@ -1,0 +1,199 @@
+"""Extract the faces of a build's parts in worker processes, and isolate photos that crash them.
+
+    a worker dies ─▶ logs that end with a photo in flight ─▶ each such photo again, alone
+         ▲                                                     │ survives: fine   dies: a row
+         └────────────── remaining parts, in a new pool ◀──────┘
+
+Each is tried twice, because a worker may die of something else: the system had no memory left, or a
+user killed it. So a photo is recorded only after it has crashed a process of its own.
+
+A photo that crashes, raises an error or cannot be read costs itself only. So many of them that the
+detector, the machine or the disk must be the cause stop the build.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from fertools.console import Progress
+from fertools.data import Reason
+from fertools.errors import FertoolsError, SourceError
+from fertools.pipeline.build_dir import BuildDir
+from fertools.pipeline.options import RunOptions
+from fertools.pipeline.plan import PartsPlan
+from fertools.pipeline.process_part import PartResult, PartTask, make_part
+from fertools.workers.inflight import InFlightLog
+from fertools.workers.run import cores, run_isolated, run_tasks
+
+#: Photos that may be unreadable, and be most of a run's, before it is stopped half-way.
+_MOST_UNREAD: Final = 256
+
+#: Photos of one run that may crash before the detector or the machine is suspected.
+_TOLERATED: Final = 8
+
+#: Photos that may raise an error, while fewer succeed, before a run is stopped half-way.
+_HOPELESS: Final = 64
+
+
+def extract_parts(
+    plan: PartsPlan,
+    part_range: range,
+    task: Callable[[int], PartTask],
+    build_dir: BuildDir,
+    run: RunOptions,
+    *,
+    name: str = "",
+) -> int:
+    """Process the parts of a range that are not done; return how many photos could not be read.
+
+    task   returns the task of a part by its number
+    name   of the part range, "" for all parts
+
+    Raises SourceError for photos that could not be read, unless that is accepted: after all others
+    were processed and saved, or earlier if most could not be read, since that is the disk.
+    """
+    left = [i for i in part_range if not plan.is_current(i)]
+    tasks = [task(number) for number in left]
+    total = int(plan.members.sizes[part_range].sum())
+    done = read = total - int(plan.members.sizes[left].sum())
+    unread: list[tuple[str, str]] = []
+    with Progress("faces", total, unit="photos", quiet=run.quiet, done=done) as progress:
+        for result in process_parts(tasks, run.jobs or cores(), before=done):
+            progress.add(result.outcomes.total(), result.outcomes)
+            unread += result.unread
+            read += result.outcomes.total()
+            if len(unread) > max(_MOST_UNREAD, read) and not run.accept_unreadable:
+                raise _unread_error(
+                    unread,
+                    build_dir.write_unread(unread, name),
+                    "that is the disk, not the photos: check it, and give the same command",
+                )
+    if run.dask:
+        # NFS may report other nodes' parts as missing until the folder is listed.
+        next(build_dir.parts.iterdir(), None)
+    if unread and not run.accept_unreadable:
+        raise _unread_error(
+            unread,
+            build_dir.write_unread(unread, name),
+            "everything else is done and saved; the same command tries them again, "
+            "--accept-unreadable goes on without them (and --overwrite, for photos that were "
+            "removed or replaced)",
+        )
+    build_dir.remove_unread(name)
+    return len(unread)
+
+
+def _unread_error(unread: list[tuple[str, str]], path: Path, advice: str) -> SourceError:
+    (key, why), more = unread[0], len(unread) - 1
+    rest = f" and {more:,} more, listed in {path}" if more else ""
+    return SourceError(
+        f"{len(unread):,} photo{'s' if more else ''} could not be read: {key} ({why}){rest}: "
+        f"{advice}"
+    )
+
+
+def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> Iterator[PartResult]:
+    """Make the parts, and yield the result of each.
+
+    before  photos that earlier runs have processed without an error
+
+    A photo that crashes, hangs or exhausts its process gets a row, and all others are processed.
+    Parts of which every photo raises an error are deferred to the end: a few are caused by the
+    photos, many by the detector. With one job, a detector given as a Python object runs in this
+    process.
+
+    Raises FertoolsError if most photos raise an error; nothing of that is kept.
+    """
+    isolator = CrashIsolator(tasks)
+    isolator()  # a photo may have ended the build before this one
+    apart = jobs > 1 or all(task.detector is None for task in tasks)
+    run = partial(run_tasks, jobs=jobs, apart=apart, after_death=isolator)
+    deferred: list[PartResult] = []
+    fine, crashed = before, 0
+    for result in run([partial(make_part, task) for task in tasks]):
+        isolator.count_finished()
+        if result.crashed:
+            deferred.append(result)
+            crashed += result.outcomes.total()
+            if crashed > max(_HOPELESS, fine):
+                raise _detector_error(crashed, result)
+            continue
+        fine += result.outcomes.total() - result.outcomes[Reason.CRASHED]
+        yield result
+    if deferred and (not fine or crashed > max(_TOLERATED, fine / 2)):
+        raise _detector_error(crashed, deferred[0])
+    numbers = {result.number for result in deferred}
+    again = [replace(task, trust_crashes=True) for task in tasks if task.number in numbers]
+    yield from run([partial(make_part, task) for task in again])
+
+
+def _detector_error(crashed: int, result: PartResult) -> FertoolsError:
+    return FertoolsError(
+        f"{crashed} photos, and every one of some parts, raise an error ({result.crashed}): "
+        "that is not the photos but what looks at them; the same command goes on"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePhotoRetry:
+    """One photo of a part, to be processed in a process of its own."""
+
+    task: PartTask
+    number: int
+
+    def __call__(self) -> None:
+        self.task.try_one(self.number)
+
+
+class CrashIsolator:
+    """Finds the photo that crashed a worker, by processing the suspects again.
+
+    A call returns whether one was found. It raises FertoolsError if there are so many that the
+    cause must be something else.
+    """
+
+    def __init__(self, tasks: Sequence[PartTask]) -> None:
+        self._tasks = {task.files.diary.name: task for task in tasks}
+        self._folders = {task.files.folder for task in tasks}
+        self._finished = 0
+        self._crashed = 0
+
+    def __call__(self) -> bool:
+        """Process the suspects, and write the result into their in-flight logs."""
+        before = self._crashed
+        suspects = [(task, task.last_started()) for task in self._tasks_with_log()]
+        retries = [SinglePhotoRetry(task, photo) for task, photo in suspects if photo is not None]
+        for retry, seconds in zip(retries, run_isolated(retries), strict=True):
+            self._resolve(retry, seconds)
+        return self._crashed > before
+
+    def count_finished(self) -> None:
+        """Count a part that was finished."""
+        self._finished += 1
+
+    def _tasks_with_log(self) -> list[PartTask]:
+        # The folder is listed once, instead of a test for each of thousands of parts.
+        names = sorted(name for folder in self._folders for name in os.listdir(folder))  # noqa: PTH208
+        return [self._tasks[name] for name in names if name in self._tasks]
+
+    def _resolve(self, retry: SinglePhotoRetry, seconds: float | None) -> None:
+        """Record the result; `seconds` is the time after which the process died, None if not."""
+        reason = None
+        if seconds is not None:
+            slow = seconds >= retry.task.photo_seconds
+            reason = Reason.TIMED_OUT if slow else Reason.CRASHED
+            self._crashed += 1
+        log = InFlightLog(retry.task.files.diary)
+        log.resolve(retry.number, reason)
+        log.close()
+        if self._crashed > max(_TOLERATED, self._finished / 2):
+            raise FertoolsError(
+                f"{self._crashed} photos have killed the process that looked at them, about one "
+                "in every part: that is not the photos; check the machine's memory, or try "
+                "another --runtime"
+            )
