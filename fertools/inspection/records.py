@@ -1,16 +1,20 @@
-"""Whether every record is what its ledger row says, and every shard what the manifest says.
+"""Compare every record with its ledger row, and every shard with the manifest.
 
     manifest ──▶ shard     SHA-256, size, number of records
-    ledger   ──▶ record    key, subject, sex, age, label, box, confidence, by its place
+    ledger   ──▶ record    key, subject, sex, age, label, box, confidence, by shard and index
 
-Problems come a line each. It reads what was written and uses none of the code that wrote it.
+Problems are a line each. It reads what was written and uses none of the code that wrote it.
+
+    ledger.parquet ──65,536 rows──▶ words as codes · numbers · names as digests    112 bytes a row
+
+A key has about 170 bytes as text, and a row as a Python dict 1.2 kB: ten million rows would be
+12 GB. The text of a key is needed only for a line about a wrong row; those few keys are read again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.data import Split
 from fertools.dataset.example import Example
@@ -32,87 +37,49 @@ from fertools.hashing import pseudonym
 _SIDES: Final = ("x0", "y0", "x1", "y1")
 
 
-class ShownNames:
-    """How the records of a dataset show names: as they are, or as pseudonyms.
+Digests = NDArray[np.uint64]
 
-    The secret of the pseudonyms stays in OUT/.fertools. Where that is not at hand, the names of
-    people are still held against each other: one name, one pseudonym.
-    """
+_BATCH: Final = 65_536
 
-    def __init__(self, out: Path, manifest: Manifest) -> None:
-        self.plain = bool(manifest.options.get("keep_names"))
-        self._secret = _secret(out, manifest)
-        self._seen: dict[str, str] = {}
-        self._owners: dict[str, str] = {}
-
-    @property
-    def known(self) -> bool:
-        """Whether a name's pseudonym can be computed."""
-        return self.plain or self._secret is not None
-
-    def key(self, name: str) -> str:
-        """Return a key as records hold it; "" where that is not known."""
-        return self._shown(name, "key") if self.known else ""
-
-    def is_subject(self, shown: str, name: str | None) -> bool:
-        """Return whether a record shows a subject as it must; `name` is None for no person."""
-        if not name or self.known:
-            return shown == self._shown(name or "", "subject")
-        return (
-            self._seen.setdefault(name, shown) == shown
-            and self._owners.setdefault(shown, name) == name
-        )
-
-    def _shown(self, name: str, purpose: str) -> str:
-        if not name or self.plain or self._secret is None:
-            return name
-        return pseudonym(self._secret, name, purpose)
-
-
-def _secret(out: Path, manifest: Manifest) -> bytes | None:
-    """Read what pseudonyms are keyed with; fertools 0.1.0 used the digits of the seed."""
-    if manifest.revision == 0:
-        return str(manifest.options.get("seed", 0)).encode("ascii")
-    try:
-        return bytes.fromhex((out / HOME / SECRET).read_text("ascii"))
-    except OSError:
-        return None
-    except ValueError:
-        return b"damaged"  # every record then differs from its row, which is what is to be told
+_NUMBERS: Final = {
+    "bytes": np.int64,
+    "age": np.int32,
+    **dict.fromkeys(("x0", "y0", "x1", "y1", "shard", "index", "copies"), np.int32),
+}
+_WORDS: Final = ("outcome", "label", "subject", "sex", "split")
 
 
 @dataclass(frozen=True)
 class RecordCheck:
-    """A dataset's shards, and the ledger rows that say what they hold."""
+    """The comparison of a dataset's shards with its ledger rows and manifest."""
 
     out: Path
     manifest: Manifest
     rows: LedgerRows
-    names: ShownNames
+    names: RecordNames
 
     def problems(self, *, quiet: bool) -> Iterator[str]:
         """Yield what differs, shard by shard."""
         ledger = self.manifest.ledger.file
-        places = [
-            (split, number, shard)
+        shards = {
+            (split, number): shard
             for split, contents in self.manifest.splits.items()
             for number, shard in enumerate(contents.shards)
-        ]
-        known = {(split, number) for split, number, _ in places}
-        for split, number in sorted(self._at.keys() - known):
-            yield f"{ledger}: it knows of shard {number} of {split}"
-        with Progress("verify", len(places), unit="shards", quiet=quiet) as shown:
-            for split, number, shard in places:
-                rows = self._at.get((split, number), np.zeros(0, np.int64))
+        }
+        rows_of = self._rows_by_shard()
+        for split, number in sorted(rows_of.keys() - shards.keys()):
+            yield f"{ledger}: it has shard {number} of {split}, the manifest does not"
+        with Progress("verify", len(shards), unit="shards", quiet=quiet) as progress:
+            for place, shard in shards.items():
+                rows = rows_of.get(place, np.zeros(0, np.int64))
                 indices = self.rows.numbers["index"][rows]
                 if (indices[1:] == indices[:-1]).any():
                     yield f"{ledger}: two rows lie at one place of {shard.file}"
                 yield from self._shard(shard, rows)
-                shown.add(1)
+                progress.add(1)
 
-    @cached_property
-    def _at(self) -> dict[tuple[str, int], Ints]:
-        """The rows of each shard, by split and number, in the order of their places in it."""
+    def _rows_by_shard(self) -> dict[tuple[str, int], Ints]:
+        """Return the rows of each shard, by split and number, in the order of their indices."""
         split, numbers = self.rows.words["split"], self.rows.numbers
         used = np.flatnonzero(split.codes >= 0)
         shards, indices = numbers["shard"][used], numbers["index"][used]
@@ -133,27 +100,28 @@ class RecordCheck:
             yield f"{shard.file}: its SHA-256 is not the manifest's"
         if (size := path.stat().st_size) != shard.bytes:
             yield f"{shard.file}: {size} bytes, the manifest says {shard.bytes}"
-        meant = dict(zip(self.rows.numbers["index"][rows].tolist(), rows.tolist(), strict=True))
+        row_of = dict(zip(self.rows.numbers["index"][rows].tolist(), rows.tolist(), strict=True))
         count = 0
         try:
             for index, data in enumerate(read_records(path)):
                 count += 1
                 example = Example.from_bytes(data)
-                if index in meant and (differs := self._differences(example, meant[index])):
-                    yield f"{shard.file}: record {index} is not its row's in {', '.join(differs)}"
+                if index in row_of and (fields := self._differences(example, row_of[index])):
+                    names = ", ".join(fields)
+                    yield f"{shard.file}: record {index} differs from its row in {names}"
         except DatasetError as fault:
             yield f"{shard.file}: {fault}"
             return
-        if meant and count <= max(meant):
-            yield f"{shard.file}: {count} records, the ledger knows of record {max(meant)}"
+        if row_of and count <= max(row_of):
+            yield f"{shard.file}: {count} records, the ledger has record {max(row_of)}"
         if count != shard.records:
             yield f"{shard.file}: {count} records, the manifest says {shard.records}"
 
     def _differences(self, example: Example, row: int) -> list[str]:
-        """Name the fields in which a record is not what its row says."""
+        """Return the fields in which a record differs from its row."""
         names = [entry.name for entry in self.manifest.classes]
         box, words, numbers = example.box, self.rows.words, self.rows.numbers
-        said: Mapping[str, Any] = {
+        actual: Mapping[str, Any] = {
             "label": names[example.label] if example.label < len(names) else None,
             "key": digest(example.key) if self.names.known else None,
             "subject": True,
@@ -162,33 +130,69 @@ class RecordCheck:
             "box": (box.x0, box.y0, box.x1, box.y1),
             "confidence": example.confidence,
         }
-        meant: Mapping[str, Any] = {
+        expected: Mapping[str, Any] = {
             "label": words["label"].word(row),
-            "key": self.rows.shown[row].tobytes() if self.names.known else None,
+            "key": self.rows.record_keys[row].tobytes() if self.names.known else None,
             "subject": self.names.is_subject(example.subject, words["subject"].word(row)),
             "sex": words["sex"].word(row) or "",
             "age": int(numbers["age"][row]),
             "box": tuple(float(np.float32(numbers[side][row])) for side in _SIDES),
             "confidence": float(self.rows.confidence[row]),
         }
-        return [field for field in said if said[field] != meant[field]]
+        return [field for field in actual if actual[field] != expected[field]]
 
 
-Ints = NDArray[np.int64]
-Digests = NDArray[np.uint64]
+class RecordNames:
+    """The names in the records of a dataset: plain, or pseudonyms.
 
-_BATCH: Final = 65_536
+    The secret of the pseudonyms is in OUT/.fertools. If that is missing, subjects can still be
+    compared with each other: one name has one pseudonym.
+    """
 
-_NUMBERS: Final = {
-    "bytes": np.int64,
-    "age": np.int32,
-    **dict.fromkeys(("x0", "y0", "x1", "y1", "shard", "index", "copies"), np.int32),
-}
-_WORDS: Final = ("outcome", "label", "subject", "sex", "split")
+    def __init__(self, out: Path, manifest: Manifest) -> None:
+        self._plain = bool(manifest.options.get("keep_names"))
+        self._secret = _secret(out, manifest)
+        self._seen: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+
+    @property
+    def known(self) -> bool:
+        """Whether the name in a record can be computed."""
+        return self._plain or self._secret is not None
+
+    def key(self, name: str) -> str:
+        """Return a key as records hold it; "" if that is not known."""
+        return self._in_record(name, "key") if self.known else ""
+
+    def is_subject(self, recorded: str, name: str | None) -> bool:
+        """Return whether a record's subject is that of its row; `name` is None for no person."""
+        if not name or self.known:
+            return recorded == self._in_record(name or "", "subject")
+        return (
+            self._seen.setdefault(name, recorded) == recorded
+            and self._owners.setdefault(recorded, name) == name
+        )
+
+    def _in_record(self, name: str, purpose: str) -> str:
+        if not name or self._plain or self._secret is None:
+            return name
+        return pseudonym(self._secret, name, purpose)
+
+
+def _secret(out: Path, manifest: Manifest) -> bytes | None:
+    """Read the key of the pseudonyms; fertools 0.1.0 used the digits of the seed."""
+    if manifest.revision == 0:
+        return str(manifest.options.get("seed", 0)).encode("ascii")
+    try:
+        return bytes.fromhex((out / HOME / SECRET).read_text("ascii"))
+    except OSError:
+        return None
+    except ValueError:
+        return b"damaged"  # then every record differs from its row, and that is reported
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class CodedColumn:
     """A column of text with few different values: `words[codes[i]]` is row i's; -1 is null."""
 
     words: list[str]
@@ -204,25 +208,25 @@ class Words:
 class LedgerRows:
     """A ledger's rows, one array a column, all of one length; -1 and NaN are null.
 
-    keys        uint64, (rows, 2): 128-bit digests of the keys
-    shown       the same of what a record must hold as its key
-    files       the same of the column digest, 0 where it is null
-    numbers     bytes, age, x0, y0, x1, y1, shard, index, copies by name
-    confidence  float32
-    words       outcome, label, subject, sex, split by name; splits are coded as in data.Split
+    keys         uint64, (rows, 2): 128-bit digests of the keys
+    record_keys  the same of the keys in the records
+    files        the same of the column digest, 0 if it is null
+    numbers      bytes, age, x0, y0, x1, y1, shard, index, copies by name
+    confidence   float32
+    words        outcome, label, subject, sex, split by name; splits are coded as in data.Split
     """
 
     path: Path
     keys: Digests
-    shown: Digests
+    record_keys: Digests
     files: Digests
     numbers: dict[str, NDArray[Any]]
     confidence: NDArray[np.float32]
-    words: dict[str, Words]
+    words: dict[str, CodedColumn]
 
     @classmethod
-    def read(cls, path: Path, shown: Callable[[str], str]) -> LedgerRows:
-        """Read a ledger; `shown` is how records show a key.
+    def read(cls, path: Path, record_key: Callable[[str], str]) -> LedgerRows:
+        """Read a ledger; `record_key` returns a key as records hold it.
 
         Raises OSError, ArrowException, ValueError or KeyError for a file that is no ledger.
         """
@@ -236,7 +240,7 @@ class LedgerRows:
         for batch in _batches(path, ("key", "digest", "confidence", *_NUMBERS, *_WORDS)):
             keys = batch["key"].to_pylist()
             add("keys", digests(keys))
-            add("shown", digests([shown(key) for key in keys]))
+            add("record_keys", digests([record_key(key) for key in keys]))
             add("files", digests(batch["digest"].to_pylist()))
             add("confidence", batch["confidence"].to_numpy(zero_copy_only=False))
             for name, kind in _NUMBERS.items():
@@ -250,11 +254,11 @@ class LedgerRows:
         return cls(
             path=path,
             keys=column("keys", 2),
-            shown=column("shown", 2),
+            record_keys=column("record_keys", 2),
             files=column("files", 2),
             numbers={name: column(name) for name in _NUMBERS},
             confidence=column("confidence"),
-            words={name: Words([*codes[name]], column(name)) for name in _WORDS},
+            words={name: CodedColumn([*codes[name]], column(name)) for name in _WORDS},
         )
 
     def __len__(self) -> int:
@@ -282,19 +286,19 @@ def digests(texts: Sequence[str | None]) -> Digests:
 
 
 def digest(text: str) -> bytes:
-    """Return 16 bytes that no two texts share."""
+    """Return the 128-bit digest of a text, 16 bytes."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def repeats(values: Digests) -> tuple[Ints, NDArray[np.bool_]]:
-    """Sort digests, and say which equal the one before.
+def sort_digests(values: Digests) -> tuple[Ints, NDArray[np.bool_]]:
+    """Sort digests, and find repeated ones.
 
-    Returns the order, int64, (n,), and bool, (n,): the first is False.
+    Returns the order, int64, (n,), and whether each equals the one before, bool, (n,).
     """
     order = np.lexsort((values[:, 1], values[:, 0]))
-    laid = values[order]
+    ordered = values[order]
     same = np.zeros(len(order), dtype=np.bool_)
-    same[1:] = (laid[1:] == laid[:-1]).all(axis=1)
+    same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
     return order, same
 
 
@@ -304,7 +308,7 @@ def _batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _coded(column: pa.Array, codes: dict[str, int]) -> NDArray[np.int32]:
-    """Replace words by their codes; new ones get the next."""
+    """Replace words by their codes, and add codes for new words."""
     encoded = column.dictionary_encode()
     own = [codes.setdefault(word, len(codes)) for word in encoded.dictionary.to_pylist()]
     table = np.array([*own, -1], np.int32)

@@ -1,4 +1,4 @@
-"""Who and what is in an archive, by names alone, or in a built dataset."""
+"""Count the people, classes and photos of an archive, by names alone, or of a built dataset."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fertools.labels.classes import LabelOptions
 from fertools.options import user_path
 from fertools.pipeline.catalog import Catalog
 
-#: What `train` writes into its folder; the plots beside them are no archive of photos.
+#: Files of a training's folder, whose plots are no archive of photos.
 _RUN: Final = ("run.json", "history.csv")
 
 
 def stats(path: Path | str) -> Census | DatasetReport:
     """Count what is in an archive, from names alone, or in a dataset, from its manifest.
 
-    Raises SourceError where the path is neither, DatasetError for a dataset that is incomplete.
+    Raises SourceError if the path is neither, DatasetError for an incomplete dataset.
     """
     path = user_path(path)
     if (path / MANIFEST).is_file():
@@ -35,7 +35,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
         return DatasetReport(path, manifest, manifest.warnings)
     if all((path / name).is_file() for name in _RUN):
         raise SourceError(
-            f"{path} is the folder of a training: give an archive or a dataset, or ask the network "
+            f"{path} is the folder of a training: give an archive or a dataset, or use the network "
             "with fertools evaluate or predict"
         )
     if (path / HOME).is_dir():
@@ -75,7 +75,7 @@ def _by(values: Iterable[str | int | None]) -> dict[str, int]:
 
 
 def _dropped(catalog: Catalog) -> dict[str, int]:
-    """Count the reasons of what is not wanted, the most frequent first, then as they come."""
+    """Count the members that are not selected by reason, the most frequent first."""
     dropped = catalog.class_or_drop[catalog.class_or_drop < 0]
     numbers, first = by_first(dropped)
     counts: Counter[str] = Counter()
@@ -86,13 +86,13 @@ def _dropped(catalog: Catalog) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Who and what is in an archive, as far as names tell.
+    """The contents of an archive as far as names say.
 
     members    entries of every kind
-    photos     those that will be looked at; `bytes` is their size in all
+    photos     those that a build processes; `bytes` is their size in all
     classes    photos by class, in the order of the labels; `english` names them
-    subjects   people, and `photos_each` the fewest, the median and the most photos of one;
-               `unknown_people` photos whose names carry no person
+    subjects   people; `photos_each` is the fewest, the median and the most photos of one, and
+               `unknown_people` counts the photos whose names carry no person
     sexes      photos by sex; `ages` by decade
     dropped    entries that will be no examples, by reason
     """
@@ -111,11 +111,10 @@ class Census:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
     def text(self) -> str:
-        """Say it for a person."""
         fewest, median, most = self.photos_each
         rows = [
             (named(name, self.english[name]), count, f"{100 * count / max(self.photos, 1):.1f} %")

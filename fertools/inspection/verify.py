@@ -1,12 +1,12 @@
-"""Whether a dataset is what was built: every published byte, and what the files say of each other.
+"""Verify that a dataset is what was built: every published byte, and the files against each other.
 
     metadata.json ──▶ info files, splits.csv, SHA256SUMS    written again and compared
           ├─────────▶ shards, ledger            SHA-256, sizes, counts
-          └─────────▶ ledger ◀──▶ records       key, subject, label, box … of each, by its place
-                        ├───▶ splits            nobody in two of them
+          └─────────▶ ledger ◀──▶ records       key, subject, label, box … of each (records.py)
+                        ├───▶ splits            no person in two of them
                         └───▶ SRC               with --source: every member has its row
 
-Each check is a generator of problems, a line each; that of the records is in `crosscheck`.
+Each check is a generator of problems, a line each.
 """
 
 from __future__ import annotations
@@ -30,24 +30,56 @@ from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, Manifest, canonica
 from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files, published
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
-from fertools.inspection.records import LedgerRows, RecordCheck, ShownNames, digests, repeats
+from fertools.inspection.records import (
+    LedgerRows,
+    RecordCheck,
+    RecordNames,
+    digests,
+    sort_digests,
+)
 from fertools.options import user_path
 from fertools.pipeline.parts import KEPT
 from fertools.splits.ratios import overlap
 from fertools.splits.split_file import write_splits
 
-#: After so many, it is clear that it is not the dataset that was built.
-_TOLD: Final = 10
+#: Problems that are reported: after so many it is clear that the dataset is not what was built.
+_MOST: Final = 10
 
-#: What whoever reads the shards by a pattern would read as well.
+#: Files that a reader of the shards by pattern would read as well.
 _SHARDS: Final = "*.tfrecord-*-of-*"
+
+
+def verify(
+    out: Path | str, source: Path | str | None = None, *, quiet: bool = False
+) -> VerifyResult:
+    """Compare a dataset with its manifest, its ledger and, if given, the archive it is from.
+
+    Up to ten problems are reported. Raises DatasetError if `out` is no complete dataset, and
+    SourceError if `source` is no archive.
+    """
+    out = user_path(out)
+    try:
+        manifest = Manifest.read(out)
+    except DatasetError as fault:
+        if not (out / MANIFEST).is_file():
+            raise
+        return VerifyResult(out, (str(fault),), 0, 0)
+    check = _Check(out, manifest, quiet)
+    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _MOST))
+    return VerifyResult(
+        out,
+        problems,
+        files=len(check.expected & check.there),
+        examples=sum(split.records for split in manifest.splits.values()),
+        notes=tuple(check.notes()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What `verify` found: the first problems, none where the dataset is what was built.
+    """The result of `verify`: the first problems, none if the dataset is what was built.
 
-    notes   what lies in the folder and is not of the dataset, and does not harm it
+    notes   files in the folder that are not of the dataset, and do no harm
     """
 
     out: Path
@@ -58,17 +90,16 @@ class VerifyResult:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing differs."""
+        """Whether there is no problem."""
         return not self.problems
 
     def text(self) -> str:
-        """Say it in lines."""
         out = printable(str(self.out))
         notes = [f"note: {printable(note)}" for note in self.notes]
         if self.ok:
-            found = f"{out} is as it was built: {self.files} files, {self.examples} examples"
-            return "\n".join([found, *notes])
-        more = " (there may be more)" if len(self.problems) == _TOLD else ""
+            first = f"{out} is as it was built: {self.files} files, {self.examples} examples"
+            return "\n".join([first, *notes])
+        more = " (there may be more)" if len(self.problems) == _MOST else ""
         return "\n".join(
             [
                 f"{out} is not as it was built, {len(self.problems)} differences{more}:",
@@ -78,32 +109,6 @@ class VerifyResult:
                 "build-dataset command: finished faces are kept",
             ]
         )
-
-
-def verify(
-    out: Path | str, source: Path | str | None = None, *, quiet: bool = False
-) -> VerifyResult:
-    """Compare a dataset with its manifest, its ledger and, if given, the archive it is from.
-
-    Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
-    SourceError where `source` is no archive.
-    """
-    out = user_path(out)
-    try:
-        manifest = Manifest.read(out)
-    except DatasetError as fault:
-        if not (out / MANIFEST).is_file():
-            raise
-        return VerifyResult(out, (str(fault),), 0, 0)
-    check = _Check(out, manifest, quiet)
-    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _TOLD))
-    return VerifyResult(
-        out,
-        problems,
-        files=len(check.expected & check.there),
-        examples=sum(split.records for split in manifest.splits.values()),
-        notes=tuple(check.notes()),
-    )
 
 
 @dataclass(frozen=True)
@@ -116,18 +121,18 @@ class _Check:
 
     def problems(self, source: Path | None) -> Iterator[str]:
         yield from self._files()
-        names = ShownNames(self.out, self.manifest)
+        names = RecordNames(self.out, self.manifest)
         try:
             rows = LedgerRows.read(self.out / self.manifest.ledger.file, names.key)
-        except (OSError, pa.ArrowException, ValueError, KeyError) as fault:  # or text that is none
-            told = " ".join(str(fault).split())
-            yield f"{self.manifest.ledger.file}: it cannot be read: {told[:200]}"
+        except (OSError, pa.ArrowException, ValueError, KeyError) as fault:  # invalid UTF-8 as well
+            reason = " ".join(str(fault).split())
+            yield f"{self.manifest.ledger.file}: it cannot be read: {reason[:200]}"
             return
         yield from self._small_files(rows)
         yield from self._ledger(rows)
         yield from self._classes(rows)
         yield from self._people(rows)
-        yield from self._copies(rows)
+        yield from self._duplicates(rows)
         yield from RecordCheck(self.out, self.manifest, rows, names).problems(quiet=self.quiet)
         if source:
             yield from self._source(rows, source)
@@ -139,14 +144,14 @@ class _Check:
 
     @property
     def there(self) -> set[str]:
-        """What lies in the folder, the build's own files apart."""
+        """The files in the folder, without the build's own."""
         return {path.name for path in self.out.iterdir()} - {HOME}
 
     def notes(self) -> Iterator[str]:
-        """Yield what lies there besides: a file manager's or a network disk's own, a README."""
+        """Yield a line on each other file: a README, or one of a file manager or network disk."""
         foreign = sorted(self.there - self.expected)
         harmless = [name for name in foreign if not fnmatch(name, _SHARDS)]
-        yield from (f"{name} is not of this dataset" for name in harmless[:_TOLD])
+        yield from (f"{name} is not of this dataset" for name in harmless[:_MOST])
 
     def _files(self) -> Iterator[str]:
         expected, there = self.expected, self.there
@@ -156,7 +161,7 @@ class _Check:
                 yield f"{name}: it looks like a shard and is not of this dataset"
 
     def _small_files(self, rows: LedgerRows) -> Iterator[str]:
-        """Write again what follows from the manifest and the ledger, and compare."""
+        """Compare the small files with what the manifest and the ledger make of them."""
         text = (self.out / MANIFEST).read_bytes()
         # Not `Manifest.to_json`: an older version wrote fewer fields.
         if text != canonical_json(json.loads(text)).encode():
@@ -176,10 +181,10 @@ class _Check:
             yield f"{ledger.file}: its SHA-256 is not the manifest's"
 
     def _splits_again(self, rows: LedgerRows) -> tuple[str, bool]:
-        """Return the SHA-256 of what the ledger makes of splits.csv, and whether the file is it."""
+        """Return the SHA-256 of splits.csv as the ledger makes it, and whether the file is that."""
         digest, path = sha256(), self.out / SPLITS
         pieces = write_splits(rows.batches("key", "subject", "split"))
-        if not path.is_file():  # told already
+        if not path.is_file():  # reported already
             for piece in pieces:
                 digest.update(piece)
             return digest.hexdigest(), True
@@ -196,19 +201,19 @@ class _Check:
         outcome, split = rows.words["outcome"], rows.words["split"]
         if len(rows) != self.manifest.ledger.rows:
             yield f"{name}: {len(rows)} rows, the manifest says {self.manifest.ledger.rows}"
-        tally = np.bincount(outcome.codes + 1, minlength=len(outcome.words) + 1).tolist()
-        found = Counter(dict(zip([None, *outcome.words], tally, strict=True)))
+        numbers = np.bincount(outcome.codes + 1, minlength=len(outcome.words) + 1).tolist()
+        found = Counter(dict(zip([None, *outcome.words], numbers, strict=True)))
         if found != Counter(counts.dropped | {KEPT: counts.kept}):
             yield f"{name}: its outcomes are not the manifest's counts"
-        if repeats(rows.keys)[1].any():
+        if sort_digests(rows.keys)[1].any():
             yield f"{name}: a key stands there twice"
         kept = outcome.codes == (outcome.words.index(KEPT) if KEPT in outcome.words else -2)
-        wrong = np.flatnonzero(kept != (split.codes >= 0))[:_TOLD].tolist()
+        wrong = np.flatnonzero(kept != (split.codes >= 0))[:_MOST].tolist()
         for row, key in zip(wrong, rows.key_texts(wrong), strict=True):
             yield f"{name}: {key} is {outcome.word(row)} and in split {split.word(row)}"
 
     def _people(self, rows: LedgerRows) -> Iterator[str]:
-        """Compare people in each split, and in several, with what the manifest says."""
+        """Compare the people in each split, and in several, with the manifest."""
         subject, split = rows.words["subject"], rows.words["split"]
         known = (subject.codes >= 0) & (split.codes >= 0)
         where = np.zeros((len(subject.words), len(split.words)), dtype=np.bool_)
@@ -229,22 +234,22 @@ class _Check:
                 f"{len(straddling)} people are in more than one split, the manifest says "
                 f"{proof.overlap}"
             )
-        for person in straddling[:_TOLD]:
+        for person in straddling[:_MOST]:
             splits = sorted(
                 name for name, there in zip(split.words, where[person], strict=True) if there
             )
             yield f"{subject.words[person]}: this person is in {' and '.join(splits)}"
 
-    def _copies(self, rows: LedgerRows) -> Iterator[str]:
+    def _duplicates(self, rows: LedgerRows) -> Iterator[str]:
         """Count the files that are in several splits byte for byte.
 
-        The manifest counts pictures, of which these are some: the ledger does not hold the others.
+        The manifest counts pictures: these are some of them, and the ledger does not hold the rest.
         """
         split = rows.words["split"].codes
         used = np.flatnonzero((split >= 0) & rows.files.any(axis=1))
-        order, same = repeats(rows.files[used])
-        copies = same | np.append(same[1:], False)[: len(same)]
-        across = overlap(np.cumsum(~same)[copies], split[used][order][copies].astype(np.int8))
+        order, same = sort_digests(rows.files[used])
+        repeated = same | np.append(same[1:], False)[: len(same)]
+        across = overlap(np.cumsum(~same)[repeated], split[used][order][repeated].astype(np.int8))
         if across > self.manifest.proof.copies_across:
             yield (
                 f"{across} files lie in more than one split byte for byte, the manifest says "
@@ -256,7 +261,7 @@ class _Check:
         wide = len(label.words) + 1
         used = split.codes >= 0
         cells = split.codes[used].astype(np.int64) * wide + label.codes[used] + 1
-        # An altered copy has its original's label, and no row.
+        # An augmented copy has its original's label, and no row.
         times = 1 + np.maximum(rows.numbers["copies"][used], 0)
         counted = np.bincount(cells, times, minlength=wide * len(split.words)).reshape(-1, wide)
         for number, name in enumerate(split.words):
@@ -270,11 +275,11 @@ class _Check:
         found = scan(source)
         members = found.members
         yield from found.faults
-        order, same = repeats(np.concatenate([digests(members.keys), rows.keys]))
+        order, same = sort_digests(np.concatenate([digests(members.keys), rows.keys]))
         alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])
-        there = alone[alone < len(members)][:_TOLD].tolist()
+        there = alone[alone < len(members)][:_MOST].tolist()
         yield from (f"{members[i].key}: in the archive, without a row" for i in there)
-        here = (alone[alone >= len(members)] - len(members))[:_TOLD].tolist()
+        here = (alone[alone >= len(members)] - len(members))[:_MOST].tolist()
         yield from (f"{key}: a row, not in the archive" for key in rows.key_texts(here))
         pair = np.flatnonzero(same)
         # Stable: of an equal pair the member comes first.
@@ -282,7 +287,7 @@ class _Check:
         both = (member < len(members)) & (row >= 0)
         member, row = member[both], row[both]
         sizes = members.columns.numbers("size")
-        differ = np.flatnonzero(sizes[member] != rows.numbers["bytes"][row])[:_TOLD]
+        differ = np.flatnonzero(sizes[member] != rows.numbers["bytes"][row])[:_MOST]
         for i, k in zip(member[differ].tolist(), row[differ].tolist(), strict=True):
             size = rows.numbers["bytes"][k]
             yield f"{members[i].key}: {sizes[i]} bytes in the archive, {size} in its row"

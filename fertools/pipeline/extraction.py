@@ -135,7 +135,7 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
 def _detector_error(crashed: int, result: PartResult) -> FertoolsError:
     return FertoolsError(
         f"{crashed} photos, and every one of some parts, raise an error ({result.crashed}): "
-        "that is not the photos but what looks at them; the same command goes on"
+        "the detector is the cause, not the photos; the same command goes on"
     )
 
 
@@ -193,7 +193,6 @@ class CrashIsolator:
         log.close()
         if self._crashed > max(_TOLERATED, self._finished / 2):
             raise FertoolsError(
-                f"{self._crashed} photos have killed the process that looked at them, about one "
-                "in every part: that is not the photos; check the machine's memory, or try "
-                "another --runtime"
+                f"{self._crashed} photos have crashed their process, about one in every part: "
+                "the photos are not the cause; check the machine's memory, or try another --runtime"
             )

@@ -51,7 +51,6 @@ from fertools.workers.worker import in_worker, limited
 #: System errors of a folder or zip that does not exist any more.
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 
-
 #: The detail of a photo that crashes every worker.
 _CRASH_DETAILS: Final = {
     Reason.CRASHED: "the process that looked at it died, twice",
@@ -64,19 +63,12 @@ PlannedMembers = Sequence[tuple[Member, Box | None]]
 _patience = Patience()
 
 
-@dataclass(frozen=True, slots=True)
-class PartResult:
-    """The outcomes of a part's photos.
-
-    outcomes  the number of photos of each outcome, without those that could not be read
-    unread    key and cause of each photo that could not be read and is tried again
-    crashed   the first error if every photo raised one, and nothing was written
-    """
-
-    number: int
-    outcomes: Counter[str]
-    unread: tuple[tuple[str, str], ...] = ()
-    crashed: str = ""
+def make_part(task: PartTask) -> PartResult:
+    """Run a task; return its result also if nothing of the part is written."""
+    try:
+        return task()
+    except _Discarded as discarded:
+        return discarded.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +189,27 @@ class PartTask:
             raise Unusable(Reason.CRASHED, detail[:200]) from fault
 
 
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """The outcomes of a part's photos.
+
+    outcomes  the number of photos of each outcome, without those that could not be read
+    unread    key and cause of each photo that could not be read and is tried again
+    crashed   the first error if every photo raised one, and nothing was written
+    """
+
+    number: int
+    outcomes: Counter[str]
+    unread: tuple[tuple[str, str], ...] = ()
+    crashed: str = ""
+
+
 class _Discarded(Exception):
     """Nothing of a part is written: every photo raised an error, or another process made it."""
 
     def __init__(self, result: PartResult) -> None:
         super().__init__(result)
         self.result = result
-
-
-def make_part(task: PartTask) -> PartResult:
-    """Run a task; return its result also if nothing of the part is written."""
-    try:
-        return task()
-    except _Discarded as discarded:
-        return discarded.result
 
 
 class _PartMaker:
@@ -309,7 +308,7 @@ class _KnownRows:
         try:
             rows, thumbnails = read_table(files).to_pylist(), read_thumbnails(files)
         except DamagedPart:
-            return cls(files, [], None)
+            rows, thumbnails = [], None
         return cls(files, rows, thumbnails) if len(rows) == photos else cls(files, [], None)
 
     def row(self, number: int) -> Row | None:

@@ -300,7 +300,7 @@ class StagingDir:
         for name, size in wanted.items():
             if sizes.get(name) != size:
                 raise OutputError(
-                    f"{out / name} is missing or cut after it was written: "
+                    f"{out / name} is missing or incomplete after it was written: "
                     "check the disk; the same command goes on"
                 )
 

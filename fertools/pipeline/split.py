@@ -68,7 +68,7 @@ def assign_splits(
     left = _without(left, drops)
     if not len(left):
         raise SplitError(
-            f"none of {len(samples)} usable photos is left to divide: ask for less to be left out"
+            f"none of {len(samples)} usable photos is left to split: leave out fewer of them"
         )
     splits = np.full(len(samples), -1, dtype=np.int8)
     if options.split_file:

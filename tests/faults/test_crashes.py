@@ -77,7 +77,7 @@ def test_every_kind_of_poison_costs_itself_only(tmp_path: Path) -> None:
 def test_poison_in_every_part_stops_the_build_with_a_message_of_its_own(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src")
     plant(source, [32] * 12)
-    with pytest.raises(FertoolsError, match=r"9 photos have killed .* that is not the photos"):
+    with pytest.raises(FertoolsError, match=r"9 photos have crashed .* photos are not the cause"):
         build(source, tmp_path / "out")
     assert not (tmp_path / "out" / "metadata.json").exists()
 

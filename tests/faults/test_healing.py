@@ -278,7 +278,7 @@ def test_a_shard_that_is_nowhere_is_not_vouched_for(
             yield shard
 
     monkeypatch.setattr(dataset, "run_tasks", losing)
-    with pytest.raises(OutputError, match="is missing or cut after it was written"):
+    with pytest.raises(OutputError, match="is missing or incomplete after it was written"):
         build(source, out, seed=9, overwrite=True)
     assert not (out / "metadata.json").exists()
 

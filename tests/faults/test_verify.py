@@ -157,7 +157,7 @@ def swap(out: Path) -> None:
         (lambda out: train(out)[0].write_bytes(b""), "0 bytes, the manifest says"),
         (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
         (cut_between_records, "its SHA-256 is not the manifest's"),
-        (swap, "is not its row's in"),
+        (swap, "differs from its row in"),
     ],
 )
 def test_what_was_done_to_a_file_is_named(
