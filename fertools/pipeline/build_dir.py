@@ -52,43 +52,36 @@ _STATE_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BuildDir:
-    """The folders and files of one build's output."""
+    """The folders and files of one build's output; see the drawing above."""
 
     out: Path
 
     @property
     def home(self) -> Path:
-        """OUT/.fertools."""
         return self.out / HOME
 
     @property
     def request(self) -> Path:
-        """The options, versions and archive of the build."""
         return self.home / "build.json"
 
     @property
     def secret(self) -> Path:
-        """The key of the pseudonyms, in hex digits."""
         return self.home / SECRET
 
     @property
     def plan(self) -> Path:
-        """The members to process, a batch a part."""
         return self.home / "plan.arrow"
 
     @property
     def parts(self) -> Path:
-        """The parts, a file each."""
         return self.home / "parts"
 
     @property
     def staging(self) -> Path:
-        """The shards before they are published, a folder a shard plan."""
         return self.home / "shards"
 
     @property
     def manifest(self) -> Path:
-        """The file whose presence means that the dataset is complete."""
         return self.out / MANIFEST
 
     def check(self, source: Path) -> None:
@@ -192,16 +185,12 @@ class BuildDir:
         if differing or begun is None:
             # Synced: a manifest that came back would vouch for shards of another plan.
             remove_whole(self.manifest)
-        text = _signed(request)
-        if not self.request.is_file() or self.request.read_bytes() != text:
-            write_whole(self.request, text)
+        _update(self.request, _signed(request))
         return warnings
 
     def keep_secret(self, secret: bytes) -> None:
-        """Write the secret for `verify`, unless the file has it already."""
-        text = f"{secret.hex()}\n".encode()
-        if not self.secret.is_file() or self.secret.read_bytes() != text:
-            write_whole(self.secret, text)
+        """Write the secret for `verify`, in hex digits."""
+        _update(self.secret, f"{secret.hex()}\n".encode())
 
     def complete_manifest(self) -> tuple[Manifest | None, list[str]]:
         """Return the manifest if all that it lists is there, as far as sizes tell; and warnings."""
@@ -338,6 +327,12 @@ class CleanReport:
             f"{self.freed / 1e6:,.1f} MB; "
             f"{self.kept / 1e6:,.1f} MB of finished faces kept"
         )
+
+
+def _update(path: Path, data: bytes) -> None:
+    """Write a file unless it has these bytes already."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_whole(path, data)
 
 
 def _signed(request: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from fertools.errors import FertoolsError, SourceError
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.options import RunOptions
 from fertools.pipeline.plan import PartsPlan
-from fertools.pipeline.process_part import PartResult, PartTask, make_part
+from fertools.pipeline.process_part import PartResult, PartTask
 from fertools.workers.inflight import InFlightLog
 from fertools.workers.run import cores, run_isolated, run_tasks
 
@@ -115,7 +115,7 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
     run = partial(run_tasks, jobs=jobs, apart=apart, after_death=isolator)
     deferred: list[PartResult] = []
     fine, crashed = before, 0
-    for result in run([partial(make_part, task) for task in tasks]):
+    for result in run(tasks):
         isolator.count_finished()
         if result.crashed:
             deferred.append(result)
@@ -128,8 +128,7 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
     if deferred and (not fine or crashed > max(_TOLERATED, fine / 2)):
         raise _detector_error(crashed, deferred[0])
     numbers = {result.number for result in deferred}
-    again = [replace(task, trust_crashes=True) for task in tasks if task.number in numbers]
-    yield from run([partial(make_part, task) for task in again])
+    yield from run([replace(task, trust_crashes=True) for task in tasks if task.number in numbers])
 
 
 def _detector_error(crashed: int, result: PartResult) -> FertoolsError:
@@ -137,17 +136,6 @@ def _detector_error(crashed: int, result: PartResult) -> FertoolsError:
         f"{crashed} photos, and every one of some parts, raise an error ({result.crashed}): "
         "the detector is the cause, not the photos; the same command goes on"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SinglePhotoRetry:
-    """One photo of a part, to be processed in a process of its own."""
-
-    task: PartTask
-    number: int
-
-    def __call__(self) -> None:
-        self.task.try_one(self.number)
 
 
 class CrashIsolator:
@@ -166,10 +154,14 @@ class CrashIsolator:
     def __call__(self) -> bool:
         """Process the suspects, and write the result into their in-flight logs."""
         before = self._crashed
-        suspects = [(task, task.last_started()) for task in self._tasks_with_log()]
-        retries = [SinglePhotoRetry(task, photo) for task, photo in suspects if photo is not None]
-        for retry, seconds in zip(retries, run_isolated(retries), strict=True):
-            self._resolve(retry, seconds)
+        suspects = [
+            (task, number)
+            for task in self._tasks_with_log()
+            if (number := InFlightLog(task.files.diary).last_started()) is not None
+        ]
+        retries = [partial(task.try_photo, number) for task, number in suspects]
+        for suspect, seconds in zip(suspects, run_isolated(retries), strict=True):
+            self._resolve(*suspect, seconds)
         return self._crashed > before
 
     def count_finished(self) -> None:
@@ -181,15 +173,15 @@ class CrashIsolator:
         names = sorted(name for folder in self._folders for name in os.listdir(folder))  # noqa: PTH208
         return [self._tasks[name] for name in names if name in self._tasks]
 
-    def _resolve(self, retry: SinglePhotoRetry, seconds: float | None) -> None:
+    def _resolve(self, task: PartTask, number: int, seconds: float | None) -> None:
         """Record the result; `seconds` is the time after which the process died, None if not."""
         reason = None
         if seconds is not None:
-            slow = seconds >= retry.task.photo_seconds
+            slow = seconds >= task.photo_seconds
             reason = Reason.TIMED_OUT if slow else Reason.CRASHED
             self._crashed += 1
-        log = InFlightLog(retry.task.files.diary)
-        log.resolve(retry.number, reason)
+        log = InFlightLog(task.files.diary)
+        log.resolve(number, reason)
         log.close()
         if self._crashed > max(_TOLERATED, self._finished / 2):
             raise FertoolsError(

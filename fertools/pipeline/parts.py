@@ -107,19 +107,17 @@ class DamagedPart(DatasetError):
 
 @dataclass(frozen=True, slots=True)
 class PartFiles:
-    """The paths of one part's files."""
+    """The paths of one part's files; see the drawing above."""
 
     folder: Path
     fingerprint: str
 
     @property
     def whole(self) -> Path:
-        """The finished part: every row is a fact."""
         return self.folder / f"{self.fingerprint}.part"
 
     @property
     def partial(self) -> Path:
-        """The part while some of its photos could not be read."""
         return self.folder / f"{self.fingerprint}.partial"
 
     @property
@@ -129,7 +127,6 @@ class PartFiles:
 
     @property
     def diary(self) -> Path:
-        """The in-flight log of the worker that makes the part."""
         return self.folder / f"{self.fingerprint}.diary"
 
     @property

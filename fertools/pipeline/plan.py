@@ -298,15 +298,9 @@ def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
 def _member(row: dict[str, Any]) -> Member:
     packed = None
     if row["offset"] is not None:
-        packed = Packed(row["offset"], row["packed_size"], row["method"], row["crc"])
-    return Member(
-        key=row["key"],
-        container=row["container"],
-        path=row["path"],
-        size=row["size"],
-        modified=row["modified"],
-        packed=packed,
-    )
+        packed = Packed(*(row[name] for name in ("offset", "packed_size", "method", "crc")))
+    own = {name: row[name] for name in ("key", "container", "path", "size", "modified")}
+    return Member(**own, packed=packed)
 
 
 def parse_part_range(text: str) -> tuple[int, int]:

@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from fertools.archive.folder import Patience
 from fertools.archive.reader import Reader
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
@@ -63,14 +65,6 @@ PlannedMembers = Sequence[tuple[Member, Box | None]]
 _patience = Patience()
 
 
-def make_part(task: PartTask) -> PartResult:
-    """Run a task; return its result also if nothing of the part is written."""
-    try:
-        return task()
-    except _Discarded as discarded:
-        return discarded.result
-
-
 @dataclass(frozen=True, slots=True)
 class PartTask:
     """The task of a worker that makes one part: small, and the same on every machine.
@@ -95,6 +89,12 @@ class PartTask:
         Raises SourceError if the archive, or the folder or zip of a photo, does not exist any more;
         OutputError if another build has replaced the plan, or the part cannot be written.
         """
+        try:
+            return self._make()
+        except _Discarded as discarded:
+            return discarded.result
+
+    def _make(self) -> PartResult:
         _check_exists(self.source)
         members = self._members()
         with whole_file(self.files.whole) as file:
@@ -119,11 +119,7 @@ class PartTask:
             raise _Discarded(PartResult(self.number, outcomes))
         remove_whole(self.files.whole)
 
-    def last_started(self) -> int | None:
-        """Return the number of the photo that was being processed when the worker died."""
-        return InFlightLog(self.files.diary).last_started()
-
-    def try_one(self, number: int) -> None:
+    def try_photo(self, number: int) -> None:
         """Process one photo of the part without writing anything."""
         member, box = next(islice(read_part(self.plan, self.number), number, None))
         with Reader(self.source) as reader, suppress(ReadFault, Unusable):
@@ -218,7 +214,7 @@ class _PartMaker:
     def __init__(self, task: PartTask, members: PlannedMembers) -> None:
         self._task = task
         self._members = members
-        self._known = _KnownRows.of(task.files, len(members))
+        self._known, self._thumbnails = _known_rows(task.files, len(members))
         self._log = InFlightLog(task.files.diary)
         self._crashes = self._log.resolved()
         self._faults: dict[int, Row] = {}
@@ -277,9 +273,9 @@ class _PartMaker:
     def _carry_over(self, number: int, reader: Reader, writer: PartWriter) -> bool:
         """Write the row of an earlier run if it is of the same photo; return whether it is."""
         member, _ = self._members[number]
-        old = self._known.row(number)
-        if old is None:
+        if not self._known or self._known[number]["unread"]:
             return False
+        old = self._known[number]
         if old["modified"] != modified(member):
             data = reader.read(member)
             if sha256(data).hexdigest() != old["digest"]:
@@ -288,46 +284,26 @@ class _PartMaker:
         if row["outcome"] != KEPT:
             writer.add(number, row, None, None)
             return True
-        if (crop := self._known.crop(row)) is None:
+        try:
+            with open_part(self._task.files) as file:
+                crop = read_crop(self._task.files, file, row["offset"], row["crc"])
+        except DamagedPart:
             return False
-        writer.add(number, row, crop, self._known.thumbnail(number))
+        thumbnail = None if row["hash"] is None else bytes(self._thumbnails[number])
+        writer.add(number, row, crop, thumbnail)
         return True
 
 
-class _KnownRows:
-    """The rows, crops and thumbnails that earlier runs have written of a part."""
+def _known_rows(files: PartFiles, photos: int) -> tuple[list[Row], Thumbnails]:
+    """Return what earlier runs wrote of a part, nothing if it is missing or damaged.
 
-    def __init__(self, files: PartFiles, rows: list[Row], thumbnails: Thumbnails | None) -> None:
-        self._files = files
-        self._rows = rows
-        self._thumbnails = thumbnails
-
-    @classmethod
-    def of(cls, files: PartFiles, photos: int) -> _KnownRows:
-        """Read the part; a damaged file counts as a missing one. Raises OutputError."""
-        try:
-            rows, thumbnails = read_table(files).to_pylist(), read_thumbnails(files)
-        except DamagedPart:
-            rows, thumbnails = [], None
-        return cls(files, rows, thumbnails) if len(rows) == photos else cls(files, [], None)
-
-    def row(self, number: int) -> Row | None:
-        """Return a member's row, None if there is none or the photo could not be read."""
-        return self._rows[number] if self._rows and not self._rows[number]["unread"] else None
-
-    def thumbnail(self, number: int) -> bytes | None:
-        """Return a member's thumbnail, None if its row has no fingerprint."""
-        if self._thumbnails is None or self._rows[number]["hash"] is None:
-            return None
-        return bytes(self._thumbnails[number])
-
-    def crop(self, row: Row) -> bytes | None:
-        """Return a row's encoded crop, None if it is damaged."""
-        try:
-            with open_part(self._files) as file:
-                return read_crop(self._files, file, row["offset"], row["crc"])
-        except DamagedPart:
-            return None
+    Raises OutputError.
+    """
+    try:
+        rows, thumbnails = read_table(files).to_pylist(), read_thumbnails(files)
+    except DamagedPart:
+        return [], np.zeros((0, 0, 0), np.uint8)
+    return (rows if len(rows) == photos else []), thumbnails
 
 
 @lru_cache(maxsize=1)
