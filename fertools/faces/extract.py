@@ -30,7 +30,7 @@ def extract_face(
     NO_FACE, MANY_FACES.
     """
     header = read_header(data, recipe.max_pixels)
-    drawn = inside(annotated, *header.upright_size)
+    drawn = clip_box(annotated, *header.upright_size)
     scale = scale_for(expected_face(header, recipe, drawn), header, recipe)
     picture = Picture.of(data, header, scale)
     faces = find_faces(picture, recipe, detector)
@@ -79,8 +79,8 @@ def find_faces(picture: Picture, recipe: FaceOptions, detector: Detector) -> lis
     across, down = picture.steps
     seen = [_stretched(face, across, down) for face in _answers(detector, picture.image)]
     sure = [face for face in seen if face.confidence >= recipe.min_confidence]
-    inside = [face for face in sure if _outside(face.box, picture) <= MAX_OUTSIDE]
-    faces = [_clip(face, picture) for face in inside]
+    clip_box = [face for face in sure if _outside(face.box, picture) <= MAX_OUTSIDE]
+    faces = [_clip(face, picture) for face in clip_box]
     return [face for face in faces if face.box.area > 0] or _look_again(picture, recipe, detector)
 
 
@@ -172,7 +172,7 @@ def _clip(face: Face, picture: Picture) -> Face:
     return Face(Box(x0, y0, x1, y1), face.confidence, face.landmarks)
 
 
-def inside(box: Box | None, width: int, height: int) -> Box | None:
+def clip_box(box: Box | None, width: int, height: int) -> Box | None:
     """A box cut to the frame and to whole pixels, as the network's are; None without area.
 
     Of 238,241 boxes that annotators drew in the archive about 45 have none.
