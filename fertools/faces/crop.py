@@ -124,10 +124,10 @@ _BLOCK: Final = 0xFFFF  # bytes that a stored block holds at most
 
 #: Where the rows of a raw crop begin, each a filter and its pixels: behind signature, IHDR, and
 #: the heads of IDAT, zlib stream and block. They lie there in one piece if they fill one block.
-RAW_ROWS: Final = 8 + 25 + 8 + 2 + 5
+RAW_ROWS_OFFSET: Final = 8 + 25 + 8 + 2 + 5
 
 
-def lies_in_one_piece(size: int) -> bool:
+def raw_rows_contiguous(size: int) -> bool:
     """Whether a raw crop's pixels can be had from RAW_ROWS on without looking for them."""
     return size * (size + 1) <= _BLOCK
 
