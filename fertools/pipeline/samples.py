@@ -14,7 +14,7 @@ from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
 from fertools.splits.duplicates import conflicts, find_duplicates, largest_component
 from fertools.splits.groups import by_subject, group_numbers, linked_subjects
-from fertools.splits.ratios import overlap
+from fertools.splits.ratios import overlapping_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Duplicates:
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that have copies in more than one split; -1 is no split."""
         photos, sets = linked_subjects(self.pairs)
-        return overlap(sets, splits[photos])
+        return overlapping_groups(sets, splits[photos])
 
 
 class _Thumbnails:

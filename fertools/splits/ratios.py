@@ -67,21 +67,21 @@ Ints = NDArray[np.int64]
 TRAIN, VALIDATION, TEST = range(len(Split))
 
 
-class Leak(NamedTuple):
+class Leakage(NamedTuple):
     """How many of the test photos show somebody whom train shows too."""
 
     known: int
     photos: int
 
 
-def leak(groups: Ints, splits: NDArray[np.int8]) -> Leak:
+def measure_leakage(groups: Ints, splits: NDArray[np.int8]) -> Leakage:
     """Count the test rows of a group that train holds; `groups` and `splits` are (rows,)."""
     tested = groups[splits == TEST]
     known = np.isin(tested, groups[splits == TRAIN])
-    return Leak(int(known.sum()), len(tested))
+    return Leakage(int(known.sum()), len(tested))
 
 
-def overlap(groups: Ints, splits: NDArray[np.int8]) -> int:
+def overlapping_groups(groups: Ints, splits: NDArray[np.int8]) -> int:
     """Count the groups that are in more than one split; rows of split -1 are in none."""
     used = splits >= 0
     places = np.unique(np.stack([groups[used], splits[used].astype(np.int64)], axis=1), axis=0)

@@ -7,7 +7,7 @@ import pytest
 
 from fertools.errors import SplitError
 from fertools.splits.assign import Half, Official, assign_official
-from fertools.splits.ratios import Ratios, overlap
+from fertools.splits.ratios import Ratios, overlapping_groups
 
 T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
 ORDER = ["kim", "lee", "cho", "park"]
@@ -25,7 +25,7 @@ def test_training_photos_of_those_in_both_are_left_out() -> None:
     assert {int(splits[3]), int(splits[5])} == {0, 1}  # lee and cho, one in each
     assert splits[3] == splits[4]
     assert said == Official(in_both=1, training=2, validation=1, left_out=3)
-    assert overlap(GROUPS, splits) == 0
+    assert overlapping_groups(GROUPS, splits) == 0
 
 
 def test_they_are_only_counted_if_that_is_asked_for() -> None:
@@ -35,7 +35,7 @@ def test_they_are_only_counted_if_that_is_asked_for() -> None:
     assert splits[0] == splits[1] != 2
     assert splits[2] == 2
     assert said == Official(in_both=1, training=2, validation=1, left_out=1)
-    assert overlap(GROUPS, splits) == 1
+    assert overlapping_groups(GROUPS, splits) == 1
 
 
 def test_train_and_validation_keep_their_proportion() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fertools.errors import SplitError
 from fertools.splits.assign import assign, assign_photos
-from fertools.splits.ratios import Ratios, deviation, overlap
+from fertools.splits.ratios import Ratios, deviation, overlapping_groups
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]
@@ -79,7 +79,7 @@ def test_nobody_straddles_and_exactly_the_asked_splits_are_filled(
     table: Table, ratios: Ratios, seed: int
 ) -> None:
     splits = split(table, ratios, seed)
-    assert overlap(table.groups, splits) == 0
+    assert overlapping_groups(table.groups, splits) == 0
     assert splits.shape == table.groups.shape
     assert set(splits.tolist()) == set(np.flatnonzero(ratios.shares).tolist())
 
@@ -146,7 +146,7 @@ def test_at_the_archives_shape_classes_sexes_and_ages_keep_to_the_ratios(
 ) -> None:
     table, ratios = drawn(seed), Ratios.parse(text)
     splits = split(table, ratios, seed)
-    assert overlap(table.groups, splits) == 0
+    assert overlapping_groups(table.groups, splits) == 0
     assert worst(table.classes, splits, ratios, CLASSES) <= 0.03
     assert worst(table.also[:, 0], splits, ratios, SEXES) <= 1
     assert worst(table.also[:, 1], splits, ratios, AGES) <= 1
