@@ -192,7 +192,7 @@ PROSE: Final = {
         "conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
         [[0, 2], [1, 2], [2, 0]],
     ),
-    "fertools.splits.groups.linked_subjects": (
+    "fertools.splits.groups.components_of_pairs": (
         "[found.tolist() for found in linked_subjects(np.array([[7, 3], [5, 9], [9, 7]]))]",
         [[3, 5, 7, 9], [0, 0, 0, 0]],
     ),
@@ -209,11 +209,11 @@ PROSE: Final = {
         "interleave(np.array([4, 2, 1])).tolist()",
         [0, 1, 0, 2, 0, 1, 0],
     ),
-    "fertools.splits.groups.by_subject": (
-        "[list(x) for x in by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
+    "fertools.splits.groups.group_by_subject": (
+        "[list(x) for x in group_by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
-    "fertools.splits.groups.group_numbers": (
+    "fertools.splits.groups.connected_components": (
         "group_numbers(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),

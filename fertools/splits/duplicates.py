@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.hashing import rank
-from fertools.splits.groups import linked_subjects
+from fertools.splits.groups import components_of_pairs
 
 Ints = NDArray[np.int64]
 Thumbnails = Callable[[Ints], NDArray[np.uint8]]
@@ -109,7 +109,7 @@ def conflicts(pairs: Ints, classes: Ints) -> Ints:
 
     Example: [[0, 1], [0, 2]], [5, 5, 6] -> [[0, 2], [1, 2], [2, 0]]
     """
-    rows, sets = linked_subjects(pairs)
+    rows, sets = components_of_pairs(pairs)
     of_row = classes[rows]
     first = np.unique(sets, return_index=True)[1]  # sets are numbered from 0
     odd = np.flatnonzero(of_row != of_row[first[sets]])

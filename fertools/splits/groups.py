@@ -14,7 +14,7 @@ from fertools.hashing import by_hash
 Ints = NDArray[np.int64]
 
 
-def by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
+def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
     """Group rows by person; a photo without a subject is a group of its own.
 
     Returns the group of each row, int64, (rows,), and the key of each group: `groups` and `order`
@@ -78,7 +78,7 @@ class UnionFind:
         return thing
 
 
-def group_numbers(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
+def connected_components(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
     """Give the group of each of n things when these pairs are tied, int64, (n,).
 
     Example: 5, [(3, 1), (4, 3)] -> [0, 1, 2, 1, 1]
@@ -89,7 +89,7 @@ def group_numbers(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
     return ties.groups()
 
 
-def linked_subjects(pairs: Ints) -> tuple[Ints, Ints]:
+def components_of_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     """Return the things that stand in any pair, ascending, and the set that each belongs to.
 
     pairs   int64, (pairs, 2)
@@ -99,7 +99,9 @@ def linked_subjects(pairs: Ints) -> tuple[Ints, Ints]:
     Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
     """
     things, ends = np.unique(pairs, return_inverse=True)
-    return things, group_numbers(len(things), ((a, b) for a, b in ends.reshape(-1, 2).tolist()))
+    return things, connected_components(
+        len(things), ((a, b) for a, b in ends.reshape(-1, 2).tolist())
+    )
 
 
 def cap_photos(

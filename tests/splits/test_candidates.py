@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fertools.splits.duplicates import ENOUGH, NEAR, WINDOW, candidates, distance
-from fertools.splits.groups import group_numbers
+from fertools.splits.groups import connected_components
 
 Hashes = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
@@ -101,7 +101,7 @@ def test_a_crowd_of_near_hashes_is_bounded_and_tied_whole() -> None:
     hashes = np.concatenate([flipped(drawn(1), 8, seed) for seed in range(3000)])
     pairs = candidates(hashes, alone(hashes))
     assert len(pairs) <= 3000 * (ENOUGH + 2 * WINDOW)
-    assert group_numbers(3000, map(tuple, pairs.tolist())).max() == 0
+    assert connected_components(3000, map(tuple, pairs.tolist())).max() == 0
 
 
 def test_the_numbers_of_groups_do_not_matter() -> None:
@@ -119,5 +119,5 @@ def test_a_hundred_thousand_take_seconds() -> None:
     start = process_time()
     pairs = candidates(hashes, groups)
     assert process_time() - start < 12  # 500,000 in a minute
-    tied = group_numbers(70_000, map(tuple, groups[pairs].tolist()))
+    tied = connected_components(70_000, map(tuple, groups[pairs].tolist()))
     assert (tied[:10_000] == tied[50_000:60_000]).mean() > 0.999

@@ -28,7 +28,7 @@ from fertools.splits.duplicates import (
     same_bytes,
     same_picture,
 )
-from fertools.splits.groups import group_numbers
+from fertools.splits.groups import connected_components
 
 Ints = NDArray[np.int64]
 Image = NDArray[np.uint8]
@@ -155,7 +155,7 @@ def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
 ) -> None:
     """V3: every row of a set with two classes, no other, and a witness of another class."""
     classes = np.array([dice.randrange(3) for _ in range(12)])
-    sets = group_numbers(12, ties)
+    sets = connected_components(12, ties)
     found = conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
     torn = [s for s in set(sets.tolist()) if len(set(classes[sets == s].tolist())) > 1]
     assert found[:, 0].tolist() == np.flatnonzero(np.isin(sets, torn)).tolist()
@@ -204,7 +204,9 @@ def tied(prints: list[Fingerprint], groups: Ints) -> tuple[Ints, Ints]:
     hashes = np.stack([np.frombuffer(p.hash, np.uint8) for p in prints])
     thumbnails = np.stack([np.frombuffer(p.thumbnail, np.uint8) for p in prints])
     pairs = same_picture(hashes, groups, Album(thumbnails.reshape(-1, 64, 64))).pairs
-    return pairs, group_numbers(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[groups]
+    return pairs, connected_components(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[
+        groups
+    ]
 
 
 def portraits(photos: Path) -> Iterator[tuple[str, Image]]:
