@@ -122,7 +122,7 @@ class SplitTable:
         return found
 
 
-def fingerprint_of(path: Path) -> str:
+def split_file_digest(path: Path) -> str:
     """Name a split file by what it says, so that no path enters the manifest."""
     try:
         return f"sha256 {sha256(path.read_bytes()).hexdigest()}"
