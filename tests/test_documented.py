@@ -188,16 +188,16 @@ PROSE: Final = {
         "fer-train.tfrecord-00000-of-00064",
     ),
     "fertools.splits.groups._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
-    "fertools.splits.duplicates.conflicts": (
-        "conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
+    "fertools.splits.duplicates.label_conflicts": (
+        "label_conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
         [[0, 2], [1, 2], [2, 0]],
     ),
     "fertools.splits.groups.components_of_pairs": (
-        "[found.tolist() for found in linked_subjects(np.array([[7, 3], [5, 9], [9, 7]]))]",
+        "[found.tolist() for found in components_of_pairs(np.array([[7, 3], [5, 9], [9, 7]]))]",
         [[3, 5, 7, 9], [0, 0, 0, 0]],
     ),
-    "fertools.splits.duplicates.same_bytes": (
-        "same_bytes(['a', 'b', None, 'a', None, 'a']).tolist()",
+    "fertools.splits.duplicates.byte_duplicates": (
+        "byte_duplicates(['a', 'b', None, 'a', None, 'a']).tolist()",
         [[0, 3], [0, 5]],
     ),
     "fertools.splits.duplicates.largest_component": (
@@ -214,7 +214,7 @@ PROSE: Final = {
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
     "fertools.splits.groups.connected_components": (
-        "group_numbers(5, [(3, 1), (4, 3)]).tolist()",
+        "connected_components(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
     "fertools.splits.ratios.Ratios": (

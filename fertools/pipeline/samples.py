@@ -12,7 +12,7 @@ from fertools.archive.members import Keys
 from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import conflicts, find_duplicates, largest_component
+from fertools.splits.duplicates import label_conflicts, find_duplicates, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
 from fertools.splits.ratios import overlapping_groups
 
@@ -127,7 +127,7 @@ class Duplicates:
 
     def conflicting(self, kept: Samples) -> list[tuple[int, int]]:
         """Return each photo whose picture bears two classes, with one of another class."""
-        return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
+        return [(a, b) for a, b in label_conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Samples, dropped: Collection[int]) -> dict[int, int]:
         """Return every photo but one of each picture, and the one: the first by its key."""
@@ -144,7 +144,7 @@ class Duplicates:
     def warnings(self, kept: Samples) -> tuple[str, ...]:
         """Say what the user should know of ties, a line each."""
         chain = largest_component(kept.people, self.groups(kept)[0])
-        if not chain.long:
+        if not chain.is_implausible:
             return ()
         if not any(kept.subjects):
             return (

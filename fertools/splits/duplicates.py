@@ -43,7 +43,7 @@ class Component(NamedTuple):
     rows: int
 
     @property
-    def long(self) -> bool:
+    def is_implausible(self) -> bool:
         """Whether so many people share pictures that somebody should look at them."""
         return self.groups > MANY
 
@@ -56,13 +56,13 @@ def find_duplicates(
 ) -> Ints:
     """Give pairs of rows that show one picture, int64, (pairs, 2), sorted, a row before b.
 
-    They are those of `same_bytes`, in one group or two, and those of `same_picture`.
+    They are those of `byte_duplicates`, in one group or two, and those of `picture_duplicates`.
     """
-    shown = same_picture(hashes, groups, thumbnails).pairs
-    return np.unique(np.concatenate([same_bytes(digests), shown]), axis=0)
+    shown = picture_duplicates(hashes, groups, thumbnails).pairs
+    return np.unique(np.concatenate([byte_duplicates(digests), shown]), axis=0)
 
 
-def same_bytes(digests: Sequence[str | None]) -> Ints:
+def byte_duplicates(digests: Sequence[str | None]) -> Ints:
     """Pair each row with the first one of its digest, int64, (pairs, 2); None is like nothing.
 
     Example: ["a", "b", None, "a", None, "a"] -> [[0, 3], [0, 5]]
@@ -81,7 +81,7 @@ def same_bytes(digests: Sequence[str | None]) -> Ints:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def same_picture(hashes: NDArray[np.uint8], groups: Ints, thumbnails: Thumbnails) -> SimilarPairs:
+def picture_duplicates(hashes: NDArray[np.uint8], groups: Ints, thumbnails: Thumbnails) -> SimilarPairs:
     """Find the rows that show one picture though they are in different groups.
 
     hashes      uint8, (rows, 32), of `Fingerprint`; a row without one is all zeros
@@ -90,14 +90,14 @@ def same_picture(hashes: NDArray[np.uint8], groups: Ints, thumbnails: Thumbnails
 
     Of many copies of one picture not every pair is given, but enough to tie them all together.
     """
-    pairs = candidates(hashes, groups)
+    pairs = candidate_pairs(hashes, groups)
     blocks = [pairs[i : i + BLOCK] for i in range(0, len(pairs), BLOCK)]
     scores = np.concatenate([np.zeros(0), *(_scores(b, thumbnails) for b in blocks)])
     alike = scores >= ALIKE
     return SimilarPairs(pairs[alike], scores[alike])
 
 
-def conflicts(pairs: Ints, classes: Ints) -> Ints:
+def label_conflicts(pairs: Ints, classes: Ints) -> Ints:
     """Return every row whose picture bears more than one class, int64, (rows, 2), ascending.
 
     The first column is the row, the second the first row of another class in its set of copies.
@@ -145,7 +145,7 @@ def _scores(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
 
 def _batch(pictures: NDArray[np.uint8], pairs: Ints) -> NDArray[np.float64]:
     used, numbers = np.unique(pairs, return_inverse=True)
-    return likeness(pictures[used], numbers.reshape(pairs.shape))
+    return similarity(pictures[used], numbers.reshape(pairs.shape))
 
 
 Bytes = NDArray[np.uint8]
@@ -164,7 +164,7 @@ ENOUGH: Final = 16
 _ONES: Final = np.array([word.bit_count() for word in range(1 << 16)], dtype=np.uint8)
 
 
-def candidates(hashes: Bytes, groups: Ints) -> Ints:
+def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
     """Give the pairs of rows of different groups that may be copies, int64, (pairs, 2), sorted.
 
     hashes  uint8, (rows, 32); a row of zeros is a picture of one colour, or none, and has no copy
@@ -185,7 +185,7 @@ def candidates(hashes: Bytes, groups: Ints) -> Ints:
     return pairs
 
 
-def distance(a: Bytes, b: Bytes) -> Ints:
+def hamming_distance(a: Bytes, b: Bytes) -> Ints:
     """Count the bits in which hashes differ, row by row; both are uint8, (rows, 32)."""
     apart: Ints = _ONES[(a ^ b).view(np.uint16)].sum(axis=1, dtype=np.int64)
     return apart
@@ -204,7 +204,7 @@ def _neighbours(laid: Ints, hashes: Bytes, groups: Ints, sought: NDArray[np.bool
     for step in range(1, min(WINDOW + 1, len(laid))):
         wanted = (groups[step:] != groups[:-step]) & (sought[step:] | sought[:-step])
         here = np.flatnonzero(wanted)
-        apart = distance(hashes[here], hashes[here + step])
+        apart = hamming_distance(hashes[here], hashes[here + step])
         # Equal ones are tied by their nearest: 100,000 of them would fill every window.
         near = here[(apart <= NEAR) & ((apart > 0) | (step == 1))]
         a, b = laid[near], laid[near + step]
@@ -229,7 +229,7 @@ SIDE: Final = 64
 STEEP: Final = 16
 
 
-def likeness(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def similarity(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Correlate the clipped gradients of pairs of pictures, float64, (pairs,): 1 is the same.
 
     thumbnails  uint8, (pictures, 64, 64), gray
