@@ -12,7 +12,7 @@ from fertools.archive.members import Keys
 from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import label_conflicts, find_duplicates, largest_component
+from fertools.splits.duplicates import find_duplicates, label_conflicts, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
 from fertools.splits.ratios import overlapping_groups
 

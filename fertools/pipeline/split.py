@@ -108,9 +108,9 @@ def _assigned(
         groups[left],
         kept.classes[left],
         rule.ratios,
-        order=order,
+        group_keys=order,
         seed=rule.seed,
-        also=kept.also[left],
+        attributes=kept.also[left],
     )
     return splits, []
 
@@ -124,9 +124,9 @@ def _official(
         groups[left],
         kept.classes[left],
         rule.ratios,
-        order=order,
+        group_keys=order,
         seed=rule.seed,
-        also=kept.also[left],
+        attributes=kept.also[left],
         overlap=rule.overlap,
     )
     if not found.in_both:

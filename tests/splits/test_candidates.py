@@ -6,7 +6,13 @@ from time import process_time
 import numpy as np
 import pytest
 
-from fertools.splits.duplicates import ENOUGH, NEAR, WINDOW, candidate_pairs, hamming_distance
+from fertools.splits.duplicates import (
+    MAX_CANDIDATES,
+    MAX_DISTANCE,
+    WINDOW,
+    candidate_pairs,
+    hamming_distance,
+)
 from fertools.splits.groups import connected_components
 
 Hashes = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
@@ -70,8 +76,13 @@ def test_all_of_a_few_are_compared() -> None:
 
 def test_what_is_too_far_is_no_candidate() -> None:
     one = drawn(1)
-    assert len(candidate_pairs(np.concatenate([one, flipped(one, NEAR)]), np.arange(2))) == 1
-    assert len(candidate_pairs(np.concatenate([one, flipped(one, NEAR + 1)]), np.arange(2))) == 0
+    assert (
+        len(candidate_pairs(np.concatenate([one, flipped(one, MAX_DISTANCE)]), np.arange(2))) == 1
+    )
+    assert (
+        len(candidate_pairs(np.concatenate([one, flipped(one, MAX_DISTANCE + 1)]), np.arange(2)))
+        == 0
+    )
 
 
 def test_inside_a_group_nothing_is_sought() -> None:
@@ -100,7 +111,7 @@ def test_equal_hashes_are_a_chain() -> None:
 def test_a_crowd_of_near_hashes_is_bounded_and_tied_whole() -> None:
     hashes = np.concatenate([flipped(drawn(1), 8, seed) for seed in range(3000)])
     pairs = candidate_pairs(hashes, alone(hashes))
-    assert len(pairs) <= 3000 * (ENOUGH + 2 * WINDOW)
+    assert len(pairs) <= 3000 * (MAX_CANDIDATES + 2 * WINDOW)
     assert connected_components(3000, map(tuple, pairs.tolist())).max() == 0
 
 

@@ -12,7 +12,7 @@ SPLITS = np.array([0, 2, 2, 2, 1, 0, 0, -1], dtype=np.int8)
 
 
 def test_leak_counts_test_photos_of_people_in_train() -> None:
-    assert measure_leakage(GROUPS, SPLITS) == Leakage(known=1, photos=3)
+    assert measure_leakage(GROUPS, SPLITS) == Leakage(leaked=1, photos=3)
 
 
 def test_leak_of_a_split_without_test() -> None:
