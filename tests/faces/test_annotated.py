@@ -1,4 +1,4 @@
-"""The annotators' box beside the network's, and in its place."""
+"""The annotators' box in the place of the network's."""
 
 from __future__ import annotations
 
@@ -56,11 +56,3 @@ def test_without_a_box_of_theirs_the_network_decides(nothing: Box | None, told: 
     with pytest.raises(Unusable) as caught:
         extract_face(DATA, AIHUB, told([]), nothing)
     assert caught.value.drop.reason == Reason.NO_FACE
-
-
-def test_with_other_detectors_it_is_only_compared(told: Tell) -> None:
-    crop = extract_face(DATA, FaceOptions(), told([face(0, 0, 40, 40)]), Box(20, 0, 60, 40))
-    assert crop.box == Box(0, 0, 40, 40)
-    assert crop.iou == pytest.approx(1 / 3)
-    with pytest.raises(Unusable):
-        extract_face(DATA, FaceOptions(), told([]), Box(20, 0, 60, 40))

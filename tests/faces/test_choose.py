@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fertools.data import Box, Face, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.faces.decode import Picture
-from fertools.faces.extract import choose, find_faces
+from fertools.faces.extract import choose_face, find_faces
 from fertools.faces.options import FaceOptions
 from tests.faces.conftest import Tell, Told, face
 
@@ -123,16 +123,16 @@ SMALL_SURE, LARGE_UNSURE = face(0, 0, 10, 10, 0.99), face(20, 0, 60, 40, 0.6)
 
 def test_of_many_faces_the_rule_decides() -> None:
     many = [SMALL_SURE, LARGE_UNSURE]
-    assert choose(many, FaceOptions()) == LARGE_UNSURE
-    assert choose(many, FaceOptions(on_many="best")) == SMALL_SURE
+    assert choose_face(many, FaceOptions()) == LARGE_UNSURE
+    assert choose_face(many, FaceOptions(on_many="best")) == SMALL_SURE
     with pytest.raises(Unusable) as caught:
-        choose(many, FaceOptions(on_many="reject"))
+        choose_face(many, FaceOptions(on_many="reject"))
     assert caught.value.drop.reason == Reason.MANY_FACES
     assert caught.value.drop.detail == "2 faces"
-    assert choose([SMALL_SURE], FaceOptions(on_many="reject")) == SMALL_SURE
+    assert choose_face([SMALL_SURE], FaceOptions(on_many="reject")) == SMALL_SURE
 
 
 def test_no_face_says_how_sure_it_had_to_be() -> None:
     with pytest.raises(Unusable, match=r"0\.7") as caught:
-        choose([], FaceOptions(min_confidence=0.7))
+        choose_face([], FaceOptions(min_confidence=0.7))
     assert caught.value.drop.reason == Reason.NO_FACE
