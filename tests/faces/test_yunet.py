@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fertools.errors import DependencyError
 from fertools.faces.detectors import load_detector
-from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fitted
+from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fit_to_input
 from fertools.faces.extract import extract_face, iou
 from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
@@ -67,7 +67,7 @@ def test_of_two_boxes_on_one_face_the_surer_stays() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (3001, 1), (319, 321)])
 def test_any_photo_fits(size: tuple[int, int]) -> None:
-    framed, (across, down) = fitted(np.full((*size, 3), 200, np.uint8))
+    framed, (across, down) = fit_to_input(np.full((*size, 3), 200, np.uint8))
     assert framed.shape == (SIDE, SIDE, 3)
     assert (across * SIDE >= size[1], down * SIDE >= size[0]) == (True, True)
     assert framed[0, 0].tolist() == [200, 200, 200]
@@ -95,7 +95,7 @@ def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: 
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if image is None:
             continue
-        framed, steps = fitted(np.asarray(image, np.uint8))
+        framed, steps = fit_to_input(np.asarray(image, np.uint8))
         rows = theirs.detect(framed)[1]
         found = detector.detect(np.asarray(image, np.uint8))
         if len(found) > 5:
