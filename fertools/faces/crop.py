@@ -42,7 +42,7 @@ RAW_ROWS_OFFSET: Final = 8 + 25 + 8 + 2 + 5
 def crop_gray(picture: Picture, face: Face, options: FaceOptions) -> NDArray[np.uint8]:
     """Return the face in gray: uint8 (size, size).
 
-    Without margin, square and align this is the talk's recipe: the box as it is, stretched by
+    Without margin, square and align this is the talk's crop: the box as it is, stretched by
     `INTER_CUBIC`, then `COLOR_BGR2GRAY`. Otherwise the box grows around its centre:
 
         ┌──────────────────┐     margin m = share × longer side, on all four sides;

@@ -21,8 +21,8 @@ PHOTO = blank(100, 200)
 SIDES = st.floats(-500, 500, allow_nan=False)
 
 
-def found(detector: Told, recipe: FaceOptions | None = None) -> list[Face]:
-    return find_faces(PHOTO, recipe or FaceOptions(), detector)
+def found(detector: Told, options: FaceOptions | None = None) -> list[Face]:
+    return find_faces(PHOTO, options or FaceOptions(), detector)
 
 
 def test_boxes_are_cut_towards_zero_and_clipped(told: Tell) -> None:

@@ -22,7 +22,7 @@ EXACT = FaceOptions(exact=True)
 
 
 @pytest.mark.parametrize(
-    ("side", "recipe", "scale"),
+    ("side", "options", "scale"),
     [
         (1792, FaceOptions(), 8),
         (1791, FaceOptions(), 4),
@@ -37,9 +37,9 @@ EXACT = FaceOptions(exact=True)
     ],
 )
 def test_a_face_is_decoded_as_small_as_it_still_covers_the_crop(
-    side: int, recipe: FaceOptions, scale: Scale
+    side: int, options: FaceOptions, scale: Scale
 ) -> None:
-    assert scale_for(Box(0, 0, side, side), LARGE, recipe) == scale
+    assert scale_for(Box(0, 0, side, side), LARGE, options) == scale
 
 
 def test_the_shorter_side_counts_unless_the_crop_is_square() -> None:

