@@ -24,15 +24,16 @@ from numpy.typing import NDArray
 
 from fertools.data import Split
 from fertools.errors import OptionError, printable
+from fertools.splits.ratios import TEST, TRAIN, VALIDATION
 
-_SPLITS: Final = tuple(Split)
+_NAMES: Final = tuple(Split)
 _NUMBERS: Final = {
-    "train": _SPLITS.index(Split.TRAIN),
-    "training": _SPLITS.index(Split.TRAIN),
-    "validation": _SPLITS.index(Split.VALIDATION),
-    "valid": _SPLITS.index(Split.VALIDATION),
-    "val": _SPLITS.index(Split.VALIDATION),
-    "test": _SPLITS.index(Split.TEST),
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
 }
 
 
@@ -91,8 +92,8 @@ class SplitTable:
                     split = _number(where, row)
                     if splits.setdefault(name, split) != split:
                         raise OptionError(
-                            f"{where}: {printable(name)} is in {_SPLITS[split]} here and in "
-                            f"{_SPLITS[splits[name]]} in line {lines[name]}: keep one of the two"
+                            f"{where}: {printable(name)} is in {_NAMES[split]} here and in "
+                            f"{_NAMES[splits[name]]} in line {lines[name]}: keep one of the two"
                         )
                     lines.setdefault(name, reader.line_num)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
