@@ -11,7 +11,7 @@ from fertools.faces.decode import Picture
 from fertools.faces.extract import extract_face
 from fertools.faces.options import FaceOptions
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
-from tests.faces.conftest import Tell, face
+from tests.faces.conftest import MakeDetector, face
 
 PHOTO = picture(100, 160)
 
@@ -32,9 +32,9 @@ def gray_of(image: Image, size: int) -> Image:
     return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def test_the_default_is_the_talks_recipe_to_the_pixel(told: Tell) -> None:
+def test_the_default_is_the_talks_recipe_to_the_pixel(detecting: MakeDetector) -> None:
     data = encoded(".png", PHOTO)
-    crop = extract_face(data, FaceOptions(), told([face(-2.5, 10.9, 70.2, 90.8)]))
+    crop = extract_face(data, FaceOptions(), detecting([face(-2.5, 10.9, 70.2, 90.8)]))
     assert np.array_equal(pixels(crop.image), gray_of(PHOTO[10:90, 0:70], 224))
     assert (crop.box, crop.confidence, crop.faces) == (Box(0, 10, 70, 90), 0.9, 1)
     assert (crop.width, crop.height) == (160, 100)
@@ -110,11 +110,11 @@ def test_align_needs_landmarks() -> None:
         FaceOptions(align=True)
 
 
-def test_no_metadata_survives(told: Tell) -> None:
+def test_no_metadata_survives(detecting: MakeDetector) -> None:
     secret = exif(1) + b"GPS 37.5N 127.0E"
     data = jpeg(PHOTO, secret)
     for options in (FaceOptions(), FaceOptions(image_format="jpeg")):
-        crop = extract_face(data, options, told([face(0, 0, 50, 50)]))
+        crop = extract_face(data, options, detecting([face(0, 0, 50, 50)]))
         assert b"GPS" in data
         assert b"GPS" not in crop.image
         assert b"Exif" not in crop.image

@@ -23,29 +23,29 @@ needs_weights = pytest.mark.skipif(
 
 def answers(*cells: tuple[int, int, int, float]) -> dict[str, NDArray[np.float32]]:
     """What the network says of faces of 2 by 3 cells: (stride, column, row, confidence) each."""
-    told = {}
+    outputs = {}
     for stride in STRIDES:
         count = (SIDE // stride) ** 2
         for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
-            told[f"{kind}_{stride}"] = np.zeros((1, count, width), np.float32)
+            outputs[f"{kind}_{stride}"] = np.zeros((1, count, width), np.float32)
     for stride, column, row, confidence in cells:
         cell = row * (SIDE // stride) + column
-        told[f"cls_{stride}"][0, cell] = told[f"obj_{stride}"][0, cell] = confidence
-        told[f"bbox_{stride}"][0, cell] = [0.5, 0.25, np.log(2), np.log(3)]
-        told[f"kps_{stride}"][0, cell] = np.arange(10) / 10
-    return told
+        outputs[f"cls_{stride}"][0, cell] = outputs[f"obj_{stride}"][0, cell] = confidence
+        outputs[f"bbox_{stride}"][0, cell] = [0.5, 0.25, np.log(2), np.log(3)]
+        outputs[f"kps_{stride}"][0, cell] = np.arange(10) / 10
+    return outputs
 
 
 def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
-    told = answers((16, 4, 5, 0.8), (16, 12, 5, 0.9), (8, 20, 20, 0.4))
+    outputs = answers((16, 4, 5, 0.8), (16, 12, 5, 0.9), (8, 20, 20, 0.4))
     seen = []
 
     def forward(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         seen.append(image)
-        return told
+        return outputs
 
     photo = np.full((960, 639, 3), (10, 20, 30), np.uint8)  # three photo pixels an input pixel
-    first, second = YunetDetector("told", forward, 0.5).detect(photo)
+    first, second = YunetDetector("fake", forward, 0.5).detect(photo)
     assert (first.confidence, second.confidence) == pytest.approx((0.9, 0.8))
     box = second.box
     # centre (4.5, 5.25) cells of 16 pixels, 2 by 3 cells, three times as large in the photo
@@ -58,11 +58,11 @@ def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
 
 
 def test_of_two_boxes_on_one_face_the_surer_stays() -> None:
-    told = answers((16, 4, 5, 0.8), (16, 5, 5, 0.9), (16, 12, 5, 0.7))
-    detector = YunetDetector("told", lambda _: told, 0.5)
+    outputs = answers((16, 4, 5, 0.8), (16, 5, 5, 0.9), (16, 12, 5, 0.7))
+    detector = YunetDetector("fake", lambda _: outputs, 0.5)
     faces = detector.detect(np.zeros((320, 320, 3), np.uint8))
     assert [round(face.confidence, 3) for face in faces] == [0.9, 0.7]
-    assert not YunetDetector("told", lambda _: answers(), 0.5).detect(picture(50, 90))
+    assert not YunetDetector("fake", lambda _: answers(), 0.5).detect(picture(50, 90))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (3001, 1), (319, 321)])
