@@ -22,8 +22,8 @@ from fertools.data import Box, Face
 class SkinTone:
     """A detector that returns the box around the largest patch of skin.
 
-    It is sent to the workers, so it must be picklable; load a network in the first call of `detect`.
-    The name is part of the names of finished parts: change it when the results change.
+    It is sent to the workers, so it must be picklable; load a network in the first call of
+    `detect`. The name enters the names of finished parts: change it when the results change.
     """
 
     name: str = "skin tone 1"
