@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -242,3 +243,30 @@ def test_an_example_in_prose_is_what_happens(example: Example) -> None:
 
 def test_no_example_is_left_behind() -> None:
     assert {example.name for example in examples()} == {*PROSE, *SHOWN_ELSEWHERE}
+
+
+PATH: Final = re.compile(r"(?:fertools|tests|docs|examples)/[\w./]+\.(?:py|md|sh)|\btest_\w+\.py")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    for name in PATH.findall(page.read_text("utf-8")):
+        inside = list((ROOT / "tests").rglob(name)) if name.startswith("test_") else []
+        assert inside or (ROOT / name).is_file(), name
+
+
+ATTRIBUTES: Final = re.findall(
+    r"^\| `(fertools\.[\w.]+)` \| (.*) \|$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.M
+)
+
+
+@pytest.mark.parametrize(("name", "text"), ATTRIBUTES, ids=[name for name, _ in ATTRIBUTES])
+def test_attributes_that_the_api_page_lists_are_there(name: str, text: str) -> None:
+    module, _, kind = name.rpartition(".")
+    listed = getattr(import_module(module), kind)
+    if "errors" in module:
+        assert issubclass(listed, Exception)
+        return
+    top = re.sub(r"\([^)]*\)", "", text)
+    for attribute in re.findall(r"`(\w+)`", top):
+        assert hasattr(listed, attribute) or attribute in listed.__dataclass_fields__, attribute
