@@ -59,17 +59,16 @@ def assign(
     _check_enough(n_groups, len(used), ratios)
     shares = ratios.shares[used]
     counts = _tally(groups, n_groups, classes[:, None])
-    secondary = _tally(
-        groups, n_groups, attributes if attributes is not None else np.zeros((0, 0), np.int64)
-    )
+    if attributes is None:
+        attributes = np.zeros((len(groups), 0), np.int64)
+    secondary = _tally(groups, n_groups, attributes)
     sizes = counts.sum(axis=1)
 
     split_of = np.zeros(n_groups, dtype=np.int64)
     several, single = sizes > 1, sizes == 1
     split_of[several] = local_search(counts[several], secondary[several], shares)
-    lack = np.outer(shares, counts.sum(axis=0)) - split_totals(
-        split_of[several], counts[several], len(shares)
-    )
+    totals = split_totals(split_of[several], counts[several], len(shares))
+    lack = np.outer(shares, counts.sum(axis=0)) - totals
     split_of[single] = deal(lack, counts[single], secondary[single])
     fill_empty_splits(split_of, sizes, len(shares))
     return used[split_of[groups]].astype(np.int8)

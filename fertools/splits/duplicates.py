@@ -112,12 +112,7 @@ def _scores(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
     rows, numbers = np.unique(pairs, return_inverse=True)
     pictures, pairs = thumbnails(rows), numbers.reshape(pairs.shape)
     batches = [pairs[i : i + EDGE_PAIRS] for i in range(0, len(pairs), EDGE_PAIRS)]
-    return np.concatenate([_batch_scores(pictures, batch) for batch in batches])
-
-
-def _batch_scores(pictures: Bytes, pairs: Ints) -> NDArray[np.float64]:
-    used, numbers = np.unique(pairs, return_inverse=True)
-    return similarity(pictures[used], numbers.reshape(pairs.shape))
+    return np.concatenate([similarity(pictures, batch) for batch in batches])
 
 
 def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
@@ -190,7 +185,8 @@ def similarity(thumbnails: Bytes, pairs: Ints) -> NDArray[np.float64]:
     The gradients' mean is taken to be 0, as that of any picture nearly is. A picture of one
     colour has a similarity of 0 to every picture, itself included.
     """
-    edges = _edges(thumbnails)
+    used, numbers = np.unique(pairs, return_inverse=True)
+    edges, pairs = _edges(thumbnails[used]), numbers.reshape(pairs.shape)
     a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
     norms = np.sqrt(_dot(a, a) * _dot(b, b))
     scores: NDArray[np.float64] = _dot(a, b) / np.maximum(norms, 1)
