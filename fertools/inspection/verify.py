@@ -39,7 +39,7 @@ from fertools.inspection.records import (
 )
 from fertools.options import user_path
 from fertools.pipeline.parts import KEPT
-from fertools.splits.ratios import overlap
+from fertools.splits.ratios import overlapping_groups
 from fertools.splits.split_file import write_splits
 
 #: Problems that are reported: after so many it is clear that the dataset is not what was built.
@@ -249,7 +249,9 @@ class _Check:
         used = np.flatnonzero((split >= 0) & rows.files.any(axis=1))
         order, same = sort_digests(rows.files[used])
         repeated = same | np.append(same[1:], False)[: len(same)]
-        across = overlap(np.cumsum(~same)[repeated], split[used][order][repeated].astype(np.int8))
+        across = overlapping_groups(
+            np.cumsum(~same)[repeated], split[used][order][repeated].astype(np.int8)
+        )
         if across > self.manifest.proof.copies_across:
             yield (
                 f"{across} files lie in more than one split byte for byte, the manifest says "

@@ -56,7 +56,7 @@ from fertools.pipeline.shards import (
     plan_splits,
 )
 from fertools.pipeline.split import assign_splits, leakage_report
-from fertools.splits.split_file import SplitTable, fingerprint_of
+from fertools.splits.split_file import SplitTable, split_file_digest
 from fertools.workers.dask import on_cluster
 from fertools.workers.run import cores, end_workers, run_tasks, worker_warnings
 
@@ -231,7 +231,7 @@ class _Build:
             "classes": self.catalog.options.classes,
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
-            "split_file": split_file and fingerprint_of(Path(split_file)),
+            "split_file": split_file and split_file_digest(Path(split_file)),
             "salt_file": self.options.shards.salt_file and salt,
         }
 

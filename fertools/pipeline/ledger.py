@@ -36,7 +36,7 @@ from fertools.archive.members import keys_of
 from fertools.columns import BATCH, Columns, Ints, by_first
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
-from fertools.faces.extract import inside, iou
+from fertools.faces.extract import clip_box, iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.parts import KEPT, bytes_of, hex_of
 
@@ -316,7 +316,7 @@ def _with_ious(catalog: Catalog, rows: Columns) -> Iterator[pa.RecordBatch]:
         for i, (edges, box, frame) in enumerate(zip(boxes, annotated, frames, strict=True)):
             if edges[0] is None or ious[i] is not None:
                 continue
-            if clipped := inside(box, *frame):
+            if clipped := clip_box(box, *frame):
                 ious[i] = iou(clipped, Box(*edges))
         own = {name: batch[name] for name in batch.schema.names}
         yield pa.record_batch(own | {"iou": pa.array(ious, pa.float32())}, schema=batch.schema)

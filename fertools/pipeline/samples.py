@@ -18,9 +18,14 @@ from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import Component, conflicts, find_duplicates, largest_component
-from fertools.splits.groups import by_subject, group_numbers, linked_subjects
-from fertools.splits.ratios import overlap
+from fertools.splits.duplicates import (
+    Component,
+    find_duplicates,
+    label_conflicts,
+    largest_component,
+)
+from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
+from fertools.splits.ratios import overlapping_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Samples:
             )
         keys = catalog.keys(rows)
         subjects = catalog.subjects(rows)
-        people, people_keys = by_subject(subjects, keys)
+        people, people_keys = group_by_subject(subjects, keys)
         return cls(
             rows=rows,
             keys=keys,
@@ -127,7 +132,7 @@ class Duplicates:
         pairs = find_duplicates(ledger.hashes(), samples.digests, samples.people, thumbnails)
         ends: Ints = samples.people[pairs]
         links: Ints = ends[ends[:, 0] != ends[:, 1]]
-        group_of = group_numbers(len(samples.people_keys), map(tuple, links.tolist()))
+        group_of = connected_components(len(samples.people_keys), map(tuple, links.tolist()))
         keys: dict[int, str] = {}
         for group, key in zip(group_of.tolist(), samples.people_keys, strict=True):
             keys[group] = min(keys.get(group, key), key)
@@ -137,7 +142,7 @@ class Duplicates:
 
     def repeats(self, samples: Samples, dropped: Collection[int]) -> dict[int, int]:
         """Return all samples of each picture but the first by key, each with that first one."""
-        photos, sets = linked_subjects(self.pairs)
+        photos, sets = components_of_pairs(self.pairs)
         set_of = dict(zip(photos.tolist(), sets.tolist(), strict=True))
         first: dict[int, int] = {}
         later = {}
@@ -149,16 +154,16 @@ class Duplicates:
 
     def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
         """Return each sample whose picture has two classes, with one of another class."""
-        return [(a, b) for a, b in conflicts(self.pairs, samples.classes).tolist()]
+        return [(a, b) for a, b in label_conflicts(self.pairs, samples.classes).tolist()]
 
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that are in more than one split; -1 is no split."""
-        photos, sets = linked_subjects(self.pairs)
-        return overlap(sets, splits[photos])
+        photos, sets = components_of_pairs(self.pairs)
+        return overlapping_groups(sets, splits[photos])
 
     def warnings(self, samples: Samples) -> tuple[str, ...]:
         """Return a line on the largest set of linked people, if it is too large to be true."""
-        if not self.largest.long:
+        if not self.largest.is_implausible:
             return ()
         if not any(samples.subjects):
             return (

@@ -26,7 +26,7 @@ from fertools.pipeline.options import BuildOptions, SplitOptions
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, Ratios, deviation, leak, overlap
+from fertools.splits.ratios import TEST, Ratios, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
@@ -103,7 +103,7 @@ def leakage_report(
     splits = assignment.splits
     used = np.flatnonzero(splits >= 0)
     return LeakageReport(
-        overlap=overlap(samples.people, splits),
+        overlap=overlapping_groups(samples.people, splits),
         ties=len(duplicates.links),
         copies_across=duplicates.across(splits),
         largest_tie=duplicates.largest.groups,
@@ -164,7 +164,7 @@ def _assigned(
     if options.split_by == "image":
         # As others do it, by chance and class alone: balance would hide how much that leaks.
         splits = _random_splits(samples, left, options)
-        known, tests = leak(samples.people[left], splits)
+        known, tests = measure_leakage(samples.people[left], splits)
         if not known:
             return splits, []
         return splits, [
@@ -175,9 +175,9 @@ def _assigned(
         duplicates.groups[left],
         samples.classes[left],
         options.ratios,
-        order=duplicates.group_keys,
+        group_keys=duplicates.group_keys,
         seed=options.seed,
-        also=samples.attributes[left],
+        attributes=samples.attributes[left],
     )
     return splits, []
 
@@ -192,9 +192,9 @@ def _official(
         duplicates.groups[left],
         samples.classes[left],
         options.ratios,
-        order=duplicates.group_keys,
+        group_keys=duplicates.group_keys,
         seed=options.seed,
-        also=samples.attributes[left],
+        attributes=samples.attributes[left],
         overlap=options.overlap,
     )
     if not shared.in_both:
@@ -214,7 +214,7 @@ def _random_splits(samples: Samples, rows: Ints, options: SplitOptions) -> NDArr
 
 
 def _straddling(samples: Samples, duplicates: Duplicates, splits: NDArray[np.int8]) -> list[str]:
-    people, pictures = overlap(samples.people, splits), duplicates.across(splits)
+    people, pictures = overlapping_groups(samples.people, splits), duplicates.across(splits)
     found = [f"{people} people"] if people else []
     found += [f"copies of {pictures} pictures"] if pictures else []
     if not found:
@@ -271,5 +271,5 @@ def _random_leak(samples: Samples, used: Ints, options: SplitOptions) -> tuple[i
         splits = _random_splits(samples, used, options)
     except SplitError:  # fewer photos than splits
         return (0, 0)
-    known, photos = leak(samples.people[used], splits)
+    known, photos = measure_leakage(samples.people[used], splits)
     return known, photos
