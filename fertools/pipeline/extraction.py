@@ -146,7 +146,7 @@ class CrashIsolator:
     """
 
     def __init__(self, tasks: Sequence[PartTask]) -> None:
-        self._tasks = {task.files.diary.name: task for task in tasks}
+        self._tasks = {task.files.log.name: task for task in tasks}
         self._folders = {task.files.folder for task in tasks}
         self._finished = 0
         self._crashed = 0
@@ -157,7 +157,7 @@ class CrashIsolator:
         suspects = [
             (task, number)
             for task in self._tasks_with_log()
-            if (number := InFlightLog(task.files.diary).last_started()) is not None
+            if (number := InFlightLog(task.files.log).last_started()) is not None
         ]
         retries = [partial(task.try_photo, number) for task, number in suspects]
         for suspect, seconds in zip(suspects, run_isolated(retries), strict=True):
@@ -180,7 +180,7 @@ class CrashIsolator:
             slow = seconds >= task.photo_seconds
             reason = Reason.TIMED_OUT if slow else Reason.CRASHED
             self._crashed += 1
-        log = InFlightLog(task.files.diary)
+        log = InFlightLog(task.files.log)
         log.resolve(number, reason)
         log.close()
         if self._crashed > max(_TOLERATED, self._finished / 2):

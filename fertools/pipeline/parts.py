@@ -126,7 +126,7 @@ class PartFiles:
         return self.whole if self.whole.is_file() else self.partial
 
     @property
-    def diary(self) -> Path:
+    def log(self) -> Path:
         return self.folder / f"{self.fingerprint}.diary"
 
     @property

@@ -108,7 +108,7 @@ class PartTask:
                 file.path = self.files.partial
         if not result.unread:
             self.files.partial.unlink(missing_ok=True)
-        InFlightLog(self.files.diary).end()
+        InFlightLog(self.files.log).end()
         return result
 
     def _remove_older(self, members: PlannedMembers) -> None:
@@ -215,7 +215,7 @@ class _PartMaker:
         self._task = task
         self._members = members
         self._known, self._thumbnails = _known_rows(task.files, len(members))
-        self._log = InFlightLog(task.files.diary)
+        self._log = InFlightLog(task.files.log)
         self._crashes = self._log.resolved()
         self._faults: dict[int, Row] = {}
 
