@@ -71,7 +71,7 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-class Patience:
+class RetryPolicy:
     """Waits for faults of reading to pass, until that has been in vain a few times.
 
     A thousand photos that may not be read would otherwise cost a wait each.
@@ -84,9 +84,9 @@ class Patience:
         """Return the seconds to wait before each try; the first is 0."""
         return PAUSES if self._futile < IN_VAIN else PAUSES[:2]
 
-    def learn(self, *, futile: bool) -> None:
+    def record(self, *, failed: bool) -> None:
         """Count a thing that stayed unreadable after all tries, or forget what was in vain."""
-        self._futile = self._futile + 1 if futile else 0
+        self._futile = self._futile + 1 if failed else 0
 
     def retry(self, read: Callable[[], T]) -> T:
         """Call a function that reads until it raises no OSError or ReadFault; raise the last."""
@@ -100,9 +100,9 @@ class Patience:
                 fault = error
                 continue
             if pause:
-                self.learn(futile=False)
+                self.record(failed=False)
             return found
-        self.learn(futile=True)
+        self.record(failed=True)
         assert fault is not None  # there is at least one try
         raise fault
 
@@ -205,11 +205,11 @@ def walk(base: bytes) -> Iterator[File]:
     may lie 200 deep. What the system refuses is tried again for some seconds. Raises OSError only
     if the base itself cannot be listed.
     """
-    waiting, patience = [b""], Patience()
+    waiting, retries = [b""], RetryPolicy()
     while waiting:
         inside = waiting.pop()
         try:
-            entries = patience.retry(partial(_listed, os.path.join(base, inside)))
+            entries = retries.retry(partial(_listed, os.path.join(base, inside)))
         except OSError as error:
             if not inside:
                 raise
@@ -222,7 +222,7 @@ def walk(base: bytes) -> Iterator[File]:
                 yield _refused(path, _SYSTEM)
                 continue
             try:
-                found = patience.retry(partial(_look, base, path, entry))
+                found = retries.retry(partial(_look, base, path, entry))
             except OSError as error:
                 why = error.strerror or "cannot be looked at"
                 yield _refused(path, Drop(Reason.UNREADABLE, why), fault=True)

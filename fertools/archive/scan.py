@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.directory import SplitSet
-from fertools.archive.folder import File, Files, Patience, base_of, read_fault, walk
+from fertools.archive.folder import File, Files, RetryPolicy, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
 from fertools.archive.names import decode, is_hidden, is_zip, picture_format, refusal_by_name
 from fertools.archive.volumes import Joined, Layout, Piece, find, lay, split_name
@@ -58,13 +58,13 @@ def scan(source: Path) -> Scan:
     spans: list[_Span] = []
     warnings: list[str] = []
     faults: list[str] = []
-    patience = Patience()
+    retries = RetryPolicy()
     with Files(base_of(source)) as files:
         zips = _list(source, files.base, loose, faults)
         for layout in sorted(zips, key=lambda layout: (layout.key, layout.path)):
             start = len(zipped)
             try:
-                warnings += patience.retry(partial(_read_zip, layout, files, loose, zipped))
+                warnings += retries.retry(partial(_read_zip, layout, files, loose, zipped))
             except (OSError, ReadFault) as error:
                 drop = (read_fault(error) if isinstance(error, OSError) else error).drop
                 loose.add([_whole(layout, drop)])

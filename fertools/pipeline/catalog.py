@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive.folder import Patience
+from fertools.archive.folder import RetryPolicy
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, column
@@ -228,11 +228,11 @@ def _label_files(
     source: Path, members: Members, accept_unreadable: bool, lost: list[str]
 ) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
-    patience = Patience()
+    retries = RetryPolicy()
     with Reader(source) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             try:
-                yield member.key, patience.retry(partial(reader.read, member))
+                yield member.key, retries.retry(partial(reader.read, member))
             except Unusable as verdict:
                 yield member.key, verdict.drop
             except ReadFault as fault:
