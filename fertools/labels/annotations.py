@@ -33,7 +33,7 @@ _NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MatchReport:
     """How photos and records met.
 
     found            photos that have a record
@@ -84,7 +84,7 @@ class Annotations:
         row = self._row_of(key)
         return None if row is None else _unpacked(row)
 
-    def joined(self, keys: Iterable[str]) -> Joined:
+    def match(self, keys: Iterable[str]) -> MatchReport:
         """Count and list what meets and what does not, for the keys of all photos."""
         found, without, asked = 0, 0, set()
         photos: list[str] = []
@@ -99,7 +99,7 @@ class Annotations:
                 photos.append(key)
         lonely = [row for row in chain.from_iterable(self._rows.values()) if row not in asked]
         names = tuple(_unpacked(row).name for row in lonely[:LISTED])
-        return Joined(found, without, len(lonely), tuple(photos), names)
+        return MatchReport(found, without, len(lonely), tuple(photos), names)
 
     def _row_of(self, key: str) -> bytes | None:
         name = base_name(key)

@@ -21,7 +21,7 @@ from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
     Agreement,
     Annotations,
-    Joined,
+    MatchReport,
     agreement,
     decide,
     vote_counts,
@@ -71,7 +71,7 @@ class Catalog:
     classes: ClassMap
     rule: LabelOptions
     annotations: Annotations
-    joined: Joined
+    joined: MatchReport
     agreement: dict[str, Agreement]
     notes: tuple[str, ...] = ()
 
@@ -98,7 +98,7 @@ class Catalog:
         agreed = agreement(
             (named[emotion], record) for emotion, record in _recorded(members, emotions, told)
         )
-        joined = told.joined(photos)
+        joined = told.match(photos)
         return cls(
             members,
             labels,
