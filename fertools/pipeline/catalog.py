@@ -23,7 +23,7 @@ from fertools.labels.annotations import (
     Annotations,
     MatchReport,
     agreement,
-    decide,
+    decide_emotion,
     vote_counts,
 )
 from fertools.labels.classes import ClassMap, LabelOptions
@@ -188,7 +188,7 @@ class _Fates:
         return np.where(dropped >= 0, -1 - dropped, fates).astype(np.int32), tuple(self._drops)
 
     def _one(self, named: str | None, record: LabelRecord | None) -> int:
-        emotion = decide(self._rule, named, record)
+        emotion = decide_emotion(self._rule, named, record)
         if isinstance(emotion, Drop):
             return self._number(emotion)
         if emotion not in self._known:
