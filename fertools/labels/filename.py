@@ -163,7 +163,7 @@ _HALVES: Final = (
 )
 
 
-def official_half(key: str) -> str | None:
+def official_split(key: str) -> str | None:
     """Give "training" or "validation" from the folders and zips that a photo lies in, or None.
 
     The innermost that says one of them counts.
