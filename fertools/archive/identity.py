@@ -83,7 +83,7 @@ def source_fingerprint(members: Members) -> str:
     return digest.hexdigest()
 
 
-def secret_of(members: Members, seed: int, given: Path | None = None) -> bytes:
+def pseudonym_secret(members: Members, seed: int, given: Path | None = None) -> bytes:
     """Return the 32 bytes that pseudonyms are keyed with.
 
     given  a file whose bytes are the secret; without one it is derived from the archive's list of

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
+from fertools.archive.identity import difference, landmarks, pseudonym_secret, source_fingerprint
 from fertools.archive.scan import scan
 from fertools.columns import Ints
 from fertools.console import Progress
@@ -204,7 +204,7 @@ class _Build:
         warnings = (*found.faults, *found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
-        secret = secret_of(found.members, seed, user_path(file) if file else None)
+        secret = pseudonym_secret(found.members, seed, user_path(file) if file else None)
         return cls(
             source,
             place,
