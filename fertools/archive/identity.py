@@ -31,10 +31,10 @@ _END: Final = 1 << 16
 #: Loose photos that are looked at, spread evenly over all: a network disk takes a second for them.
 _LOOSE: Final = 1000
 
-Landmarks = Mapping[str, str]
+Signatures = Mapping[str, str]
 
 
-def landmarks(source: Path, members: Members) -> Landmarks:
+def file_signatures(source: Path, members: Members) -> Signatures:
     """Return the landmarks of an archive, by path: every zip and piece, and some loose photos."""
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
@@ -46,7 +46,7 @@ def landmarks(source: Path, members: Members) -> Landmarks:
     return found | {os.fsdecode(member.path): str(member.size) for member in members.take(some)}
 
 
-def difference(source: Path, expected: Landmarks) -> str | None:
+def first_mismatch(source: Path, expected: Signatures) -> str | None:
     """Return the name of the first landmark that is another one here, None where all agree."""
     with Files(base_of(source)) as files:
         for name, fact in expected.items():

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.identity import difference, landmarks, pseudonym_secret, source_fingerprint
+from fertools.archive.identity import first_mismatch, file_signatures, pseudonym_secret, source_fingerprint
 from fertools.archive.scan import scan
 from fertools.columns import Ints
 from fertools.console import Progress
@@ -228,8 +228,8 @@ class _Build:
     def engine(self) -> Iterator[None]:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
-            marks = partial(landmarks, self.source, self.catalog.members)
-            with on_cluster(self.run.dask, self.source, self.place.home, marks, difference):
+            marks = partial(file_signatures, self.source, self.catalog.members)
+            with on_cluster(self.run.dask, self.source, self.place.home, marks, first_mismatch):
                 yield
         finally:
             end_workers()
