@@ -180,7 +180,9 @@ class Agreement:
     nobody: int
 
 
-def decide_emotion(rule: LabelOptions, named: str | None, record: LabelRecord | None) -> str | Drop | None:
+def decide_emotion(
+    rule: LabelOptions, named: str | None, record: LabelRecord | None
+) -> str | Drop | None:
     """Give a photo's emotion from its name's and its record, or why it stays without one.
 
     An emotion needs the votes of as many of the three annotators as `rule.votes_needed` says; of

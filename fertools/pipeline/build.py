@@ -17,7 +17,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.identity import first_mismatch, file_signatures, pseudonym_secret, source_fingerprint
+from fertools.archive.identity import (
+    file_signatures,
+    first_mismatch,
+    pseudonym_secret,
+    source_fingerprint,
+)
 from fertools.archive.scan import scan
 from fertools.columns import Ints
 from fertools.console import Progress

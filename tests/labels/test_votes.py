@@ -69,7 +69,9 @@ def test_a_tie_without_the_names_word_decides_nothing() -> None:
 def test_a_disputed_photo_tells_the_votes(found: LabelRecord | None, detail: str) -> None:
     drop = decide_emotion(LabelOptions(labels="unanimous"), "불안", found)
     assert drop == Drop(Reason.DISPUTED, detail)
-    assert decide_emotion(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
+    assert (
+        decide_emotion(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
+    )
     assert decide_emotion(LabelOptions(), "불안", found) == "불안"
 
 

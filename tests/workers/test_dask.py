@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
-from fertools.archive.identity import first_mismatch, file_signatures
+from fertools.archive.identity import file_signatures, first_mismatch
 from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
@@ -249,7 +249,12 @@ def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     mark.write_text(json.dumps(file_signatures(source, scan(source).members)))
 
     def mismatch(**change: Any) -> str:
-        same = {"versions": _versions(), "source": source, "mark": mark, "difference": first_mismatch}
+        same = {
+            "versions": _versions(),
+            "source": source,
+            "mark": mark,
+            "difference": first_mismatch,
+        }
         return WorkerRequirements(**{**same, **change}).mismatch() or "none"
 
     assert mismatch() == "none"
