@@ -129,7 +129,7 @@ class Reader:
             self._zips[member.path] = zipped
         return zipped
 
-    def refuse_unfinished(self, member: Member) -> None:
+    def check_unchanged(self, member: Member) -> None:
         """Raise ReadFault where a photo that cannot be used has changed since the scan.
 
         A copy that is still running may have the final size and half of the bytes.

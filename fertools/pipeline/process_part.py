@@ -260,7 +260,7 @@ class _PartMaker:
                 self._diary.resolve(number, None)
             raise
         if crop is None:
-            reader.refuse_unfinished(member)
+            reader.check_unchanged(member)
             writer.add(number, row, None, None)
         else:
             thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None
