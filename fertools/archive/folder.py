@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
-from fertools.archive.names import decode, decode_path
+from fertools.archive.names import decode_name, decode_path
 from fertools.data import Drop, ReadFault, Reason
 from fertools.errors import printable
 
@@ -249,7 +249,7 @@ def _look(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> File | None:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return _refused(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
     folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode(name), status.st_size, status.st_mtime_ns)
+    return File(path, decode_path(folder), decode_name(name), status.st_size, status.st_mtime_ns)
 
 
 def _follow(base: bytes, path: bytes) -> Drop:
@@ -267,4 +267,4 @@ def _follow(base: bytes, path: bytes) -> Drop:
 
 def _refused(path: bytes, drop: Drop, *, fault: bool = False) -> File:
     folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode(name), 0, 0, dropped=drop, fault=fault)
+    return File(path, decode_path(folder), decode_name(name), 0, 0, dropped=drop, fault=fault)

@@ -28,7 +28,7 @@ _NESTED = Drop(Reason.NOT_A_PHOTO, "a zip inside a zip is not opened: unpack it 
 _LABELS = Drop(Reason.LABEL_FILE)
 
 
-def decode(raw: bytes) -> str:
+def decode_name(raw: bytes) -> str:
     r"""Give a name's text in NFC, from whatever bytes a file system or a zip holds.
 
     UTF-8 first, because the UTF-8 bytes of 기쁨, 분노, 불안 and 중립 are valid CP949 too and
@@ -54,7 +54,7 @@ def _text(raw: bytes) -> str:
 @lru_cache(maxsize=256)  # so that the photos of a folder share one string
 def decode_path(path: bytes) -> str:
     """Give the text of a path in NFC, each step decoded by itself: a disk may hold a mixture."""
-    return "/".join(decode(step) for step in path.split(b"/"))
+    return "/".join(decode_name(step) for step in path.split(b"/"))
 
 
 def decode_packed(raw: bytes) -> str:
@@ -66,7 +66,7 @@ def decode_packed(raw: bytes) -> str:
     Nothing is extracted, so a wicked path cannot harm; but a key is read by people and tools.
     """
     # On bytes: neither UTF-8 nor CP949 has a backslash as the later byte of a character.
-    steps = decode(raw.replace(b"\\", b"/")).split("/")
+    steps = decode_name(raw.replace(b"\\", b"/")).split("/")
     return "/".join(step for step in steps if step not in ("", ".", "..")) or "(no name)"
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from fertools.archive.directory import SplitSet
 from fertools.archive.folder import File, Files, RetryPolicy, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
-from fertools.archive.names import decode, is_hidden, is_zip, picture_format, refusal_by_name
-from fertools.archive.volumes import Joined, Layout, Piece, find, lay, split_name
+from fertools.archive.names import decode_name, is_hidden, is_zip, picture_format, refusal_by_name
+from fertools.archive.volumes import Joined, Layout, Piece, find, lay, parse_volume_name
 from fertools.archive.zips import add_members, read_contents
 from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
@@ -84,7 +84,7 @@ def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[La
             return _sort_out(walk(base), loose, faults)
         # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
-        if source.is_file() and (is_zip(decode(name)) or split_name(name)):
+        if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
             return [find(base, name)]
     except FileNotFoundError:
         raise SourceError(f"{shown} is not there: check the path") from None
@@ -99,7 +99,7 @@ def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[La
     for file in files:
         if file.fault and file.dropped and not is_hidden(file.key):
             faults.append(f"{printable(file.key)}: {file.dropped.detail}")
-        numbered = split_name(file.path)
+        numbered = parse_volume_name(file.path)
         if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
             waiting.append(_loose(file))
             if len(waiting) == BATCH:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fertools.archive.folder import Files, read_at
-from fertools.archive.names import decode, decode_path
+from fertools.archive.names import decode_name, decode_path
 from fertools.data import ReadFault, Reason, Unusable
 from fertools.errors import printable
 
@@ -51,7 +51,7 @@ class Piece:
     @property
     def name(self) -> str:
         """The file's name, fit to print."""
-        return printable(decode(os.path.basename(self.path)))
+        return printable(decode_name(os.path.basename(self.path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Layout:
     @property
     def key(self) -> str:
         """The zip's name as if it were one file, relative to the base, NFC."""
-        found = split_name(self.path)
+        found = parse_volume_name(self.path)
         return decode_path(found[0] if found else self.path)
 
     @property
@@ -109,7 +109,7 @@ class Layout:
         return next(touched, None)
 
 
-def split_name(path: bytes) -> tuple[bytes, int] | None:
+def parse_volume_name(path: bytes) -> tuple[bytes, int] | None:
     """Take a piece's path apart: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for other files."""
     match = _PIECE.fullmatch(path)
     return (match[1], int(match[2])) if match else None
@@ -120,12 +120,12 @@ def find(base: bytes, path: bytes) -> Layout:
 
     Raises OSError if the file, or the folder of its pieces, cannot be looked at or is gone.
     """
-    numbered = split_name(path)
+    numbered = parse_volume_name(path)
     if numbered is None:
         return lay([_look(base, path)[0]])
     folder = os.path.dirname(path)
     beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
-    same = [other for other in beside if (split_name(other) or (b"",))[0] == numbered[0]]
+    same = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == numbered[0]]
     found = [_look(base, other) for other in same]
     pieces = [piece for piece, is_file in found if is_file]
     if not pieces:
@@ -154,7 +154,7 @@ def lay(files: Iterable[Piece]) -> Layout:
 
 
 def _number(piece: Piece) -> int | None:
-    found = split_name(piece.path)
+    found = parse_volume_name(piece.path)
     return found[1] if found else None
 
 

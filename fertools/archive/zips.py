@@ -32,7 +32,7 @@ from fertools.archive.entry import (
 )
 from fertools.archive.members import Draft
 from fertools.archive.names import decode_packed, refusal_by_name
-from fertools.archive.volumes import Joined, split_name
+from fertools.archive.volumes import Joined, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
 
 _CHUNK = 1 << 20
@@ -155,7 +155,7 @@ def read_contents(zipped: Joined) -> Contents:
 
 def _without_directory(zipped: Joined, damage: Unusable) -> str:
     said = damage.drop.detail or str(damage.drop.reason)
-    numbered = split_name(zipped.layout.path) is not None
+    numbered = parse_volume_name(zipped.layout.path) is not None
     last = zipped.layout.pieces[-1].name
     return f"{said}; {last} is its last piece here, is there another?" if numbered else said
 

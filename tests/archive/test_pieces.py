@@ -6,7 +6,7 @@ import pytest
 
 from fertools.archive.reader import Reader
 from fertools.archive.scan import Scan, scan
-from fertools.archive.volumes import Hole, Piece, lay, split_name
+from fertools.archive.volumes import Hole, Piece, lay, parse_volume_name
 from fertools.data import Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 
@@ -189,7 +189,7 @@ def test_a_zip_beside_its_own_pieces_is_pointed_out(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_a_piece(path: bytes, found: tuple[bytes, int] | None) -> None:
-    assert split_name(path) == found
+    assert parse_volume_name(path) == found
 
 
 def test_a_hole_of_unknown_length_is_as_long_as_the_other_pieces() -> None:
