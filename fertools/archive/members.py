@@ -96,7 +96,7 @@ class Members(Sequence[Member]):
         return Keys(self.columns.select(("prefix", "rest")), rows)
 
     @property
-    def photos(self) -> Keys:
+    def photo_keys(self) -> Keys:
         """The keys of those that may be photos."""
         return self.keys_at(np.flatnonzero(self.dropped < 0))
 

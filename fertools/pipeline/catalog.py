@@ -81,7 +81,7 @@ class Catalog:
     ) -> Catalog:
         """Label the members by a rule; SourceError and OptionError come from the rule."""
         told = annotations or Annotations()
-        photos = members.photos
+        photos = members.photo_keys
         labeller = Labeller.of(rule, photos)
         rule = labeller.rule
         if rule.votes_needed and not len(told):
@@ -207,7 +207,7 @@ def _recorded(
     if not len(told):
         return
     photos = members.dropped < 0
-    for code, key in zip(emotions[photos].tolist(), members.photos, strict=True):
+    for code, key in zip(emotions[photos].tolist(), members.photo_keys, strict=True):
         yield code, told.record_of(key)
 
 
