@@ -238,17 +238,17 @@ def _levels(steps: list[_Step]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Labeller:
-    """A rule without `auto`, and what the archive's folders mean.
+    """A options without `auto`, and what the archive's folders mean.
 
-    notes   what the user should know of how folders were read, a line each
+    warnings   what the user should know of how folders were read, a line each
     """
 
-    rule: LabelOptions
+    options: LabelOptions
     tree: Tree
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, rule: LabelOptions, keys: Sequence[str]) -> Labeller:
+    def of(cls, options: LabelOptions, keys: Sequence[str]) -> Labeller:
         """Look at the keys of all photos to decide what `auto` and each level of folders mean.
 
         `auto` is `aihub7` where a name follows the archive's grammar or all folders are the
@@ -257,25 +257,25 @@ class Labeller:
         """
         folders = Counter(map(folder_of, keys))
         tree = Tree.of(folders)
-        named = rule.classes != "folders" and any(map(parse_name, keys))
-        if rule.classes == "auto":
-            rule = replace(rule, classes="aihub7" if named else _resolved(tree, folders))
-        labeller = cls(rule, tree)
+        named = options.classes != "folders" and any(map(parse_name, keys))
+        if options.classes == "auto":
+            options = replace(options, classes="aihub7" if named else _resolved(tree, folders))
+        labeller = cls(options, tree)
         used = [folder for folder in folders if labeller._of_folder(folder).emotion]
-        return replace(labeller, notes=() if named else tree.told(used))
+        return replace(labeller, warnings=() if named else tree.told(used))
 
     def label(self, key: str) -> Label:
         """Read a photo's label from its key; a name that follows the grammar says most."""
         named = parse_name(key)
         if named is None:
             return self._of_folder(folder_of(key))
-        if self.rule.classes == "folders":
+        if self.options.classes == "folders":
             return replace(named, emotion=self._of_folder(folder_of(key)).emotion)
         return named
 
     def _of_folder(self, folder: str) -> Label:
         word, person = self.tree.read(folder)
-        if self.rule.classes == "folders":
+        if self.options.classes == "folders":
             return Label(emotion=word, subject=person)
         emotion = archive_word(word) if word else None
         if emotion in EMOTIONS:

@@ -83,7 +83,7 @@ class Catalog:
         told = annotations or Annotations()
         photos = members.photo_keys
         labeller = Labeller.of(rule, photos)
-        rule = labeller.rule
+        rule = labeller.options
         if rule.votes_needed and not len(told):
             raise OptionError(
                 f"--labels {rule.labels} needs label files, and the archive has none: add "
@@ -110,7 +110,7 @@ class Catalog:
             told,
             joined,
             agreed,
-            labeller.notes,
+            labeller.warnings,
         )
 
     @property

@@ -76,7 +76,7 @@ def test_an_unknown_set_is_refused() -> None:
 
 def test_auto_takes_the_archives_classes_where_a_name_follows_the_grammar() -> None:
     found = Labeller.of(LabelOptions(), [f"x/{NAMED}", "x/IMG_1.jpg", "y/IMG_2.jpg"])
-    assert found.rule.classes == "aihub7"
+    assert found.options.classes == "aihub7"
     assert found.label(f"x/{NAMED}").emotion == "기쁨"
     assert found.label("x/IMG_1.jpg") == Label()
 
@@ -84,8 +84,8 @@ def test_auto_takes_the_archives_classes_where_a_name_follows_the_grammar() -> N
 def test_auto_takes_folders_of_other_words_as_the_classes() -> None:
     keys = ["happy/1.jpg", "neutral/2.jpg", "angry/3.jpg"]
     labeller = Labeller.of(LabelOptions(), keys)
-    assert labeller.rule.classes == "folders"
-    found = ClassMap.of(labeller.rule, [labeller.label(k).emotion for k in keys])
+    assert labeller.options.classes == "folders"
+    found = ClassMap.of(labeller.options, [labeller.label(k).emotion for k in keys])
     assert found.names == ("angry", "happy", "neutral")
     assert found.class_of(labeller.label("happy/1.jpg")) == 1
 

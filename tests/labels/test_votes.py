@@ -117,7 +117,7 @@ def test_rules_that_cannot_be_meant_are_refused(options: dict[str, str], text: s
 def test_annotators_know_no_class_folders() -> None:
     with pytest.raises(OptionError, match="folders"):
         Labeller.of(LabelOptions(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
-    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).rule.votes_needed == 2
+    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).options.votes_needed == 2
 
 
 def test_a_soft_label_counts_annotators_and_uploader() -> None:
