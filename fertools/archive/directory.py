@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.entry import FIELDS, SEE_ZIP64, Entries, widen, within
-from fertools.archive.volumes import Joined
+from fertools.archive.entry import ENTRY_DTYPE, IN_ZIP64, Entries, clamp, resolve_zip64
+from fertools.archive.volumes import VolumeReader
 from fertools.data import Reason, Unusable
 
 _END = Struct("<4s4H2LH")  # mark, disk, its disk, entries here, entries, size, offset, comment
@@ -63,7 +63,7 @@ _NONE16 = 0xFFFF
 _LARGEST = 1 << 30
 
 
-class SplitSet(Unusable):
+class SpannedZip(Unusable):
     """The zip is the last file of a `.z01` set, whose offsets count from other files."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class SplitSet(Unusable):
 
 
 @dataclass(frozen=True, slots=True)
-class Directory:
+class ZipListing:
     """The entries in the order of the directory, where it starts, and how it contradicts itself."""
 
     entries: Entries
@@ -95,7 +95,7 @@ class _End:
     zip64: bool = False
 
 
-def read_directory(zipped: Joined) -> Directory:
+def read_central_directory(zipped: VolumeReader) -> ZipListing:
     """Read the central directory in one go.
 
     Raises Unusable if there is none that can be believed, SplitSet for the last file of a `.z01`
@@ -108,11 +108,11 @@ def read_directory(zipped: Joined) -> Directory:
         if start is not None:
             return _directory(zipped, end, start)
     if split:
-        raise SplitSet
+        raise SpannedZip
     raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
 
 
-def _directory(zipped: Joined, end: _End, start: int) -> Directory:
+def _directory(zipped: VolumeReader, end: _End, start: int) -> ZipListing:
     # What stands in front of the zip, as in a self-extracting one, moves every offset.
     shift = start - end.offset
     entries = _lines(zipped.read(start, end.size), shift)
@@ -120,11 +120,11 @@ def _directory(zipped: Joined, end: _End, start: int) -> Directory:
     # Without zip64 the count has 16 bits, and writers that know none let it run over.
     if end.claimed != (found if end.zip64 else found & _NONE16):
         said = f"its directory claims {end.claimed:,} entries and holds {found:,}"
-        return Directory(entries, start, (said,))
-    return Directory(entries, start)
+        return ZipListing(entries, start, (said,))
+    return ZipListing(entries, start)
 
 
-def _ends(zipped: Joined) -> Iterator[_End]:
+def _ends(zipped: VolumeReader) -> Iterator[_End]:
     """Find what may be the end record, the last one first: a comment may hold another."""
     first = max(zipped.tail, zipped.size - _END.size - 0xFFFF)
     text = zipped.read(first, zipped.size - first)
@@ -140,7 +140,7 @@ def _ends(zipped: Joined) -> Iterator[_End]:
             yield _widened(zipped, end)
 
 
-def _widened(zipped: Joined, end: _End) -> _End:
+def _widened(zipped: VolumeReader, end: _End) -> _End:
     """Replace an end record by the zip64 one in front of it, if there is one."""
     at = end.end - _LOCATOR.size
     if at < zipped.tail + _END64.size:
@@ -157,7 +157,7 @@ def _widened(zipped: Joined, end: _End) -> _End:
     return end
 
 
-def _start(zipped: Joined, end: _End) -> int | None:
+def _start(zipped: VolumeReader, end: _End) -> int | None:
     """Give the offset where the directory starts, None if it is not there."""
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
@@ -171,14 +171,14 @@ def _start(zipped: Joined, end: _End) -> int | None:
     return None
 
 
-def _is_line(zipped: Joined, at: int) -> bool:
+def _is_line(zipped: VolumeReader, at: int) -> bool:
     return zipped.read(at, len(_LINE_MARK)) == _LINE_MARK
 
 
 def _lines(text: bytes, shift: int) -> Entries:
     """Take the directory's bytes apart. Raises Unusable where a line is none."""
     starts = _starts(text)
-    fields = np.zeros(len(starts), FIELDS)
+    fields = np.zeros(len(starts), ENTRY_DTYPE)
     for first in range(0, len(starts), _AT_ONCE):
         own = slice(first, first + _AT_ONCE)
         fields[own] = _read_lines(text, starts[own], shift)
@@ -199,7 +199,7 @@ def _starts(text: bytes) -> NDArray[np.int64]:
 def _read_lines(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArray[Any]:
     data = np.frombuffer(text, np.uint8)
     lines = data[starts[:, None] + np.arange(_LINE.itemsize)].view(_LINE)[:, 0]
-    fields = np.zeros(len(lines), FIELDS)
+    fields = np.zeros(len(lines), ENTRY_DTYPE)
     for name in ("packed", "size", "offset", "method", "crc", "flags"):
         fields[name] = lines[name]
     fields["name_at"] = starts + _LINE.itemsize
@@ -207,15 +207,15 @@ def _read_lines(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArray[A
     fields["name_length"] = np.minimum(lines["name_length"], len(text) - fields["name_at"])
     # Only if the zip was made on Unix (3) does the upper half hold a file mode.
     fields["mode"] = np.where(lines["made"] >> 8 == 3, lines["outside"] >> 16, 0)
-    wide = np.stack([lines[name] == SEE_ZIP64 for name in _WIDE], axis=1)
+    wide = np.stack([lines[name] == IN_ZIP64 for name in _WIDE], axis=1)
     extra_at = fields["name_at"] + lines["name_length"]
     usual = _widen_usual(data, fields, wide, extra_at, lines["extra_length"])
     for i in np.flatnonzero(wide.any(axis=1) & ~usual).tolist():
         extra = text[extra_at[i] : extra_at[i] + lines["extra_length"][i]]
-        numbers = widen(extra, *(int(lines[name][i]) for name in _WIDE))
+        numbers = resolve_zip64(extra, *(int(lines[name][i]) for name in _WIDE))
         for name, number in zip(_WIDE, numbers, strict=True):
-            fields[name][i] = within(number)
-    fields["offset"] += within(shift)
+            fields[name][i] = clamp(number)
+    fields["offset"] += clamp(shift)
     return fields
 
 
@@ -243,6 +243,6 @@ def _widen_usual(
     for name, own in zip(_WIDE, wide.T, strict=True):
         rows = np.flatnonzero(own & usual)
         numbers = data[number_at[rows][:, None] + np.arange(8)].view("<u8")[:, 0]
-        fields[name][rows] = np.minimum(numbers, within(1 << 64))
+        fields[name][rows] = np.minimum(numbers, clamp(1 << 64))
         number_at += 8 * own
     return usual

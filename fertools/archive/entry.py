@@ -11,22 +11,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.names import decode_packed, refusal_by_name
+from fertools.archive.names import decode_entry_name, drop_by_name
 from fertools.data import Drop, Reason
 
 # The local file header (APPNOTE 4.3.7): signature, version, flags, method, time, date, crc-32,
 # compressed and uncompressed size, length of the name, length of the extra field.
-LOCAL = Struct("<4s5H3L2H")
-LOCAL_MARK = b"PK\x03\x04"
+LOCAL_HEADER = Struct("<4s5H3L2H")
+LOCAL_SIGNATURE = b"PK\x03\x04"
 
 ENCRYPTED = 0x0001  # flag bits, APPNOTE 4.4.4
-SIZES_BEHIND = 0x0008  # crc and sizes follow the data, and are 0 in the local header
-SEE_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
+DATA_DESCRIPTOR = 0x0008  # crc and sizes follow the data, and are 0 in the local header
+IN_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
 
 STORED, DEFLATED = 0, 8
 
 #: Fields of an entry that a directory is kept as: objects would take ten times the memory.
-FIELDS: Final = np.dtype(
+ENTRY_DTYPE: Final = np.dtype(
     [
         ("name_at", "<i8"),
         ("name_length", "<i4"),
@@ -69,12 +69,12 @@ class Entry:
     @property
     def name(self) -> str:
         """The name in NFC."""
-        return decode_packed(self.raw)
+        return decode_entry_name(self.raw)
 
     @property
     def end(self) -> int:
         """The least offset at which something else can begin."""
-        return self.offset + LOCAL.size + len(self.raw) + self.packed
+        return self.offset + LOCAL_HEADER.size + len(self.raw) + self.packed
 
     @property
     def is_folder(self) -> bool:
@@ -88,7 +88,7 @@ class Entry:
         is how a zip of 42 kB unpacks to 5 GB: its entries share their packed bytes (D. Fifield,
         A better zip bomb, WOOT 2019).
         """
-        return refusal_by_name(name) or self._unusable(limit)
+        return drop_by_name(name) or self._unusable(limit)
 
     def _unusable(self, limit: int) -> Drop | None:
         kind = stat.S_IFMT(self.mode)
@@ -124,10 +124,10 @@ class Entries:
         text = bytearray()
         rows = []
         for one in entries:
-            numbers = (*map(within, (one.offset, one.packed, one.size)), one.method, one.crc)
+            numbers = (*map(clamp, (one.offset, one.packed, one.size)), one.method, one.crc)
             rows.append((len(text), len(one.raw), *numbers, one.flags, one.mode))
             text += one.raw
-        return cls(bytes(text), np.array(rows, dtype=FIELDS))
+        return cls(bytes(text), np.array(rows, dtype=ENTRY_DTYPE))
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -145,23 +145,23 @@ class Entries:
     def ends(self) -> NDArray[np.int64]:
         """Return the `end` of each entry, int64."""
         names, packed = self.fields["name_length"], self.fields["packed"]
-        ends: NDArray[np.int64] = self.fields["offset"] + LOCAL.size + names + packed
+        ends: NDArray[np.int64] = self.fields["offset"] + LOCAL_HEADER.size + names + packed
         return ends
 
 
-def within(number: int) -> int:
+def clamp(number: int) -> int:
     """Return a claimed size or offset, cut to what a file can have."""
     return max(-_MOST, min(number, _MOST))
 
 
-def widen(extra: bytes, *fields: int) -> list[int]:
+def resolve_zip64(extra: bytes, *fields: int) -> list[int]:
     """Replace each field that says so by its 64 bits from the zip64 extra field (4.5.3).
 
     The extra field holds, in this order, those of size, packed size and offset that did not fit;
     a field that it should hold and does not stays as it is, and leads outside the zip.
     """
     wide = iter(_zip64_numbers(extra))
-    return [next(wide, field) if field == SEE_ZIP64 else field for field in fields]
+    return [next(wide, field) if field == IN_ZIP64 else field for field in fields]
 
 
 def _zip64_numbers(extra: bytes) -> list[int]:

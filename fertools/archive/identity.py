@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fertools.archive.folder import Files, base_of, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
-from fertools.archive.volumes import find
+from fertools.archive.volumes import find_volumes
 from fertools.columns import Ints
 from fertools.errors import OptionError
 
@@ -41,7 +41,7 @@ def file_signatures(source: Path, members: Members) -> Signatures:
     some = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
     zips = {member.path for member in members.take(_first_of_each(members, packed))}
     with Files(base_of(source)) as files:
-        paths = {piece.path for path in zips for piece in find(files.base, path).pieces}
+        paths = {piece.path for path in zips for piece in find_volumes(files.base, path).pieces}
         found = {os.fsdecode(path): _end(files, path) for path in sorted(paths)}
     return found | {os.fsdecode(member.path): str(member.size) for member in members.take(some)}
 

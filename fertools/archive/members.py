@@ -56,7 +56,7 @@ class Members(Sequence[Member]):
     @classmethod
     def of(cls, members: Iterable[Member]) -> Members:
         """Pack members, in the order given."""
-        draft = Draft()
+        draft = MembersBuilder()
         left = iter(members)
         while some := list(islice(left, BATCH)):
             draft.add(some)
@@ -152,7 +152,7 @@ def keys_of(batch: pa.RecordBatch) -> pa.Array:
     )
 
 
-class Draft:
+class MembersBuilder:
     """Members being listed: plain lists until they fill a batch, then columns.
 
     drops     the index of every reason so far; shared by the drafts of one scan

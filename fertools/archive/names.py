@@ -23,7 +23,7 @@ OTHER_FORMATS = {
 }
 
 _HIDDEN = Drop(Reason.NOT_A_PHOTO, "a hidden file")
-_TWIN = Drop(Reason.NOT_A_PHOTO, "macOS keeps a photo's attributes here, not its picture")
+_APPLE_DOUBLE = Drop(Reason.NOT_A_PHOTO, "macOS keeps a photo's attributes here, not its picture")
 _NESTED = Drop(Reason.NOT_A_PHOTO, "a zip inside a zip is not opened: unpack it beside this one")
 _LABELS = Drop(Reason.LABEL_FILE)
 
@@ -57,7 +57,7 @@ def decode_path(path: bytes) -> str:
     return "/".join(decode_name(step) for step in path.split(b"/"))
 
 
-def decode_packed(raw: bytes) -> str:
+def decode_entry_name(raw: bytes) -> str:
     r"""Give the name of a zip's entry, with "/" between folders and never leaving its container.
 
     >>> decode_packed(rb"..\photos\.\a.jpg")
@@ -80,10 +80,12 @@ def is_hidden(name: str) -> bool:
     return name[0] == "." or "/." in name or name.startswith("__MACOSX/") or "/__MACOSX/" in name
 
 
-def refusal_by_name(name: str) -> Drop | None:
+def drop_by_name(name: str) -> Drop | None:
     """Say why a file of this name ("/" between folders) is no photo; None for a photo."""
     if is_hidden(name):
-        return _TWIN if "__MACOSX/" in name or "/._" in name or name[:2] == "._" else _HIDDEN
+        return (
+            _APPLE_DOUBLE if "__MACOSX/" in name or "/._" in name or name[:2] == "._" else _HIDDEN
+        )
     _, dot, ending = name[name.rfind("/") + 1 :].rpartition(".")
     return _refusal_of_ending(f".{ending.lower()}" if dot else "")
 

@@ -20,9 +20,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
-from fertools.archive.entry import ENCRYPTED, LOCAL, LOCAL_MARK
+from fertools.archive.entry import ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
-from fertools.archive.volumes import Joined, find
+from fertools.archive.volumes import VolumeReader, find_volumes
 from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
 _DEFLATED = 8
@@ -48,7 +48,7 @@ class Reader:
         self._files = Files(base_of(source))
         self._max_bytes = max_bytes
         self._since = since
-        self._zips: OrderedDict[bytes, Joined] = OrderedDict()
+        self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
     def read(self, member: Member) -> bytes:
         """Return the bytes of a photo or a label file, uncompressed.
@@ -119,13 +119,13 @@ class Reader:
             told = written if what == written else f"{written} ({what})"
             raise ReadFault(Reason.CHANGED, told) from damage
 
-    def _zip(self, member: Member) -> Joined:
+    def _zip(self, member: Member) -> VolumeReader:
         """Return the zip that a member lies in, as it lies on the disk now."""
         zipped = self._zips.get(member.path)
         if zipped is None:
             if len(self._zips) >= _MOST_LAYOUTS:
                 self._zips.popitem(last=False)
-            zipped = Joined(find(self._files.base, member.path), self._files)
+            zipped = VolumeReader(find_volumes(self._files.base, member.path), self._files)
             self._zips[member.path] = zipped
         return zipped
 
@@ -143,7 +143,7 @@ class Reader:
         if changed:
             raise ReadFault(Reason.CHANGED, "it was written to since the scan")
 
-    def _written(self, member: Member, zipped: Joined) -> str | None:
+    def _written(self, member: Member, zipped: VolumeReader) -> str | None:
         """Return how a zip, one of whose members is not what the scan saw, has changed since.
 
         None means that it has not, so that the damage is in the bytes themselves.
@@ -152,7 +152,7 @@ class Reader:
         # The scan refused members that touch a hole, so one here is new.
         if packed and (hole := layout.hole(packed.offset, packed.offset + packed.size)):
             return hole.what
-        pieces = find(self._files.base, member.path).pieces
+        pieces = find_volumes(self._files.base, member.path).pieces
         if self._changed([os.path.join(self._files.base, piece.path) for piece in pieces]):
             return "the zip was written to since the scan"
         return None
@@ -163,7 +163,7 @@ class Reader:
         return any(os.stat(path).st_ctime_ns > self._since for path in paths)  # noqa: PTH116
 
 
-def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:
+def _checked(zipped: VolumeReader, member: Member, packed: Packed) -> bytes:
     """Read and unpack a member; raise Unusable where it is not what the directory says."""
     data_at = _data_offset(zipped, packed)
     data = zipped.read(data_at, packed.size)
@@ -176,19 +176,19 @@ def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:
     return data
 
 
-def _data_offset(zipped: Joined, packed: Packed) -> int:
+def _data_offset(zipped: VolumeReader, packed: Packed) -> int:
     """Return where a member's data starts, behind a local header that agrees with the directory.
 
     Its sizes and CRC are not compared: they may be 0 there and stand behind the data.
     """
-    header = LOCAL.unpack(zipped.read(packed.offset, LOCAL.size))
+    header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
     mark, _, flags, method, *_, name_length, extra_length = header
-    if mark != LOCAL_MARK or method != packed.method or name_length == 0:
+    if mark != LOCAL_SIGNATURE or method != packed.method or name_length == 0:
         where = zipped.name_at(packed.offset)
         raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of {where}")
     if flags & ENCRYPTED:
         raise Unusable(Reason.ENCRYPTED, "behind a password")
-    return packed.offset + LOCAL.size + int(name_length) + int(extra_length)
+    return packed.offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
 def _inflate(data: bytes, size: int) -> bytes:

@@ -15,12 +15,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive.directory import SplitSet
+from fertools.archive.directory import SpannedZip
 from fertools.archive.folder import File, Files, RetryPolicy, base_of, read_fault, walk
-from fertools.archive.members import SCHEMA, Draft, Members, keys_of, packed
-from fertools.archive.names import decode_name, is_hidden, is_zip, picture_format, refusal_by_name
-from fertools.archive.volumes import Joined, Layout, Piece, find, lay, parse_volume_name
-from fertools.archive.zips import add_members, read_contents
+from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, packed
+from fertools.archive.names import decode_name, drop_by_name, is_hidden, is_zip, picture_format
+from fertools.archive.volumes import (
+    Volume,
+    VolumeReader,
+    VolumeSet,
+    find_volumes,
+    order_volumes,
+    parse_volume_name,
+)
+from fertools.archive.zips import add_members, list_entries
 from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
@@ -54,7 +61,7 @@ def scan(source: Path) -> Scan:
     Raises SourceError if SRC is not there, is neither a folder nor a zip, or has no photo.
     """
     drops: dict[Drop, int] = {}
-    loose, zipped = Draft(drops), Draft(drops)
+    loose, zipped = MembersBuilder(drops), MembersBuilder(drops)
     spans: list[_Span] = []
     warnings: list[str] = []
     faults: list[str] = []
@@ -76,7 +83,7 @@ def scan(source: Path) -> Scan:
     return Scan(members, (*sorted(warnings), *_twice(zips)), tuple(sorted(faults)))
 
 
-def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[Layout]:
+def _list(source: Path, base: bytes, loose: MembersBuilder, faults: list[str]) -> list[VolumeSet]:
     """List SRC's zips, and add its loose files to a draft, and faults. Raises SourceError."""
     shown = printable(str(source))
     try:
@@ -85,7 +92,7 @@ def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[La
         # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
         if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
-            return [find(base, name)]
+            return [find_volumes(base, name)]
     except FileNotFoundError:
         raise SourceError(f"{shown} is not there: check the path") from None
     except OSError as error:
@@ -93,8 +100,8 @@ def _list(source: Path, base: bytes, loose: Draft, faults: list[str]) -> list[La
     raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
 
 
-def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[Layout]:
-    zips: defaultdict[tuple[bool, bytes], list[Piece]] = defaultdict(list)
+def _sort_out(files: Iterable[File], loose: MembersBuilder, faults: list[str]) -> list[VolumeSet]:
+    zips: defaultdict[tuple[bool, bytes], list[Volume]] = defaultdict(list)
     waiting: list[Member] = []
     for file in files:
         if file.fault and file.dropped and not is_hidden(file.key):
@@ -107,31 +114,33 @@ def _sort_out(files: Iterable[File], loose: Draft, faults: list[str]) -> list[La
                 waiting = []
             continue
         stem = numbered[0] if numbered else file.path
-        piece = Piece(file.path, 0, file.size, file.modified)
+        piece = Volume(file.path, 0, file.size, file.modified)
         zips[numbered is None, stem].append(piece)
     loose.add(waiting)
-    return [lay(pieces) for pieces in zips.values()]
+    return [order_volumes(pieces) for pieces in zips.values()]
 
 
 def _loose(file: File) -> Member:
-    dropped = file.dropped or refusal_by_name(file.key) or (None if file.size else _EMPTY)
+    dropped = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
     return Member(file.key, file.folder, file.path, file.size, file.modified, dropped=dropped)
 
 
-def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list[str]:
+def _read_zip(
+    layout: VolumeSet, files: Files, loose: MembersBuilder, inside: MembersBuilder
+) -> list[str]:
     """Add a zip's members, and a row for the zip itself if it is not sound; return warnings.
 
     Raises OSError or ReadFault, before anything is added, where the zip cannot be read.
     """
     name = printable(layout.key)
     try:
-        layout = find(files.base, layout.path)
-        zipped = Joined(layout, files)
-        contents = read_contents(zipped)
-        now = find(files.base, layout.path)
+        layout = find_volumes(files.base, layout.path)
+        zipped = VolumeReader(layout, files)
+        contents = list_entries(zipped)
+        now = find_volumes(files.base, layout.path)
         if (now.size, now.modified) != (layout.size, layout.modified):
             raise ReadFault(Reason.CHANGED, "it is being written to: wait until it is complete")
-    except SplitSet as split:
+    except SpannedZip as split:
         last = printable(layout.key.rpartition("/")[2])
         cure = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
         loose.add([_whole(layout, split.drop)])
@@ -154,7 +163,7 @@ def _read_zip(layout: Layout, files: Files, loose: Draft, inside: Draft) -> list
     return []
 
 
-def _whole(layout: Layout, drop: Drop) -> Member:
+def _whole(layout: VolumeSet, drop: Drop) -> Member:
     """Give a zip a row of its own."""
     folder = layout.key.rpartition("/")[0]
     return Member(layout.key, folder, layout.path, layout.size, layout.modified, dropped=drop)
@@ -170,7 +179,7 @@ class _Span:
     stop: int
 
 
-def _in_order(loose: Draft, zipped: Draft, zips: list[_Span]) -> Columns:
+def _in_order(loose: MembersBuilder, zipped: MembersBuilder, zips: list[_Span]) -> Columns:
     """Put folders and zips in order, and number the members that share a key."""
     rows, folders = _sorted(loose.columns())
     hashes = (loose.hashes()[rows], zipped.hashes())
@@ -258,7 +267,7 @@ def _renamed(
     return pa.record_batch(own | {"rest": packed(rest, "rest"), "path": packed(paths, "path")})
 
 
-def _twice(zips: Iterable[Layout]) -> list[str]:
+def _twice(zips: Iterable[VolumeSet]) -> list[str]:
     """Warn of a zip that was joined and whose pieces were kept."""
     times = Counter(layout.key for layout in zips)
     cure = "its photos count twice; take one of the two away"
@@ -294,7 +303,7 @@ def _cures(members: Members) -> list[str]:
     return told
 
 
-def _refuse_photoless(source: Path, drafts: Iterable[Draft], warnings: list[str]) -> None:
+def _refuse_photoless(source: Path, drafts: Iterable[MembersBuilder], warnings: list[str]) -> None:
     if any(draft.photos for draft in drafts):
         return
     reasons = sum((draft.reasons for draft in drafts), Counter[Reason]())

@@ -35,7 +35,7 @@ _MOST_PIECES = 999
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Volume:
     """One file of a zip: its path relative to the base, the bytes it holds, its mtime in ns."""
 
     path: bytes
@@ -55,7 +55,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Gap:
     """Bytes that nobody has, start <= offset < end, and the piece that should hold them."""
 
     start: int
@@ -64,11 +64,11 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class VolumeSet:
     """The pieces of one zip in order, the holes between them, and what is wrong, a line each."""
 
-    pieces: tuple[Piece, ...]
-    holes: tuple[Hole, ...] = ()
+    pieces: tuple[Volume, ...]
+    holes: tuple[Gap, ...] = ()
     faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,14 +96,14 @@ class Layout:
         """The youngest piece's mtime in ns."""
         return max(piece.modified for piece in self.pieces)
 
-    def at(self, offset: int) -> Piece | Hole | None:
+    def at(self, offset: int) -> Volume | Gap | None:
         """Give what covers an offset; None outside the zip."""
         index = bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1
         if index >= 0 and offset < self.pieces[index].end:
             return self.pieces[index]
         return self.hole(offset, offset + 1)
 
-    def hole(self, start: int, end: int) -> Hole | None:
+    def hole(self, start: int, end: int) -> Gap | None:
         """Give the first hole that a range of offsets touches."""
         touched = (hole for hole in self.holes if hole.start < end and start < hole.end)
         return next(touched, None)
@@ -115,14 +115,14 @@ def parse_volume_name(path: bytes) -> tuple[bytes, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-def find(base: bytes, path: bytes) -> Layout:
+def find_volumes(base: bytes, path: bytes) -> VolumeSet:
     """Look up the layout of the zip that a path, relative to the base, stands for.
 
     Raises OSError if the file, or the folder of its pieces, cannot be looked at or is gone.
     """
     numbered = parse_volume_name(path)
     if numbered is None:
-        return lay([_look(base, path)[0]])
+        return order_volumes([_look(base, path)[0]])
     folder = os.path.dirname(path)
     beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
     same = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == numbered[0]]
@@ -130,16 +130,16 @@ def find(base: bytes, path: bytes) -> Layout:
     pieces = [piece for piece, is_file in found if is_file]
     if not pieces:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return lay(pieces)
+    return order_volumes(pieces)
 
 
-def _look(base: bytes, path: bytes) -> tuple[Piece, bool]:
+def _look(base: bytes, path: bytes) -> tuple[Volume, bool]:
     """Give a file as a piece, and whether it is a file at all: a link is not, as in the scan."""
     status = os.stat(os.path.join(base, path), follow_symlinks=False)
-    return Piece(path, 0, status.st_size, status.st_mtime_ns), stat.S_ISREG(status.st_mode)
+    return Volume(path, 0, status.st_size, status.st_mtime_ns), stat.S_ISREG(status.st_mode)
 
 
-def lay(files: Iterable[Piece]) -> Layout:
+def order_volumes(files: Iterable[Volume]) -> VolumeSet:
     """Put a zip's files in order by their numbers; the `start` they come with is not looked at.
 
     A missing piece leaves a hole: exactly known if the numbers are offsets, else taken to be as
@@ -148,17 +148,17 @@ def lay(files: Iterable[Piece]) -> Layout:
     files = sorted(files, key=lambda piece: piece.path)
     numbered = {number: piece for piece in files if (number := _number(piece)) is not None}
     if not numbered:
-        return Layout(tuple(files))
+        return VolumeSet(tuple(files))
     ordered = dict(sorted(numbered.items()))
     return _lay_offsets(ordered) if _are_offsets(ordered) else _lay_counted(ordered)
 
 
-def _number(piece: Piece) -> int | None:
+def _number(piece: Volume) -> int | None:
     found = parse_volume_name(piece.path)
     return found[1] if found else None
 
 
-def _are_offsets(numbered: Mapping[int, Piece]) -> bool:
+def _are_offsets(numbered: Mapping[int, Volume]) -> bool:
     """Say whether no piece reaches into the next one if its number is its offset."""
     if len(numbered) == 1:
         return not 0 < min(numbered) <= _MOST_PIECES
@@ -166,9 +166,9 @@ def _are_offsets(numbered: Mapping[int, Piece]) -> bool:
     return fits or max(numbered) > _MOST_PIECES
 
 
-def _lay_offsets(numbered: Mapping[int, Piece]) -> Layout:
-    pieces: list[Piece] = []
-    holes: list[Hole] = []
+def _lay_offsets(numbered: Mapping[int, Volume]) -> VolumeSet:
+    pieces: list[Volume] = []
+    holes: list[Gap] = []
     faults: list[str] = []
     reached = 0
     for start, piece in numbered.items():
@@ -177,17 +177,17 @@ def _lay_offsets(numbered: Mapping[int, Piece]) -> Layout:
             pieces[-1] = replace(pieces[-1], size=start - pieces[-1].start)
         if reached < start:
             cut = f" (or {pieces[-1].name} was cut)" if pieces else ""
-            holes.append(Hole(reached, start, f"{_called(piece, reached)} is missing{cut}"))
+            holes.append(Gap(reached, start, f"{_called(piece, reached)} is missing{cut}"))
         pieces.append(replace(piece, start=start))
         reached = pieces[-1].end
-    return Layout(tuple(pieces), tuple(holes), (*(hole.what for hole in holes), *faults))
+    return VolumeSet(tuple(pieces), tuple(holes), (*(hole.what for hole in holes), *faults))
 
 
-def _lay_counted(numbered: Mapping[int, Piece]) -> Layout:
+def _lay_counted(numbered: Mapping[int, Volume]) -> VolumeSet:
     usual = max(piece.size for piece in numbered.values())
     some_piece = next(iter(numbered.values()))
-    pieces: list[Piece] = []
-    holes: list[Hole] = []
+    pieces: list[Volume] = []
+    holes: list[Gap] = []
     start = 0
     for number in range(max(numbered) + 1):
         if number in numbered:
@@ -195,20 +195,20 @@ def _lay_counted(numbered: Mapping[int, Piece]) -> Layout:
             start = pieces[-1].end
         else:
             what = f"{_called(some_piece, number)} is missing"
-            holes.append(Hole(start, start + usual, what))
+            holes.append(Gap(start, start + usual, what))
             start += usual
-    return Layout(tuple(pieces), tuple(holes), tuple(hole.what for hole in holes))
+    return VolumeSet(tuple(pieces), tuple(holes), tuple(hole.what for hole in holes))
 
 
-def _called(piece: Piece, number: int) -> str:
+def _called(piece: Volume, number: int) -> str:
     """Name the piece of another number out of the same set."""
     return piece.name[: piece.name.rindex(".") + len(".part")] + str(number)
 
 
-class Joined:
+class VolumeReader:
     """Reads the pieces of a layout as if they were one file; nothing is copied together."""
 
-    def __init__(self, layout: Layout, files: Files) -> None:
+    def __init__(self, layout: VolumeSet, files: Files) -> None:
         self.layout = layout
         self.size = layout.size
         self._files = files
@@ -231,7 +231,7 @@ class Joined:
     def name_at(self, offset: int) -> str:
         """Name the file that holds an offset, for a message."""
         piece = self.layout.at(offset)
-        return piece.name if isinstance(piece, Piece) else "no piece"
+        return piece.name if isinstance(piece, Volume) else "no piece"
 
     def solid_until(self, offset: int) -> int:
         """Give the end of the unbroken run at an offset: a hole's start, or the size."""
@@ -252,7 +252,7 @@ class Joined:
     def _read_piece(self, offset: int, count: int) -> bytes:
         """Give what one piece has of a range, at least a byte."""
         piece = self.layout.at(offset)
-        if isinstance(piece, Hole):
+        if isinstance(piece, Gap):
             raise Unusable(Reason.UNREADABLE, piece.what)
         if piece is None:
             raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")

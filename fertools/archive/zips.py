@@ -17,22 +17,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.directory import SplitSet, read_directory
+from fertools.archive.directory import SpannedZip, read_central_directory
 from fertools.archive.entry import (
+    DATA_DESCRIPTOR,
     DEFLATED,
     ENCRYPTED,
-    LOCAL,
-    LOCAL_MARK,
-    SEE_ZIP64,
-    SIZES_BEHIND,
+    IN_ZIP64,
+    LOCAL_HEADER,
+    LOCAL_SIGNATURE,
     STORED,
     Entries,
     Entry,
-    widen,
+    resolve_zip64,
 )
-from fertools.archive.members import Draft
-from fertools.archive.names import decode_packed, refusal_by_name
-from fertools.archive.volumes import Joined, parse_volume_name
+from fertools.archive.members import MembersBuilder
+from fertools.archive.names import decode_entry_name, drop_by_name
+from fertools.archive.volumes import VolumeReader, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
 
 _CHUNK = 1 << 20
@@ -45,11 +45,11 @@ _REACH = 256 << 20
 # nothing but marks would else be searched for each of them to its end.
 _MOST_MARKS = 8
 
-_HEADER = re.compile(re.escape(LOCAL_MARK))
+_HEADER = re.compile(re.escape(LOCAL_SIGNATURE))
 _NEXT = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # a local header, or the directory's first line
 
 
-def salvage(zipped: Joined) -> Iterator[Entry]:
+def recover_entries(zipped: VolumeReader) -> Iterator[Entry]:
     """Yield the entries whose data is there from the first byte to the last, by their headers.
 
     A CRC is not computed here: reading the member does that. Raises OSError.
@@ -62,7 +62,7 @@ def salvage(zipped: Joined) -> Iterator[Entry]:
         at = next(_marks(zipped, entry.end if entry else at + 1, _HEADER), None)
 
 
-def _marks(zipped: Joined, start: int, mark: re.Pattern[bytes]) -> Iterator[int]:
+def _marks(zipped: VolumeReader, start: int, mark: re.Pattern[bytes]) -> Iterator[int]:
     """Give the offsets of a mark from `start` on, as far as it may reach; holes are jumped over."""
     left = _REACH
     at = zipped.solid_from(start)
@@ -77,21 +77,21 @@ def _marks(zipped: Joined, start: int, mark: re.Pattern[bytes]) -> Iterator[int]
         at = zipped.solid_from(end) if at + count >= end else at + count - 3
 
 
-def _entry(zipped: Joined, at: int) -> Entry | None:
+def _entry(zipped: VolumeReader, at: int) -> Entry | None:
     """Read the local header at an offset; None if it is none or its data is not whole."""
     until = zipped.solid_until(at)
-    if at + LOCAL.size > until:
+    if at + LOCAL_HEADER.size > until:
         return None
-    header = LOCAL.unpack(zipped.read(at, LOCAL.size))
+    header = LOCAL_HEADER.unpack(zipped.read(at, LOCAL_HEADER.size))
     (_, _, flags, method, _, _, crc, packed, size, name_length, extra_length) = header
-    data_at = at + LOCAL.size + name_length + extra_length
+    data_at = at + LOCAL_HEADER.size + name_length + extra_length
     if not name_length or data_at > until:
         return None
-    text = zipped.read(at + LOCAL.size, name_length + extra_length)
+    text = zipped.read(at + LOCAL_HEADER.size, name_length + extra_length)
     raw, extra = text[:name_length], text[name_length:]
-    if SEE_ZIP64 in (size, packed):
-        size, packed = widen(extra, size, packed)
-    if flags & SIZES_BEHIND and not packed:
+    if IN_ZIP64 in (size, packed):
+        size, packed = resolve_zip64(extra, size, packed)
+    if flags & DATA_DESCRIPTOR and not packed:
         behind = _sizes_behind(zipped, data_at)
         if behind is None:
             return None
@@ -101,7 +101,7 @@ def _entry(zipped: Joined, at: int) -> Entry | None:
     return Entry(raw, at, packed, size, method, crc, flags)
 
 
-def _sizes_behind(zipped: Joined, data_at: int) -> tuple[int, int, int] | None:
+def _sizes_behind(zipped: VolumeReader, data_at: int) -> tuple[int, int, int] | None:
     """Find crc, packed and unpacked size behind data of unknown length.
 
     They stand in front of the next header, in one of four forms (with a mark or without, sizes in
@@ -109,7 +109,7 @@ def _sizes_behind(zipped: Joined, data_at: int) -> tuple[int, int, int] | None:
     """
     until = zipped.solid_until(data_at)
     # A cut may leave none of the next header, or too little of its mark to know it by.
-    stumps = range(until, until - len(LOCAL_MARK), -1)
+    stumps = range(until, until - len(LOCAL_SIGNATURE), -1)
     for mark in chain(islice(_marks(zipped, data_at, _NEXT), _MOST_MARKS), stumps):
         for width, marked in ((4, 4), (4, 0), (8, 4), (8, 0)):
             packed = mark - data_at - (marked + 4 + 2 * width)
@@ -135,32 +135,32 @@ class Contents:
     faults: tuple[str, ...]
 
 
-def read_contents(zipped: Joined) -> Contents:
+def list_entries(zipped: VolumeReader) -> Contents:
     """List a zip's entries by its directory, or by its local headers where that is lost.
 
     Raises SplitSet for the last file of a `.z01` set, and OSError if the zip cannot be read.
     """
     faults = zipped.layout.faults
     try:
-        directory = read_directory(zipped)
-    except SplitSet:
+        directory = read_central_directory(zipped)
+    except SpannedZip:
         raise
     except Unusable as damage:
-        entries = Entries.of(salvage(zipped))
+        entries = Entries.of(recover_entries(zipped))
         return Contents(entries, zipped.size, (*faults, _without_directory(zipped, damage)))
     entries = directory.entries.by_offset()
     faults += directory.faults + tuple(_strangers(zipped, entries))
     return Contents(entries, directory.start, faults)
 
 
-def _without_directory(zipped: Joined, damage: Unusable) -> str:
+def _without_directory(zipped: VolumeReader, damage: Unusable) -> str:
     said = damage.drop.detail or str(damage.drop.reason)
     numbered = parse_volume_name(zipped.layout.path) is not None
     last = zipped.layout.pieces[-1].name
     return f"{said}; {last} is its last piece here, is there another?" if numbered else said
 
 
-def _strangers(zipped: Joined, entries: Entries) -> Iterator[str]:
+def _strangers(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
     """Name each piece that does not hold what the directory says, by the first entry in it.
 
     One read a piece: two pieces with their names swapped fit in every number.
@@ -168,13 +168,13 @@ def _strangers(zipped: Joined, entries: Entries) -> Iterator[str]:
     offsets = entries.fields["offset"]
     for piece in zipped.layout.pieces:
         index = int(np.searchsorted(offsets, piece.start))
-        if index == len(entries) or int(offsets[index]) + len(LOCAL_MARK) > piece.end:
+        if index == len(entries) or int(offsets[index]) + len(LOCAL_SIGNATURE) > piece.end:
             continue
-        if zipped.read(int(offsets[index]), len(LOCAL_MARK)) != LOCAL_MARK:
+        if zipped.read(int(offsets[index]), len(LOCAL_SIGNATURE)) != LOCAL_SIGNATURE:
             yield f"{piece.name} does not hold what the directory says: swapped or damaged"
 
 
-def add_members(draft: Draft, zipped: Joined, contents: Contents) -> None:
+def add_members(draft: MembersBuilder, zipped: VolumeReader, contents: Contents) -> None:
     """Add a zip's entries to a draft, in the order of their offsets; folders are left out."""
     listed = _Listed(zipped, contents)
     order = listed.order()
@@ -185,7 +185,7 @@ def add_members(draft: Draft, zipped: Joined, contents: Contents) -> None:
 class _Listed:
     """The entries of one zip, by offset, and which of them may be unusable."""
 
-    def __init__(self, zipped: Joined, contents: Contents) -> None:
+    def __init__(self, zipped: VolumeReader, contents: Contents) -> None:
         self._layout = zipped.layout
         self._container = zipped.layout.key
         self._entries = contents.entries
@@ -202,7 +202,7 @@ class _Listed:
             order[twins] = sorted(twins.tolist(), key=self._name)
         return order
 
-    def add(self, draft: Draft, numbers: NDArray[np.int64]) -> None:
+    def add(self, draft: MembersBuilder, numbers: NDArray[np.int64]) -> None:
         """Add some entries to a draft."""
         text, rows = self._entries.text, self._entries.fields[numbers]
         columns = (numbers, rows["name_at"], rows["name_length"], rows["size"])
@@ -213,10 +213,10 @@ class _Listed:
             raw = text[name_at : name_at + length]
             if size == 0 and raw[-1:] in (b"/", b"\\"):
                 continue
-            name = decode_packed(raw)
+            name = decode_entry_name(raw)
             used.append(at)
             keys.append(f"{self._container}/{name}")
-            drops.append(self._refusal(i, name) if self._doubtful[i] else refusal_by_name(name))
+            drops.append(self._refusal(i, name) if self._doubtful[i] else drop_by_name(name))
         rows = rows[used]
         shown = {"size": "size", "offset": "offset", "packed_size": "packed"}
         draft.extend(
@@ -253,4 +253,4 @@ class _Listed:
         return refused
 
     def _name(self, number: int) -> str:
-        return decode_packed(self._entries.entry(number).raw)
+        return decode_entry_name(self._entries.entry(number).raw)

@@ -6,7 +6,7 @@ import pytest
 
 from fertools.archive.reader import Reader
 from fertools.archive.scan import Scan, scan
-from fertools.archive.volumes import Hole, Piece, lay, parse_volume_name
+from fertools.archive.volumes import Gap, Volume, order_volumes, parse_volume_name
 from fertools.data import Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 
@@ -61,8 +61,8 @@ def test_whole_sets_read_as_one_zip(tmp_path: Path, size: int, numbering: object
 
 
 def test_ten_comes_after_nine() -> None:
-    pieces = [Piece(b"a.zip.part%d" % n, 0, 50, 0) for n in (10, 9, 1, 0, 2, 3, 4, 5, 6, 7, 8)]
-    layout = lay(pieces)
+    pieces = [Volume(b"a.zip.part%d" % n, 0, 50, 0) for n in (10, 9, 1, 0, 2, 3, 4, 5, 6, 7, 8)]
+    layout = order_volumes(pieces)
     assert [piece.path for piece in layout.pieces] == [b"a.zip.part%d" % n for n in range(11)]
     assert [piece.start for piece in layout.pieces] == list(range(0, 550, 50))
     assert layout.faults == ()
@@ -194,9 +194,9 @@ def test_what_is_a_piece(path: bytes, found: tuple[bytes, int] | None) -> None:
 
 def test_a_hole_of_unknown_length_is_as_long_as_the_other_pieces() -> None:
     sizes = {0: 100, 1: 100, 4: 30}
-    layout = lay(Piece(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
+    layout = order_volumes(Volume(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
     assert layout.holes == (
-        Hole(200, 300, "a.zip.part2 is missing"),
-        Hole(300, 400, "a.zip.part3 is missing"),
+        Gap(200, 300, "a.zip.part2 is missing"),
+        Gap(300, 400, "a.zip.part3 is missing"),
     )
     assert (layout.size, layout.modified) == (430, 4)
