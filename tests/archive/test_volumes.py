@@ -62,10 +62,10 @@ def test_whole_sets_read_as_one_zip(tmp_path: Path, size: int, numbering: object
 
 def test_ten_comes_after_nine() -> None:
     pieces = [Volume(b"a.zip.part%d" % n, 0, 50, 0) for n in (10, 9, 1, 0, 2, 3, 4, 5, 6, 7, 8)]
-    layout = order_volumes(pieces)
-    assert [piece.path for piece in layout.pieces] == [b"a.zip.part%d" % n for n in range(11)]
-    assert [piece.start for piece in layout.pieces] == list(range(0, 550, 50))
-    assert layout.faults == ()
+    volume_set = order_volumes(pieces)
+    assert [piece.path for piece in volume_set.volumes] == [b"a.zip.part%d" % n for n in range(11)]
+    assert [piece.start for piece in volume_set.volumes] == list(range(0, 550, 50))
+    assert volume_set.faults == ()
 
 
 @pytest.mark.parametrize("lost", [0, 500, 1000])
@@ -111,7 +111,7 @@ def test_without_its_last_piece_the_front_is_saved(tmp_path: Path) -> None:
     pieces = {at: data for at, data in cut(500) if at <= 500}
     write(tmp_path, pieces)
     listed = scan(tmp_path)
-    assert "a.zip.part500 is its last piece here" in listed.warnings[0]
+    assert "a.zip.part500 is the last part here: is a later one missing?" in listed.warnings[0]
     found = read(tmp_path, listed)
     assert found == {name: NAMES[name] for name in found}
     assert len(found) == 1000 // 76
@@ -144,7 +144,7 @@ def test_a_piece_that_is_too_long_is_named_and_all_is_read(tmp_path: Path) -> No
     pieces[12_000] += b"more"
     write(tmp_path, pieces)
     listed = scan(tmp_path)
-    assert "a.zip.part12000 is 4 bytes longer than its place" in listed.warnings[0]
+    assert "a.zip.part12000 is 4 bytes too long" in listed.warnings[0]
     assert read(tmp_path, listed) == {"big.jpg": bytes(30_000)}
 
 
@@ -154,8 +154,8 @@ def test_swapped_pieces_are_named_and_give_no_wrong_bytes(tmp_path: Path) -> Non
     write(tmp_path, pieces)
     listed = scan(tmp_path)
     said = "\n".join(listed.warnings)
-    assert "a.zip.part430 does not hold what the directory says" in said
-    assert "a.zip.part860 does not hold what the directory says" in said
+    assert "a.zip.part430 does not match the zip's directory" in said
+    assert "a.zip.part860 does not match the zip's directory" in said
     found = read(tmp_path, listed)
     assert all(data in (NAMES[name], Reason.UNREADABLE) for name, data in found.items())
     assert Reason.UNREADABLE in found.values()
@@ -172,7 +172,7 @@ def test_a_zip_beside_its_own_pieces_is_pointed_out(tmp_path: Path) -> None:
     write(tmp_path, by_offset(500))
     (tmp_path / "a.zip").write_bytes(DATA)
     listed = scan(tmp_path)
-    assert "a.zip is there whole and in pieces" in listed.warnings[0]
+    assert "a.zip is there both whole and in parts" in listed.warnings[0]
     assert len({m.key for m in listed.members}) == 41
 
 
@@ -194,9 +194,9 @@ def test_what_is_a_piece(path: bytes, found: tuple[bytes, int] | None) -> None:
 
 def test_a_hole_of_unknown_length_is_as_long_as_the_other_pieces() -> None:
     sizes = {0: 100, 1: 100, 4: 30}
-    layout = order_volumes(Volume(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
-    assert layout.holes == (
+    volume_set = order_volumes(Volume(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
+    assert volume_set.gaps == (
         Gap(200, 300, "a.zip.part2 is missing"),
         Gap(300, 400, "a.zip.part3 is missing"),
     )
-    assert (layout.size, layout.modified) == (430, 4)
+    assert (volume_set.size, volume_set.modified) == (430, 4)
