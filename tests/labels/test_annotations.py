@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Drop, Reason
-from fertools.labels.annotations import LISTED, Annotations, MatchReport, _packed, _unpacked
+from fertools.labels.annotations import LISTED, Annotations, MatchReport, _pack, _unpack
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.records import LabelRecord
 from tests.labels.label_json import BOX, NAME, entry, label_file
@@ -146,7 +146,7 @@ def test_packing_loses_nothing(
     name: str, uploader: str | None, votes: tuple[str | None, ...], boxes: tuple[Box, ...]
 ) -> None:
     record = LabelRecord(name, uploader, votes, boxes)
-    assert _unpacked(_packed(record)) == record
+    assert _unpack(_pack(record)) == record
 
 
 def test_a_name_that_is_no_text_finds_its_record_too() -> None:

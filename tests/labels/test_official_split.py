@@ -1,4 +1,4 @@
-"""AI-Hub's halves, from every layout that it is served in."""
+"""AI-Hub's official split, in every layout of its folders."""
 
 from __future__ import annotations
 
