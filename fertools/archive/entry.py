@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.names import drop_by_name
 from fertools.data import Drop, Reason
 
 # The local file header (APPNOTE 4.3.7): signature, version, flags, method, time, date, crc-32,
@@ -71,16 +70,13 @@ class Entry:
         """The least offset at which something else can begin."""
         return self.offset + LOCAL_HEADER.size + len(self.name) + self.packed
 
-    def drop(self, name: str, limit: int) -> Drop | None:
-        """Return why its name and its fields rule out a usable photo; None if they do not.
+    def drop(self, limit: int) -> Drop | None:
+        """Return why its fields rule out a usable photo, whatever its name; None if they do not.
 
-        `name` is the decoded name; `limit` is the offset where the next entry, or the directory,
-        begins. Entries that reach beyond it are how a zip of 42 kB unpacks to 5 GB: they share
-        their packed bytes (D. Fifield, A better zip bomb, WOOT 2019).
+        `limit` is the offset where the next entry, or the directory, begins. Entries that reach
+        beyond it are how a zip of 42 kB unpacks to 5 GB: they share their packed bytes
+        (D. Fifield, A better zip bomb, WOOT 2019).
         """
-        return drop_by_name(name) or self._drop_by_fields(limit)
-
-    def _drop_by_fields(self, limit: int) -> Drop | None:
         kind = stat.S_IFMT(self.mode)
         if kind not in (0, stat.S_IFREG):
             noun = "a link" if kind == stat.S_IFLNK else "a device or pipe"
@@ -110,7 +106,6 @@ class Entries:
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Entries:
-        """Pack entries."""
         text = bytearray()
         rows = []
         for entry in entries:

@@ -9,14 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, TypeVar
 
-from fertools.archive.names import decode_name, decode_path
-from fertools.data import Drop, ReadFault, Reason
+from fertools.archive.names import decode_name, decode_path, is_hidden
+from fertools.data import Drop, Member, ReadFault, Reason
 from fertools.errors import printable
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
@@ -48,45 +46,21 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTT
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """One entry of a folder that is not a folder to be listed.
-
-    path      relative to the base, as the file system spells it
-    folder    that it lies in, relative to the base, NFC, "" for the base itself
-    name      NFC
-    size      bytes
-    modified  mtime in ns
-    dropped   set unless it is a regular file that could be examined
-    fault     whether the system refused to list or examine it, which may pass
-    """
-
-    path: bytes
-    folder: str
-    name: str
-    size: int
-    modified: int
-    dropped: Drop | None = None
-    fault: bool = False
-
-    @property
-    def key(self) -> str:
-        """Folder and name, NFC, with "/" between."""
-        return f"{self.folder}/{self.name}" if self.folder else self.name
-
-
 def base_of(source: Path) -> bytes:
     """Return the folder that every `Member.path` starts from: SRC, or the folder of a zip SRC."""
     real = os.path.realpath(os.fsencode(source))
     return real if os.path.isdir(real) else os.path.dirname(real)
 
 
-def walk(base: bytes) -> Iterator[File]:
-    """Yield everything under a folder, in any order; links are never followed.
+def walk(base: bytes, faults: list[str]) -> Iterator[Member]:
+    """Yield a member for everything under a folder, in any order; links are never followed.
+
+    `dropped` is set only for what is not a regular file. What the system refuses to list or examine
+    is tried again for some seconds, then dropped, and added to `faults` unless it is hidden:
+    another walk may find it.
 
     Works on bytes, since a name may be in any encoding, and without recursion, since folders
-    may be nested 200 deep. What the system refuses is tried again for some seconds. Raises OSError
-    only if the base itself cannot be listed.
+    may be nested 200 deep. Raises OSError only if the base itself cannot be listed.
     """
     pending, retries = [b""], RetryPolicy()
     while pending:
@@ -96,24 +70,22 @@ def walk(base: bytes) -> Iterator[File]:
         except OSError as error:
             if not folder:
                 raise
-            detail = f"the folder cannot be listed: {error.strerror}"
-            yield _dropped(folder, Drop(Reason.UNREADABLE, detail), fault=True)
+            yield _refused(folder, f"the folder cannot be listed: {error.strerror}", faults)
             continue
         for entry in entries:
             path = os.path.join(folder, entry.name)
             if entry.name in SYSTEM_FOLDERS:
-                yield _dropped(path, _SYSTEM)
+                yield _member(path, _SYSTEM)
                 continue
             try:
-                file = retries.retry(partial(_examine, base, path, entry))
+                member = retries.retry(partial(_examine, base, path, entry))
             except OSError as error:
-                detail = error.strerror or "cannot be examined"
-                yield _dropped(path, Drop(Reason.UNREADABLE, detail), fault=True)
+                yield _refused(path, error.strerror or "cannot be examined", faults)
                 continue
-            if file is None:
+            if member is None:
                 pending.append(path)
             else:
-                yield file
+                yield member
 
 
 def _list_folder(folder: bytes) -> list[os.DirEntry[bytes]]:
@@ -121,18 +93,17 @@ def _list_folder(folder: bytes) -> list[os.DirEntry[bytes]]:
         return list(entries)
 
 
-def _examine(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> File | None:
-    """Return an entry of a folder as a File; None for a folder. Raises OSError."""
+def _examine(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> Member | None:
+    """Return an entry of a folder as a member; None for a folder. Raises OSError."""
     if entry.is_dir(follow_symlinks=False):
         return None
     if entry.is_symlink():
-        return _dropped(path, _drop_link(base, path))
+        return _member(path, _drop_link(base, path))
     status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-        return _dropped(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
-    folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode_name(name), status.st_size, status.st_mtime_ns)
+        return _member(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
+    return _member(path, None, status.st_size, status.st_mtime_ns)
 
 
 def _drop_link(base: bytes, path: bytes) -> Drop:
@@ -148,9 +119,18 @@ def _drop_link(base: bytes, path: bytes) -> Drop:
     return Drop(Reason.NOT_A_PHOTO, f"a link to {name}, which has a row of its own")
 
 
-def _dropped(path: bytes, drop: Drop, *, fault: bool = False) -> File:
-    folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode_name(name), 0, 0, dropped=drop, fault=fault)
+def _refused(path: bytes, detail: str, faults: list[str]) -> Member:
+    member = _member(path, Drop(Reason.UNREADABLE, detail))
+    if not is_hidden(member.key):
+        faults.append(f"{printable(member.key)}: {detail}")
+    return member
+
+
+def _member(path: bytes, drop: Drop | None, size: int = 0, modified: int = 0) -> Member:
+    head, tail = os.path.split(path)
+    folder, name = decode_path(head), decode_name(tail)
+    key = f"{folder}/{name}" if folder else name
+    return Member(key, folder, path, size, modified, dropped=drop)
 
 
 class RetryPolicy:
@@ -221,12 +201,7 @@ class Files:
     def __enter__(self) -> Files:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

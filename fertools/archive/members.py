@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final, overload
 
 import numpy as np
@@ -60,9 +59,7 @@ class Members(Sequence[Member]):
     def of(cls, members: Iterable[Member]) -> Members:
         """Pack members, in the order given."""
         builder = MembersBuilder()
-        remaining = iter(members)
-        while batch := list(islice(remaining, BATCH)):
-            builder.add(batch)
+        builder.add(list(members))
         return Members(builder.columns(), tuple(builder.drops))
 
     def __len__(self) -> int:
@@ -91,7 +88,6 @@ class Members(Sequence[Member]):
 
     @property
     def keys(self) -> Keys:
-        """The keys of all members."""
         return self.keys_at(np.arange(len(self)))
 
     def keys_at(self, rows: Ints) -> Keys:

@@ -18,7 +18,6 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
@@ -97,12 +96,7 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _load(self, member: Member) -> bytes:

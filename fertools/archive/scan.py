@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from fertools.archive.directory import SpannedZip
-from fertools.archive.folder import File, Files, RetryPolicy, base_of, read_fault, walk
+from fertools.archive.folder import Files, RetryPolicy, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
 from fertools.archive.names import decode_name, drop_by_name, is_hidden, is_zip, picture_format
 from fertools.archive.volumes import (
@@ -84,7 +84,7 @@ def _list_source(
     shown = printable(str(source))
     try:
         if source.is_dir():
-            return _separate_zips(walk(base), loose, faults)
+            return _separate_zips(walk(base, faults), loose)
         # Not Path.resolve, which raises RuntimeError for a link in a loop up to Python 3.12.
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
         if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
@@ -96,31 +96,22 @@ def _list_source(
     raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
 
 
-def _separate_zips(
-    files: Iterable[File], loose: MembersBuilder, faults: list[str]
-) -> list[VolumeSet]:
+def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[VolumeSet]:
     zips: defaultdict[tuple[bool, bytes], list[Volume]] = defaultdict(list)
     batch: list[Member] = []
     for file in files:
-        if file.fault and file.dropped and not is_hidden(file.key):
-            faults.append(f"{printable(file.key)}: {file.dropped.detail}")
         numbered = parse_volume_name(file.path)
-        if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.name)):
-            batch.append(_loose_member(file))
+        if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.key)):
+            drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
+            batch.append(replace(file, dropped=drop) if drop else file)
             if len(batch) == BATCH:
                 loose.add(batch)
                 batch = []
             continue
         stem = numbered[0] if numbered else file.path
-        volume = Volume(file.path, 0, file.size, file.modified)
-        zips[numbered is None, stem].append(volume)
+        zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
     loose.add(batch)
     return [order_volumes(volumes) for volumes in zips.values()]
-
-
-def _loose_member(file: File) -> Member:
-    dropped = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
-    return Member(file.key, file.folder, file.path, file.size, file.modified, dropped=dropped)
 
 
 def _zip_member(zip_: VolumeSet, drop: Drop) -> Member:

@@ -44,7 +44,6 @@ class Volume:
 
     @property
     def end(self) -> int:
-        """The offset behind its last byte."""
         return self.start + self.size
 
     @property

@@ -215,7 +215,8 @@ class _MemberRows:
             name = decode_entry_name(raw)
             used.append(i)
             keys.append(f"{container}/{name}")
-            drops.append(self._drop(number, name) if self._suspect[number] else drop_by_name(name))
+            drop = drop_by_name(name)
+            drops.append(self._drop(number) if drop is None and self._suspect[number] else drop)
         fields = fields[used]
         builder.extend(
             keys,
@@ -241,9 +242,9 @@ class _MemberRows:
             suspects |= (gap.start < ends) & (offsets < gap.end)
         return suspects
 
-    def _drop(self, number: int, name: str) -> Drop | None:
+    def _drop(self, number: int) -> Drop | None:
         entry = self._entries.entry(number)
-        drop = entry.drop(name, int(self._limits[number]))
+        drop = entry.drop(int(self._limits[number]))
         if drop is None and (gap := self._volume_set.gap(entry.offset, entry.end)):
             return Drop(Reason.UNREADABLE, gap.detail)
         return drop

@@ -233,13 +233,11 @@ class Agreement:
     records     photos that have a record
     majority    of these, those where two or three annotators chose the name's emotion
     unanimous   where all three did
-    nobody      where none did
     """
 
     records: int
     majority: int
     unanimous: int
-    nobody: int
 
 
 def agreement(
@@ -256,5 +254,5 @@ def agreement(
     for word in EMOTIONS:
         none, one, two, three = (counts[word, votes] for votes in range(4))
         if records := none + one + two + three:
-            agreements[word] = Agreement(records, two + three, three, none)
+            agreements[word] = Agreement(records, two + three, three)
     return agreements

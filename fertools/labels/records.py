@@ -57,8 +57,8 @@ class LabelRecord:
 
     name      the photo's file name without folders, NFC
     uploader  the emotion that the uploader meant, in the archive's word, or None
-    votes     of annotators A, B and C, in the archive's words; None for 알수없음, for a word that is
-              no emotion of the archive, and for an annotator who is missing
+    votes     of annotators A, B and C, in the archive's words; None for 알수없음, for a word that
+              is no emotion of the archive, and for an annotator who is missing
     boxes     up to three, in pixels of the upright photo, each with an area
 
     Raises ValueError for anything else.

@@ -149,7 +149,7 @@ def test_agreement_is_counted_by_the_names_emotion() -> None:
         ("놀람", THREE),
     ]
     assert agreement(photos) == {
-        "불안": Agreement(records=4, majority=2, unanimous=1, nobody=1),
-        "슬픔": Agreement(records=2, majority=2, unanimous=1, nobody=0),
+        "불안": Agreement(records=4, majority=2, unanimous=1),
+        "슬픔": Agreement(records=2, majority=2, unanimous=1),
     }
     assert list(agreement(photos)) == ["불안", "슬픔"]
