@@ -155,7 +155,7 @@ def test_a_name_that_is_no_text_finds_its_record_too() -> None:
 
 
 def photo_keys(photos: Path) -> list[str]:
-    """Give the keys of the portraits: loose, in zips with CP949 names, and in a zip in pieces."""
+    """Return the keys of the portraits: loose, in zips with CP949 names, and in a zip in pieces."""
     keys = [f"중립/{file.name}" for file in photos.glob("1.Training/*중립_TRAIN_01/*")]
     pieces = sorted(
         photos.glob("*/*.part*"), key=lambda path: int(path.suffix.removeprefix(".part"))
