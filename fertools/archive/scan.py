@@ -211,7 +211,7 @@ def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
     times = Counter(zip_.key for zip_ in zips)
     advice = "its photos count twice; remove one of the two"
     return [
-        f"{printable(key)} is there both whole and in parts: {advice}"
+        f"{printable(key)} is there both whole and in volumes: {advice}"
         for key, count in sorted(times.items())
         if count > 1
     ]

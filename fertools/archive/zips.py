@@ -78,7 +78,7 @@ def _lost_directory(volume_set: VolumeSet, damage: Unusable) -> str:
     if parse_volume_name(volume_set.path) is None:
         return fault
     last = volume_set.volumes[-1].name
-    return f"{fault}; {last} is the last part here: is a later one missing?"
+    return f"{fault}; {last} is the last volume here: is a later one missing?"
 
 
 def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:

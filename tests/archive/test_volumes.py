@@ -113,7 +113,7 @@ def test_without_its_last_volume_the_front_is_recovered(tmp_path: Path) -> None:
     volumes = {at: data for at, data in cut(500) if at <= 500}
     write(tmp_path, volumes)
     listed = scan(tmp_path)
-    assert "a.zip.part500 is the last part here: is a later one missing?" in listed.warnings[0]
+    assert "a.zip.part500 is the last volume here: is a later one missing?" in listed.warnings[0]
     found = read(tmp_path, listed)
     assert found == {name: NAMES[name] for name in found}
     assert len(found) == 1000 // 76
@@ -174,7 +174,7 @@ def test_a_zip_beside_its_own_volumes_is_pointed_out(tmp_path: Path) -> None:
     write(tmp_path, by_offset(500))
     (tmp_path / "a.zip").write_bytes(DATA)
     listed = scan(tmp_path)
-    assert "a.zip is there both whole and in parts" in listed.warnings[0]
+    assert "a.zip is there both whole and in volumes" in listed.warnings[0]
     assert len({m.key for m in listed.members}) == 41
 
 
