@@ -21,7 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
+from fertools.archive.identity import (
+    file_signatures,
+    first_mismatch,
+    pseudonym_secret,
+    source_fingerprint,
+)
 from fertools.archive.scan import scan
 from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
@@ -270,7 +275,7 @@ def _scan_and_label(
         run,
         detector,
         catalog,
-        secret=secret_of(found.members, checked.splits.seed, salt_file or None),
+        secret=pseudonym_secret(found.members, checked.splits.seed, salt_file or None),
         scanned=scanned,
         unread=len(found.faults) + unread,
         warnings=(*found.faults, *found.warnings, *warnings),
@@ -289,8 +294,10 @@ def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
 def _workers(build: _Build) -> Iterator[None]:
     """Use this machine's cores or the cluster in the block, and end the workers after it."""
     try:
-        marks = partial(landmarks, build.source, build.catalog.members)
-        with on_cluster(build.run.dask, build.source, build.build_dir.home, marks, difference):
+        signatures = partial(file_signatures, build.source, build.catalog.members)
+        with on_cluster(
+            build.run.dask, build.source, build.build_dir.home, signatures, first_mismatch
+        ):
             yield
     finally:
         end_workers()

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive.folder import Patience
+from fertools.archive.folder import RetryPolicy
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, column
@@ -21,9 +21,9 @@ from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
     Agreement,
     Annotations,
-    Joined,
+    MatchReport,
     agreement,
-    decide,
+    decide_emotion,
     vote_counts,
 )
 from fertools.labels.classes import ClassMap, LabelOptions
@@ -72,7 +72,7 @@ class Catalog:
     classes: ClassMap
     options: LabelOptions
     annotations: Annotations
-    joined: Joined
+    joined: MatchReport
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
 
@@ -86,9 +86,9 @@ class Catalog:
         need label files, or classes that the archive does not have.
         """
         annotations = annotations or Annotations()
-        photos = members.photos
+        photos = members.photo_keys
         labeller = Labeller.of(options, photos)
-        options = labeller.rule
+        options = labeller.options
         if options.votes_needed and not len(annotations):
             raise OptionError(
                 f"--labels {options.labels} needs label files, and the archive has none: add "
@@ -110,9 +110,9 @@ class Catalog:
             classes=classes,
             options=options,
             annotations=annotations,
-            joined=annotations.joined(photos),
+            joined=annotations.match(photos),
             agreement=agreement((names[emotion], record) for emotion, record in records),
-            warnings=labeller.notes,
+            warnings=labeller.warnings,
         )
 
     @property
@@ -191,7 +191,7 @@ class _Classifier:
         return np.where(dropped >= 0, -1 - dropped, found).astype(np.int32)
 
     def _one(self, name: str | None, record: LabelRecord | None) -> int:
-        emotion = decide(self._options, name, record)
+        emotion = decide_emotion(self._options, name, record)
         if isinstance(emotion, Drop):
             return self._number(emotion)
         if emotion not in self._known:
@@ -210,7 +210,7 @@ def _records(
     if not len(annotations):
         return
     photos = members.dropped < 0
-    for code, key in zip(emotions[photos].tolist(), members.photos, strict=True):
+    for code, key in zip(emotions[photos].tolist(), members.photo_keys, strict=True):
         yield code, annotations.record_of(key)
 
 
@@ -231,11 +231,11 @@ def _label_files(
     source: Path, members: Members, accept_unreadable: bool, unread: list[str]
 ) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
-    patience = Patience()
+    retries = RetryPolicy()
     with Reader(source) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             try:
-                yield member.key, patience.retry(partial(reader.read, member))
+                yield member.key, retries.retry(partial(reader.read, member))
             except Unusable as damage:
                 yield member.key, damage.drop
             except ReadFault as fault:

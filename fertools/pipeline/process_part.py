@@ -24,7 +24,7 @@ from typing import Final
 
 import numpy as np
 
-from fertools.archive.folder import Patience
+from fertools.archive.folder import RetryPolicy
 from fertools.archive.reader import Reader
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
 from fertools.errors import FertoolsError, OutputError, SourceError, printable
@@ -62,7 +62,7 @@ _CRASH_DETAILS: Final = {
 PlannedMembers = Sequence[tuple[Member, Box | None]]
 
 #: Shared by the parts of one process.
-_patience = Patience()
+_retries = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +225,12 @@ class _PartMaker:
         since = scanned_at(self._task.plan)
         try:
             with Reader(self._task.source, since=since) as reader:
-                for pause in _patience.pauses():
+                for pause in _retries.pauses():
                     time.sleep(pause)
                     left = [n for n in left if not self._add(n, reader, writer)]
                     if not left:
                         break
-                _patience.learn(futile=bool(left))
+                _retries.record(failed=bool(left))
         finally:
             self._log.close()
         for number in left:
@@ -264,7 +264,7 @@ class _PartMaker:
                 self._log.resolve(number, None)
             raise
         if crop is None:
-            reader.refuse_unfinished(member)
+            reader.check_unchanged(member)
             writer.add(number, row, None, None)
         else:
             thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None

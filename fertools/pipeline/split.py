@@ -19,7 +19,7 @@ from fertools.columns import Ints
 from fertools.data import Drop, Reason
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
-from fertools.labels.filename import official_half
+from fertools.labels.filename import official_split
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.options import BuildOptions, SplitOptions
@@ -186,7 +186,7 @@ def _official(
     samples: Samples, duplicates: Duplicates, left: Ints, options: SplitOptions
 ) -> tuple[NDArray[np.int8], list[str]]:
     keys = samples.keys.take(left)
-    halves = np.array([_HALVES[official_half(key)] for key in keys], dtype=np.int8)
+    halves = np.array([_HALVES[official_split(key)] for key in keys], dtype=np.int8)
     splits, shared = assign_official(
         halves,
         duplicates.groups[left],
