@@ -295,9 +295,8 @@ def _workers(build: _Build) -> Iterator[None]:
     """Use this machine's cores or the cluster in the block, and end the workers after it."""
     try:
         signatures = partial(file_signatures, build.source, build.catalog.members)
-        with on_cluster(
-            build.run.dask, build.source, build.build_dir.home, signatures, first_mismatch
-        ):
+        home = build.build_dir.home
+        with on_cluster(build.run.dask, build.source, home, signatures, first_mismatch):
             yield
     finally:
         end_workers()

@@ -59,7 +59,7 @@ class Catalog:
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
     annotations    the label records; a record is unpacked when it is asked for
-    joined         how many photos and label records have met
+    matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
     """
@@ -72,7 +72,7 @@ class Catalog:
     classes: ClassMap
     options: LabelOptions
     annotations: Annotations
-    joined: MatchReport
+    matches: MatchReport
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
 
@@ -110,7 +110,7 @@ class Catalog:
             classes=classes,
             options=options,
             annotations=annotations,
-            joined=annotations.match(photos),
+            matches=annotations.match(photos),
             agreement=agreement((names[emotion], record) for emotion, record in records),
             warnings=labeller.warnings,
         )
@@ -118,7 +118,7 @@ class Catalog:
     @property
     def voted(self) -> bool:
         """Whether any photo has a label record, so that examples hold votes."""
-        return self.joined.found > 0
+        return self.matches.found > 0
 
     def keys(self, rows: Ints) -> Keys:
         """Return the keys of the members at these positions."""

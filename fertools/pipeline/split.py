@@ -113,8 +113,8 @@ def leakage_report(
             word: (found.records, found.majority, found.unanimous)
             for word, found in catalog.agreement.items()
         },
-        unlabelled=catalog.joined.without_record if catalog.voted else 0,
-        unmatched=catalog.joined.without_photo,
+        unlabelled=catalog.matches.without_record if catalog.voted else 0,
+        unmatched=catalog.matches.without_photo,
         augmented=int((splits == 0).sum()) * options.shards.augment,
         unknown_people=_unknown_people(samples, splits),
     )
