@@ -19,7 +19,7 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 from fertools.data import Split
 from fertools.errors import DatasetError, OptionError
 
-SPLITS = "splits.csv"
+SPLITS_CSV = "splits.csv"
 MANIFEST = "metadata.json"
 """The manifest has the name under which tensorflow-datasets lets a dataset carry its own data."""
 
@@ -29,7 +29,7 @@ HOME = ".fertools"
 SECRET = "secret"
 """The file in HOME that pseudonyms are keyed with; it never leaves that folder."""
 
-TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+SHARD_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 """How tensorflow-datasets itself writes the rule that `shard_name` follows."""
 
 
@@ -60,7 +60,7 @@ def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
 FORMAT = 1
 """Version of the manifest, the file names and the examples together."""
 
-LARGEST = 64 << 20
+MAX_MANIFEST_BYTES = 64 << 20
 """Bytes of a manifest that are read: 100,000 shards take 19 MB."""
 
 
@@ -288,9 +288,9 @@ class Manifest:
             )
         try:
             with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-            if len(data) > LARGEST:
-                raise ValueError(f"it is larger than {LARGEST} bytes")
+                data = file.read(MAX_MANIFEST_BYTES + 1)
+            if len(data) > MAX_MANIFEST_BYTES:
+                raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES} bytes")
             return cls.from_json(data.decode())
         except (OSError, ValueError) as fault:
             raise DatasetError(

@@ -22,15 +22,22 @@ from typing import Any, Final
 
 from fertools.data import Split
 from fertools.dataset.example import Feature, Kind, features
-from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, TEMPLATE, Manifest, SplitContents
-from fertools.dataset.tfrecord import FRAMING
+from fertools.dataset.manifest import (
+    HOME,
+    MANIFEST,
+    SHARD_TEMPLATE,
+    SPLITS_CSV,
+    Manifest,
+    SplitContents,
+)
+from fertools.dataset.tfrecord import FRAMING_BYTES
 
 Json = dict[str, Any]
 
 _PACKAGE = "tensorflow_datasets.core.features"
 
 
-def info_files(manifest: Manifest) -> dict[str, bytes]:
+def sidecar_files(manifest: Manifest) -> dict[str, bytes]:
     """Return the files, name and bytes, that stand beside the shards and follow from a manifest.
 
     They are the three that tensorflow-datasets reads, and README.md.
@@ -73,12 +80,12 @@ def features_json(manifest: Manifest) -> Json:
 
 
 def _split(split: Split, contents: SplitContents) -> Json:
-    data = sum(shard.bytes - FRAMING * shard.records for shard in contents.shards)
+    data = sum(shard.bytes - FRAMING_BYTES * shard.records for shard in contents.shards)
     return {
         "name": str(split),
         "shardLengths": [str(shard.records) for shard in contents.shards],
         "numBytes": str(data),
-        "filepathTemplate": TEMPLATE,
+        "filepathTemplate": SHARD_TEMPLATE,
     }
 
 
@@ -146,7 +153,7 @@ faces, hence personal data; AI-Hub's terms forbid passing its photos on, and cro
 CHECKSUMS: Final = "SHA256SUMS"
 
 
-def published(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
+def file_checksums(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
     """Return the SHA-256 of every file that a dataset consists of, this list itself apart.
 
     text     of the manifest's own bytes
@@ -154,11 +161,11 @@ def published(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
     """
     files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
     files[manifest.ledger.file] = manifest.ledger.sha256
-    files |= {name: sha256(data).hexdigest() for name, data in info_files(manifest).items()}
-    return files | {MANIFEST: text, SPLITS: splits}
+    files |= {name: sha256(data).hexdigest() for name, data in sidecar_files(manifest).items()}
+    return files | {MANIFEST: text, SPLITS_CSV: splits}
 
 
-def checksums(manifest: Manifest, text: str, splits: str) -> bytes:
+def sha256sums(manifest: Manifest, text: str, splits: str) -> bytes:
     """Return the file's bytes: a line a file, by name, as `sha256sum` writes and reads them."""
-    files = published(manifest, text, splits)
+    files = file_checksums(manifest, text, splits)
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()

@@ -26,10 +26,10 @@ from google_crc32c import value as crc32c
 
 from fertools.errors import DatasetError
 
-FRAMING = 16
+FRAMING_BYTES = 16
 """Bytes of a record that are not data."""
 
-LONGEST = 2**31 - 1
+MAX_DATA_BYTES = 2**31 - 1
 """Bytes of data in one record: protobuf's own limit for a message. A length beyond it is damage,
 even where a sparse file is large enough to hold it."""
 
@@ -45,7 +45,7 @@ class Writable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordLocation:
     """Where a record lies: its first byte in the file, and its bytes with the framing.
 
     These are the two numbers of a line in NVIDIA DALI's index of a TFRecord file.
@@ -72,11 +72,11 @@ class RecordWriter:
         self.records = 0
         self.size = 0
 
-    def write(self, data: bytes) -> Place:
+    def write(self, data: bytes) -> RecordLocation:
         """Add one record and say where it lies; ValueError for data beyond 2 GiB."""
-        if len(data) > LONGEST:
-            raise ValueError(f"a record of {len(data)} bytes, where {LONGEST} are the most")
-        place = Place(self.size, len(data) + FRAMING)
+        if len(data) > MAX_DATA_BYTES:
+            raise ValueError(f"a record of {len(data)} bytes, where {MAX_DATA_BYTES} are the most")
+        place = RecordLocation(self.size, len(data) + FRAMING_BYTES)
         self._file.write(frame(data))
         self.records += 1
         self.size += place.length
@@ -101,7 +101,7 @@ def read_records(path: Path) -> Iterator[bytes]:
                 data = _next(file, end - offset)
                 yield data
                 record += 1
-                offset += len(data) + FRAMING
+                offset += len(data) + FRAMING_BYTES
     except (OSError, _Damage) as fault:
         raise DatasetError(f"{path}: record {record} at byte {offset}: {fault}: {_CURE}") from fault
 
@@ -130,14 +130,14 @@ class _Damage(Exception):
 
 def _next(file: BinaryIO, left: int) -> bytes:
     """Read the record at the file's position, of whose file `left` bytes remain."""
-    if left < FRAMING:
+    if left < FRAMING_BYTES:
         raise _Damage(f"the file is cut, {max(left, 0)} bytes are too few for a record")
     head = _exactly(file, _HEAD.size)
     length, checksum = _HEAD.unpack(head)
     if checksum != _masked(head[:8]):
         raise _Damage("the checksum of its length is wrong")
-    if length > min(left - FRAMING, LONGEST):
-        raise _Damage(f"it claims {length} bytes, the file has {left - FRAMING} left")
+    if length > min(left - FRAMING_BYTES, MAX_DATA_BYTES):
+        raise _Damage(f"it claims {length} bytes, the file has {left - FRAMING_BYTES} left")
     data = _exactly(file, length)
     if _exactly(file, _FOOT.size) != _FOOT.pack(_masked(data)):
         raise _Damage("the checksum of its data is wrong")
