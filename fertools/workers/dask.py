@@ -134,7 +134,7 @@ class _NodeTask(Generic[T]):
 
 def _call(sent: _NodeTask[T]) -> tuple[int, T]:
     """Run a task in dask's process; raises FertoolsError if that must not work for the build."""
-    if why := mismatch(sent.terms):
+    if why := cached_mismatch(sent.terms):
         raise FertoolsError(f"a worker on {platform.node()} {why}; the same command goes on")
     mark_as_worker()
     return sent.number, run_task(sent.task)
@@ -149,7 +149,7 @@ def connected() -> Cluster | None:
 
 
 @lru_cache(maxsize=4)
-def mismatch(terms: WorkerRequirements) -> str | None:
+def cached_mismatch(terms: WorkerRequirements) -> str | None:
     """Check this process once, however many tasks it runs."""
     return terms.mismatch()
 
@@ -215,7 +215,7 @@ def _connected(address: str) -> Iterator[Any]:
     except ImportError as fault:
         raise DependencyError("--dask needs dask: pip install 'fertools[dask]'") from fault
     try:
-        with _quiet(), uncollected():
+        with _quiet(), gc_paused():
             client = distributed.Client(address, timeout=_TO_ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as fault:
         raise OptionError(
@@ -230,7 +230,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep Python from collecting garbage while a dask client starts.
 
     A client that was given no address leaves its loop running, and closes it when it is collected.
@@ -270,7 +270,7 @@ def _check_nodes(cluster: Cluster) -> None:
             "install it there"
         ) from fault
     threads = client.nthreads()
-    answers = client.run(mismatch, cluster.terms, on_error="return")
+    answers = client.run(cached_mismatch, cluster.terms, on_error="return")
     for node in sorted(threads):
         if threads[node] != 1:
             # cv2.dnn is not made for several threads, and a photo's limits are its process's.

@@ -22,7 +22,7 @@ from typing import Final
 from fertools.data import Reason
 from fertools.errors import OutputError
 
-_LOOKING: Final = "looking"
+_STARTED: Final = "looking"
 _FINE: Final = "fine"
 _VERDICTS: Final = (Reason.CRASHED, Reason.TIMED_OUT)
 
@@ -36,7 +36,7 @@ class InFlightLog:
 
     def start(self, number: int) -> None:
         """Record that the part's photo of this number is processed from now on."""
-        self._note(number, _LOOKING)
+        self._note(number, _STARTED)
 
     def resolve(self, number: int, verdict: Reason | None) -> None:
         """Record what a suspect was found to be: a reason, or None where it did no harm."""
@@ -45,7 +45,7 @@ class InFlightLog:
     def last_started(self) -> int | None:
         """Return the photo that was being processed when the log broke off."""
         lines = self._lines()
-        return lines[-1][0] if lines and lines[-1][1] == _LOOKING else None
+        return lines[-1][0] if lines and lines[-1][1] == _STARTED else None
 
     def resolved(self) -> dict[int, Reason]:
         """Return the photos that are known to end a worker, and how."""
@@ -57,7 +57,7 @@ class InFlightLog:
             os.close(self._handle)
             self._handle = -1
 
-    def end(self) -> None:
+    def remove(self) -> None:
         """Remove the log: the part is finished."""
         self.close()
         with suppress(OSError):

@@ -22,12 +22,12 @@ import loky
 
 from fertools.errors import FertoolsError
 from fertools.workers.compat import RecordingContext, join_feeders, start_resource_trackers
-from fertools.workers.worker import FOR_THE_MAIN_PROCESS, WorkersDied, initialise, run_task
+from fertools.workers.worker import MAIN_PROCESS_SIGNALS, WorkersDied, init_worker, run_task
 
 T = TypeVar("T")
 
 
-class NoWorkers(FertoolsError):
+class WorkersUnavailable(FertoolsError):
     """This system cannot run worker processes."""
 
 
@@ -101,11 +101,11 @@ class Pool:
 def _executor(size: int, context: RecordingContext) -> Any:
     try:
         return loky.ProcessPoolExecutor(
-            size, context=context, initializer=initialise, initargs=(os.getpid(),)
+            size, context=context, initializer=init_worker, initargs=(os.getpid(),)
         )
     except (OSError, NotImplementedError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else fault
-        raise NoWorkers(
+        raise WorkersUnavailable(
             f"no worker process can be started ({why}): make /dev/shm writable; "
             "the same command goes on"
         ) from fault
@@ -122,11 +122,11 @@ def _signals_blocked() -> Iterator[None]:
     Processes inherit which signals are blocked. Otherwise a worker that is still importing would
     answer Ctrl-C with a traceback, and an exception here would leave a pool half made.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_MAIN_PROCESS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, MAIN_PROCESS_SIGNALS)
     try:
         # They must outlive a SIGHUP as well. Starting one unblocks SIGINT and SIGTERM.
         start_resource_trackers()
-        signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_MAIN_PROCESS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, MAIN_PROCESS_SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 from fertools.environment import environment_kept
 from fertools.errors import FertoolsError
 from fertools.workers import dask as cluster
-from fertools.workers.pool import NoWorkers, Pool
+from fertools.workers.pool import WorkersUnavailable, Pool
 from fertools.workers.worker import WorkersDied, run_task
 
 T = TypeVar("T")
@@ -64,12 +64,12 @@ def run_tasks(
     tasks: Sequence[Callable[[], T]],
     jobs: int,
     *,
-    apart: bool = False,
+    isolate: bool = False,
     after_death: Callable[[], bool] | None = None,
 ) -> Iterator[T]:
     """Yield each task's result as it comes, from `jobs` processes with one thread each.
 
-    One job, or one task, runs in this process, one task after another; with `apart` in a worker,
+    One job, or one task, runs in this process, one task after another; with `isolate` in a worker,
     which may die without ending this process. On a cluster its workers are the processes,
     whatever `jobs` is. `after_death` is called when a worker has died, before the remaining tasks
     are run in a new pool; it returns whether it found the cause. When the caller stops early, is
@@ -85,7 +85,7 @@ def run_tasks(
     while left:
         before = len(left)
         try:
-            for number, result in _run(dict(left), jobs, apart):
+            for number, result in _run(dict(left), jobs, isolate):
                 del left[number]
                 yield result
         except WorkersDied as death:
@@ -116,14 +116,14 @@ def end_workers() -> None:
         pool.end()
 
 
-def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, apart: bool) -> Iterator[tuple[int, T]]:
+def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iterator[tuple[int, T]]:
     if (connected := cluster.connected()) is not None:
         yield from connected.run(tasks)
         return
     size = min(jobs, len(tasks))
     try:
-        pool = _pool_of(size) if apart or size > 1 else None
-    except NoWorkers as fault:
+        pool = _pool_of(size) if isolate or size > 1 else None
+    except WorkersUnavailable as fault:
         _obstacles.add(str(fault.__cause__))
         pool = None
     if pool is None:

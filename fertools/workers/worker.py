@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 #: Ctrl-C and the end of a session reach the whole process group; only the main process acts.
-FOR_THE_MAIN_PROCESS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAIN_PROCESS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
@@ -39,7 +39,7 @@ def mark_as_worker() -> None:
     _apart = True
 
 
-def initialise(parent: int) -> None:
+def init_worker(parent: int) -> None:
     """Initialise a worker: ignore SIGINT, SIGTERM and SIGHUP, no core dumps, exit with the parent.
 
     Without the last, a worker whose parent was killed goes on for 45 s beside the next run.
@@ -48,7 +48,7 @@ def initialise(parent: int) -> None:
 
     mark_as_worker()
     if threading.current_thread() is threading.main_thread():
-        for number in FOR_THE_MAIN_PROCESS:
+        for number in MAIN_PROCESS_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     # A crash becomes a ledger row: neither a traceback on the terminal nor a core file.
     faulthandler.enable(os.open(os.devnull, os.O_WRONLY))
@@ -98,7 +98,7 @@ _MEMORY: Final = 8 << 30
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def resource_limits(seconds: float) -> Iterator[None]:
     """Let a photo take so many seconds, and memory with measure, if this process is a worker.
 
     When the time is over the kernel ends the process (SIGALRM, left at its default): that works

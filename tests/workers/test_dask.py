@@ -26,7 +26,7 @@ from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.workers import dask as pipeline_cluster
-from fertools.workers.dask import WorkerRequirements, _versions, connected, on_cluster, uncollected
+from fertools.workers.dask import WorkerRequirements, _versions, connected, on_cluster, gc_paused
 from fertools.workers.run import run_tasks
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
@@ -69,7 +69,7 @@ class Cluster:
     def kill_a_worker(self) -> None:
         import distributed
 
-        with uncollected():
+        with gc_paused():
             started = distributed.Client(self.address, set_as_default=False)
         with started as client:
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
@@ -388,7 +388,7 @@ refused("tcp://127.0.0.1:1")
 
 def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with uncollected():
+    with gc_paused():
         local = distributed.Client(
             n_workers=1,
             threads_per_worker=1,
