@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 from fertools.environment import environment_kept
 from fertools.errors import FertoolsError
 from fertools.workers import dask as cluster
-from fertools.workers.pool import WorkersUnavailable, Pool
+from fertools.workers.pool import Pool, WorkersUnavailable
 from fertools.workers.worker import WorkersDied, run_task
 
 T = TypeVar("T")
