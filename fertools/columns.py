@@ -47,13 +47,13 @@ class Columns:
         """Yield the rows from `start` up to `stop`, at most one batch at a time, without a copy."""
         stop = len(self) if stop is None else min(stop, len(self))
         while start < stop:
-            number = self._batch_of(start)
+            number = int(np.searchsorted(self.starts, start, side="right")) - 1
             first = int(self.starts[number])
             batch = self.batches[number].slice(start - first, stop - start)
             yield batch
             start += len(batch)
 
-    def run(self, start: int, stop: int) -> pa.RecordBatch:
+    def rows(self, start: int, stop: int) -> pa.RecordBatch:
         """Return the rows from `start` up to `stop` as one batch."""
         found = list(self.slices(start, stop))
         if not found:
@@ -75,7 +75,7 @@ class Columns:
             if low < high
         ]
         if not parts:
-            return self.run(0, 0)
+            return self.rows(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return self._together(parts).take(pa.array(back))
@@ -124,9 +124,6 @@ class Columns:
         schema = pa.schema([self.schema.field(name) for name in names])
         return Columns((batch.select(list(names)) for batch in self.batches), schema)
 
-    def _batch_of(self, row: int) -> int:
-        return int(np.searchsorted(self.starts, row, side="right")) - 1
-
 
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Return values as an Arrow array in `POOL`."""
@@ -144,7 +141,7 @@ class Lazy(Sequence[_Item]):
         self._block: list[_Item] = []
 
     @abstractmethod
-    def made(self, start: int, stop: int) -> list[_Item]:
+    def items(self, start: int, stop: int) -> list[_Item]:
         """Return the items from `start` up to `stop`, which is at most the length."""
 
     def __len__(self) -> int:
@@ -159,16 +156,16 @@ class Lazy(Sequence[_Item]):
         numbers = range(self._length)[index]
         if isinstance(numbers, range):
             if numbers.step == 1:
-                return self.made(numbers.start, numbers.stop)
+                return self.items(numbers.start, numbers.stop)
             return [self[i] for i in numbers]
         if not 0 <= numbers - self._first < len(self._block):
             self._first = numbers - numbers % _BLOCK
-            self._block = self.made(self._first, min(self._first + _BLOCK, self._length))
+            self._block = self.items(self._first, min(self._first + _BLOCK, self._length))
         return self._block[numbers - self._first]
 
     def __iter__(self) -> Iterator[_Item]:
         for start in range(0, self._length, BATCH):
-            yield from self.made(start, min(start + BATCH, self._length))
+            yield from self.items(start, min(start + BATCH, self._length))
 
 
 class Words(Lazy[str | None]):
@@ -192,7 +189,7 @@ class Words(Lazy[str | None]):
     def take(self, rows: Ints) -> Words:
         return Words(self.codes[rows], self.words)
 
-    def made(self, start: int, stop: int) -> list[str | None]:
+    def items(self, start: int, stop: int) -> list[str | None]:
         codes = self.codes[start:stop].tolist()
         return [None if code < 0 else self.words[code] for code in codes]
 

@@ -139,7 +139,7 @@ class Keys(Lazy[str]):
         """Return some of the keys, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
-    def made(self, start: int, stop: int) -> list[str]:
+    def items(self, start: int, stop: int) -> list[str]:
         """See `Lazy`."""
         keys: list[str] = keys_of(self._columns.take(self._rows[start:stop])).to_pylist()
         return keys

@@ -41,7 +41,7 @@ class _Order(Lazy[str]):
         self._keys = keys
         self._one_of = one_of
 
-    def made(self, start: int, stop: int) -> list[str]:
+    def items(self, start: int, stop: int) -> list[str]:
         """See `Lazy`."""
         photos = self._one_of[start:stop]
         named = zip(self._subjects.take(photos), photos.tolist(), strict=True)

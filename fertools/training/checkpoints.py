@@ -244,7 +244,7 @@ class Store:
         remove(self.folder / _CHECKPOINTS, self.weights("best"), self.weights("last"))
         remove(*(self.folder / name for name in names), *others)
 
-    def remove_leftovers(self) -> None:
+    def sweep(self) -> None:
         """Remove what a killed training had not finished writing."""
         remove_leftovers(self.folder)
         remove_leftovers(self.folder / _CHECKPOINTS)
