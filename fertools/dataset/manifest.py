@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -321,11 +322,9 @@ def _check_file(file: str, sha256: str) -> None:
 
 
 def _check_distinct(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
+    for name, times in Counter(names).items():
+        if times > 1:
             raise ValueError(f"the {what} {name!r} appears twice")
-        seen.add(name)
 
 
 def _refuse_constant(word: str) -> NoReturn:

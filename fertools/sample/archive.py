@@ -163,10 +163,6 @@ class PhotoContainer:
     encoding: str = "cp949"
     volumes: int = 1
 
-    def __post_init__(self) -> None:
-        if not self.shots:
-            raise ValueError(f"no photos for {self.path}")
-
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:

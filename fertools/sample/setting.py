@@ -57,10 +57,6 @@ class Place:
     things: str  # panes, towers, leaves, lamps or roofs
     tints: tuple[Colour, Colour]
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.code <= 10:
-            raise ValueError(f"place code must be 1 to 10, not {self.code}")
-
 
 STONE, WOOD, LEAF = (176.0, 182.0, 186.0), (96.0, 132.0, 176.0), (84.0, 148.0, 104.0)
 SKY, NIGHT, CREAM = (226.0, 206.0, 176.0), (70.0, 52.0, 52.0), (204.0, 220.0, 232.0)
