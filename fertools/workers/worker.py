@@ -104,14 +104,14 @@ def resource_limits(seconds: float) -> Iterator[None]:
 
     After `seconds` the kernel ends the process (SIGALRM with its default action). This also ends
     C code that hangs and never returns to Python. It costs 12 µs an item; faulthandler's watchdog,
-    which starts a thread each time, costs 130. An allocation beyond the limit raises MemoryError.
+    which starts a thread each time, costs 130. Allocations beyond 8 GiB fail.
     """
     if not (in_worker() and sys.platform == "linux"):
         yield
         return
     import resource
 
-    before = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    before = _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     signal.setitimer(signal.ITIMER_REAL, seconds)
