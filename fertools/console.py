@@ -129,15 +129,15 @@ def _terminal_width() -> int:
         return 80
 
 
-def _bar_format(columns: int) -> str | None:
+def _bar_format(width: int) -> str | None:
     """Return a bar format that fits: tqdm cuts off the end of a long one, with the time left.
 
     The widths are those of half a million photos: 95 columns for tqdm's own format, 68, and 34.
     """
-    if columns >= 100:
+    if width >= 100:
         return None
     line = "{desc}: {n_fmt}/{total_fmt}, {remaining} left"
-    return "{percentage:3.0f}% " + line + "{postfix}" if columns >= 70 else line
+    return "{percentage:3.0f}% " + line + "{postfix}" if width >= 70 else line
 
 
 def _clock(seconds: float) -> str:
@@ -158,7 +158,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = Fa
     the last row.
     """
     cells = [[_cell(name) for name in head], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
     rule = "  ".join("─" * width for width in widths)
     lines = [_line(row, widths) for row in cells]
     lines.insert(1, rule)
@@ -167,14 +167,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = Fa
     return "\n".join(lines)
 
 
-def columns(text: str) -> int:
+def display_width(text: str) -> int:
     """Return how many terminal columns a text takes: a Hangul syllable takes two."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    gaps = [" " * (width - columns(text)) for text, width in zip(row, widths, strict=True)]
+    gaps = [" " * (width - display_width(text)) for text, width in zip(row, widths, strict=True)]
     first, *rest = zip(row, gaps, strict=True)
     return "  ".join([first[0] + first[1], *(gap + text for text, gap in rest)]).rstrip()
 

@@ -7,23 +7,23 @@ from collections import Counter
 import pytest
 from tqdm import tqdm
 
-from fertools.console import Progress, _bar_format, columns, table
+from fertools.console import Progress, _bar_format, display_width, table
 
 
-@pytest.mark.parametrize(("columns", "last"), [(40, "left"), (60, "left"), (80, "dropped 100000")])
-def test_the_end_of_the_bar_is_not_cut(columns: int, last: str) -> None:
+@pytest.mark.parametrize(("width", "last"), [(40, "left"), (60, "left"), (80, "dropped 100000")])
+def test_the_end_of_the_bar_is_not_cut(width: int, last: str) -> None:
     """T15: 40 columns cut off the time that is left."""
     line = tqdm.format_meter(
         n=400_000,
         total=500_000,
         elapsed=4 * 3600,
-        ncols=columns,
+        ncols=width,
         prefix="faces",
         unit=" photos",
         postfix="kept 300000, dropped 100000",
-        bar_format=_bar_format(columns),
+        bar_format=_bar_format(width),
     )
-    assert len(line) <= columns
+    assert len(line) <= width
     assert line.rstrip().endswith(last)
     assert "400000/500000, 1:00:00 left" in line
 
@@ -55,8 +55,8 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_hangul_syllable_takes_two_columns() -> None:
-    assert columns("기쁨 joy") == 8
-    assert columns("joy") == 3
+    assert display_width("기쁨 joy") == 8
+    assert display_width("joy") == 3
 
 
 def test_columns_line_up_and_the_foot_has_a_rule() -> None:
