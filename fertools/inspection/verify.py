@@ -26,8 +26,8 @@ import pyarrow as pa
 
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
-from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, Manifest, canonical_json
-from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files, published
+from fertools.dataset.manifest import HOME, MANIFEST, SPLITS_CSV, Manifest, canonical_json
+from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
 from fertools.inspection.records import (
@@ -140,7 +140,7 @@ class _Check:
     @property
     def expected(self) -> set[str]:
         """The files that the dataset consists of."""
-        return {*published(self.manifest, "", ""), CHECKSUMS}
+        return {*file_checksums(self.manifest, "", ""), CHECKSUMS}
 
     @property
     def there(self) -> set[str]:
@@ -167,9 +167,9 @@ class _Check:
         if text != canonical_json(json.loads(text)).encode():
             yield f"{MANIFEST}: it is not the text that fertools writes of it"
         splits, same = self._splits_again(rows)
-        written = info_files(self.manifest)
-        written[CHECKSUMS] = checksums(self.manifest, sha256(text).hexdigest(), splits)
-        changed = [] if same else [SPLITS]
+        written = sidecar_files(self.manifest)
+        written[CHECKSUMS] = sha256sums(self.manifest, sha256(text).hexdigest(), splits)
+        changed = [] if same else [SPLITS_CSV]
         for name, data in written.items():
             path = self.out / name
             if path.is_file() and path.read_bytes() != data:
@@ -182,7 +182,7 @@ class _Check:
 
     def _splits_again(self, rows: LedgerRows) -> tuple[str, bool]:
         """Return the SHA-256 of splits.csv as the ledger makes it, and whether the file is that."""
-        digest, path = sha256(), self.out / SPLITS
+        digest, path = sha256(), self.out / SPLITS_CSV
         pieces = write_splits(rows.batches("key", "subject", "split"))
         if not path.is_file():  # reported already
             for piece in pieces:

@@ -111,8 +111,8 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
     """
     isolator = CrashIsolator(tasks)
     isolator()  # a photo may have ended the build before this one
-    apart = jobs > 1 or all(task.detector is None for task in tasks)
-    run = partial(run_tasks, jobs=jobs, apart=apart, after_death=isolator)
+    isolate = jobs > 1 or all(task.detector is None for task in tasks)
+    run = partial(run_tasks, jobs=jobs, isolate=isolate, after_death=isolator)
     deferred: list[PartResult] = []
     fine, crashed = before, 0
     for result in run(tasks):

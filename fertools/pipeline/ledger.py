@@ -182,9 +182,9 @@ class Ledger:
         members, labels = self.catalog.members.columns, self.catalog.labels
         if name in _OF_MEMBERS:
             own = _OF_MEMBERS[name]
-            return members.select([own]).run(start, stop)[own]
+            return members.select([own]).rows(start, stop)[own]
         if name in labels.schema.names:
-            return labels.select([name]).run(start, stop)[name]
+            return labels.select([name]).rows(start, stop)[name]
         if name in self.extracted.schema.names:
             column = self._extracted(name, start, stop)
             return hex_of(column) if name == "digest" else column
@@ -203,7 +203,7 @@ class Ledger:
 
     def _extracted(self, name: str, start: int, stop: int) -> pa.Array:
         low, high, selected = self._selected(start, stop)
-        column = self.extracted.select([name]).run(low, high)[name]
+        column = self.extracted.select([name]).rows(low, high)[name]
         at = np.full(stop - start, -1)
         at[selected - start] = np.arange(high - low)
         return column.take(pa.array(at, mask=at < 0))
@@ -215,7 +215,7 @@ class Ledger:
         return low, high, selected[low:high]
 
     def _key(self, start: int, stop: int) -> pa.Array:
-        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).run(start, stop))
+        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).rows(start, stop))
 
     def _label(self, start: int, stop: int) -> pa.Array:
         codes = self.catalog.class_or_drop[start:stop]

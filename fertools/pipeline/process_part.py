@@ -48,7 +48,7 @@ from fertools.pipeline.parts import (
 )
 from fertools.pipeline.plan import PLAN_FAULTS, modified, part_fingerprint, read_part, scanned_at
 from fertools.workers.inflight import InFlightLog
-from fertools.workers.worker import in_worker, limited
+from fertools.workers.worker import in_worker, resource_limits
 
 #: System errors of a folder or zip that does not exist any more.
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
@@ -108,7 +108,7 @@ class PartTask:
                 file.path = self.files.partial
         if not result.unread:
             self.files.partial.unlink(missing_ok=True)
-        InFlightLog(self.files.log).end()
+        InFlightLog(self.files.log).remove()
         return result
 
     def _remove_older(self, members: PlannedMembers) -> None:
@@ -174,7 +174,7 @@ class PartTask:
     def _extract(self, data: bytes, box: Box | None) -> Crop:
         detector = self.detector or cached_detector(self.options)
         try:
-            with limited(self.photo_seconds):
+            with resource_limits(self.photo_seconds):
                 return extract_face(data, self.options, detector, box)
         except (Unusable, FertoolsError):
             raise

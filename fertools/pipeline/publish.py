@@ -13,7 +13,7 @@ import fertools
 from fertools.columns import Ints, by_first
 from fertools.data import Split
 from fertools.dataset.manifest import (
-    SPLITS,
+    SPLITS_CSV,
     ClassName,
     Counts,
     Images,
@@ -23,7 +23,7 @@ from fertools.dataset.manifest import (
     ShardFile,
     SplitContents,
 )
-from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files
+from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
 from fertools.files import whole_file, write_whole
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.ledger import LEDGER, Ledger
@@ -64,7 +64,7 @@ def publish(
     out, classes = build_dir.out, ledger.catalog.classes
     with whole_file(out / LEDGER) as rows:
         ledger.write(rows)
-    with whole_file(out / SPLITS) as splits:
+    with whole_file(out / SPLITS_CSV) as splits:
         for text in write_splits(ledger.batches(names=("key", "subject", "split"))):
             splits.write(text)
     manifest = Manifest(
@@ -84,11 +84,11 @@ def publish(
         warnings=header.warnings,
         unread=header.unread,
     )
-    for name, data in info_files(manifest).items():
+    for name, data in sidecar_files(manifest).items():
         write_whole(out / name, data)
     data = manifest.to_json().encode()
     digests = (sha256(data).hexdigest(), splits.sha256)
-    write_whole(out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(out / CHECKSUMS, sha256sums(manifest, *digests))
     write_whole(build_dir.manifest, data)
     return manifest
 

@@ -93,7 +93,7 @@ class _Digests(Lazy[str | None]):
         self._extracted = extracted
         self._rows = rows
 
-    def made(self, start: int, stop: int) -> list[str | None]:
+    def items(self, start: int, stop: int) -> list[str | None]:
         batch = self._extracted.take(self._rows[start:stop])
         digests: list[str | None] = hex_of(batch["digest"]).to_pylist()
         return digests
