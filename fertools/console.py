@@ -78,7 +78,7 @@ class Progress:
         left = (self._total - self._done) / rate if rate else 0.0
         words = [f"{self._stage}: {self._done} of {self._total} {self._unit}", f"{rate:.1f}/s"]
         if self._done < self._total:
-            words.append(f"{_clock(left)} left")
+            words.append(f"{clock(left)} left")
         if self._counts:
             words.append(self._kept())
         print(", ".join(words), file=sys.stderr, flush=True)
@@ -103,10 +103,10 @@ def _bar_format(columns: int) -> str | None:
     return "{percentage:3.0f}% " + line + "{postfix}" if columns >= 70 else line
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Write seconds as hours, minutes and seconds.
 
-    >>> _clock(3725)
+    >>> clock(3725)
     '1:02:05'
     """
     minutes, second = divmod(int(seconds), 60)

@@ -28,7 +28,7 @@ from fertools.files import cannot_write, locked, publish_folder, remove, write_w
 from fertools.inference.card import model_card
 from fertools.training import checks
 from fertools.training.backend import BACKENDS, backend, no_stderr
-from fertools.training.checkpoints import Held
+from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def export(
             "which exports what was trained on any"
         )
     trained = Run.read(folder)
-    model, held = trained.loaded(weights, build=build)
+    model, held = trained.load_model(weights, build=build)
     # Keras answers first: a network that was never called cannot be exported.
     probes = _probes(trained.image.size, trained.seed)
     meant = np.asarray(model.predict_on_batch(probes), np.float32)
@@ -171,7 +171,7 @@ def _probes(size: int, seed: int) -> Images:
     )
 
 
-def _preprocessing(run: Run, form: Format, weights: str, held: Held) -> dict[str, Any]:
+def _preprocessing(run: Run, form: Format, weights: str, held: WeightsId) -> dict[str, Any]:
     size = run.image.size
     return {
         "file": form.file,
