@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,10 +28,7 @@ from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png
 from fertools.inference.predictions import Predictions, predict_split
 from fertools.training import checks
 from fertools.training.data import DatasetSplit
-from fertools.training.run import Run
-
-if TYPE_CHECKING:
-    from fertools.training.model import Build
+from fertools.training.run import Build, Run
 
 METRICS: Final = "metrics.json"
 LOOKS: Final = "looks.csv"

@@ -18,7 +18,6 @@ more at the right and the bottom only, which moves a feature map by half a pixel
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -27,9 +26,7 @@ from keras import layers, ops
 from fertools.errors import OptionError
 from fertools.training.augment import RANGES, Augment, mixup, mixup_shares
 from fertools.training.options import DEPTHS, TrainOptions
-
-Build = Callable[[int, int], keras.Model]
-"""Makes a user's network: (size, classes) -> model from images in -1 to 1 to logits."""
+from fertools.training.run import Build
 
 
 def build(options: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+Build = Callable[[int, int], "keras.Model"]
+"""Makes a user's network: (size, classes) -> model from images in -1 to 1 to logits."""
+
 RUN: Final = "run.json"
 FORMAT: Final = 1
 
@@ -138,9 +141,7 @@ class Run:
         """Return the path of the "best" or the "last" weights; OptionError for another word."""
         return self.store.weights(choice("weights", which, ("best", "last")))
 
-    def model(
-        self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
-    ) -> keras.Model:
+    def model(self, weights: str = "best", *, build: Build | None = None) -> keras.Model:
         """Build the network in float32 and load weights: gray values in, probabilities out.
 
         The model takes float32 (N, size, size, 1) in 0 to 255 and returns float32 (N, classes);
@@ -152,7 +153,7 @@ class Run:
         return self.load_model(weights, build=build)[0]
 
     def load_model(
-        self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
+        self, weights: str = "best", *, build: Build | None = None
     ) -> tuple[keras.Model, WeightsId]:
         """Return the model as `model` does, with the SHA-256 and the epoch of its weights."""
         path = self.weights(weights)
