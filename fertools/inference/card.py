@@ -40,10 +40,10 @@ photos named their own poses. It does not know what anybody feels.
 """
 
 
-def model_card(run: Run, weights: str, held: WeightsId) -> str:
+def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:
     """Return a run's model card in Markdown, with the figures of the last test of these weights.
 
-    weights   "best" or "last", and `held` what their file holds
+    weights   "best" or "last", and `weights_id` identifies their file
     """
     classes = ", ".join(dict.fromkeys(entry.english for entry in run.classes))
     options = [(name, json.dumps(value)) for name, value in sorted(run.options.flat().items())]
@@ -52,11 +52,11 @@ def model_card(run: Run, weights: str, held: WeightsId) -> str:
         "# Model card\n",
         f"Recognises {len(run.classes)} facial expressions ({classes}) in gray crops of faces, "
         f"{size}×{size} pixels. Trained by fertools.\n",
-        f"Weights: {weights}, {_epoch(held.epoch)}, SHA-256 {held.sha256}.\n",
+        f"Weights: {weights}, {_epoch(weights_id.epoch)}, SHA-256 {weights_id.sha256}.\n",
         f"Dataset: {run.dataset.get('name')}, manifest {run.dataset.get('manifest')}.\n",
         _USES,
         "## Figures\n",
-        _figures(run, held),
+        _figures(run, weights_id),
         "\n## Training\n",
         f"```text\n{table(('option', 'value'), [*options, ('seed', str(run.seed))])}\n```\n",
     ]
@@ -70,11 +70,11 @@ def _epoch(epoch: int | None) -> str:
     return "epoch unknown" if epoch is None else f"epoch {epoch}"
 
 
-def _figures(run: Run, held: WeightsId) -> str:
+def _figures(run: Run, weights_id: WeightsId) -> str:
     measured = _tested(run)
     if measured is None:
         return "Not evaluated on a test split: nobody knows how well it does."
-    if measured.get("weights_sha256") != held.sha256:
+    if measured.get("weights_sha256") != weights_id.sha256:
         return (
             "Not evaluated on a test split: nobody knows how well it does. The last evaluation was "
             f"of other weights ({measured.get('weights')}, "

@@ -105,19 +105,19 @@ def evaluate(
     checks.function("build", build)
     trained, manifest = Run.read(run), Manifest.read(out)
     _check_dataset(trained, manifest, out, split)
-    network, held = trained.load_model(weights, build=build)
+    network, weights_id = trained.load_model(weights, build=build)
     predictions = predict_split(network, out, split, size=trained.image.size, batch=batch)
     digest = sha256((out / MANIFEST).read_bytes()).hexdigest()
     names = [entry.english for entry in trained.classes]
     drawn = drawable(names)
     mistakes = _mistakes(predictions, drawn, out, split)
-    looks = count_look(trained.folder, split, digest, held.sha256)
+    looks = count_look(trained.folder, split, digest, weights_id.sha256)
     evaluation = Evaluation(
         folder=trained.folder / f"evaluation-{split}",
         split=split,
         weights=weights,
-        weights_epoch=held.epoch,
-        weights_sha256=held.sha256,
+        weights_epoch=weights_id.epoch,
+        weights_sha256=weights_id.sha256,
         dataset=manifest.name,
         manifest=digest,
         looks=looks,

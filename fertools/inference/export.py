@@ -95,7 +95,7 @@ def export(
             "which exports what was trained on any"
         )
     trained = Run.read(folder)
-    model, held = trained.load_model(weights, build=build)
+    model, weights_id = trained.load_model(weights, build=build)
     # Keras predicts first: a network that was never called cannot be exported.
     probes = _probes(trained.image.size, trained.seed)
     expected = np.asarray(model.predict_on_batch(probes), np.float32)
@@ -106,10 +106,10 @@ def export(
             warnings.simplefilter("ignore")
             converted = _convert(model, form, made / form.file, probes)
         difference = _difference(converted, expected, to)
-        about = _preprocessing(trained, form, weights, held)
+        about = _preprocessing(trained, form, weights, weights_id)
         text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
         write_whole(made / "preprocessing.json", text.encode())
-        write_whole(made / "MODEL_CARD.md", model_card(trained, weights, held).encode())
+        write_whole(made / "MODEL_CARD.md", model_card(trained, weights, weights_id).encode())
         publish_folder(made, target, aside=made.parent / "replaced")
     return Export(target, target / form.file, difference)
 
@@ -162,11 +162,11 @@ def _probes(size: int, seed: int) -> Images:
     return np.asarray(flat * (1 - contrast) + noise * contrast, np.float32)
 
 
-def _preprocessing(run: Run, form: Format, weights: str, held: WeightsId) -> dict[str, Any]:
+def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) -> dict[str, Any]:
     size = run.image.size
     return {
         "file": form.file,
-        "weights": {"which": weights, "epoch": held.epoch, "sha256": held.sha256},
+        "weights": {"which": weights, "epoch": weights_id.epoch, "sha256": weights_id.sha256},
         "input": f"float32 (N, {size}, {size}, 1): gray, 0 to 255, not scaled",
         "output": f"float32 (N, {len(run.classes)}): probabilities, in the order of classes",
         "classes": [{"name": entry.name, "english": entry.english} for entry in run.classes],

@@ -20,7 +20,7 @@ Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
 
@@ -132,10 +132,6 @@ class Metrics:
             reliability=tuple(bins),
             groups=_groups(predictions, seed),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
 
     def text(self) -> str:
         """Return the figures for a person to read: the headline, classes, groups."""

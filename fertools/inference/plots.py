@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 #: matplotlib's own font, which comes with it.
 _OWN: Final = "DejaVu Sans"
 
-#: Fonts with Hangul that are tried first, by system.
-_HANGUL: Final = (
+#: Fonts that are tried first: matplotlib's own, then fonts with Hangul of different systems.
+_PREFERRED: Final = (
+    _OWN,
     "Noto Sans CJK KR",
     "Noto Sans KR",
     "NanumGothic",
@@ -86,9 +87,9 @@ def draw_reliability(figure: Figure, bins: Sequence[Bin]) -> None:
     """Draw a reliability diagram into a figure: a bar a bin, pale with few predictions."""
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     for few, label in ((False, "accuracy"), (True, f"fewer than {FEW} predictions")):
-        shown = [each for each in bins if (each.count < FEW) is few]
+        some = [each for each in bins if (each.count < FEW) is few]
         shade = {"color": "C0", "alpha": 0.25 if few else 1.0}
-        _bars(upper, shown, [each.accuracy for each in shown], label=label, **shade)
+        _bars(upper, some, [each.accuracy for each in some], label=label, **shade)
     upper.plot((0, 1), (0, 1), "--", color="gray", label="perfect calibration")
     means = [each.confidence for each in bins], [each.accuracy for each in bins]
     upper.plot(*means, "k.", label="mean confidence of a bin")
@@ -131,17 +132,14 @@ def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     """
     from matplotlib.font_manager import fontManager
 
-    def rank(name: str) -> tuple[bool, int, str]:
-        liked = name in _HANGUL
-        return name != _OWN, _HANGUL.index(name) if liked else len(_HANGUL), name
-
     files = {
         entry.name: entry.fname
         for entry in reversed(fontManager.ttflist)
         if not entry.name.startswith(_BOXES)
     }
+    preferred = [name for name in _PREFERRED if name in files]
     families, covered = [_OWN], frozenset[str]()
-    for name in sorted(files, key=rank):
+    for name in [*preferred, *sorted(files.keys() - {*preferred})]:
         if covered >= letters:
             break
         if more := letters & _letters(files[name]) - covered:

@@ -71,7 +71,7 @@ class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
     """
 
     def __init__(self, ranges: Ranges | None, *, stretch: bool, erase: bool) -> None:
-        # float32 whatever the policy: bfloat16 cannot tell all of 256 grays apart.
+        # float32 whatever the policy: bfloat16 does not represent all of 256 grays.
         super().__init__(dtype="float32", trainable=False, name="augment")
         self._ranges, self._stretch, self._erase = ranges, stretch, erase
 
@@ -192,9 +192,9 @@ def erase(images: Any, keys: Any) -> Any:
     shape = ops.exp((2.0 * draw[:, 1] - 1.0) * math.log(3.3))
     line = (ops.arange(size, dtype="float32") + 0.5) / size
 
-    def within(share: Any, place: Any) -> Any:
+    def within(share: Any, position: Any) -> Any:
         share = ops.minimum(share, 1.0)
-        start = (place * (1.0 - share))[:, None]
+        start = (position * (1.0 - share))[:, None]
         return ops.logical_and(line >= start, line < start + share[:, None])
 
     rows = within(ops.sqrt(area * shape), draw[:, 2])
@@ -222,7 +222,7 @@ def mixup(values: Any, shares: Any) -> Any:
 def uniforms(keys: Any, count: int, purpose: int) -> Any:
     """Draw from [0, 1): int32 (N,) -> float32 (N, count).
 
-    `purpose` tells draws for different things apart.
+    `purpose` makes the draws for different purposes independent.
     """
     return ops.cast(_bits(keys, count, purpose), "float32") * (1.0 / (1 << 24))
 

@@ -46,7 +46,7 @@ _READERS: Final = 16
 _BUFFER: Final = 4096
 
 #: And bytes of them: 4,096 crops in JPEG, some 2,700 in PNG, 1,300 raw. Of raw ones 4,096 at a time
-#: were read at two thirds of the rate, for memory asked of the system and given back.
+#: were read at two thirds of the rate, because memory was allocated and freed each time.
 _BUFFER_BYTES: Final = 1 << 26
 
 #: Bytes read from a shard at a time.
@@ -69,7 +69,7 @@ def load(
 ) -> tf.data.Dataset:
     """Return a split as tuples of `features`, in the order asked for.
 
-    batch       how many to an element; None gives single examples
+    batch       examples to an element; None for single examples
     features    of image (uint8 (size, size, 1)), label, key, subject, sex, age, box,
                 confidence and, where the dataset has them, votes (int64 (classes,))
     shuffle     in the order that (seed, epoch) stands for, instead of that on disk
@@ -122,7 +122,7 @@ class TrainingData:
 
     @property
     def batch(self) -> int:
-        """Images a step: as asked for, or all that there are."""
+        """Images a step: those of the option, at most all."""
         return min(self.options.batch, self.train.records)
 
     @property
@@ -143,12 +143,12 @@ class TrainingData:
         largest = 2**31 - self.train.records
         starts = [epoch_number(self.seed, epoch, "augment") % largest for epoch in epochs]
         first_keys = tf.constant(starts, tf.int32)
-        weights, places = self._class_weights(), tf.range(self.batch, dtype=tf.int32)
+        weights, offsets = self._class_weights(), tf.range(self.batch, dtype=tf.int32)
 
         def element(number: Any, batch: tuple[Any, ...]) -> tuple[Any, ...]:
             image, label, *votes = batch
             done = tf.cast(number % self.steps * self.batch, tf.int32)
-            inputs = {"image": image, "key": first_keys[number // self.steps] + done + places}
+            inputs = {"image": image, "key": first_keys[number // self.steps] + done + offsets}
             target = self._one_hot(label)
             target = _vote_shares(votes[0], target) if votes else target
             if self.options.balance:
@@ -194,7 +194,7 @@ def _vote_shares(votes: Any, target: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSplit:
-    """One split of a dataset, complete as far as sizes and lengths tell."""
+    """One split of a dataset, checked by the sizes of its files and the lengths of its records."""
 
     out: Path
     name: str

@@ -77,12 +77,10 @@ def train(
 def _training_data(
     out: Path, options: TrainOptions, seed: int, *, cache: bool, allow_leak: bool
 ) -> TrainingData:
-    split = DatasetSplit.open(out, "train", allow_leak=allow_leak)
-    has_validation = bool(replace(split, name="validation").shards)
-    validation = (
-        DatasetSplit.open(out, "validation", allow_leak=allow_leak) if has_validation else None
-    )
-    return TrainingData(split, validation, options, seed, cache)
+    training, validation = DatasetSplit.open(out, "train", allow_leak=allow_leak), None
+    if replace(training, name="validation").shards:
+        validation = DatasetSplit.open(out, "validation", allow_leak=allow_leak)
+    return TrainingData(training, validation, options, seed, cache)
 
 
 def _new_run(data: TrainingData, folder: Path) -> Run:
