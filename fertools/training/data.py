@@ -305,7 +305,7 @@ def shuffled(
     if cache:
         columns = _in_memory(split, features)
         examples = tf.data.Dataset.from_tensor_slices(seeds).flat_map(
-            lambda seed: _epoch_from_memory(columns, seed, batch)
+            lambda epoch_seed: _epoch_from_memory(columns, epoch_seed, batch)
         )
     else:
         names = [shard.file for shard in split.shards]
@@ -313,8 +313,9 @@ def shuffled(
         paths = tf.constant([[str(split.out / name) for name in order] for order in orders])
         parse, buffer = parser(split, features), _buffer_size(split)
 
-        def epoch_from_disk(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
-            return _batched(decoded(_shuffled_records(paths, seed, buffer), parse), batch)
+        def epoch_from_disk(paths: tf.Tensor, epoch_seed: tf.Tensor) -> tf.data.Dataset:
+            records = _shuffled_records(paths, epoch_seed, buffer)
+            return _batched(decoded(records, parse), batch)
 
         examples = tf.data.Dataset.from_tensor_slices((paths, seeds)).flat_map(epoch_from_disk)
     total = len(epochs) * (split.records // (batch or 1))
