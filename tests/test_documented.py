@@ -19,8 +19,8 @@ from typing import Final
 import pytest
 
 import fertools
-from fertools.labels.classes import LabelOptions
 from fertools.labels.labeller import Labeller
+from fertools.options import LabelOptions
 from tests.documented import PAGES, ROOT, Block, Example, blocks, docstrings, examples
 
 #: Blocks that are not run: the page, a text that only this block of the page has, and why.

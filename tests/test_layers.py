@@ -14,7 +14,18 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"columns", "console", "data", "environment", "errors", "files", "hashing", "options"}
+GROUND = {
+    "checking",
+    "columns",
+    "console",
+    "data",
+    "environment",
+    "errors",
+    "files",
+    "hashing",
+    "keywords",
+    "options",
+}
 #: What each package, and each module beside them, may import of the others.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
@@ -29,7 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "columns": set(),
     "files": {"errors"},
     "console": {"errors"},
-    "options": {"errors"},
+    "checking": {"errors"},
+    "options": {"checking", "errors"},
+    "keywords": set(),
     "archive": GROUND,
     "labels": GROUND,
     "faces": GROUND,

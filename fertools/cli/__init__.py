@@ -1,6 +1,9 @@
-"""The command line: a command parses, calls the function of its name, and prints.
+"""The command line: its entry, its signals and its exit codes.
 
-Nothing heavy is imported before a command runs: `fertools --help` answers at once.
+commands   the commands: each opens, calls the function of its name, and prints
+options    click's options, made from the fields of options dataclasses; `--config`
+
+Nothing heavy is imported before a command runs: `fertools --help` prints at once.
 """
 
 from __future__ import annotations
@@ -16,9 +19,8 @@ from typing import Any
 import click
 
 import fertools
-from fertools.cli.dataset import build_dataset, clean, make_sample, stats, verify
-from fertools.cli.training import evaluate, export, predict, train
-from fertools.errors import FertoolsError
+from fertools.cli import commands
+from fertools.errors import FertoolsError, printable
 
 #: Exit codes, as docs/cli.md lists them; one of a signal is 128 and its number, as in a shell.
 _USER_ERROR, _USAGE_ERROR = 1, 2
@@ -68,12 +70,12 @@ def cli(context: click.Context) -> None:
         context.exit(_USAGE_ERROR)
 
 
-for command in (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export):
+for command in commands.ALL:
     cli.add_command(command)
 
 
-class _Ended(KeyboardInterrupt):
-    """Somebody else than Ctrl-C asked for an end: `kill`, a scheduler, a terminal that closed."""
+class _Signalled(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: from `kill`, a scheduler, or a terminal that was closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -81,9 +83,9 @@ class _Ended(KeyboardInterrupt):
 
 
 def main() -> None:
-    """Run the command line; whatever the user can put right is one line and exit code 1 or 2."""
+    """Run the command line; what the user can put right is one line and exit code 1 or 2."""
     _open_streams()
-    _listen()
+    _catch_signals()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -92,7 +94,7 @@ def main() -> None:
         _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
         asked = stop.__cause__ or stop  # click makes an Abort of what interrupts it
-        number = asked.number if isinstance(asked, _Ended) else signal.SIGINT
+        number = asked.number if isinstance(asked, _Signalled) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -118,12 +120,12 @@ def _output_fails() -> bool:
 
 
 def _discard_output() -> None:
-    """Lead standard output to the null device, so that Python's last flush does not fail."""
+    """Redirect standard output to the null device, so that Python's last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
-    """Lead standard streams that were closed to the null device.
+    """Redirect standard streams that were closed to the null device.
 
     joblib flushes them when it starts a process. Worse, the next file to be opened would get the
     number of a closed one, and hold whatever a library prints.
@@ -135,21 +137,19 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
 
 
-def _listen() -> None:
+def _catch_signals() -> None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with their own exit codes."""
 
     def end(number: int, _: FrameType | None) -> None:
-        raise _Ended(number)
+        raise _Signalled(number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        # nohup has SIGHUP ignored, and means it.
+        # nohup ignores SIGHUP; it must stay ignored.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 
 
 def _end(message: str, code: int) -> None:
-    from fertools.errors import printable
-
     click.echo(f"fertools: {printable(message)}", err=True)
     sys.exit(code)

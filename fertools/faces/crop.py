@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Box, Face
 from fertools.faces.decode import Picture
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 
 def crop_gray(picture: Picture, face: Face, recipe: FaceOptions) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from fertools.faces.header import (
     unsupported,
 )
 from fertools.faces.jpeg import read_jpeg, repair
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 # offset of the signature, the signature, who reads on
 _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (

@@ -14,7 +14,7 @@ from fertools.faces.crop import crop_gray, encode
 from fertools.faces.decode import Picture, expected_face, read_header, scale_for
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 
 def extract_face(

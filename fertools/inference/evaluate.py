@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from fertools.checking import check_function, user_path
 from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
@@ -19,7 +20,8 @@ from fertools.files import make_folder, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
-from fertools.training import checks
+from fertools.keywords import EvaluateKeywords
+from fertools.options import EvaluateOptions
 from fertools.training.data import Source
 from fertools.training.run import Run
 
@@ -88,10 +90,8 @@ def evaluate(
     run: Path | str,
     out: Path | str,
     *,
-    split: str = "test",
-    weights: str = "best",
-    batch: int = 128,
     build: Build | None = None,
+    **options: Unpack[EvaluateKeywords],
 ) -> Evaluation:
     """Measure a run's network on one split of a dataset, and write down what came out.
 
@@ -104,11 +104,10 @@ def evaluate(
     another image size than the run, DatasetError for a run or a dataset that is damaged,
     OutputError where RUN cannot be written.
     """
-    run, out = checks.path("run", run), checks.path("out", out)
-    batch = checks.whole("batch", batch, 1)
-    checks.choice("split", split, Split)
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    run, out = user_path(run, "run"), user_path(out, "out")
+    chosen = EvaluateOptions.of(options)
+    split, weights, batch = chosen.split, chosen.weights, chosen.batch
+    check_function("build", build)
     trained, manifest = Run.read(run), Manifest.read(out)
     _check_fit(trained, manifest, out, split)
     network, held = trained.loaded(weights, build=build)

@@ -18,15 +18,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.checking import check_function, user_path
 from fertools.errors import DependencyError, OptionError, OutputError
 from fertools.files import cannot_write, locked, publish_folder, remove, write_whole
 from fertools.inference.card import model_card
-from fertools.training import checks
+from fertools.keywords import ExportKeywords
+from fertools.options import ExportFormat, ExportOptions
 from fertools.training.backend import BACKENDS, backend, no_stderr
 from fertools.training.checkpoints import Held
 from fertools.training.run import Run
@@ -73,7 +75,7 @@ class Export:
 
 
 def export(
-    run: Path | str, *, to: str = "onnx", weights: str = "best", build: Build | None = None
+    run: Path | str, *, build: Build | None = None, **options: Unpack[ExportKeywords]
 ) -> Export:
     """Write a run's network, in float32, into RUN/export-TO.
 
@@ -88,10 +90,10 @@ def export(
     DependencyError where a converter is missing, OutputError where it cannot be kept,
     DatasetError for a damaged run.
     """
-    folder = checks.path("run", run)
-    form = FORMATS[checks.choice("to", to, FORMATS)]
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    folder = user_path(run, "run")
+    chosen = ExportOptions.of(options)
+    to, weights, form = chosen.to, chosen.weights, FORMATS[chosen.to]
+    check_function("build", build)
     if (name := backend()) != "tensorflow":
         raise OptionError(
             f"Keras runs on {BACKENDS[name]}: say KERAS_BACKEND=tensorflow fertools export …, "
@@ -230,7 +232,7 @@ def _with_litert(file: Path, images: Images) -> Images:
     return np.asarray(interpreter.get_tensor(given["index"]))
 
 
-FORMATS: Final = {
+FORMATS: Final[dict[ExportFormat, Format]] = {
     "onnx": Format("onnx", "model.onnx", _with_onnx),
     "savedmodel": Format("tf_saved_model", "model", _with_tensorflow),
     "litert": Format("litert", "model.tflite", _with_litert),

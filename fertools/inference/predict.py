@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from fertools.archive.names import decode, is_zip
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.archive.volumes import split_name
+from fertools.checking import check_function, user_path
 from fertools.console import named
 from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.dataset.manifest import ClassName
 from fertools.errors import OptionError, SourceError
 from fertools.faces.detectors import Detector, load_detector
 from fertools.faces.extract import extract_face
-from fertools.faces.options import DETECTORS, FaceOptions
 from fertools.inference.predictions import Network, probabilities
-from fertools.training import checks
+from fertools.keywords import PredictKeywords
+from fertools.options import DETECTORS, FaceOptions, PredictOptions
 from fertools.training.run import Run
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ class Prediction:
 def predict(
     run: Path | str,
     *photos: Path | str,
-    weights: str = "best",
     detector: Detector | None = None,
     build: Build | None = None,
+    **options: Unpack[PredictKeywords],
 ) -> Iterator[Prediction]:
     """Predict the expression in photos, or in all photos of folders and zips.
 
@@ -106,10 +107,10 @@ def predict(
     for a path that is not there, OptionError for a detector that is missing, DatasetError for
     a run that is damaged.
     """
-    run = checks.path("run", run)
-    paths = [checks.path("a photo", photo) for photo in photos]
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    run = user_path(run, "run")
+    paths = [user_path(photo, "a photo") for photo in photos]
+    weights = PredictOptions.of(options).weights
+    check_function("build", build)
     trained = Run.read(run)
     recipe, finder = _look_of(trained, detector)
     sources = [_Photos.of(path) for path in paths]

@@ -26,12 +26,13 @@ import pyarrow as pa
 
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
+from fertools.checking import user_path
 from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, Manifest, canonical_json
 from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files, published
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
 from fertools.inspection.records import LedgerRows, RecordCheck, ShownNames, digests, repeats
-from fertools.options import user_path
+from fertools.options import VerifyOptions
 from fertools.pipeline.parts import KEPT
 from fertools.splits.ratios import overlap
 from fertools.splits.split_file import write_splits
@@ -88,6 +89,7 @@ def verify(
     Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
     SourceError where `source` is no archive.
     """
+    chosen = VerifyOptions.of({"source": source, "quiet": quiet})
     out = user_path(out)
     try:
         manifest = Manifest.read(out)
@@ -95,8 +97,9 @@ def verify(
         if not (out / MANIFEST).is_file():
             raise
         return VerifyResult(out, (str(fault),), 0, 0)
-    check = _Check(out, manifest, quiet)
-    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _TOLD))
+    check = _Check(out, manifest, chosen.quiet)
+    archive = None if chosen.source is None else Path(chosen.source)
+    problems = tuple(islice(check.problems(archive), _TOLD))
     return VerifyResult(
         out,
         problems,

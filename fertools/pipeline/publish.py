@@ -26,9 +26,9 @@ from fertools.dataset.manifest import (
 from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files
 from fertools.files import whole_file, write_whole
 from fertools.labels.classes import ClassMap
+from fertools.options import BuildOptions
 from fertools.pipeline import ledger
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shards import ShardPlan
 from fertools.splits.split_file import write_splits

@@ -19,12 +19,12 @@ from fertools.data import Drop, Reason
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
 from fertools.labels.filename import official_half
+from fertools.options import BuildOptions, Ratios, SplitOptions
 from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.options import BuildOptions, SplitOptions
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, Ratios, deviation, leak, overlap
+from fertools.splits.ratios import TEST, deviation, leak, overlap
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}

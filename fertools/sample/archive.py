@@ -7,21 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Unpack
 
-from fertools.errors import OptionError, OutputError
-from fertools.options import Between, Seed, check_fields, user_path
+from fertools.checking import user_path
+from fertools.errors import OutputError
+from fertools.keywords import SampleKeywords
+from fertools.options import Form, SampleOptions
 from fertools.sample.people import EXPRESSIONS
 from fertools.sample.photo import face_of, photograph
 from fertools.sample.schedule import Schedule, Shot, schedule
 from fertools.sample.storage import Folder, StoredZip, cut, label_file, record
 from fertools.sample.troubles import Trouble, plant
-
-Form = Literal["folders", "zips"]
-
-MOST_PHOTOS = 50_000
-MEGAPIXELS = (0.1, 16.0)  # below, a face is too small to be found; a phone's photo is 12
-MOST_TROUBLES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +53,8 @@ class Sample:
 def make_sample(
     out: Path | str,
     *,
-    people: int = 12,
-    photos: int = 336,
-    megapixels: float = 0.8,
-    form: Form = "zips",
-    troubles: bool | int = False,
-    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[SampleKeywords],
 ) -> Sample:
     """Draw people and write an AI-Hub style archive of them into `out`; same seed, same bytes.
 
@@ -78,13 +69,13 @@ def make_sample(
     Raises OutputError where `out` is not an empty or new folder, OptionError where an option is
     out of range.
     """
-    wish = _Wish(people, photos, megapixels, form, troubles, seed)
+    wish = SampleOptions.of(options)
     root = _prepared(user_path(out))
     plan = schedule(wish.seed, wish.people, wish.photos)
     pixels = wish.megapixels * 1e6
-    planted = plant(wish.seed, plan.training, pixels, int(wish.troubles), form == "folders")
+    planted = plant(wish.seed, plan.training, pixels, int(wish.troubles), wish.form == "folders")
     writer = _Writer(
-        root, form, wish.seed, pixels, wish.photos + len(planted), _homes(planted), progress
+        root, wish.form, wish.seed, pixels, wish.photos + len(planted), _homes(planted), progress
     )
     containers = [path for batch in batches(plan) for path in writer.photos(batch)]
     for file in label_files(plan):
@@ -98,26 +89,6 @@ def make_sample(
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What was asked for, checked."""
-
-    people: Annotated[int, Between(1, MOST_PHOTOS)]
-    photos: Annotated[int, Between(1, MOST_PHOTOS)]
-    megapixels: Annotated[float, Between(*MEGAPIXELS)]
-    form: Form
-    troubles: bool | Annotated[int, Between(0, MOST_TROUBLES)]
-    seed: Seed
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.people > self.photos:
-            raise OptionError(
-                f"--people {self.people} are more than --photos {self.photos}: "
-                "everybody needs a photo"
-            )
 
 
 @dataclass(slots=True)

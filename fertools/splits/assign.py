@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from fertools.errors import SplitError
 from fertools.hashing import by_hash
+from fertools.options import Ratios
 from fertools.splits.local_search import fill, held, local_search
-from fertools.splits.ratios import TEST, Ratios
+from fertools.splits.ratios import TEST
 
 Ints = NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from fertools.errors import DependencyError, OptionError
-from fertools.training.options import TrainOptions
+from fertools.options import TrainOptions
 
 #: The ones that can train, by Keras's name, which is also that of the package.
 BACKENDS: Final = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}

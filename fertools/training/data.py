@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 
@@ -23,14 +23,14 @@ from fertools.dataset.tfrecord import FRAMING, read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.faces.crop import RAW_ROWS, lies_in_one_piece
 from fertools.hashing import rank
-from fertools.training import checks
 from fertools.training.backend import import_tensorflow
 
 if TYPE_CHECKING:
     import tensorflow as tf
 from typing import TYPE_CHECKING
 
-from fertools.training.options import TrainOptions
+from fertools.checking import Between, check, user_path
+from fertools.options import TrainOptions
 
 _LENGTH: Final = struct.Struct("<Q")
 
@@ -158,12 +158,12 @@ def load(
     the dataset does not have. A record damaged inside is noticed when it is reached, by
     tf.errors.DataLossError.
     """
-    out = checks.path("out", out)
-    checks.of_kind("split", split, str)
+    out = user_path(out, "out")
+    check("split", split, str)
     if isinstance(features, str):
         raise OptionError(f'features is {features!r}; it must be a list, such as ["{features}"]')
-    batch = None if batch is None else checks.whole("batch", batch, 1)
-    seed, epoch = checks.of_kind("seed", seed, int), checks.whole("epoch", epoch, 0)
+    batch = check("batch", batch, Annotated[int | None, Between(1)])
+    seed, epoch = check("seed", seed, int), check("epoch", epoch, Annotated[int, Between(0)])
     source = Source.open(out, split, allow_leak=allow_leak)
     import_tensorflow()
     examples = ordered(source, features, [epoch] if shuffle else None, seed=seed, cache=cache)

@@ -11,17 +11,17 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from fertools.checking import divide, user_path
 from fertools.dataset.manifest import MANIFEST
 from fertools.errors import FertoolsError, OptionError, OutputError
-from fertools.faces.options import FaceOptions
 from fertools.files import cannot_write, is_leftover, locked, make_folder
-from fertools.training import checks
+from fertools.keywords import TrainKeywords
+from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
 from fertools.training.checkpoints import HISTORY, draw_curves, load, read_weights, save
 from fertools.training.data import Feed, Source
-from fertools.training.options import TrainOptions
 from fertools.training.run import RUN, Run
 
 if TYPE_CHECKING:
@@ -33,22 +33,11 @@ _LOCK = ".lock"
 def train(
     out: Path | str,
     run: Path | str,
-    *,
-    seed: int = 0,
-    resume: bool = True,
-    cache: bool = False,
-    allow_leak: bool = False,
-    quiet: bool = False,
-    **options: Any,
+    **options: Unpack[TrainKeywords],
 ) -> Run:
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
-    seed        of order, augmentation and first weights: same seed, same losses on a CPU
-    resume      go on with what `run` was begun with; False begins anew
-    cache       keep decoded images in memory
-    allow_leak  take a dataset whose splits share people, for experiments
-    quiet       show no progress
-    options     the fields of recipe.TrainOptions: epochs=30, depth=14, …
+    The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
 
     A training that was interrupted goes on by the same call after the last finished epoch; one that
     is complete is not run again, but weights that are missing are made from the checkpoints. More
@@ -56,19 +45,16 @@ def train(
     number from that epoch on. Raises OptionError, DatasetError or OutputError, each one line that
     says what to do: also for a loss that is no number, and where memory or the disk is too small.
     """
-    recipe = TrainOptions.of(options)
-    out, folder = checks.path("out", out), checks.path("run", run)
-    flags = {"resume": resume, "cache": cache, "allow_leak": allow_leak, "quiet": quiet}
-    for name, flag in flags.items():
-        checks.of_kind(name, flag, bool)
-    feed = _feed(out, recipe, checks.seed(seed), cache=cache, allow_leak=allow_leak)
+    recipe, how = divide(options, TrainOptions, TrainRunOptions)
+    out, folder = user_path(out, "out"), user_path(run, "run")
+    feed = _feed(out, recipe, how.seed, cache=how.cache, allow_leak=how.allow_leak)
     make_folder(folder)
     with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
-        plan, begun = _begin(_plan(feed, folder), resume=resume)
+        plan, begun = _begin(_plan(feed, folder), resume=how.resume)
         if not (begun and _finished(plan)):
             import_tensorflow()
             with _in_words(feed, folder):
-                _fit(feed, plan, begun=begun, quiet=quiet)
+                _fit(feed, plan, begun=begun, quiet=how.quiet)
         draw_curves(folder, plan.store.rows())
     return plan
 

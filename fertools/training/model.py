@@ -5,17 +5,27 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import layers, ops
 
 from fertools.errors import OptionError
+from fertools.options import TrainOptions
 from fertools.training.augment import RANGES, Augment, mixed, mixing_shares
-from fertools.training.options import DEPTHS, TrainOptions
 
 Build = Callable[[int, int], keras.Model]
 """Makes somebody's own network: (size, classes) -> images in -1 to 1 to logits."""
+
+#: Blocks in each stage, by the depth that the network is known by: 3 layers a block, stem, head.
+DEPTHS: Final = {
+    8: (1, 1),
+    14: (1, 1, 1, 1),
+    26: (2, 2, 2, 2),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
 
 
 def build(recipe: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:

@@ -23,13 +23,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fertools.checking import check
 from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
 from fertools.files import make_folder, write_whole
+from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import Held, Store, best, load, read_weights
-from fertools.training.checks import choice, of_kind
-from fertools.training.options import TrainOptions
 
 if TYPE_CHECKING:
     import keras
@@ -92,7 +92,7 @@ class Run:
         for name, kind in kinds.items():
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
-        earlier = tuple(of_kind("earlier", each, int) for each in tree.pop("earlier", ()))
+        earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
         return cls(folder, classes, Images(**tree.pop("image")), **tree, earlier=earlier)
 
     def write(self) -> None:
@@ -133,7 +133,7 @@ class Run:
 
     def weights(self, which: str = "best") -> Path:
         """Return where weights lie, "best" or "last"; OptionError for another word."""
-        return self.store.weights(choice("weights", which, ("best", "last")))
+        return self.store.weights(check("--weights", which, Weights))
 
     def model(
         self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None

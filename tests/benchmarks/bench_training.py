@@ -104,10 +104,10 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     import keras
     import tensorflow as tf
 
+    from fertools.options import TrainOptions
     from fertools.training.backend import Device
     from fertools.training.data import Feed, Source
     from fertools.training.model import build, compile_learner, find
-    from fertools.training.options import TrainOptions
 
     source, recipe = Source.open(out, "train"), TrainOptions.of({"batch": batch, "epochs": 1000})
     feed = Feed(source, None, recipe, 0, cache=False)

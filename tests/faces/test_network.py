@@ -23,7 +23,7 @@ from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.caffe import SIDE, Layer, model_files, read_layers
 from fertools.faces.detectors.cvlib import compile_ssd
 from fertools.faces.extract import extract_face, iou
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from fertools.sample.photo import photograph
 from fertools.sample.schedule import schedule
 from tests.faces.bytes_of import Image, encoded, picture

@@ -11,8 +11,8 @@ import pytest
 
 from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
+from fertools.options import TrainOptions
 from fertools.training.checkpoints import best, history_csv, read_history
-from fertools.training.options import TrainOptions
 from fertools.training.run import Run
 
 

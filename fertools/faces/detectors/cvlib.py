@@ -28,7 +28,7 @@ from fertools.faces.detectors.caffe import (
     live_channels,
     model_files,
 )
-from fertools.faces.options import Precision
+from fertools.options import Precision
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 

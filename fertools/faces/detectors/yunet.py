@@ -27,7 +27,7 @@ from fertools.faces.detectors.base import (
     precision_suffix,
     weights_digest,
 )
-from fertools.faces.options import Precision
+from fertools.options import Precision
 
 Answers = Mapping[str, NDArray[np.float32]]
 Forward = Callable[[NDArray[np.uint8]], Answers]
