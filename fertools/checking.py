@@ -21,7 +21,6 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -215,10 +214,15 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-@lru_cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {entry.name: hints[entry.name] for entry in fields(kind)}
+_HINTS: Final[dict[type[Options], dict[str, Any]]] = {}
+
+
+def _hints(kind: type[Options]) -> dict[str, Any]:
+    """Return the declared types of a class's fields; working them out takes a millisecond."""
+    if kind not in _HINTS:
+        hints = get_type_hints(kind, include_extras=True)
+        _HINTS[kind] = {entry.name: hints[entry.name] for entry in fields(kind)}
+    return _HINTS[kind]
 
 
 def _is_group(hint: Any) -> bool:

@@ -217,7 +217,7 @@ PROSE: Final = {
         "group_numbers(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
-    "fertools.splits.ratios.Ratios": (
+    "fertools.options.Ratios": (
         "[round(x, 12) for x in Ratios(7, 2, 1).shares.tolist()]",
         [0.7, 0.2, 0.1],
     ),

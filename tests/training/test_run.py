@@ -42,7 +42,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"format": 2}, "format"),
         ({"seed": "3"}, "seed"),
-        ({"options": {"depth": 51}}, "depth is 51"),
+        ({"options": {"depth": 51}}, "--depth 51"),
         ({"options": {"exec": "x"}}, "no option exec"),
         ({"classes": [{"name": ""}]}, "english"),
         ({"image": {"size": 0, "format": "png"}}, "size 0"),
