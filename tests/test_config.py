@@ -9,6 +9,7 @@ import click
 import pytest
 
 from fertools.cli import cli
+from tests.documented import PAGES, blocks
 from tests.fakes import write_archive
 from tests.test_cli import run
 
@@ -165,6 +166,14 @@ def test_what_contradicts_the_other_options_is_refused_as_on_the_command_line(
     done = run("build-dataset", "src", "out", "--config", "my.toml", cwd=tmp_path)
     assert done.returncode == 1
     assert "--jpeg-quality 80 has no effect without --image-format jpeg" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["build-dataset", "train"])
+def test_the_files_in_the_documentation_are_accepted(tmp_path: Path, name: str) -> None:
+    files = [each for page in PAGES for each in blocks(page) if each.language == "toml"]
+    assert len(files) == 2
+    for file in files:
+        assert len(changed(tmp_path, file.code, name)) > 1
 
 
 def test_a_file_is_used(tmp_path: Path) -> None:

@@ -68,7 +68,10 @@ class Home:
         code = block.code
         for text, other in REPLACED.items():
             code = code.replace(text, other)
-        if block.language == "python":
+        if block.language == "toml":
+            (work / "my.toml").write_text(code, "utf-8")
+            command = ["true"]
+        elif block.language == "python":
             file = work / "block.py"
             file.write_text(code, "utf-8")
             command = [sys.executable, str(file)]
@@ -126,7 +129,7 @@ def test_the_blocks_of_a_page_run(page: Path, home: Home, tmp_path: Path) -> Non
 
 def test_every_language_of_a_block_is_known() -> None:
     found = {block.language for page in PAGES for block in blocks(page)}
-    assert found <= {"console", "bash", "python", ""}
+    assert found <= {"console", "bash", "python", "toml", ""}
 
 
 def test_quickstarts_table_of_folders_is_what_happens() -> None:
