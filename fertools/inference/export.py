@@ -79,9 +79,8 @@ def export(
 ) -> Export:
     """Write a run's network, in float32, into RUN/export-TO.
 
-    to        "onnx", "savedmodel" or "litert"
-    weights   "best" or "last"
     build     the function that makes the network, if it was one of your own (--model)
+    options   the fields of ExportOptions: to="onnx", weights="best"
 
     It takes gray values 0 to 255, float32 (N, size, size, 1), and returns probabilities, float32
     (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5, and

@@ -97,9 +97,9 @@ def predict(
 ) -> Iterator[Prediction]:
     """Predict the expression in photos, or in all photos of folders and zips.
 
-    weights    "best" or "last"
     detector   the one that the run's dataset was built with, if it was one of your own
     build      the function that makes the network, if it was one of your own (--model)
+    options    the fields of PredictOptions: weights="best"
 
     Photos go through the build's decode, detection and crop, with the options that the dataset
     was built with: a photo of the archive gets the same pixels as its example. One prediction a

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
 from fertools.archive.scan import scan
-from fertools.checking import divide, user_path
+from fertools.checking import split_keywords, user_path
 from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.dataset.manifest import LeakageReport, Manifest, ShardFile
@@ -164,7 +164,7 @@ class _Build:
         """Check what was asked for, and list and label the archive."""
         if isinstance(detector, str):
             options, detector = {**options, "detector": detector}, None
-        chosen, run = divide(options, BuildOptions, RunOptions)
+        chosen, run = split_keywords(options, BuildOptions, RunOptions)
         detector = None if detector is None else check_detector(detector)
         source, place = user_path(src), BuildDir(user_path(out))
         if run.dask:  # a node's working folder is another

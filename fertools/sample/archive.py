@@ -61,10 +61,8 @@ def make_sample(
     "Same bytes" holds for the same versions of numpy, OpenCV and simplejpeg on one kind of CPU:
     another may round a pixel otherwise.
 
-    photos     proper ones, in all; they are about equally divided among the seven emotions
-    form       "zips", one of them in pieces, or "folders" of the same names
-    troubles   how many of each kind of unusual file to plant besides (True: one)
     progress   called with (files drawn, files to draw) after each
+    options    the fields of SampleOptions; of form="zips" one is in pieces
 
     Raises OutputError where `out` is not an empty or new folder, OptionError where an option is
     out of range.

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from fertools.checking import divide, user_path
+from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import MANIFEST
 from fertools.errors import FertoolsError, OptionError, OutputError
 from fertools.files import cannot_write, is_leftover, locked, make_folder
@@ -45,16 +45,18 @@ def train(
     number from that epoch on. Raises OptionError, DatasetError or OutputError, each one line that
     says what to do: also for a loss that is no number, and where memory or the disk is too small.
     """
-    recipe, how = divide(options, TrainOptions, TrainRunOptions)
+    recipe, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
     out, folder = user_path(out, "out"), user_path(run, "run")
-    feed = _feed(out, recipe, how.seed, cache=how.cache, allow_leak=how.allow_leak)
+    feed = _feed(
+        out, recipe, run_options.seed, cache=run_options.cache, allow_leak=run_options.allow_leak
+    )
     make_folder(folder)
     with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
-        plan, begun = _begin(_plan(feed, folder), resume=how.resume)
+        plan, begun = _begin(_plan(feed, folder), resume=run_options.resume)
         if not (begun and _finished(plan)):
             import_tensorflow()
             with _in_words(feed, folder):
-                _fit(feed, plan, begun=begun, quiet=how.quiet)
+                _fit(feed, plan, begun=begun, quiet=run_options.quiet)
         draw_curves(folder, plan.store.rows())
     return plan
 
