@@ -1,6 +1,7 @@
 # make demo   installs, draws a sample archive, builds a dataset from it, prints its stats
-# make test   installs what tests need as well, and runs the suite
+# make quick  the fast tests, on all cores, in less than a minute: for each save
 # make check  ruff and mypy
+# make test   installs what tests need as well, and runs the whole suite with coverage
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
 # make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
@@ -12,7 +13,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check matrix bench docs clean
+.PHONY: demo quick check test matrix bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -20,8 +21,12 @@ demo: $(VENV)/installed
 	$(BIN)/fertools build-dataset demo/archive demo/dataset
 	$(BIN)/fertools stats demo/dataset
 
+# Without the tests of faults and whatever meets the real network, TensorFlow or many processes.
+quick: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not slow" --ignore tests/faults
+
 test: $(VENV)/installed-for-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov --cov-report term
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

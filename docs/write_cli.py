@@ -14,12 +14,12 @@ PAGE = Path(__file__).with_name("cli.md")
 _CONFIG: Final = """\
 ## Options in a file
 
-Every command takes `--config FILE.toml`. The keys are the names of its options, with `-` or `_`, at
-top level or in a table with the name of the command. Top level is for the command that is run,
-whichever it is; tables of other commands are ignored, so one file can serve them all.
+Every command takes `--config FILE.toml`. The keys are the names of options, with `-` or `_`, at top
+level, for every command that has the option, or in a table with the name of a command, for that
+command alone.
 
 ```toml
-seed = 7                            # of the command that is run, which must have it
+seed = 7                            # of make-sample, build-dataset and train
 
 [build-dataset]
 classes = "talk5"
@@ -35,9 +35,9 @@ resume = false                      # --no-resume
 
 The command line wins over the file, and a table over the top level. Repeated options are lists,
 flags are `true` or `false`. Arguments such as SRC and OUT are given on the command line. Relative
-paths in the file are relative to the working folder, as on the command line. A key that the command
-does not have, and a value of another type or out of range, is a usage error in one line that names
-the file and the key."""
+paths in the file are relative to the working folder, as on the command line. A key that no command
+has (in a table: that the command does not have) and a value of another type or out of range are
+usage errors, in one line that names the file and the key."""
 
 _EXIT_CODES: Final = """\
 ## Exit codes

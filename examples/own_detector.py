@@ -1,8 +1,8 @@
-"""Builds a dataset with a detector of one's own: any object with a name and a method `detect`.
+"""Build a dataset with a detector of your own: any object with a name and a method `detect`.
 
     python own_detector.py archive faces
 
-This one takes OpenCV's skin tones for faces, which is no good idea, but a short one.
+This one detects skin tones with OpenCV. That is a bad detector, but a short example.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from fertools.data import Box, Face
 
 @dataclass(frozen=True)
 class SkinTone:
-    """Answers with the box around the largest patch of skin.
+    """A detector that returns the box around the largest patch of skin.
 
-    It is sent to the workers, so it must be picklable; a network is best loaded in `detect`, the
-    first time. The name is part of what makes a finished part reusable: change it with the answers.
+    It is sent to the workers, so it must be picklable; load a network in the first call of
+    `detect`. The name enters the names of finished parts: change it when the results change.
     """
 
     name: str = "skin tone 1"
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Find faces in an upright photo: uint8 (H, W, 3) BGR, not to be written to."""
+        """Return the faces in an upright photo: uint8 (H, W, 3), BGR, not to be written to."""
         tones = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
         skin = cv2.inRange(tones, np.array([0, 135, 85]), np.array([255, 180, 135]))
         patches, _ = cv2.findContours(skin, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

@@ -1,4 +1,4 @@
-"""Reads a dataset with plain tf.data, without fertools: copy this into a project of your own.
+"""Read a dataset with plain tf.data, without fertools; to be copied into other projects.
 
 python read_shards.py faces train
 """
@@ -20,7 +20,7 @@ FEATURES = {
 
 
 def load(dataset: Path, split: str) -> Any:
-    """Give a tf.data.Dataset of (image, label): uint8 (size, size, 1) gray, and int64."""
+    """Return a tf.data.Dataset of (image, label): uint8 (size, size, 1) gray, and int64."""
     manifest = json.loads((dataset / "metadata.json").read_text("utf-8"))
     if split not in manifest["splits"]:
         sys.exit(f"{dataset} has no split {split}: take one of {', '.join(manifest['splits'])}")

@@ -1,4 +1,4 @@
-"""The talk's three questions, asked of any archive: a table with seeds, and a plot.
+"""Answer the talk's three questions for any archive, with a table over seeds and a plot.
 
     python study.py SRC WORK                                   the full network; days without a GPU
     python study.py SRC WORK --size 64 --depth 8 --width 16    minutes for drawn people
@@ -8,8 +8,8 @@
 3. Why did validation look better than test: because people were on both sides of the split, or
    because images were stretched in training only?
 
-Each answer is another run of `fertools.train` that differs from the base in one thing. What is
-there is not done again, so a study that was interrupted goes on by the same command.
+Each arm is a run of `fertools.train` that differs from the base in one setting. Finished runs are
+not repeated, so the same command resumes an interrupted study.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SPLITS: Final = ("validation", "test")
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the table: how the dataset is split, and what is other in training."""
+    """One row of the table: how the dataset is split, and the options that differ in training."""
 
     name: str
     split_by: Literal["subject", "image"] = "subject"
     options: dict[str, Any] = field(default_factory=dict)
 
 
-# Split by image comes first: then the dataset that stays is the honest one.
+# Split by image comes first, so that the dataset that is kept is the one split by person.
 ARMS = (
     Arm("split by image", split_by="image"),
     Arm("base"),
@@ -52,7 +52,7 @@ def main() -> None:
         arms = [arm for arm in ARMS if arm.split_by == split_by]
         if all(measured(given.work, arm, seed) for arm in arms for seed in range(given.seeds)):
             continue
-        # Only the split differs, so the second build takes over the faces that the first found.
+        # Only the split differs, so the second build reuses the faces of the first.
         out = given.work / "dataset"
         fertools.build_dataset(
             given.src, out, size=given.size, split_by=split_by, overwrite=True, drop=given.drop
@@ -77,7 +77,7 @@ def arguments() -> argparse.Namespace:
 
 
 def study(work: Path, out: Path, arm: Arm, seed: int, training: dict[str, Any]) -> None:
-    """Train one run and look at it on validation and test."""
+    """Train one run and evaluate it on validation and test."""
     if measured(work, arm, seed):
         return
     run = folder(work, arm, seed)
@@ -94,7 +94,7 @@ def folder(work: Path, arm: Arm, seed: int) -> Path:
 
 
 def measured(work: Path, arm: Arm, seed: int) -> dict[str, Any] | None:
-    """Give a run's metrics by split, or None where it has not been evaluated on all of them."""
+    """Return a run's metrics by split, or None if a split has not been evaluated."""
     files = [folder(work, arm, seed) / f"evaluation-{split}" / "metrics.json" for split in SPLITS]
     if not all(file.is_file() for file in files):
         return None
@@ -132,7 +132,7 @@ def ranged(values: list[float]) -> str:
 
 
 def plot(path: Path, rows: list[tuple[str, list[float], list[float]]]) -> None:
-    """Draw a point a run: validation and test side by side, an arm a line."""
+    """Plot one point per run: one line per arm, validation and test side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 0.6 * len(rows) + 1.2), layout="constrained")

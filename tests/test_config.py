@@ -97,6 +97,7 @@ def test_one_file_serves_several_commands(tmp_path: Path) -> None:
     assert changed(tmp_path, text) == {"size": 112, "seed": 8}
     assert changed(tmp_path, text, "train") == {"epochs": 3, "seed": 7}
     assert changed(tmp_path, text, "make-sample") == {"people": 5, "seed": 7}
+    assert changed(tmp_path, text, "verify") == {}
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
     [
         ("sise = 112", "fertools build-dataset has no option sise: did you mean size?"),
         ("max_per_clas = 1", "no option max-per-clas: did you mean max-per-class?"),
-        ("epochs = 3", "fertools build-dataset has no option epochs"),
+        ("[build-dataset]\nepochs = 3", "fertools build-dataset has no option epochs"),
         ("config = 'x.toml'", "no option config"),
         ("src = 'x'", "no option src"),
         ("[build-datset]\nsize = 112", "build-datset: did you mean build-dataset?"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -191,16 +192,16 @@ PROSE: Final = {
         "fer-train.tfrecord-00000-of-00064",
     ),
     "fertools.splits.groups._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
-    "fertools.splits.duplicates.conflicts": (
-        "conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
+    "fertools.splits.duplicates.label_conflicts": (
+        "label_conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
         [[0, 2], [1, 2], [2, 0]],
     ),
-    "fertools.splits.groups.linked_subjects": (
-        "[found.tolist() for found in linked_subjects(np.array([[7, 3], [5, 9], [9, 7]]))]",
+    "fertools.splits.groups.components_of_pairs": (
+        "[found.tolist() for found in components_of_pairs(np.array([[7, 3], [5, 9], [9, 7]]))]",
         [[3, 5, 7, 9], [0, 0, 0, 0]],
     ),
-    "fertools.splits.duplicates.same_bytes": (
-        "same_bytes(['a', 'b', None, 'a', None, 'a']).tolist()",
+    "fertools.splits.duplicates.byte_duplicates": (
+        "byte_duplicates(['a', 'b', None, 'a', None, 'a']).tolist()",
         [[0, 3], [0, 5]],
     ),
     "fertools.splits.duplicates.largest_component": (
@@ -212,12 +213,12 @@ PROSE: Final = {
         "interleave(np.array([4, 2, 1])).tolist()",
         [0, 1, 0, 2, 0, 1, 0],
     ),
-    "fertools.splits.groups.by_subject": (
-        "[list(x) for x in by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
+    "fertools.splits.groups.group_by_subject": (
+        "[list(x) for x in group_by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
-    "fertools.splits.groups.group_numbers": (
-        "group_numbers(5, [(3, 1), (4, 3)]).tolist()",
+    "fertools.splits.groups.connected_components": (
+        "connected_components(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
     "fertools.options.Ratios": (
@@ -245,3 +246,30 @@ def test_an_example_in_prose_is_what_happens(example: Example) -> None:
 
 def test_no_example_is_left_behind() -> None:
     assert {example.name for example in examples()} == {*PROSE, *SHOWN_ELSEWHERE}
+
+
+PATH: Final = re.compile(r"(?:fertools|tests|docs|examples)/[\w./]+\.(?:py|md|sh)|\btest_\w+\.py")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    for name in PATH.findall(page.read_text("utf-8")):
+        inside = list((ROOT / "tests").rglob(name)) if name.startswith("test_") else []
+        assert inside or (ROOT / name).is_file(), name
+
+
+ATTRIBUTES: Final = re.findall(
+    r"^\| `(fertools\.[\w.]+)` \| (.*) \|$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.M
+)
+
+
+@pytest.mark.parametrize(("name", "text"), ATTRIBUTES, ids=[name for name, _ in ATTRIBUTES])
+def test_attributes_that_the_api_page_lists_are_there(name: str, text: str) -> None:
+    module, _, kind = name.rpartition(".")
+    listed = getattr(import_module(module), kind)
+    if "errors" in module:
+        assert issubclass(listed, Exception)
+        return
+    top = re.sub(r"\([^)]*\)", "", text)
+    for attribute in re.findall(r"`(\w+)`", top):
+        assert hasattr(listed, attribute) or attribute in listed.__dataclass_fields__, attribute

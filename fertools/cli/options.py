@@ -118,7 +118,7 @@ def _config_option() -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=_take_config,
-        help="Read options from a TOML file; those on the command line win (docs/quickstart.md).",
+        help="Read options from a TOML file; those on the command line win (see docs/quickstart.md).",
     )
 
 
@@ -127,35 +127,43 @@ def _take_config(context: click.Context, _: click.Parameter, file: str | None) -
     if file is None:
         return
     root = context.find_root().command
-    commands = list(root.commands) if isinstance(root, click.Group) else []
+    commands = root.commands if isinstance(root, click.Group) else {}
     try:
         context.default_map = dict(_values(file, context.command, commands))
     except OptionError as error:
         raise click.UsageError(str(error), context) from error
 
 
-def _values(file: str, command: click.Command, commands: list[str]) -> Iterator[tuple[str, Any]]:
+def _values(
+    file: str, command: click.Command, commands: Mapping[str, click.Command]
+) -> Iterator[tuple[str, Any]]:
     """Yield the values in a TOML file that are for a command, by the names of the fields.
 
-    Those at top level come first, then those of the table with the command's name; tables of other
-    commands are ignored. Raises OptionError, one line that names file and key.
+    Those at top level come first, then those of the table with the command's name. Options at top
+    level that only other commands have, and tables of other commands, are ignored. Raises
+    OptionError, one line that names file and key.
     """
     name = str(command.name)
-    options = {each.key: each for each in command.params if isinstance(each, _FieldOption)}
-    known = [*options, *commands]
+    options = _by_key(command)
+    elsewhere = {key for each in commands.values() for key in _by_key(each)}
     tree = _with_hyphens(_load(file), file)
-    own = tree.get(name, {})
-    if not isinstance(own, dict):
+    table = tree.get(name, {})
+    if not isinstance(table, dict):
         raise OptionError(f"{file}: {name} is the name of a command: write a table, [{name}]")
-    top = {key: value for key, value in tree.items() if key not in commands}
-    table = f"{file}, [{name}]"
-    for where, entries in ((file, top), (table, _with_hyphens(own, table))):
+    ignored = (elsewhere - options.keys()) | commands.keys()
+    top = {key: value for key, value in tree.items() if key not in ignored}
+    own = f"{file}, [{name}]"
+    for where, entries in ((file, top), (own, _with_hyphens(table, own))):
         for key, value in entries.items():
             if key not in options:
-                hint = did_you_mean(key, known)
+                hint = did_you_mean(key, (*options, *commands))
                 raise OptionError(f"{where}: fertools {name} has no option {key}{hint}")
             option = options[key].declared
             yield option.name, check(f"{where}: {key} =", value, option.kind)
+
+
+def _by_key(command: click.Command) -> dict[str, _FieldOption]:
+    return {each.key: each for each in command.params if isinstance(each, _FieldOption)}
 
 
 def _load(file: str) -> dict[str, Any]:

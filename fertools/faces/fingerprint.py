@@ -1,15 +1,15 @@
-"""Fingerprint: what tells a copy of a photo from another photo, small enough to keep for all.
+"""Fingerprint a photo, so that its duplicates are found without its pixels.
 
     photo ──4 in each cell──▶ 256 × 256 ──mean──▶ 64 × 64 gray ──────────────────▶ thumbnail
                                                       └─ cap ─ cosines ─ signs ──▶ hash
 
 The hash has the sign of each of the 256 lowest frequencies of the thumbnail's cosine transform,
-after Zauner's pHash (2010). Size, quality and brightness hardly touch those; what does is
-burning out. So the brightest quarter is made equal first: it is what a brighter copy has lost.
-On 56 portraits and their copies, 1.25 times as bright, that took the worst distance from 41
+after Zauner's pHash (2010). Size, quality and brightness hardly change those; clipped highlights
+do. So the brightest quarter is made equal first: it is what a brighter duplicate has lost.
+On 56 portraits and their duplicates, 1.25 times as bright, that took the worst distance from 41
 bits to 14, while another sitter in the same studio begins at 50.
-Tried and left: signs of random projections of the gradients (copies up to 42 bits), a
-difference hash (other sitters from 11), equalised gray values (copies up to 59).
+Tried and left: signs of random projections of the gradients (duplicates up to 42 bits), a
+difference hash (other sitters from 11), equalised gray values (duplicates up to 59).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from fertools.data import Fingerprint
 
 BITS: Final = 256
 SIDE: Final = 64  # pixels of the thumbnail's sides
-# A mean over all pixels of 12 MP takes 38 ms, one over so many points of them 0.2 ms, and copies
-# are as much alike.
+# A mean over all pixels of 12 MP takes 38 ms, one over so many points of them 0.2 ms, and
+# duplicates are as similar.
 POINTS: Final = 4 * SIDE
 CAPPED: Final = SIDE * SIDE * 3 // 4
 
 
 def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
-    """Give the fingerprint of an upright photo: uint8, (H, W, 3), BGR, not written to.
+    """Return the fingerprint of an upright photo: uint8, (H, W, 3), BGR, not written to.
 
-    Copies of a photo, decoded at 1/8, resized, saved at quality 20 or made a quarter brighter,
+    Duplicates of a photo, decoded at 1/8, resized, saved at quality 20 or made a quarter brighter,
     differ from it in a few bits of the hash. The hash of a picture of one colour is all zeros.
     """
     points = cv2.resize(image, (POINTS, POINTS), interpolation=cv2.INTER_LINEAR)
@@ -49,7 +49,7 @@ def _signs(thumbnail: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _lowest() -> NDArray[np.int64]:
-    """Give where the lowest frequencies but the mean lie in a transform laid out flat."""
+    """Return the indices of the lowest frequencies but the mean in a flattened transform."""
     down, across = np.indices((SIDE, SIDE))
     by_radius = np.lexsort((across.ravel(), (down**2 + across**2).ravel()))
     return by_radius[1 : 1 + BITS]

@@ -1,4 +1,23 @@
-"""What is known of a photo before a pixel is decoded."""
+r"""Read what is known of a photo before a pixel is decoded: format, size, EXIF orientation.
+
+PNG   \x89PNG\r\n\x1a\n │ IHDR │ … │ IDAT │ … │ IEND │ anything        (W3C PNG, third edition)
+                        length, type, body, CRC-32 of type and body
+WebP  RIFF size WEBP │ VP8 size …                 one lossy picture    (RFC 9649)
+                     │ VP8L size …                one lossless picture
+                     │ VP8X size … │ … │ EXIF …   any of them with extras, or an animation
+BMP   BM size reserved offset │ header size  width  height  planes  bits  compression …
+      0                       │ 14           18     22      26      28    30
+      (Microsoft's BITMAPINFOHEADER and the OS/2 header before it)
+
+JPEG is in jpeg.py; decode.py tells the formats apart.
+
+Orientations: how the camera was held, and so how to turn the photo upright.
+
+1 upright          5 as 6, mirrored
+2 as 1, mirrored   6 the top is at the right: turn clockwise
+3 upside down      7 as 8, mirrored
+4 as 3, mirrored   8 the top is at the left: turn counter-clockwise
+"""
 
 from __future__ import annotations
 
@@ -13,86 +32,43 @@ from numpy.typing import NDArray
 
 from fertools.data import Reason, Unusable
 
-Format = Literal["JPEG", "PNG", "WebP", "BMP"]
+UPRIGHT = 1
+
+_BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+_ORIENTATION = 0x0112  # the tag in EXIF 2.32, table 4
+_WIDTHS = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
+
+_UNCOMPRESSED = (0, 3, 6)  # BMP: none; bit masks of the colours, without and with alpha
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """Format by the first bytes, size as stored (before turning), EXIF orientation 1 to 8."""
 
-    format: Format
+    format: Literal["JPEG", "PNG", "WebP", "BMP"]
     width: int
     height: int
-    orientation: int = 1
+    orientation: int = UPRIGHT
 
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height once the photo is turned."""
-        lying = self.orientation >= 5
-        return (self.height, self.width) if lying else (self.width, self.height)
+        transposed = self.orientation >= 5
+        return (self.height, self.width) if transposed else (self.width, self.height)
 
 
 def damaged(detail: str) -> Unusable:
-    """To be raised for bytes that say they are a photo and are not a whole one."""
+    """Return the exception for bytes of a known format that are not a whole photo."""
     return Unusable(Reason.DAMAGED, detail)
 
 
 def unsupported(detail: str) -> Unusable:
-    """To be raised for what fertools does not read, whole or not."""
+    """Return the exception for a format that fertools does not read, whole or not."""
     return Unusable(Reason.UNSUPPORTED, detail)
 
 
-UPRIGHT = 1
-
-_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-_TAG = 0x0112  # "Orientation" in EXIF 2.32, table 4
-_WIDTHS = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
-
-
-def read_orientation(tiff: bytes) -> int:
-    """The orientation, 1 to 8, that a block of EXIF data (a small TIFF file) asks for.
-
-    Whatever is not a legal value in the first directory means upright: 0 and 99, which cameras
-    write, offsets that point outside, directories that never end. Only the first directory is
-    read, so there is no chain of them to loop in.
-    """
-    order = _ORDERS.get(tiff[:4])
-    if order is None:
-        return UPRIGHT
-
-    def number(offset: int, width: int) -> int:
-        return int.from_bytes(tiff[offset : offset + width], order)
-
-    directory = number(4, 4)
-    end = min(directory + 2 + 12 * number(directory, 2), len(tiff) - 11)
-    for entry in range(directory + 2, end, 12):
-        if number(entry, 2) == _TAG:
-            value = number(entry + 8, _WIDTHS.get(number(entry + 2, 2), 0))
-            return value if 1 <= value <= 8 else UPRIGHT
-    return UPRIGHT
-
-
-def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The photo as it was seen; the same array where it is upright already.
-
-    uint8 (H, W, 3) in, (H, W, 3) or (W, H, 3) out, not written to.
-    """
-    turned: cv2.typing.MatLike = image
-    if orientation in (5, 7):
-        turned = cv2.transpose(turned)
-    elif orientation in (6, 8):
-        clockwise = orientation == 6
-        code = cv2.ROTATE_90_CLOCKWISE if clockwise else cv2.ROTATE_90_COUNTERCLOCKWISE
-        turned = cv2.rotate(turned, code)
-    if orientation in (3, 7):
-        turned = cv2.rotate(turned, cv2.ROTATE_180)
-    elif orientation in (2, 4):
-        turned = cv2.flip(turned, 1 if orientation == 2 else 0)
-    return np.asarray(turned, np.uint8)
-
-
 def read_png(data: bytes) -> Header:
-    """The header of a PNG that ends with IEND and whose checksums are right.
+    """Read the header of a PNG that ends with IEND and whose checksums are right.
 
     Raises Unusable: UNSUPPORTED for an animation, DAMAGED for the rest.
     """
@@ -123,7 +99,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def read_webp(data: bytes) -> Header:
-    """The header of a WebP with one picture.
+    """Read the header of a WebP with one picture.
 
     Raises Unusable: UNSUPPORTED for an animation, DAMAGED where bytes are missing.
     """
@@ -160,14 +136,11 @@ def _little(data: bytes | memoryview) -> int:
     return int.from_bytes(data, "little")
 
 
-_PLAIN = (0, 3, 6)  # no compression; which bits are which colour, without and with alpha
-
-
 def read_bmp(data: bytes) -> Header:
-    """The header of an uncompressed BMP.
+    """Read the header of an uncompressed BMP.
 
-    Raises Unusable: UNSUPPORTED for a compressed one (of a run-length coded file that is cut,
-    OpenCV fills the rest without a word), DAMAGED where the header is cut.
+    Raises Unusable: UNSUPPORTED for a compressed one (where a run-length coded file is cut, OpenCV
+    fills the rest without a warning), DAMAGED where the header is cut.
     """
     if len(data) < 34:
         raise damaged("a BMP that is cut inside its header")
@@ -177,6 +150,48 @@ def read_bmp(data: bytes) -> Header:
 
     if number(14) == 12:
         return Header("BMP", number(18, 2), number(20, 2))
-    if number(30) not in _PLAIN:
+    if number(30) not in _UNCOMPRESSED:
         raise unsupported("compressed BMP")
     return Header("BMP", number(18), abs(number(22)))  # a negative height: first row on top
+
+
+def read_orientation(tiff: bytes) -> int:
+    """Return the orientation, 1 to 8, in a block of EXIF data (a small TIFF file).
+
+    Returns UPRIGHT where the first directory has no legal value: 0 and 99, which cameras write,
+    offsets that point outside, directories that never end. Only the first directory is read, so
+    no loop of directories is followed.
+    """
+    order = _BYTE_ORDERS.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+
+    def number(offset: int, width: int) -> int:
+        return int.from_bytes(tiff[offset : offset + width], order)
+
+    directory = number(4, 4)
+    end = min(directory + 2 + 12 * number(directory, 2), len(tiff) - 11)
+    for entry in range(directory + 2, end, 12):
+        if number(entry, 2) == _ORIENTATION:
+            value = number(entry + 8, _WIDTHS.get(number(entry + 2, 2), 0))
+            return value if 1 <= value <= 8 else UPRIGHT
+    return UPRIGHT
+
+
+def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return the photo upright; the same array if it is upright already.
+
+    uint8 (H, W, 3) in, (H, W, 3) or (W, H, 3) out, not written to.
+    """
+    turned: cv2.typing.MatLike = image
+    if orientation in (5, 7):
+        turned = cv2.transpose(turned)
+    elif orientation in (6, 8):
+        clockwise = orientation == 6
+        code = cv2.ROTATE_90_CLOCKWISE if clockwise else cv2.ROTATE_90_COUNTERCLOCKWISE
+        turned = cv2.rotate(turned, code)
+    if orientation in (3, 7):
+        turned = cv2.rotate(turned, cv2.ROTATE_180)
+    elif orientation in (2, 4):
+        turned = cv2.flip(turned, 1 if orientation == 2 else 0)
+    return np.asarray(turned, np.uint8)

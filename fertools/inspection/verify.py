@@ -34,7 +34,7 @@ from fertools.files import sha256_of
 from fertools.inspection.records import LedgerRows, RecordCheck, ShownNames, digests, repeats
 from fertools.options import VerifyOptions
 from fertools.pipeline.parts import KEPT
-from fertools.splits.ratios import overlap
+from fertools.splits.ratios import overlapping_groups
 from fertools.splits.split_file import write_splits
 
 #: After so many, it is clear that it is not the dataset that was built.
@@ -247,7 +247,9 @@ class _Check:
         used = np.flatnonzero((split >= 0) & rows.files.any(axis=1))
         order, same = repeats(rows.files[used])
         copies = same | np.append(same[1:], False)[: len(same)]
-        across = overlap(np.cumsum(~same)[copies], split[used][order][copies].astype(np.int8))
+        across = overlapping_groups(
+            np.cumsum(~same)[copies], split[used][order][copies].astype(np.int8)
+        )
         if across > self.manifest.proof.copies_across:
             yield (
                 f"{across} files lie in more than one split byte for byte, the manifest says "

@@ -48,7 +48,7 @@ from fertools.pipeline.publish import ManifestHeader, publish
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.pipeline.shards import ShardPlan, ShardTask, Stage, example_batches, plan_splits
 from fertools.pipeline.split import assign_splits, leakage_report
-from fertools.splits.split_file import SplitTable, fingerprint_of
+from fertools.splits.split_file import SplitTable, split_file_digest
 from fertools.workers.dask import on_cluster
 from fertools.workers.run import cores, end_workers, run_tasks, worker_warnings
 
@@ -226,7 +226,7 @@ class _Build:
             "classes": self.catalog.rule.classes,
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
-            "split_file": file and fingerprint_of(Path(file)),
+            "split_file": file and split_file_digest(Path(file)),
             "salt_file": self.options.shards.salt_file and self.salt,
         }
 

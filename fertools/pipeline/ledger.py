@@ -35,7 +35,7 @@ from fertools.archive.members import keys_of
 from fertools.columns import BATCH, Columns, Ints, by_first
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
-from fertools.faces.extract import inside, iou
+from fertools.faces.extract import clip_box, iou
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.parts import KEPT, bytes_of, hex_of
 
@@ -346,7 +346,7 @@ def _with_ious(catalog: Catalog, rows: Columns, wanted: Ints) -> Iterator[pa.Rec
         for i, (edges, box, frame) in enumerate(zip(sides, boxes, frames, strict=True)):
             if edges[0] is None or found[i] is not None:
                 continue
-            if clipped := inside(box, *frame):
+            if clipped := clip_box(box, *frame):
                 found[i] = iou(clipped, Box(*edges))
         own = {name: batch[name] for name in batch.schema.names}
         yield pa.record_batch(own | {"iou": pa.array(found, pa.float32())}, schema=batch.schema)

@@ -12,9 +12,9 @@ from fertools.archive.members import Keys
 from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import conflicts, find_duplicates, largest_component
-from fertools.splits.groups import by_subject, group_numbers, linked_subjects
-from fertools.splits.ratios import overlap
+from fertools.splits.duplicates import find_duplicates, label_conflicts, largest_component
+from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
+from fertools.splits.ratios import overlapping_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Samples:
         catalog, rows = ledger.catalog, ledger.kept
         keys = catalog.keys(rows)
         subjects = catalog.subjects(rows)
-        people, order = by_subject(subjects, keys)
+        people, order = group_by_subject(subjects, keys)
         looked = np.searchsorted(ledger.wanted, rows)
         return cls(
             rows=rows,
@@ -115,7 +115,7 @@ class Duplicates:
 
         A group's key is the first of its people's, so that it does not hang on the order of rows.
         """
-        group_of = group_numbers(len(kept.order), map(tuple, self.people(kept).tolist()))
+        group_of = connected_components(len(kept.order), map(tuple, self.people(kept).tolist()))
         keys: dict[int, str] = {}
         for group, key in zip(group_of.tolist(), kept.order, strict=True):
             keys[group] = min(keys.get(group, key), key)
@@ -127,11 +127,11 @@ class Duplicates:
 
     def conflicting(self, kept: Samples) -> list[tuple[int, int]]:
         """Return each photo whose picture bears two classes, with one of another class."""
-        return [(a, b) for a, b in conflicts(self.pairs, kept.classes).tolist()]
+        return [(a, b) for a, b in label_conflicts(self.pairs, kept.classes).tolist()]
 
     def repeats(self, kept: Samples, dropped: Collection[int]) -> dict[int, int]:
         """Return every photo but one of each picture, and the one: the first by its key."""
-        photos, sets = linked_subjects(self.pairs)
+        photos, sets = components_of_pairs(self.pairs)
         set_of = dict(zip(photos.tolist(), sets.tolist(), strict=True))
         first: dict[int, int] = {}
         later = {}
@@ -144,7 +144,7 @@ class Duplicates:
     def warnings(self, kept: Samples) -> tuple[str, ...]:
         """Say what the user should know of ties, a line each."""
         chain = largest_component(kept.people, self.groups(kept)[0])
-        if not chain.long:
+        if not chain.is_implausible:
             return ()
         if not any(kept.subjects):
             return (
@@ -158,8 +158,8 @@ class Duplicates:
 
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that have copies in more than one split; -1 is no split."""
-        photos, sets = linked_subjects(self.pairs)
-        return overlap(sets, splits[photos])
+        photos, sets = components_of_pairs(self.pairs)
+        return overlapping_groups(sets, splits[photos])
 
 
 class _Thumbnails:

@@ -24,7 +24,7 @@ from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, deviation, leak, overlap
+from fertools.splits.ratios import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
@@ -97,7 +97,7 @@ def _assigned(
         splits = assign_photos(
             kept.classes[left], rule.ratios, keys=kept.keys.take(left), seed=rule.seed
         )
-        known, tests = leak(kept.people[left], splits)
+        known, tests = measure_leakage(kept.people[left], splits)
         if not known:
             return splits, []
         return splits, [
@@ -108,9 +108,9 @@ def _assigned(
         groups[left],
         kept.classes[left],
         rule.ratios,
-        order=order,
+        group_keys=order,
         seed=rule.seed,
-        also=kept.also[left],
+        attributes=kept.also[left],
     )
     return splits, []
 
@@ -124,9 +124,9 @@ def _official(
         groups[left],
         kept.classes[left],
         rule.ratios,
-        order=order,
+        group_keys=order,
         seed=rule.seed,
-        also=kept.also[left],
+        attributes=kept.also[left],
         overlap=rule.overlap,
     )
     if not found.in_both:
@@ -139,7 +139,7 @@ def _official(
 
 
 def _straddling(kept: Samples, copies: Duplicates, splits: NDArray[np.int8]) -> list[str]:
-    people, pictures = overlap(kept.people, splits), copies.across(splits)
+    people, pictures = overlapping_groups(kept.people, splits), copies.across(splits)
     found = [f"{people} people"] if people else []
     found += [f"copies of {pictures} pictures"] if pictures else []
     if not found:
@@ -213,7 +213,7 @@ def leakage_report(
     splits = division.splits
     used = np.flatnonzero(splits >= 0)
     return LeakageReport(
-        overlap=overlap(kept.people, splits),
+        overlap=overlapping_groups(kept.people, splits),
         ties=len(copies.people(kept)),
         copies_across=copies.across(splits),
         largest_tie=copies.largest(kept),
@@ -261,5 +261,5 @@ def _random_leak(kept: Samples, used: Ints, options: BuildOptions) -> tuple[int,
         )
     except SplitError:  # fewer photos than splits
         return (0, 0)
-    known, photos = leak(kept.people[used], splits)
+    known, photos = measure_leakage(kept.people[used], splits)
     return known, photos

@@ -1,7 +1,7 @@
 """Splits: which photos belong together, and which group goes to train, validation or test.
 
-    groups        photos that must stay together, because they show one person or are copies
-    duplicates    find copies of a picture, byte for byte or re-encoded
+    groups        photos that must stay together, because they show one person or are duplicates
+    duplicates    find duplicates of a picture, byte for byte or re-encoded
     assign        assign groups to splits, evenly by class; or keep AI-Hub's own split
     local_search  improve an assignment by swaps
     ratios        the shares of the splits, and how far an assignment is from them

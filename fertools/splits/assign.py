@@ -1,12 +1,15 @@
-"""Who is in which split.
+"""Assign every photo to train, validation or test.
 
-    rows ──▶ groups x classes ──▶ settle ─────────▶ deal ────────▶ fill ─────▶ a split a row
-             photos, counted      groups of many    single ones    no split
-             group by group       by place, trade   by what is     stays empty
-                                  and kick          still lacking
+    rows ──▶ groups x classes ──▶ local_search ───▶ deal ────────▶ fill ─────▶ a split per row
+             photos counted       groups of         groups of      no split
+             per group            several photos    one photo      stays empty
 
 The split of a row is a function of the set of rows, the ratios and the seed. Neither the order
-of the rows nor the numbers of the groups come into it, only the hash of each group's key.
+of the rows nor the numbers of the groups matter, only the hash of each group's key.
+
+Groups of one photo are dealt like cards, so that every class meets its ratios to the photo. With
+the official split, AI-Hub's Validation is the test split and its Training is divided into the
+other two.
 """
 
 from __future__ import annotations
@@ -19,13 +22,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.columns import Ints
 from fertools.errors import SplitError
 from fertools.hashing import by_hash
 from fertools.options import Ratios
-from fertools.splits.local_search import fill, held, local_search
+from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
 from fertools.splits.ratios import TEST
-
-Ints = NDArray[np.int64]
 
 
 def assign(
@@ -33,50 +35,53 @@ def assign(
     classes: Ints,
     ratios: Ratios,
     *,
-    order: Sequence[str],
+    group_keys: Sequence[str],
     seed: int,
-    also: Ints | None = None,
+    attributes: Ints | None = None,
 ) -> NDArray[np.int8]:
-    """Give every row its split, int8, (rows,): 0 train, 1 validation, 2 test.
+    """Return the split of every row, int8, (rows,): 0 train, 1 validation, 2 test.
 
-    No group comes into two splits. The classes keep to the ratios as closely as the sizes of the
-    groups allow; sex, age and whatever else is in `also` give way to them.
+    No group is in two splits. The classes keep to the ratios as closely as the sizes of the
+    groups allow; the attributes have less weight.
 
-    groups   int64, (rows,), the group of each row, an index into `order`
-    classes  int64, (rows,), from 0
-    order    a key for each group, all different, which stays when rows come and go: its hash
-             decides; a group without a row is passed over
-    also     int64, (rows, attributes), codes from 0 of sex, age …; -1 is unknown and not counted
+    groups      int64, (rows,), the group of each row, an index into `group_keys`
+    classes     int64, (rows,), from 0
+    group_keys  a distinct key of each group that does not change when rows are added or removed:
+                its hash decides; a group without rows is ignored
+    attributes  int64, (rows, attributes), codes from 0 of sex, age …; -1 is unknown and not counted
 
     Raises SplitError if there are fewer groups than splits with a share above 0. If there are
     enough of them, no such split stays empty.
     """
     if classes.min(initial=0) < 0:
         raise ValueError(f"a class below 0: {classes.min()}")
-    groups, found = _in_hash_order(groups, order, seed)
+    groups, n_groups = _number_by_hash(groups, group_keys, seed)
     used = np.flatnonzero(ratios.shares > 0)
-    _refuse_too_few(found, len(used), ratios)
+    _check_enough(n_groups, len(used), ratios)
     shares = ratios.shares[used]
-    counts = _tally(groups, found, classes[:, None])
-    second = _tally(groups, found, also if also is not None else np.zeros((0, 0), np.int64))
+    counts = _tally(groups, n_groups, classes[:, None])
+    if attributes is None:
+        attributes = np.zeros((len(groups), 0), np.int64)
+    secondary = _tally(groups, n_groups, attributes)
     sizes = counts.sum(axis=1)
 
-    side = np.zeros(found, dtype=np.int64)
-    many, single = sizes > 1, sizes == 1
-    side[many] = local_search(counts[many], second[many], shares)
-    lack = np.outer(shares, counts.sum(axis=0)) - held(side[many], counts[many], len(shares))
-    side[single] = deal(lack, counts[single], second[single])
-    fill(side, sizes, len(shares))
-    return used[side[groups]].astype(np.int8)
+    split_of = np.zeros(n_groups, dtype=np.int64)
+    several, single = sizes > 1, sizes == 1
+    split_of[several] = local_search(counts[several], secondary[several], shares)
+    totals = split_totals(split_of[several], counts[several], len(shares))
+    lack = np.outer(shares, counts.sum(axis=0)) - totals
+    split_of[single] = deal(lack, counts[single], secondary[single])
+    fill_empty_splits(split_of, sizes, len(shares))
+    return used[split_of[groups]].astype(np.int8)
 
 
 def assign_photos(
     classes: Ints, ratios: Ratios, *, keys: Sequence[str], seed: int
 ) -> NDArray[np.int8]:
-    """Assign every photo to a split by itself, which leaks; returns int8, (photos,).
+    """Return the split of every photo, each assigned by itself, which leaks; int8, (photos,).
 
-    It is what `assign` gives where every photo is a group, in a tenth of the memory. Each class is
-    exact to the photo.
+    The result is that of `assign` with every photo as a group, in a tenth of the memory. Each
+    class is exact to the photo.
 
     classes  int64, (photos,), from 0
     keys     of the photos, all different
@@ -84,100 +89,19 @@ def assign_photos(
     Raises SplitError if there are fewer photos than splits with a share above 0.
     """
     used = np.flatnonzero(ratios.shares > 0)
-    _refuse_too_few(len(classes), len(used), ratios)
+    _check_enough(len(classes), len(used), ratios)
     ranked = by_hash((f"photo {key}" for key in keys), seed, "split")
     counts = np.bincount(classes)
     counts = counts[counts > 0]
-    hand = apportion(np.outer(ratios.shares[used], counts), counts)
-    laid = ranked[np.argsort(classes[ranked], kind="stable")]
-    side = np.empty(len(classes), dtype=np.int64)
-    side[laid] = np.concatenate([interleave(of_class) for of_class in hand])
-    del laid
-    in_order = side[ranked]
-    fill(in_order, np.ones(len(in_order), np.int64), len(used))
-    side[ranked] = in_order
-    return used[side].astype(np.int8)
-
-
-def _refuse_too_few(found: int, splits: int, ratios: Ratios) -> None:
-    if found < splits:
-        raise SplitError(
-            f"{found} subjects cannot fill {splits} splits at {ratios}: "
-            "add photos of other people, or give a split the share 0"
-        )
-
-
-def _in_hash_order(groups: Ints, order: Sequence[str], seed: int) -> tuple[Ints, int]:
-    """Number the groups that have rows anew, by the hash of their keys; say how many they are."""
-    present = np.unique(groups)
-    ranked = present[by_hash((order[group] for group in present.tolist()), seed, "split")]
-    number = np.full(len(order), -1, dtype=np.int64)
-    number[ranked] = np.arange(len(ranked))
-    return number[groups], len(ranked)
-
-
-def _tally(groups: Ints, found: int, codes: Ints) -> Ints:
-    """Count each group's rows by each code that a column of codes holds, (found, codes)."""
-    tables = [np.zeros((found, 0), dtype=np.int64)]
-    for column in codes.T:
-        known = column >= 0
-        # Codes are small, so that counting them takes a tenth of the memory of sorting them.
-        present = np.bincount(column[known]) > 0
-        code, values = np.cumsum(present) - 1, int(present.sum())
-        cells = groups[known] * values + code[column[known]]
-        tables.append(np.bincount(cells, minlength=found * values).reshape(found, values))
-    return np.hstack(tables)
-
-
-def apportion(lack: NDArray[np.float64], cards: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Say how many photos of each class each split gets, int64, (classes, splits).
-
-    lack   photos that each split lacks to its quota, (splits, classes); negative: has too many
-    cards  photos to give away, (classes,)
-
-    Every split gets what it lacks, rounded down, and what is left goes by the largest remainder
-    (Hamilton). Remainders are carried from class to class: without that, seven classes of five
-    photos at 80/10/10 would each round the same way and the test split would get none.
-    """
-    carry = np.zeros(len(lack))
-    given = np.zeros(lack.T.shape, dtype=np.int64)
-    for hand, row, n in zip(given, lack.T, cards.tolist(), strict=True):
-        wanted = np.maximum(row, 0)
-        # Rounded, because 0.29 x 100 is 28.999999999999996, which is nothing short of 29.
-        wanted = np.round(wanted * (n / max(wanted.sum(), 1e-9)), 6)
-        hand[:] = np.floor(wanted)
-        remainder = wanted - hand
-        urgent = np.where(remainder > 0, remainder + carry, -np.inf)
-        hand[np.argsort(-urgent, kind="stable")[: n - hand.sum()]] += 1
-        carry += wanted - hand
-    return given
-
-
-def interleave(hand: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Lay out a hand so that every stretch of it is a fair sample; int64, (hand.sum(),).
-
-    Example: [4, 2, 1] -> [0, 1, 0, 2, 0, 1, 0]
-    """
-    due = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in hand.tolist()])
-    return np.repeat(np.arange(len(hand)), hand)[np.argsort(due, kind="stable")]
-
-
-def deal(
-    lack: NDArray[np.float64], counts: NDArray[np.int64], also: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Deal groups of one photo each, in the order given; gives the split of each, int64.
-
-    lack    photos that each split lacks to its quota, (splits, classes)
-    counts  (groups, classes), a single 1 in each row
-    also    (groups, columns), ones where sex or age is that of the column
-
-    Inside a class those who are alike in sex and age lie side by side, so that they too are
-    spread over the splits in proportion.
-    """
-    laid = np.lexsort((*also.T, counts.argmax(axis=1)))  # stable: by hash among those alike
-    side = np.empty(len(counts), dtype=np.int64)
-    side[laid] = np.concatenate([interleave(hand) for hand in apportion(lack, counts.sum(axis=0))])
-    return side
+    quotas = apportion(np.outer(ratios.shares[used], counts), counts)
+    by_class = ranked[np.argsort(classes[ranked], kind="stable")]
+    split_of = np.empty(len(classes), dtype=np.int64)
+    split_of[by_class] = np.concatenate([interleave(quota) for quota in quotas])
+    del by_class
+    in_hash_order = split_of[ranked]
+    fill_empty_splits(in_hash_order, np.ones(len(in_hash_order), np.int64), len(used))
+    split_of[ranked] = in_hash_order
+    return used[split_of].astype(np.int8)
 
 
 class Half(IntEnum):
@@ -189,20 +113,17 @@ class Half(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Official:
-    """What the official split does to the photos of those who are in both halves.
+class OfficialOverlap:
+    """The groups that AI-Hub's own split has in both halves.
 
     in_both     groups with photos in Training and in Validation
     training    their photos in Training
     validation  their photos in Validation
-    left_out    photos that came into no split: those of `training` with overlap="drop", and all
-                that lie in neither half
     """
 
     in_both: int
     training: int
     validation: int
-    left_out: int
 
 
 def assign_official(
@@ -211,21 +132,21 @@ def assign_official(
     classes: Ints,
     ratios: Ratios,
     *,
-    order: Sequence[str],
+    group_keys: Sequence[str],
     seed: int,
-    also: Ints | None = None,
+    attributes: Ints | None = None,
     overlap: Literal["drop", "report"] = "drop",
-) -> tuple[NDArray[np.int8], Official]:
-    """Give every row its split as `assign` does, or -1 if it is left out, int8, (rows,).
+) -> tuple[NDArray[np.int8], OfficialOverlap]:
+    """Return the split of every row as `assign` does, or -1 if it is left out, int8, (rows,).
 
     Every Validation photo becomes test. Training is divided by group into train and validation,
-    which keep their proportion: at 80/10/10 a ninth of it is taken for validation. Training
-    photos of a group that is in both halves are left out, or, with overlap="report", divided
-    like all others, and then that group straddles.
+    which keep their proportion: at 80/10/10 a ninth of it becomes validation. Training photos of
+    a group that is in both halves are left out, or, with overlap="report", divided like all
+    others, and then that group is in two splits. Rows in neither half are left out.
 
     halves   int8, (rows,), values of Half; the other columns are those of `assign`
 
-    Raises SplitError if either half is empty, or left empty, or has too few groups to divide.
+    Raises SplitError if no photo is left in either half, or if Training has too few groups.
     """
     training, validation = halves == Half.TRAINING, halves == Half.VALIDATION
     shared = np.intersect1d(groups[training], groups[validation])
@@ -239,14 +160,94 @@ def assign_official(
         )
     splits = np.full(len(halves), -1, dtype=np.int8)
     splits[validation] = TEST
-    two = Ratios(ratios.train, ratios.validation, 0)
     splits[divided] = assign(
         groups[divided],
         classes[divided],
-        two,
-        order=order,
+        Ratios(ratios.train, ratios.validation, 0),
+        group_keys=group_keys,
         seed=seed,
-        also=None if also is None else also[divided],
+        attributes=None if attributes is None else attributes[divided],
     )
-    counts = (in_both & training).sum(), (in_both & validation).sum(), (splits < 0).sum()
-    return splits, Official(len(shared), *map(int, counts))
+    photos = (in_both & training).sum(), (in_both & validation).sum()
+    return splits, OfficialOverlap(len(shared), *map(int, photos))
+
+
+def _check_enough(n_groups: int, n_splits: int, ratios: Ratios) -> None:
+    if n_groups < n_splits:
+        raise SplitError(
+            f"{n_groups} subjects cannot fill {n_splits} splits at {ratios}: "
+            "add photos of other people, or give a split the share 0"
+        )
+
+
+def _number_by_hash(groups: Ints, group_keys: Sequence[str], seed: int) -> tuple[Ints, int]:
+    """Renumber the groups that have rows by the hash of their keys, and return their number."""
+    present = np.unique(groups)
+    ranked = present[by_hash((group_keys[group] for group in present.tolist()), seed, "split")]
+    number = np.full(len(group_keys), -1, dtype=np.int64)
+    number[ranked] = np.arange(len(ranked))
+    return number[groups], len(ranked)
+
+
+def _tally(groups: Ints, n_groups: int, codes: Ints) -> Ints:
+    """Count each group's rows by the codes of each column, (n_groups, codes in use)."""
+    tables = [np.zeros((n_groups, 0), dtype=np.int64)]
+    for column in codes.T:
+        known = column >= 0
+        # Codes are small, so that counting them takes a tenth of the memory of sorting them.
+        present = np.bincount(column[known]) > 0
+        code, n_codes = np.cumsum(present) - 1, int(present.sum())
+        cells = groups[known] * n_codes + code[column[known]]
+        counts = np.bincount(cells, minlength=n_groups * n_codes)
+        tables.append(counts.reshape(n_groups, n_codes))
+    return np.hstack(tables)
+
+
+def deal(lack: NDArray[np.float64], counts: Ints, attributes: Ints) -> Ints:
+    """Return the split of each group of one photo, int64, (groups,); groups are in hash order.
+
+    lack        photos that each split lacks to its quota, (splits, classes)
+    counts      (groups, classes), a single 1 in each row
+    attributes  (groups, columns), ones where sex or age is that of the column
+
+    Inside a class, groups of the same sex and age are neighbours, so that they too are spread
+    over the splits in proportion.
+    """
+    order = np.lexsort((*attributes.T, counts.argmax(axis=1)))  # stable: keeps the hash order
+    quotas = apportion(lack, counts.sum(axis=0))
+    split_of = np.empty(len(counts), dtype=np.int64)
+    split_of[order] = np.concatenate([interleave(quota) for quota in quotas])
+    return split_of
+
+
+def apportion(lack: NDArray[np.float64], photos: Ints) -> Ints:
+    """Return how many photos of each class each split gets, int64, (classes, splits).
+
+    lack    photos that each split lacks to its quota, (splits, classes); negative: has too many
+    photos  photos to distribute, (classes,)
+
+    Every split gets what it lacks, rounded down, and what is left goes by the largest remainder
+    (Hamilton). Remainders are carried from class to class: without that, seven classes of five
+    photos at 80/10/10 would each round the same way and the test split would get none.
+    """
+    carry = np.zeros(len(lack))
+    quotas = np.zeros(lack.T.shape, dtype=np.int64)
+    for quota, row, n in zip(quotas, lack.T, photos.tolist(), strict=True):
+        wanted = np.maximum(row, 0)
+        # Rounded, because 0.29 x 100 is 28.999999999999996, which has to count as 29.
+        wanted = np.round(wanted * (n / max(wanted.sum(), 1e-9)), 6)
+        quota[:] = np.floor(wanted)
+        remainder = wanted - quota
+        urgency = np.where(remainder > 0, remainder + carry, -np.inf)
+        quota[np.argsort(-urgency, kind="stable")[: n - quota.sum()]] += 1
+        carry += wanted - quota
+    return quotas
+
+
+def interleave(quota: Ints) -> Ints:
+    """Return split numbers in an order of which every stretch is a fair sample; (quota.sum(),).
+
+    Example: [4, 2, 1] -> [0, 1, 0, 2, 0, 1, 0]
+    """
+    due = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in quota.tolist()])
+    return np.repeat(np.arange(len(quota)), quota)[np.argsort(due, kind="stable")]

@@ -1,10 +1,25 @@
-"""Copies: one picture under two names, byte for byte or resized, recompressed and brightened.
+"""Find duplicates: one picture under two names, byte for byte or resized, recompressed, brightened.
 
-    hashes ──candidates──▶ pairs ──likeness of thumbnails──▶ pairs with scores ──▶ Ties
-    digests ──────────────────── same_bytes ───────────────▶ pairs ──────────────▶ Ties
+    digests ─────────────────────── byte_duplicates ─────────▶ pairs
+    hashes ──candidate_pairs──▶ pairs ──similarity ≥ 0.75────▶ pairs     (picture_duplicates)
+                                        of thumbnails
 
-A pair that is tied here makes two people one in the split. So a hash only proposes: two sitters
-in one studio can be as near as 24 bits of 256, which is where the worst of copies are.
+A pair that is found here makes two people one in the split. So a hash only proposes: two sitters
+in one studio can be as near as 24 bits of 256, which is where the worst duplicates are.
+
+`candidate_pairs` finds hashes that are near each other without comparing all pairs:
+
+    table 1   bits 17 203 9 …   sort ──▶  … 0110 0111 0111 1000 …  each against the next WINDOW
+    table 2   bits 80 4 151 …   sort ──▶  … 0010 0010 0011 0011 …
+      ⋮
+
+Two hashes that differ in few bits begin alike in some order of their bits, and are neighbours
+when all are sorted in that order (Charikar, 2002). How long a prefix that takes follows from
+how many hashes are alike, so a studio in which all photos share half of their bits costs what
+any other archive does: TABLES x WINDOW comparisons a photo, whatever the photos show.
+Tried and left: words of 16 bits with one bit forgiven (Norouzi, 2012), which finds every pair up
+to 31 bits for certain, but compares all photos that share a word, and in a studio those are too
+many.
 """
 
 from __future__ import annotations
@@ -15,55 +30,52 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.columns import Ints
 from fertools.hashing import rank
-from fertools.splits.groups import linked_subjects
+from fertools.splits.groups import components_of_pairs
 
-Ints = NDArray[np.int64]
-Thumbnails = Callable[[Ints], NDArray[np.uint8]]
+Bytes = NDArray[np.uint8]
+Thumbnails = Callable[[Ints], Bytes]
 
-# Midway: different people were alike at 0.66 at most, copies at 0.86 at least (1.25 times as
+# Midway: different people were alike at 0.66 at most, duplicates at 0.86 at least (1.25 times as
 # bright; all other kinds above 0.9).
-ALIKE: Final = 0.75
-BLOCK: Final = 32_768  # pairs whose thumbnails are asked for at once: 268 MB at most
-BATCH: Final = 1024  # pairs whose edges are in memory at once: 130 MB at most
-MANY: Final = 10
+MIN_SIMILARITY: Final = 0.75
+READ_PAIRS: Final = 32_768  # pairs whose thumbnails are read at once: 268 MB at most
+EDGE_PAIRS: Final = 1024  # pairs whose edges are in memory at once: 130 MB at most
+# Gray levels that an edge may have. Unclipped, two people before the same bright window are alike
+# at 0.82; at 16 at 0.66, and duplicates stay at 0.86 and more.
+MAX_EDGE: Final = 16
 
+HASH_BITS: Final = 256
+# Duplicates differed in 23 bits at most, 99 of 100 in 15; pictures of different people in 24 at
+# least, of 10,000 pairs one below 49.
+MAX_DISTANCE: Final = 40
+# Among 500,000 photos every planted duplicate at up to 24 bits was found. 6 tables lose some at 16.
+TABLES: Final = 32
+WINDOW: Final = 8
+# A row with so many candidates is searched no longer: it bounds the time for a hundred thousand
+# duplicates of one picture, and they are connected all the same.
+MAX_CANDIDATES: Final = 16
 
-class SimilarPairs(NamedTuple):
-    """Pairs of rows that show one picture, int64, (pairs, 2), and how alike, float64, (pairs,)."""
+# People that may plausibly be connected by duplicates; more deserve a warning.
+MAX_PLAUSIBLE: Final = 10
 
-    pairs: Ints
-    scores: NDArray[np.float64]
-
-
-class Component(NamedTuple):
-    """The largest group that ties have made: of how many groups before, and of how many rows."""
-
-    groups: int
-    rows: int
-
-    @property
-    def long(self) -> bool:
-        """Whether so many people share pictures that somebody should look at them."""
-        return self.groups > MANY
+_BIT_COUNTS: Final = np.array([word.bit_count() for word in range(1 << 16)], dtype=np.uint8)
 
 
 def find_duplicates(
-    hashes: NDArray[np.uint8],
-    digests: Sequence[str | None],
-    groups: Ints,
-    thumbnails: Thumbnails,
+    hashes: Bytes, digests: Sequence[str | None], groups: Ints, thumbnails: Thumbnails
 ) -> Ints:
-    """Give pairs of rows that show one picture, int64, (pairs, 2), sorted, a row before b.
+    """Return pairs of rows that show one picture, int64, (pairs, 2), sorted, a row before b.
 
-    They are those of `same_bytes`, in one group or two, and those of `same_picture`.
+    They are those of `byte_duplicates`, within a group as well, and those of `picture_duplicates`.
     """
-    shown = same_picture(hashes, groups, thumbnails).pairs
-    return np.unique(np.concatenate([same_bytes(digests), shown]), axis=0)
+    pictures = picture_duplicates(hashes, groups, thumbnails)
+    return np.unique(np.concatenate([byte_duplicates(digests), pictures]), axis=0)
 
 
-def same_bytes(digests: Sequence[str | None]) -> Ints:
-    """Pair each row with the first one of its digest, int64, (pairs, 2); None is like nothing.
+def byte_duplicates(digests: Sequence[str | None]) -> Ints:
+    """Pair each row with the first one of its digest, int64, (pairs, 2); None equals nothing.
 
     Example: ["a", "b", None, "a", None, "a"] -> [[0, 3], [0, 5]]
     """
@@ -81,94 +93,33 @@ def same_bytes(digests: Sequence[str | None]) -> Ints:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def same_picture(hashes: NDArray[np.uint8], groups: Ints, thumbnails: Thumbnails) -> SimilarPairs:
-    """Find the rows that show one picture though they are in different groups.
+def picture_duplicates(hashes: Bytes, groups: Ints, thumbnails: Thumbnails) -> Ints:
+    """Return pairs of rows of different groups that show one picture, int64, (pairs, 2).
 
     hashes      uint8, (rows, 32), of `Fingerprint`; a row without one is all zeros
     groups      int64, (rows,); inside a group nothing is compared: its sessions are near-identical
-    thumbnails  gives those of some rows, in ascending order: int64, (k,) -> uint8, (k, 64, 64)
+    thumbnails  returns those of some rows, in ascending order: int64, (k,) -> uint8, (k, 64, 64)
 
-    Of many copies of one picture not every pair is given, but enough to tie them all together.
+    Of many duplicates of one picture not every pair is returned, but enough to connect them all.
     """
-    pairs = candidates(hashes, groups)
-    blocks = [pairs[i : i + BLOCK] for i in range(0, len(pairs), BLOCK)]
-    scores = np.concatenate([np.zeros(0), *(_scores(b, thumbnails) for b in blocks)])
-    alike = scores >= ALIKE
-    return SimilarPairs(pairs[alike], scores[alike])
-
-
-def conflicts(pairs: Ints, classes: Ints) -> Ints:
-    """Return every row whose picture bears more than one class, int64, (rows, 2), ascending.
-
-    The first column is the row, the second the first row of another class in its set of copies.
-    Sets are judged as a whole, not pair by pair: of three copies named joy, joy and anger the pairs
-    (0, 1) and (0, 2) show one conflict, and all three rows are in it.
-
-    pairs    int64, (pairs, 2), rows that show one picture
-    classes  int64, (rows,)
-
-    Example: [[0, 1], [0, 2]], [5, 5, 6] -> [[0, 2], [1, 2], [2, 0]]
-    """
-    rows, sets = linked_subjects(pairs)
-    of_row = classes[rows]
-    first = np.unique(sets, return_index=True)[1]  # sets are numbered from 0
-    odd = np.flatnonzero(of_row != of_row[first[sets]])
-    torn, at = np.unique(sets[odd], return_index=True)
-    other = np.full(len(first), -1, dtype=np.int64)
-    other[torn] = odd[at]  # the first row of a set that is not of its first row's class
-    within = np.flatnonzero(other[sets] >= 0)
-    of_set = sets[within]
-    witness = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
-    return np.stack([rows[within], rows[witness]], axis=1)
-
-
-def largest_component(before: Ints, after: Ints) -> Component:
-    """Say what ties have put together at most.
-
-    before, after  the group of each row without and with the ties, int64, (rows,)
-
-    Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Component(groups=2, rows=3)
-    """
-    if not len(after):
-        return Component(0, 0)
-    joined = np.unique(np.stack([after, before], axis=1), axis=0)[:, 0]
-    longest = np.bincount(joined).argmax()
-    return Component(int((joined == longest).sum()), int((after == longest).sum()))
+    pairs = candidate_pairs(hashes, groups)
+    blocks = [pairs[i : i + READ_PAIRS] for i in range(0, len(pairs), READ_PAIRS)]
+    scores = np.concatenate([np.zeros(0), *(_scores(block, thumbnails) for block in blocks)])
+    return pairs[scores >= MIN_SIMILARITY]
 
 
 def _scores(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
     rows, numbers = np.unique(pairs, return_inverse=True)
     pictures, pairs = thumbnails(rows), numbers.reshape(pairs.shape)
-    batches = [pairs[i : i + BATCH] for i in range(0, len(pairs), BATCH)]
-    return np.concatenate([_batch(pictures, batch) for batch in batches])
+    batches = [pairs[i : i + EDGE_PAIRS] for i in range(0, len(pairs), EDGE_PAIRS)]
+    return np.concatenate([similarity(pictures, batch) for batch in batches])
 
 
-def _batch(pictures: NDArray[np.uint8], pairs: Ints) -> NDArray[np.float64]:
-    used, numbers = np.unique(pairs, return_inverse=True)
-    return likeness(pictures[used], numbers.reshape(pairs.shape))
+def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
+    """Return pairs of rows of different groups with near hashes, int64, (pairs, 2), sorted.
 
-
-Bytes = NDArray[np.uint8]
-
-BITS: Final = 256
-# Copies differed in 23 bits at most, 99 of 100 in 15; pictures of different people in 24 at least,
-# of 10,000 pairs one below 49.
-NEAR: Final = 40
-# Among 500,000 photos every planted copy at up to 24 bits was found. 6 tables lose some at 16.
-TABLES: Final = 32
-WINDOW: Final = 8
-# Who has so many candidates is sought for no longer: it bounds what a hundred thousand copies of
-# one picture take, and a chain of them is tied all the same.
-ENOUGH: Final = 16
-
-_ONES: Final = np.array([word.bit_count() for word in range(1 << 16)], dtype=np.uint8)
-
-
-def candidates(hashes: Bytes, groups: Ints) -> Ints:
-    """Give the pairs of rows of different groups that may be copies, int64, (pairs, 2), sorted.
-
-    hashes  uint8, (rows, 32); a row of zeros is a picture of one colour, or none, and has no copy
-    groups  int64, (rows,): rows that are in one group already need no tie
+    hashes  uint8, (rows, 32); a row of zeros is a picture of one colour, or none, and is skipped
+    groups  int64, (rows,): rows of one group need no pair
 
     Equal hashes are paired like a chain, each with the next, not each with all.
     """
@@ -177,39 +128,41 @@ def candidates(hashes: Bytes, groups: Ints) -> Ints:
     bits = np.ascontiguousarray(np.unpackbits(hashes, axis=1).T)
     codes = np.zeros(0, dtype=np.int64)  # of a pair a < b: a x rows + b
     for table in range(TABLES):
-        sought = _degrees(codes, len(rows)) < ENOUGH
-        laid = np.argsort(_keys(bits, table), kind="stable")
-        found = _neighbours(laid, hashes, groups, sought)
-        codes = _distinct(np.concatenate([codes, *found]))
+        searched = _degrees(codes, len(rows)) < MAX_CANDIDATES
+        order = np.argsort(_sort_keys(bits, table), kind="stable")
+        neighbours = _near_neighbours(order, hashes, groups, searched)
+        codes = _distinct(np.concatenate([codes, *neighbours]))
     pairs: Ints = rows[np.stack(np.divmod(codes, max(len(rows), 1)), axis=1)]
     return pairs
 
 
-def distance(a: Bytes, b: Bytes) -> Ints:
+def hamming_distance(a: Bytes, b: Bytes) -> Ints:
     """Count the bits in which hashes differ, row by row; both are uint8, (rows, 32)."""
-    apart: Ints = _ONES[(a ^ b).view(np.uint16)].sum(axis=1, dtype=np.int64)
-    return apart
+    distances: Ints = _BIT_COUNTS[(a ^ b).view(np.uint16)].sum(axis=1, dtype=np.int64)
+    return distances
 
 
-def _keys(bits: Bytes, table: int) -> NDArray[np.uint64]:
-    """Give what a table sorts by: 64 of each hash's bits, in the table's order."""
-    order = sorted(range(BITS), key=lambda bit: rank(table, str(bit), "copies"))[:64]
+def _sort_keys(bits: Bytes, table: int) -> NDArray[np.uint64]:
+    """Return what a table sorts by: 64 of each hash's bits, in the table's order."""
+    order = sorted(range(HASH_BITS), key=lambda bit: rank(table, str(bit), "copies"))[:64]
     packed = np.packbits(bits[order], axis=0)
     return np.ascontiguousarray(packed.T).view(">u8").astype(np.uint64).ravel()
 
 
-def _neighbours(laid: Ints, hashes: Bytes, groups: Ints, sought: NDArray[np.bool_]) -> list[Ints]:
-    hashes, groups, sought = hashes[laid], groups[laid], sought[laid]
-    found = []
-    for step in range(1, min(WINDOW + 1, len(laid))):
-        wanted = (groups[step:] != groups[:-step]) & (sought[step:] | sought[:-step])
-        here = np.flatnonzero(wanted)
-        apart = distance(hashes[here], hashes[here + step])
-        # Equal ones are tied by their nearest: 100,000 of them would fill every window.
-        near = here[(apart <= NEAR) & ((apart > 0) | (step == 1))]
-        a, b = laid[near], laid[near + step]
-        found.append(np.minimum(a, b) * len(laid) + np.maximum(a, b))
-    return found
+def _near_neighbours(
+    order: Ints, hashes: Bytes, groups: Ints, searched: NDArray[np.bool_]
+) -> list[Ints]:
+    hashes, groups, searched = hashes[order], groups[order], searched[order]
+    codes = []
+    for step in range(1, min(WINDOW + 1, len(order))):
+        compared = (groups[step:] != groups[:-step]) & (searched[step:] | searched[:-step])
+        here = np.flatnonzero(compared)
+        distances = hamming_distance(hashes[here], hashes[here + step])
+        # Equal ones are connected by their nearest: 100,000 of them would fill every window.
+        near = here[(distances <= MAX_DISTANCE) & ((distances > 0) | (step == 1))]
+        a, b = order[near], order[near + step]
+        codes.append(np.minimum(a, b) * len(order) + np.maximum(a, b))
+    return codes
 
 
 def _degrees(codes: Ints, rows: int) -> Ints:
@@ -223,36 +176,82 @@ def _distinct(codes: Ints) -> Ints:
     return codes[np.append(True, codes[1:] != codes[:-1])] if len(codes) else codes
 
 
-SIDE: Final = 64
-# Gray levels that an edge may have. Unclipped, two people before the same bright window are alike
-# at 0.82; at 16 at 0.66, and copies stay at 0.86 and more.
-STEEP: Final = 16
-
-
-def likeness(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def similarity(thumbnails: Bytes, pairs: Ints) -> NDArray[np.float64]:
     """Correlate the clipped gradients of pairs of pictures, float64, (pairs,): 1 is the same.
 
     thumbnails  uint8, (pictures, 64, 64), gray
     pairs       int64, (pairs, 2), which pictures
 
     The gradients' mean is taken to be 0, as that of any picture nearly is. A picture of one
-    colour is like none, itself included: 0.
+    colour has a similarity of 0 to every picture, itself included.
     """
-    edges = _edges(thumbnails)
+    used, numbers = np.unique(pairs, return_inverse=True)
+    edges, pairs = _edges(thumbnails[used]), numbers.reshape(pairs.shape)
     a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
-    both = np.sqrt(_product(a, a) * _product(b, b))
-    scores: NDArray[np.float64] = _product(a, b) / np.maximum(both, 1)
+    norms = np.sqrt(_dot(a, a) * _dot(b, b))
+    scores: NDArray[np.float64] = _dot(a, b) / np.maximum(norms, 1)
     return scores
 
 
-def _edges(thumbnails: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Give each picture's steps to the right and down, one after the other."""
+def _edges(thumbnails: Bytes) -> NDArray[np.int32]:
+    """Return each picture's steps to the right, then those down; int32, (pictures, 8064)."""
     levels = thumbnails.astype(np.int32)
     steps = [np.diff(levels, axis=axis).reshape(len(levels), -1) for axis in (2, 1)]
-    return np.concatenate(steps, axis=1).clip(-STEEP, STEEP)
+    return np.concatenate(steps, axis=1).clip(-MAX_EDGE, MAX_EDGE)
 
 
-def _product(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
+def _dot(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
     # Whole numbers, at most 8,064 x 16 x 16: exact, so that no CPU rounds a tie away.
     product: NDArray[np.float64] = np.einsum("ij,ij->i", a, b).astype(np.float64)
     return product
+
+
+def label_conflicts(pairs: Ints, classes: Ints) -> Ints:
+    """Return every row whose picture has more than one class, int64, (rows, 2), ascending.
+
+    The first column is the row, the second the first row of another class in its set of duplicates.
+    Sets are judged as a whole, not pair by pair: of three files named joy, joy and anger the pairs
+    (0, 1) and (0, 2) show one conflict, and all three rows are in it.
+
+    pairs    int64, (pairs, 2), rows that show one picture
+    classes  int64, (rows,)
+
+    Example: [[0, 1], [0, 2]], [5, 5, 6] -> [[0, 2], [1, 2], [2, 0]]
+    """
+    rows, sets = components_of_pairs(pairs)
+    of_row = classes[rows]
+    first = np.unique(sets, return_index=True)[1]  # sets are numbered from 0
+    odd = np.flatnonzero(of_row != of_row[first[sets]])
+    in_conflict, at = np.unique(sets[odd], return_index=True)
+    other = np.full(len(first), -1, dtype=np.int64)
+    other[in_conflict] = odd[at]  # the first row of a set that is not of its first row's class
+    within = np.flatnonzero(other[sets] >= 0)
+    of_set = sets[within]
+    witness = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
+    return np.stack([rows[within], rows[witness]], axis=1)
+
+
+class Component(NamedTuple):
+    """The largest group that duplicates connect: of how many groups, and of how many rows."""
+
+    groups: int
+    rows: int
+
+    @property
+    def is_implausible(self) -> bool:
+        """Whether so many people share pictures that the user should check them."""
+        return self.groups > MAX_PLAUSIBLE
+
+
+def largest_component(before: Ints, after: Ints) -> Component:
+    """Return the group that consists of most groups after duplicates have connected them.
+
+    before, after  the group of each row without and with the duplicates, int64, (rows,)
+
+    Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Component(groups=2, rows=3)
+    """
+    if not len(after):
+        return Component(0, 0)
+    merged = np.unique(np.stack([after, before], axis=1), axis=0)[:, 0]
+    largest = np.bincount(merged).argmax()
+    return Component(int((merged == largest).sum()), int((after == largest).sum()))

@@ -1,4 +1,4 @@
-"""The ratios: how much of the photos each split shall have."""
+"""Ratios of the splits, and measures of how well an assignment keeps them and separates people."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ Ints = NDArray[np.int64]
 TRAIN, VALIDATION, TEST = range(len(Split))
 
 
-class Leak(NamedTuple):
-    """How many of the test photos show somebody whom train shows too."""
+class Leakage(NamedTuple):
+    """How many of the test photos show a person whom train shows too."""
 
-    known: int
+    leaked: int
     photos: int
 
 
-def leak(groups: Ints, splits: NDArray[np.int8]) -> Leak:
-    """Count the test rows of a group that train holds; `groups` and `splits` are (rows,)."""
+def measure_leakage(groups: Ints, splits: NDArray[np.int8]) -> Leakage:
+    """Count the test rows of groups that train has too; `groups` and `splits` are (rows,)."""
     tested = groups[splits == TEST]
-    known = np.isin(tested, groups[splits == TRAIN])
-    return Leak(int(known.sum()), len(tested))
+    leaked = np.isin(tested, groups[splits == TRAIN])
+    return Leakage(int(leaked.sum()), len(tested))
 
 
-def overlap(groups: Ints, splits: NDArray[np.int8]) -> int:
+def overlapping_groups(groups: Ints, splits: NDArray[np.int8]) -> int:
     """Count the groups that are in more than one split; rows of split -1 are in none."""
     used = splits >= 0
-    places = np.unique(np.stack([groups[used], splits[used].astype(np.int64)], axis=1), axis=0)
-    return int((np.unique(places[:, 0], return_counts=True)[1] > 1).sum())
+    cells = np.unique(np.stack([groups[used], splits[used].astype(np.int64)], axis=1), axis=0)
+    return int((np.unique(cells[:, 0], return_counts=True)[1] > 1).sum())
 
 
 def deviation(
     classes: Ints, splits: NDArray[np.int8], ratios: Ratios, n_classes: int
 ) -> NDArray[np.float64]:
-    """Give how far each class is from its ratio, percentage points, (n_classes, 3).
+    """Return how far each class is from its ratio, percentage points, (n_classes, 3).
 
     Of a class with 200 photos, 25 of them in test, 12.5 % are in test: 2.5 points too many at
     80/10/10. Rows of split -1 do not count; a class without rows has 0.

@@ -1,10 +1,10 @@
-"""Which photo is in which split, as a CSV: the one that is written, and one that a user brings.
+"""Read and write split files: a CSV of photos and their splits.
 
     key,subject,split
     1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…jpg,1076…,train
 
 A file needs a column `split` (train, validation or val, test) and one of: `key`, `name` (the
-photo's file name, wherever it lies) or `subject`, of which the first that it has is used.
+photo's file name, in any folder) or `subject`. Of these three the first that it has is used.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ from numpy.typing import NDArray
 
 from fertools.data import Split
 from fertools.errors import OptionError, printable
+from fertools.splits.ratios import TEST, TRAIN, VALIDATION
 
-_WORDS: Final = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "validation": Split.VALIDATION,
-    "valid": Split.VALIDATION,
-    "val": Split.VALIDATION,
-    "test": Split.TEST,
+_NAMES: Final = tuple(Split)
+_NUMBERS: Final = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
 }
-_NUMBERS: Final = {split: number for number, split in enumerate(Split)}
 
 
 def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    """Write the ledger rows that have a split as the CSV that `SplitTable` reads, in pieces.
+    """Yield pieces of the CSV of the ledger rows that have a split; `SplitTable` reads it.
 
     batches   of the ledger, in its order, with the columns key, subject and split
     """
@@ -59,8 +60,8 @@ class SplitTable:
     """A user's split file.
 
     path     for messages
-    column   what it names photos by: "key", "name" or "subject"
-    splits   by what stands in that column, in NFC: 0 train, 1 validation, 2 test
+    column   that identifies photos: "key", "name" or "subject"
+    splits   by the value of that column, in NFC: 0 train, 1 validation, 2 test
     """
 
     path: Path
@@ -69,13 +70,13 @@ class SplitTable:
 
     @classmethod
     def read(cls, path: Path) -> SplitTable:
-        """Read a file; nothing of the archive is needed for it.
+        """Read a file; the archive is not needed for it.
 
-        Names are normalised to NFC, in which the archive's are: macOS writes NFD. A name may stand
-        there several times with one split.
+        Names are normalised to NFC, as the archive's are: macOS writes NFD. A name may be
+        repeated with the same split.
 
-        Raises OptionError, with the line, for a file that cannot be read, for what is no split and
-        for a name that is given two splits.
+        Raises OptionError, with the line, for a file that cannot be read, an unknown split and a
+        name with two splits.
         """
         splits: dict[str, int] = {}
         lines: dict[str, int] = {}
@@ -91,8 +92,8 @@ class SplitTable:
                     split = _number(where, row)
                     if splits.setdefault(name, split) != split:
                         raise OptionError(
-                            f"{where}: {printable(name)} is in {[*Split][split]} here and in "
-                            f"{[*Split][splits[name]]} in line {lines[name]}: keep one of the two"
+                            f"{where}: {printable(name)} is in {_NAMES[split]} here and in "
+                            f"{_NAMES[splits[name]]} in line {lines[name]}: keep one of the two"
                         )
                     lines.setdefault(name, reader.line_num)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -100,30 +101,30 @@ class SplitTable:
         return cls(path, column, splits)
 
     def assign(self, keys: Sequence[str], subjects: Sequence[str | None]) -> NDArray[np.int8]:
-        """Return the split of each photo, int8, (photos,), -1 where the file does not name it.
+        """Return the split of each photo, int8, (photos,), -1 where the file does not have it.
 
         keys, subjects   of the photos, as in the ledger
 
-        Raises OptionError where the file names none of the photos.
+        Raises OptionError if the file has none of the photos.
         """
         names: Iterable[str] = {
             "key": keys,
             "name": (key.rpartition("/")[2] for key in keys),
             "subject": (subject or "" for subject in subjects),
         }[self.column]
-        found = np.array([self.splits.get(name, -1) for name in names], dtype=np.int8)
-        if not (found >= 0).any():
-            given = printable(next(iter(self.splits), "")) or "nothing"
+        splits = np.array([self.splits.get(name, -1) for name in names], dtype=np.int8)
+        if not (splits >= 0).any():
+            first = printable(next(iter(self.splits), "")) or "nothing"
             raise OptionError(
-                f"--split-file {self.path} names none of the {len(found)} photos by its column "
-                f"{self.column}, which begins with {given}: the splits.csv of a dataset shows how "
+                f"--split-file {self.path} names none of the {len(splits)} photos by its column "
+                f"{self.column}, which begins with {first}: the splits.csv of a dataset shows how "
                 "they are named"
             )
-        return found
+        return splits
 
 
-def fingerprint_of(path: Path) -> str:
-    """Name a split file by what it says, so that no path enters the manifest."""
+def split_file_digest(path: Path) -> str:
+    """Return the SHA-256 of a split file, so that no path enters the manifest."""
     try:
         return f"sha256 {sha256(path.read_bytes()).hexdigest()}"
     except OSError as error:
@@ -141,6 +142,6 @@ def _column(path: Path, names: Iterable[str]) -> str:
 
 def _number(where: str, row: Mapping[str, str | None]) -> int:
     word = (row["split"] or "").strip().lower()
-    if word not in _WORDS:
+    if word not in _NUMBERS:
         raise OptionError(f"{where}: {word!r} is no split; there are train, validation and test")
-    return _NUMBERS[_WORDS[word]]
+    return _NUMBERS[word]

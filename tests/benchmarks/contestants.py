@@ -53,16 +53,16 @@ Clock = Callable[[], float]
 def contestants() -> dict[str, Run]:
     """All that can run on this machine, by name, warmed up with their networks loaded."""
     runs: dict[str, Run] = {"talk": talk}
-    recipes = {
+    variants = {
         "exact": FaceOptions(exact=True),
         "default": FaceOptions(),
         "aihub": FaceOptions(detector="aihub"),
         "bf16": FaceOptions(precision="bf16"),
         "yunet": FaceOptions(detector="yunet"),
     }
-    for name, recipe in recipes.items():
+    for name, options in variants.items():
         with suppress(FertoolsError):  # no bf16, or no weights
-            runs[name] = ours(recipe, labelled=name == "aihub")
+            runs[name] = ours(options, labelled=name == "aihub")
     network = published()
     blob, small = np.zeros((3, *SIDE), np.float32), np.zeros((*SIDE, 3), np.uint8)
     detector = _ssd()
@@ -94,14 +94,14 @@ def talk(photo: Photo) -> list[tuple[Box, NDArray[np.uint8]]]:
     return crops
 
 
-def ours(recipe: FaceOptions, *, labelled: bool = False) -> Callable[[Photo], Crop | None]:
+def ours(options: FaceOptions, *, labelled: bool = False) -> Callable[[Photo], Crop | None]:
     """A photo's whole way through a worker, from the file to the encoded crop."""
-    detector = load_detector(recipe)
+    detector = load_detector(options)
 
     def run(photo: Photo) -> Crop | None:
         try:
             box = photo.labelled if labelled else None
-            return extract_face(photo.path.read_bytes(), recipe, detector, box)
+            return extract_face(photo.path.read_bytes(), options, detector, box)
         except Unusable:
             return None
 
@@ -153,7 +153,7 @@ STEPS = (
 
 def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, float]:
     """Where the default's time goes: ms a photo by step, and the share that is decoded twice."""
-    watch, detector, recipe = Stopwatch(clock), _ssd(), FaceOptions()
+    watch, detector, options = Stopwatch(clock), _ssd(), FaceOptions()
     detector = replace(detector, forward=watch.around("network", detector.forward))
     with ExitStack() as patches:
         for name, module, step in STEPS:
@@ -165,7 +165,7 @@ def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, floa
         for _ in range(rounds):
             for photo in photos:
                 with suppress(Unusable):
-                    whole(read(photo.path), recipe, detector)
+                    whole(read(photo.path), options, detector)
     runs = rounds * len(photos)
     took = {name: 1000 * seconds / runs for name, seconds in watch.seconds.items()}
     took["shrink and boxes"] = took.pop("look") - took["network"]

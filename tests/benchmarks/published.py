@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.faces.detectors import caffe
-from fertools.faces.detectors.base import compile_on_one_core
-from fertools.faces.detectors.cvlib import OPERATIONS, op, ov
+from fertools.faces.detectors.base import compile_on_one_core, import_openvino
+from fertools.faces.detectors.cvlib import OPERATIONS
 
 
 def published() -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
     """The network as a function: float32 (3, 300, 300) -> one (1, 1, 200, 7)."""
     layers, net = caffe.read_layers(caffe.model_files()[0].read_text("utf-8")), caffe.read_net()
+    ov = import_openvino()
+    op = ov.opset8
     data = op.parameter([1, 3, 300, 300], np.float32)
     nodes: dict[str, Any] = {"data": data}
     for layer in layers:
@@ -29,19 +31,19 @@ def published() -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
             return np.asarray(net.getParam(name, index), np.float32)
 
         operation = (OPERATIONS | _LAST)[layer.kind]
-        nodes[layer.fields["top"][0]] = operation(layer, bottoms, weights)
+        nodes[layer.fields["top"][0]] = operation(op, layer, bottoms, weights)
     return compile_on_one_core(ov.Model([nodes["detection_out"]], [data]), "f32")
 
 
-def _reshape(layer: caffe.Layer, bottoms: Any, _: object) -> Any:
+def _reshape(op: Any, layer: caffe.Layer, bottoms: Any, _: object) -> Any:
     return op.reshape(bottoms[0], np.array(layer.numbers("dim"), np.int64), special_zero=True)
 
 
-def _softmax(layer: caffe.Layer, bottoms: Any, _: object) -> Any:
+def _softmax(op: Any, layer: caffe.Layer, bottoms: Any, _: object) -> Any:
     return op.softmax(bottoms[0], layer.integer("axis"))
 
 
-def _detection_output(layer: caffe.Layer, bottoms: Any, _: object) -> Any:
+def _detection_output(op: Any, layer: caffe.Layer, bottoms: Any, _: object) -> Any:
     attributes = {
         "background_label_id": layer.integer("background_label_id"),
         "top_k": layer.integer("top_k"),

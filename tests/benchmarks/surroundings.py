@@ -118,14 +118,14 @@ def worker(photos: Sequence[Photo], *options: str) -> dict[str, float]:
         import cv2
         import fertools.pipeline.parts
         from fertools.faces.detectors import load_detector
-        from fertools.faces.extract import cut
+        from fertools.faces.extract import extract_face
         from fertools.faces.options import FaceOptions
         cv2.setNumThreads(1)
-        recipe = FaceOptions(exact="exact" in sys.argv)
-        detector = load_detector(recipe)
+        options = FaceOptions(exact="exact" in sys.argv)
+        detector = load_detector(options)
         for path in sys.argv[1:9]:
             with open(path, "rb") as file:
-                cut(file.read(), recipe, detector)
+                extract_face(file.read(), options, detector)
         report()
         """,
         *(photo.path for photo in photos[:8]),

@@ -1,4 +1,4 @@
-"""A detector that answers what it is told to."""
+"""A fake detector with prepared results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fertools.data import Box, Face
 
 
 @dataclass
-class Told:
-    """Answers one list of faces a look, the last one for ever; keeps what it was shown."""
+class FakeDetector:
+    """Returns one list of faces per call, the last one for ever; keeps the images."""
 
     answers: list[list[Face]]
-    name: str = "told"
+    name: str = "fake"
     seen: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
@@ -29,10 +29,10 @@ def face(x0: float, y0: float, x1: float, y1: float, confidence: float = 0.9) ->
     return Face(Box(x0, y0, x1, y1), confidence)
 
 
-Tell = Callable[..., Told]
+MakeDetector = Callable[..., FakeDetector]
 
 
 @pytest.fixture
-def told() -> Tell:
-    """told([face, …], [face, …]): the answers to the first look, the second, …"""
-    return lambda *answers: Told(list(answers))
+def detecting() -> MakeDetector:
+    """detecting([face, …], [face, …]): the results of the first call, the second, …"""
+    return lambda *answers: FakeDetector(list(answers))

@@ -38,8 +38,8 @@ def pixels(data: bytes) -> Image:
     )
 )
 def test_png_and_raw_keep_every_value(gray: Image) -> None:
-    for recipe in (PNG, RAW):
-        data = encode(gray, recipe)
+    for options in (PNG, RAW):
+        data = encode(gray, options)
         assert np.array_equal(pixels(data), gray)
         with Pillow.open(io.BytesIO(data)) as image:
             assert (image.format, image.mode, image.info) == ("PNG", "L", {})

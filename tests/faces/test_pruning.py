@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fertools.faces.detectors import caffe
 from fertools.faces.detectors.caffe import Channels, live_channels, read_layers
-from fertools.faces.detectors.cvlib import body
+from fertools.faces.detectors.cvlib import layers_before_output
 
 NETWORK = """
     layer { name: "first" type: "Convolution" bottom: "data" top: "a" }
@@ -55,9 +55,9 @@ def test_a_shortcut_keeps_what_it_carries() -> None:
 def test_weights_are_cut_to_the_channels() -> None:
     channels = Channels(np.array([True, False, True]), np.array([False, True]))
     weights = np.arange(6, dtype=np.float32).reshape(2, 3, 1, 1)
-    assert channels.of(weights).ravel().tolist() == [3, 5]
-    assert channels.of(np.array([7, 8], np.float32)).tolist() == [8]
-    assert channels.of(np.array([[9]], np.float32)).tolist() == [[9]]
+    assert channels.select(weights).ravel().tolist() == [3, 5]
+    assert channels.select(np.array([7, 8], np.float32)).tolist() == [8]
+    assert channels.select(np.array([[9]], np.float32)).tolist() == [[9]]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_weights_are_cut_to_the_channels() -> None:
 )
 def test_which_channels_of_cvlibs_network_are_dead(layer: str, read: int, written: int) -> None:
     net = caffe.read_net()
-    layers = body(read_layers(caffe.model_files()[0].read_text("utf-8")))
+    layers = layers_before_output(read_layers(caffe.model_files()[0].read_text("utf-8")))
     found = live_channels(
         layers, lambda name, index: np.asarray(net.getParam(name, index), np.float32)
     )

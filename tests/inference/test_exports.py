@@ -105,6 +105,8 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
+# The simulated kill leaves a temporary folder, which Python reports when it removes it.
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 @pytest.mark.parametrize("step", range(6))
 def test_an_export_is_whole_or_absent(
     step: int, exported: Run, monkeypatch: pytest.MonkeyPatch

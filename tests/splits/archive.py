@@ -17,8 +17,8 @@ AGES = 6
 class Table(NamedTuple):
     groups: Ints
     classes: Ints
-    order: list[str]
-    also: Ints
+    group_keys: list[str]
+    attributes: Ints
 
 
 def drawn(seed: int, people: int = 585, photos: int = 30_000) -> Table:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fertools.errors import OptionError
 from fertools.splits.groups import cap_photos
 
 KEYS = [f"{i}.jpg" for i in range(12)]
@@ -63,11 +62,6 @@ def test_the_order_of_rows_does_not_matter(turned: list[int]) -> None:
         max_per_class=5,
     )
     assert mask.tolist() == plain[turned].tolist()
-
-
-def test_a_cap_of_nothing_is_refused() -> None:
-    with pytest.raises(OptionError, match="--max-per-class must be 1 or more, not 0"):
-        cap_photos(GROUPS, CLASSES, KEYS, seed=1, max_per_class=0)
 
 
 def test_one_key_twice_is_refused() -> None:

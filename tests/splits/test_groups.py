@@ -5,26 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.columns import Words
-from fertools.splits.groups import by_subject, group_numbers
+from fertools.splits.groups import connected_components, group_by_subject
 
 
 def test_a_person_is_a_group_and_a_photo_of_nobody_too() -> None:
-    groups, order = by_subject(Words.of(["kim", None, "kim", None]), ["a", "b", "c", "d"])
+    groups, order = group_by_subject(Words.of(["kim", None, "kim", None]), ["a", "b", "c", "d"])
     assert groups.tolist() == [0, 1, 0, 2]
     assert list(order) == ["subject kim", "photo b", "photo d"]
 
 
 def test_a_person_is_not_taken_for_a_photo_of_the_same_name() -> None:
-    assert by_subject(Words.of(["a", None]), ["x", "a"])[0].tolist() == [0, 1]
+    assert group_by_subject(Words.of(["a", None]), ["x", "a"])[0].tolist() == [0, 1]
 
 
 def test_ties_reach_through_others() -> None:
-    assert group_numbers(6, [(4, 1), (5, 4), (3, 0)]).tolist() == [0, 1, 2, 0, 1, 1]
+    assert connected_components(6, [(4, 1), (5, 4), (3, 0)]).tolist() == [0, 1, 2, 0, 1, 1]
 
 
 def test_without_ties_everything_stays_alone() -> None:
-    assert group_numbers(3, []).tolist() == [0, 1, 2]
-    assert group_numbers(0, []).tolist() == []
+    assert connected_components(3, []).tolist() == [0, 1, 2]
+    assert connected_components(0, []).tolist() == []
 
 
 pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
@@ -33,7 +33,7 @@ pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
 @given(pairs)
 def test_the_order_and_direction_of_ties_do_not_show(ties: list[tuple[int, int]]) -> None:
     turned = [(b, a) for a, b in ties][::-1]
-    assert group_numbers(20, turned).tolist() == group_numbers(20, ties).tolist()
+    assert connected_components(20, turned).tolist() == connected_components(20, ties).tolist()
 
 
 @given(pairs)
@@ -43,5 +43,5 @@ def test_groups_are_what_can_be_reached(ties: list[tuple[int, int]]) -> None:
         reach[a, b] = reach[b, a] = True
     for _ in range(5):  # 2**5 steps reach everything
         reach = reach @ reach
-    groups = group_numbers(20, ties)
+    groups = connected_components(20, ties)
     assert ((groups[:, None] == groups) == reach).all()

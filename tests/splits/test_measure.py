@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fertools.options import Ratios
-from fertools.splits.ratios import Leak, deviation, leak, overlap
+from fertools.splits.ratios import Leakage, deviation, measure_leakage, overlapping_groups
 
 #                  kim kim lee lee lee cho cho  one who is left out
 GROUPS = np.array([0, 0, 1, 1, 1, 2, 2, 0])
@@ -13,19 +13,21 @@ SPLITS = np.array([0, 2, 2, 2, 1, 0, 0, -1], dtype=np.int8)
 
 
 def test_leak_counts_test_photos_of_people_in_train() -> None:
-    assert leak(GROUPS, SPLITS) == Leak(known=1, photos=3)
+    assert measure_leakage(GROUPS, SPLITS) == Leakage(leaked=1, photos=3)
 
 
 def test_leak_of_a_split_without_test() -> None:
-    assert leak(GROUPS, np.zeros(8, dtype=np.int8)) == (0, 0)
+    assert measure_leakage(GROUPS, np.zeros(8, dtype=np.int8)) == (0, 0)
 
 
 def test_overlap_counts_people_in_two_splits() -> None:
-    assert overlap(GROUPS, SPLITS) == 2  # kim in train and test, lee in validation and test
+    assert (
+        overlapping_groups(GROUPS, SPLITS) == 2
+    )  # kim in train and test, lee in validation and test
 
 
 def test_left_out_rows_do_not_overlap() -> None:
-    assert overlap(np.array([0, 0]), np.array([0, -1], dtype=np.int8)) == 0
+    assert overlapping_groups(np.array([0, 0]), np.array([0, -1], dtype=np.int8)) == 0
 
 
 def test_deviation_is_in_points_of_the_class() -> None:

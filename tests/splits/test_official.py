@@ -7,8 +7,8 @@ import pytest
 
 from fertools.errors import SplitError
 from fertools.options import Ratios
-from fertools.splits.assign import Half, Official, assign_official
-from fertools.splits.ratios import overlap
+from fertools.splits.assign import Half, OfficialOverlap, assign_official
+from fertools.splits.ratios import overlapping_groups
 
 T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
 ORDER = ["kim", "lee", "cho", "park"]
@@ -20,23 +20,25 @@ EVEN = Ratios(1, 1, 8)
 
 
 def test_training_photos_of_those_in_both_are_left_out() -> None:
-    splits, said = assign_official(HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
+    splits, overlap = assign_official(HALVES, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1)
     assert splits[[0, 1, 6]].tolist() == [-1, -1, -1]
     assert splits[[2, 7]].tolist() == [2, 2]
     assert {int(splits[3]), int(splits[5])} == {0, 1}  # lee and cho, one in each
     assert splits[3] == splits[4]
-    assert said == Official(in_both=1, training=2, validation=1, left_out=3)
-    assert overlap(GROUPS, splits) == 0
+    assert overlap == OfficialOverlap(in_both=1, training=2, validation=1)
+    assert (splits < 0).sum() == 3
+    assert overlapping_groups(GROUPS, splits) == 0
 
 
 def test_they_are_only_counted_if_that_is_asked_for() -> None:
-    splits, said = assign_official(
-        HALVES, GROUPS, CLASSES, EVEN, order=ORDER, seed=1, overlap="report"
+    splits, overlap = assign_official(
+        HALVES, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, overlap="report"
     )
     assert splits[0] == splits[1] != 2
     assert splits[2] == 2
-    assert said == Official(in_both=1, training=2, validation=1, left_out=1)
-    assert overlap(GROUPS, splits) == 1
+    assert overlap == OfficialOverlap(in_both=1, training=2, validation=1)
+    assert (splits < 0).sum() == 1
+    assert overlapping_groups(GROUPS, splits) == 1
 
 
 def test_train_and_validation_keep_their_proportion() -> None:
@@ -46,7 +48,7 @@ def test_train_and_validation_keep_their_proportion() -> None:
     sex = people % 2
     none = np.zeros(100, dtype=np.int64)
     splits, _ = assign_official(
-        halves, people, none, Ratios(8, 1, 1), order=order, seed=1, also=sex[:, None]
+        halves, people, none, Ratios(8, 1, 1), group_keys=order, seed=1, attributes=sex[:, None]
     )
     assert np.bincount(splits).tolist() == [80, 10, 10]
     assert np.bincount(sex[splits == 1]).tolist() == [5, 5]
@@ -56,4 +58,4 @@ def test_train_and_validation_keep_their_proportion() -> None:
 def test_one_half_alone_is_refused_with_a_cure(half: Half) -> None:
     halves = np.full(8, half, dtype=np.int8)
     with pytest.raises(SplitError, match="add the other folder, or use --split"):
-        assign_official(halves, GROUPS, CLASSES, EVEN, order=ORDER, seed=1)
+        assign_official(halves, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1)

@@ -104,8 +104,8 @@ def test_what_cannot_be_meant_is_named(tmp_path: Path, data: bytes, what: str) -
 
 
 def test_a_file_that_names_no_photo_says_what_it_names(tmp_path: Path) -> None:
-    told = "names none of the 3 photos by its column name, which begins with x.jpg"
-    with pytest.raises(OptionError, match=told):
+    message = "names none of the 3 photos by its column name, which begins with x.jpg"
+    with pytest.raises(OptionError, match=message):
         splits(tmp_path, "name,split\nx.jpg,train\n")
     with pytest.raises(OptionError, match="which begins with nothing"):
         splits(tmp_path, "name,split\n")

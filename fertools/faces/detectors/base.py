@@ -1,4 +1,4 @@
-"""What runs the network: OpenVINO where it is installed, OpenCV everywhere."""
+"""Run a network under OpenVINO or OpenCV: what all detectors share."""
 
 from __future__ import annotations
 
@@ -23,30 +23,25 @@ Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 # analytics service ("general_import") as soon as it is imported. Without the converter nothing
 # is sent, and OpenVINO's own `except ImportError` lets it go on without one; it also imports
 # faster and smaller.
-_PHONES_HOME = ("openvino.tools.ovc", "openvino_telemetry")
+_TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
 
 
 def resolve_runtime(runtime: Runtime) -> Literal["openvino", "opencv"]:
-    """What `auto` means on this machine; the other two mean themselves.
+    """Return the runtime to use: for `auto` OpenVINO where it is installed, else OpenCV.
 
-    A build records the answer: the two give the same boxes, but not to the last bit.
+    A build records the result: the two return the same boxes, but not to the last bit.
     """
     if runtime != "auto":
         return runtime
     return "opencv" if importlib.util.find_spec("openvino") is None else "openvino"
 
 
-def precision_suffix(precision: Precision) -> str:
-    """What a precision adds to a detector's name: nothing for f32."""
-    return "" if precision == "f32" else f"-{precision}"
-
-
 def import_openvino() -> Any:
-    """The module `openvino`, imported without letting it use the network.
+    """Import `openvino` without letting it use the network, and return it.
 
-    Raises DependencyError where it cannot be imported.
+    Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _PHONES_HOME if name not in sys.modules]
+    hidden = [name for name in _TELEMETRY if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
         return importlib.import_module("openvino")
@@ -61,18 +56,18 @@ def import_openvino() -> Any:
 
 
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
-    """An OpenVINO model as a function that keeps to the thread that calls it.
+    """Compile an OpenVINO model to a function that runs in the calling thread only.
 
-    It takes the model's input, float32, without its batch of one, and gives all outputs in the
-    model's order; the next call writes over them. Raises OptionError where this CPU has no
-    bf16: OpenVINO would emulate it without a word.
+    The function takes the model's input, float32, without its batch of one, and returns all
+    outputs in the model's order; the next call overwrites them. Raises OptionError if this CPU has
+    no bf16: OpenVINO would emulate it without a warning.
     """
     ov = import_openvino()
     core = ov.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise OptionError("this CPU has no bf16: leave --precision at f32")
     options = {
-        # Left alone it takes bf16 where the CPU has it, and boxes move by 0.4 px of 300.
+        # By default it takes bf16 where the CPU has it, and boxes move by 0.4 px of 300.
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
@@ -81,31 +76,40 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
         "ENABLE_CPU_PINNING": False,
     }
     request = core.compile_model(model, "CPU", options).create_infer_request()
-    places = range(len(model.outputs))
+    outputs = range(len(model.outputs))
 
-    def answer(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        # `request.infer([image])` would do, and take 0.2 ms to look at what it was given.
+    def infer(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        # `request.infer([image])` would do, and take 0.2 ms to check its argument.
         request.set_input_tensor(ov.Tensor(image[np.newaxis], shared_memory=True))
         request.infer()
-        return [request.get_output_tensor(place).data for place in places]
+        return [request.get_output_tensor(output).data for output in outputs]
 
-    return answer
+    return infer
+
+
+def detector_name(model: str, files: tuple[Path, ...], runtime: str, precision: Precision) -> str:
+    """Return the name of a built-in detector, which differs wherever its faces may differ.
+
+    It ends with the precision unless that is f32.
+    """
+    suffix = "" if precision == "f32" else f"-{precision}"
+    return f"{model}-{weights_digest(*files)}-{runtime}{suffix}"
 
 
 def weights_digest(*files: Path) -> str:
     """Return 8 hex digits of the SHA-256 of a network's files, in their order.
 
-    The files lie in other packages' folders, where another release may hold others; a detector's
+    The files are in other packages' folders, where another release may have others; a detector's
     name enters the names of parts, so that faces found by one are not taken for the other's.
     """
     return sha256(b"".join(sha256(file.read_bytes()).digest() for file in files)).hexdigest()[:8]
 
 
 def non_maximum_suppression(rows: NDArray[np.float32], overlap: float) -> NDArray[np.float32]:
-    """The rows that no surer one overlaps, the surest first.
+    """Return the rows that no more confident one overlaps, the most confident first (greedy NMS).
 
     rows     float32 (N, 5 or more): confidence above 0, x0, y0, x1, y1, anything
-    overlap  the IoU above which the less sure of two boxes goes
+    overlap  the IoU above which the less confident of two boxes is dropped
     """
     sides = np.concatenate([rows[:, 1:3], rows[:, 3:5] - rows[:, 1:3]], axis=1)
     kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 0].tolist(), 0, overlap)

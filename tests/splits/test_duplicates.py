@@ -21,14 +21,14 @@ from fertools.sample.photo import upright
 from fertools.sample.schedule import schedule
 from fertools.splits.duplicates import (
     Component,
-    conflicts,
+    byte_duplicates,
     find_duplicates,
+    label_conflicts,
     largest_component,
-    likeness,
-    same_bytes,
-    same_picture,
+    picture_duplicates,
+    similarity,
 )
-from fertools.splits.groups import group_numbers
+from fertools.splits.groups import connected_components
 
 Ints = NDArray[np.int64]
 Image = NDArray[np.uint8]
@@ -63,7 +63,7 @@ def hashes_of(*kinds: int) -> Image:
 
 
 def test_a_picture_is_like_itself_and_like_no_other() -> None:
-    scores = likeness(noise(2), np.array([[0, 0], [0, 1]]))
+    scores = similarity(noise(2), np.array([[0, 0], [0, 1]]))
     assert scores[0] == pytest.approx(1, abs=1e-12)
     assert abs(scores[1]) < 0.1
 
@@ -71,7 +71,7 @@ def test_a_picture_is_like_itself_and_like_no_other() -> None:
 def test_brightness_and_contrast_do_not_count_but_turning_over_does() -> None:
     one = noise(1)[0]
     pictures = np.stack([one, one + 50, one // 2, 255 - one])
-    scores = likeness(pictures, np.array([[0, 1], [0, 2], [0, 3]]))
+    scores = similarity(pictures, np.array([[0, 1], [0, 2], [0, 3]]))
     assert scores[0] == pytest.approx(1, abs=1e-12)
     assert scores[1] > 0.9
     assert scores[2] == pytest.approx(-1, abs=1e-12)
@@ -80,49 +80,47 @@ def test_brightness_and_contrast_do_not_count_but_turning_over_does() -> None:
 def test_one_steep_edge_does_not_outweigh_everything() -> None:
     pictures = (noise(2) - 60) // 8
     pictures[:, :, 32:] += 200  # the same window behind two people
-    assert likeness(pictures, np.array([[0, 1]]))[0] < 0.5
+    assert similarity(pictures, np.array([[0, 1]]))[0] < 0.5
 
 
 def test_one_colour_is_like_nothing() -> None:
     black = np.zeros((2, 64, 64), np.uint8)
-    assert likeness(black, np.array([[0, 1], [0, 0]])).tolist() == [0, 0]
+    assert similarity(black, np.array([[0, 1], [0, 0]])).tolist() == [0, 0]
 
 
 # From rows to pairs.
 
 
 def test_equal_bytes() -> None:
-    assert same_bytes(["a", "b", None, "a", None, "a"]).tolist() == [[0, 3], [0, 5]]
-    assert same_bytes([]).shape == (0, 2)
+    assert byte_duplicates(["a", "b", None, "a", None, "a"]).tolist() == [[0, 3], [0, 5]]
+    assert byte_duplicates([]).shape == (0, 2)
 
 
 def test_a_hash_proposes_and_pixels_decide() -> None:
     thumbnails = noise(4)
     thumbnails[1] = thumbnails[0]
-    found = same_picture(hashes_of(0, 0, 1, 1), np.arange(4), Album(thumbnails))
-    assert found.pairs.tolist() == [[0, 1]]
-    assert found.scores.tolist() == pytest.approx([1], abs=1e-12)
+    found = picture_duplicates(hashes_of(0, 0, 1, 1), np.arange(4), Album(thumbnails))
+    assert found.tolist() == [[0, 1]]
 
 
 def test_only_candidates_are_fetched() -> None:
     album = Album(noise(6))
-    same_picture(hashes_of(0, 1, 2, 0, 4, 5), np.arange(6), album)
+    picture_duplicates(hashes_of(0, 1, 2, 0, 4, 5), np.arange(6), album)
     assert album.asked == [0, 3]
     nobody = Album(noise(3))
-    assert same_picture(hashes_of(0, 1, 2), np.arange(3), nobody).pairs.shape == (0, 2)
+    assert picture_duplicates(hashes_of(0, 1, 2), np.arange(3), nobody).shape == (0, 2)
     assert nobody.asked == []
 
 
 def test_more_pairs_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = [*range(40), *range(40)]
     thumbnails = noise(40)[kinds]
-    whole = same_picture(hashes_of(*kinds), np.arange(80), Album(thumbnails))
-    assert whole.pairs.tolist() == [[i, i + 40] for i in range(40)]
-    monkeypatch.setattr("fertools.splits.duplicates.BLOCK", 7)
-    monkeypatch.setattr("fertools.splits.duplicates.BATCH", 3)
-    pieces = same_picture(hashes_of(*kinds), np.arange(80), Album(thumbnails))
-    assert np.array_equal(pieces.pairs, whole.pairs)
-    assert np.array_equal(pieces.scores, whole.scores)
+    whole = picture_duplicates(hashes_of(*kinds), np.arange(80), Album(thumbnails))
+    assert whole.tolist() == [[i, i + 40] for i in range(40)]
+    monkeypatch.setattr("fertools.splits.duplicates.READ_PAIRS", 7)
+    monkeypatch.setattr("fertools.splits.duplicates.EDGE_PAIRS", 3)
+    pieces = picture_duplicates(hashes_of(*kinds), np.arange(80), Album(thumbnails))
+    assert np.array_equal(pieces, whole)
 
 
 def test_bytes_and_pictures_together_without_repeats() -> None:
@@ -136,17 +134,17 @@ def test_bytes_and_pictures_together_without_repeats() -> None:
 def test_conflicts_are_judged_on_whole_sets_of_copies() -> None:
     """V3: a third copy, which agrees with the first, is in the conflict as well."""
     pairs = np.array([[0, 1], [0, 2]])
-    assert conflicts(pairs, np.array([5, 5, 6])).tolist() == [[0, 2], [1, 2], [2, 0]]
+    assert label_conflicts(pairs, np.array([5, 5, 6])).tolist() == [[0, 2], [1, 2], [2, 0]]
     chain = np.array([[0, 1], [1, 2], [2, 3], [4, 5]])
-    assert conflicts(chain, np.array([5, 5, 5, 6, 7, 7])).tolist() == [
+    assert label_conflicts(chain, np.array([5, 5, 5, 6, 7, 7])).tolist() == [
         [0, 3],
         [1, 3],
         [2, 3],
         [3, 0],
     ]
-    assert conflicts(np.array([[1, 3]]), np.array([0, 5, 1, 6])).tolist() == [[1, 3], [3, 1]]
-    assert conflicts(pairs, np.array([5, 5, 5])).shape == (0, 2)
-    assert conflicts(NONE, np.array([5])).shape == (0, 2)
+    assert label_conflicts(np.array([[1, 3]]), np.array([0, 5, 1, 6])).tolist() == [[1, 3], [3, 1]]
+    assert label_conflicts(pairs, np.array([5, 5, 5])).shape == (0, 2)
+    assert label_conflicts(NONE, np.array([5])).shape == (0, 2)
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))), st.randoms())
@@ -155,8 +153,8 @@ def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
 ) -> None:
     """V3: every row of a set with two classes, no other, and a witness of another class."""
     classes = np.array([dice.randrange(3) for _ in range(12)])
-    sets = group_numbers(12, ties)
-    found = conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
+    sets = connected_components(12, ties)
+    found = label_conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
     torn = [s for s in set(sets.tolist()) if len(set(classes[sets == s].tolist())) > 1]
     assert found[:, 0].tolist() == np.flatnonzero(np.isin(sets, torn)).tolist()
     assert (sets[found[:, 0]] == sets[found[:, 1]]).all()
@@ -174,8 +172,8 @@ def test_the_longest_chain() -> None:
 def test_a_chain_is_long_where_many_people_are_tied() -> None:
     people = np.arange(11)
     nobody_apart = np.zeros(11, np.int64)
-    assert largest_component(people, nobody_apart).long
-    assert not largest_component(people[:10], nobody_apart[:10]).long
+    assert largest_component(people, nobody_apart).is_implausible
+    assert not largest_component(people[:10], nobody_apart[:10]).is_implausible
 
 
 # Pictures of people.
@@ -203,8 +201,10 @@ def tied(prints: list[Fingerprint], groups: Ints) -> tuple[Ints, Ints]:
     """The pairs of rows that show one picture, and the group of each row with all ties."""
     hashes = np.stack([np.frombuffer(p.hash, np.uint8) for p in prints])
     thumbnails = np.stack([np.frombuffer(p.thumbnail, np.uint8) for p in prints])
-    pairs = same_picture(hashes, groups, Album(thumbnails.reshape(-1, 64, 64))).pairs
-    return pairs, group_numbers(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[groups]
+    pairs = picture_duplicates(hashes, groups, Album(thumbnails.reshape(-1, 64, 64)))
+    return pairs, connected_components(int(groups.max()) + 1, map(tuple, groups[pairs].tolist()))[
+        groups
+    ]
 
 
 def portraits(photos: Path) -> Iterator[tuple[str, Image]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fertools.errors import SplitError
 from fertools.options import Ratios
 from fertools.splits.assign import assign, assign_photos
-from fertools.splits.ratios import deviation, overlap
+from fertools.splits.ratios import deviation, overlapping_groups
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]
@@ -27,12 +27,17 @@ def rows(people: dict[str, str]) -> Table:
 
 
 def by_person(table: Table, splits: NDArray[np.int8]) -> dict[str, int]:
-    return {table.order[g]: int(s) for g, s in zip(table.groups, splits, strict=True)}
+    return {table.group_keys[g]: int(s) for g, s in zip(table.groups, splits, strict=True)}
 
 
 def split(table: Table, ratios: Ratios = TENTHS, seed: int = 1) -> NDArray[np.int8]:
     return assign(
-        table.groups, table.classes, ratios, order=table.order, seed=seed, also=table.also
+        table.groups,
+        table.classes,
+        ratios,
+        group_keys=table.group_keys,
+        seed=seed,
+        attributes=table.attributes,
     )
 
 
@@ -80,7 +85,7 @@ def test_nobody_straddles_and_exactly_the_asked_splits_are_filled(
     table: Table, ratios: Ratios, seed: int
 ) -> None:
     splits = split(table, ratios, seed)
-    assert overlap(table.groups, splits) == 0
+    assert overlapping_groups(table.groups, splits) == 0
     assert splits.shape == table.groups.shape
     assert set(splits.tolist()) == set(np.flatnonzero(ratios.shares).tolist())
 
@@ -91,12 +96,14 @@ def test_neither_the_order_of_rows_nor_the_numbers_of_groups_matter(
 ) -> None:
     turned = list(range(len(table.groups)))
     chance.shuffle(turned)
-    number = list(range(len(table.order)))
+    number = list(range(len(table.group_keys)))
     chance.shuffle(number)
     order = [""] * len(number)
     for old, new in enumerate(number):
-        order[new] = table.order[old]
-    other = Table(np.array(number)[table.groups][turned], table.classes[turned], order, table.also)
+        order[new] = table.group_keys[old]
+    other = Table(
+        np.array(number)[table.groups][turned], table.classes[turned], order, table.attributes
+    )
     assert split(other, ratios).tolist() == split(table, ratios)[turned].tolist()
 
 
@@ -107,7 +114,7 @@ def test_another_seed_gives_another_split() -> None:
 
 def test_a_person_without_photos_changes_nothing() -> None:
     table = drawn(1, people=60, photos=2000)
-    more = table._replace(groups=table.groups + 1, order=["nobody", *table.order])
+    more = table._replace(groups=table.groups + 1, group_keys=["nobody", *table.group_keys])
     assert split(more).tolist() == split(table).tolist()
 
 
@@ -125,12 +132,12 @@ def test_no_photos_are_refused() -> None:
 
 def test_a_class_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
-        assign(np.arange(3), np.array([0, -1, 0]), TENTHS, order=["a", "b", "c"], seed=1)
+        assign(np.arange(3), np.array([0, -1, 0]), TENTHS, group_keys=["a", "b", "c"], seed=1)
 
 
 def test_one_key_for_two_people_is_refused() -> None:
     with pytest.raises(ValueError, match="3 keys, but only 2"):
-        assign(np.arange(3), np.zeros(3, np.int64), TENTHS, order=["a", "b", "a"], seed=1)
+        assign(np.arange(3), np.zeros(3, np.int64), TENTHS, group_keys=["a", "b", "a"], seed=1)
 
 
 # At the archive's shape.
@@ -147,10 +154,10 @@ def test_at_the_archives_shape_classes_sexes_and_ages_keep_to_the_ratios(
 ) -> None:
     table, ratios = drawn(seed), Ratios.parse(text)
     splits = split(table, ratios, seed)
-    assert overlap(table.groups, splits) == 0
+    assert overlapping_groups(table.groups, splits) == 0
     assert worst(table.classes, splits, ratios, CLASSES) <= 0.03
-    assert worst(table.also[:, 0], splits, ratios, SEXES) <= 1
-    assert worst(table.also[:, 1], splits, ratios, AGES) <= 1
+    assert worst(table.attributes[:, 0], splits, ratios, SEXES) <= 1
+    assert worst(table.attributes[:, 1], splits, ratios, AGES) <= 1
 
 
 def test_large_and_small_people_are_in_every_split() -> None:
@@ -163,14 +170,14 @@ def test_large_and_small_people_are_in_every_split() -> None:
 
 def test_the_unknown_do_not_count() -> None:
     table = drawn(0)
-    unknown = split(table._replace(also=np.full_like(table.also, -1)))
-    assert unknown.tolist() == split(table._replace(also=table.also[:, :0])).tolist()
+    unknown = split(table._replace(attributes=np.full_like(table.attributes, -1)))
+    assert unknown.tolist() == split(table._replace(attributes=table.attributes[:, :0])).tolist()
 
 
 def test_half_of_the_people_unknown() -> None:
     table = drawn(0)
-    also = np.where(table.groups[:, None] % 2 == 0, table.also, -1)
-    splits = split(table._replace(also=also))
+    also = np.where(table.groups[:, None] % 2 == 0, table.attributes, -1)
+    splits = split(table._replace(attributes=also))
     known = also[:, 0] >= 0
     assert worst(also[known][:, 0], splits[known], TENTHS, SEXES) <= 2
 
@@ -182,7 +189,7 @@ def test_by_image_every_class_is_exact_to_the_photo(seed: int, ratios: Ratios) -
     classes = rng.choice(CLASSES, 500, p=rng.dirichlet(np.ones(CLASSES)))
     also = rng.integers(-1, 3, (500, 2))
     order = [f"{i}.jpg" for i in range(500)]
-    splits = assign(np.arange(500), classes, ratios, order=order, seed=seed, also=also)
+    splits = assign(np.arange(500), classes, ratios, group_keys=order, seed=seed, attributes=also)
     for label in range(CLASSES):
         photos = np.bincount(splits[classes == label], minlength=3)
         quota = ratios.shares * (classes == label).sum()
@@ -199,7 +206,7 @@ def test_photos_alone_are_assigned_as_groups_of_one(seed: int, count: int, ratio
     keys = [f"{i}.jpg" for i in range(count)]
     order = [f"photo {key}" for key in keys]
     try:
-        whole = assign(np.arange(count), classes, ratios, order=order, seed=seed)
+        whole = assign(np.arange(count), classes, ratios, group_keys=order, seed=seed)
     except SplitError:
         with pytest.raises(SplitError):
             assign_photos(classes, ratios, keys=keys, seed=seed)
