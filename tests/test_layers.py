@@ -110,6 +110,11 @@ def test_help_loads_nothing_but_click() -> None:
     assert loaded("import fertools.cli").isdisjoint({"numpy", "cv2", "pyarrow", "joblib", *HEAVY})
 
 
+def test_options_load_nothing_heavy() -> None:
+    heavy = {"numpy", "cv2", "pyarrow", "joblib", "click", *HEAVY}
+    assert loaded("import fertools.options, fertools.keywords").isdisjoint(heavy)
+
+
 def test_a_worker_that_starts_loads_nothing_before_it_is_bound_to_its_parent() -> None:
     assert loaded("import fertools.workers.worker").isdisjoint({"numpy", "cv2", "pyarrow", *HEAVY})
 

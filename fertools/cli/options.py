@@ -118,7 +118,7 @@ def _config_option() -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=_take_config,
-        help="Read options from a TOML file; those on the command line win (see docs/quickstart.md).",
+        help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
     )
 
 
