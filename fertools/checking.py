@@ -325,8 +325,16 @@ def _taken(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line a type)
     if kind is str:
         text = os.fspath(value) if isinstance(value, os.PathLike) else value
         return str(text) if isinstance(text, str) else _REFUSED
-    number = {int: Integral, float: Real}[kind]
-    return kind(value) if isinstance(value, number) and not isinstance(value, bool) else _REFUSED
+    return _number(kind, value)
+
+
+def _number(kind: Any, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        return _REFUSED
+    try:
+        return kind(value)
+    except OverflowError:  # a whole number that no float holds
+        return _REFUSED
 
 
 def _apart(kind: Any) -> tuple[Any, tuple[Any, ...]]:

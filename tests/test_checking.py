@@ -68,6 +68,7 @@ def test_what_can_be_meant_comes_out_as_declared(given: dict[str, Any], taken: o
         ({"number": 10}, "--number 10: give a whole number from 1 to 9"),
         ({"share": float("nan")}, "--share nan: give a number, 0 or more"),
         ({"share": "x\ny" * 99}, "--share '"),
+        ({"share": 10**400}, "--share 1000"),
         ({"most": 0}, "--most 0: give a whole number, 1 or more"),
         ({"text": 3}, "--text 3: give a text"),
         ({"size": 1.5}, "--size 1.5: give a text or a whole number"),

@@ -22,7 +22,7 @@ import fertools
 from fertools.cli import commands
 from fertools.errors import FertoolsError, printable
 
-#: Exit codes, as docs/cli.md lists them; one of a signal is 128 and its number, as in a shell.
+#: Exit codes, as in docs/cli.md; that of a signal is 128 and its number, as in a shell.
 _USER_ERROR, _USAGE_ERROR = 1, 2
 _READER_GONE = 128 + signal.SIGPIPE
 
@@ -35,18 +35,18 @@ class _Group(click.Group):
     """A group that leaves a broken pipe to `main`: click would end with exit code 1."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Parse the arguments; prints where they ask for help."""
-        with _broken_pipe_named():
+        """Parse the arguments; `--help` prints here."""
+        with _broken_pipe_as_own_error():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _broken_pipe_named():
+        with _broken_pipe_as_own_error():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _broken_pipe_named() -> Iterator[None]:
+def _broken_pipe_as_own_error() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
@@ -63,7 +63,7 @@ def _broken_pipe_named() -> Iterator[None]:
 def cli(context: click.Context) -> None:
     """Turn AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
 
-    Everything works on this machine alone: no photo, crop or figure leaves it.
+    Everything runs on this machine: no photo, crop or figure leaves it.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -93,8 +93,8 @@ def main() -> None:
     except FertoolsError as error:
         _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
-        asked = stop.__cause__ or stop  # click makes an Abort of what interrupts it
-        number = asked.number if isinstance(asked, _Signalled) else signal.SIGINT
+        cause = stop.__cause__ or stop  # click raises an Abort from what interrupts it
+        number = cause.number if isinstance(cause, _Signalled) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -127,8 +127,8 @@ def _discard_output() -> None:
 def _open_streams() -> None:
     """Redirect standard streams that were closed to the null device.
 
-    joblib flushes them when it starts a process. Worse, the next file to be opened would get the
-    number of a closed one, and hold whatever a library prints.
+    joblib flushes them when it starts a process. Worse, the next file that is opened would get the
+    number of a closed one, and receive what libraries print.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -143,10 +143,9 @@ def _catch_signals() -> None:
     def end(number: int, _: FrameType | None) -> None:
         raise _Signalled(number)
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
         # nohup ignores SIGHUP; it must stay ignored.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 
 
