@@ -1,12 +1,14 @@
-"""Read archives in place: folders, zips and zips split into pieces.
+"""Read archives in place: folders, zips and zips split into volumes.
 
-scan     list every entry of SRC once: a photo, or a reason why it is none
-reader   read a member's bytes, whole and checked
+scan       list every entry of SRC once, as a photo or with a reason why it is not one
+reader     read a member's bytes, complete and checked
+members    the list of members, as columns
+identity   whether two machines see the same archive; the pseudonym secret
 
-folder   walk folders, open files, retry faults that may pass
-names    decode file names and tell photos from everything else
-volumes  the bytes of a zip by offset, in one file or in pieces
-zips     the members of a zip, whole or damaged (directory, entry)
-members  the list of members, as columns
-identity tell whether two machines see the same archive
+folder     walk folders, open files, retry faults that may pass
+names      decode file names, and tell photos from everything else
+volumes    the bytes of a zip by offset, from one file or several volumes
+zips       the members of a zip, whole or damaged
+directory  a zip's central directory
+entry      the fields of one zip entry
 """

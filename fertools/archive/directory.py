@@ -1,4 +1,4 @@
-"""A zip's own list of what it holds: the central directory, found from the file's end.
+"""Read a zip's central directory, found from the end of the file.
 
     local header · data │ … │ central directory │ zip64 end · locator │ end record · comment
 
@@ -20,25 +20,34 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.entry import FIELDS, SEE_ZIP64, Entries, widen, within
-from fertools.archive.volumes import Joined
+from fertools.archive.entry import (
+    ENTRY_DTYPE,
+    IN_ZIP64,
+    Entries,
+    ZipListing,
+    clamp,
+    resolve_zip64,
+)
+from fertools.archive.volumes import VolumeReader
 from fertools.data import Reason, Unusable
 
-_END = Struct("<4s4H2LH")  # mark, disk, its disk, entries here, entries, size, offset, comment
-_END_MARK = b"PK\x05\x06"
-_LOCATOR = Struct("<4sLQL")  # mark, disk, offset of the zip64 end, disks
-_LOCATOR_MARK = b"PK\x06\x07"
-_END64 = Struct("<4sQ2H2L4Q")  # mark, length, versions, disks, entries here, entries, size, offset
-_END64_MARK = b"PK\x06\x06"
-_LINE_MARK = b"PK\x01\x02"
+# The end record: signature, disk, its disk, entries here, entries, size, offset, comment length.
+_END = Struct("<4s4H2LH")
+_END_SIGNATURE = b"PK\x05\x06"
+_LOCATOR = Struct("<4sLQL")  # signature, disk, offset of the zip64 end, disks
+_LOCATOR_SIGNATURE = b"PK\x06\x07"
+# The zip64 end: signature, length, versions, disks, entries here, entries, size, offset.
+_END64 = Struct("<4sQ2H2L4Q")
+_END64_SIGNATURE = b"PK\x06\x06"
+_HEADER_SIGNATURE = b"PK\x01\x02"
 _LENGTHS = Struct("<3H")  # of the name, the extra field and the comment
 _LENGTHS_AT = 28
 
-# A line of the directory (APPNOTE 4.3.12), without the name, extra field and comment behind it.
-_LINE: Final = np.dtype(
+# A header of the directory (APPNOTE 4.3.12), without the name, extra field and comment behind it.
+_HEADER: Final = np.dtype(
     [
-        ("mark", "<u4"),
-        ("made", "<u2"),
+        ("signature", "<u4"),
+        ("made_by", "<u2"),
         ("needed", "<u2"),
         ("flags", "<u2"),
         ("method", "<u2"),
@@ -50,199 +59,194 @@ _LINE: Final = np.dtype(
         ("extra_length", "<u2"),
         ("comment_length", "<u2"),
         ("disk", "<u2"),
-        ("inside", "<u2"),
-        ("outside", "<u4"),
+        ("internal", "<u2"),
+        ("external", "<u4"),
         ("offset", "<u4"),
     ]
 )
 _WIDE = ("size", "packed", "offset")  # in the order of the zip64 extra field
-_AT_ONCE = 1 << 14
+_BLOCK = 1 << 14  # headers parsed at once
 _NONE16 = 0xFFFF
 
-# Six million entries. A record that claims more is lying, or nothing we could hold in memory.
+# Six million entries. A record that claims more lies, or lists more than memory could hold.
 _LARGEST = 1 << 30
 
 
-class SplitSet(Unusable):
+class SpannedZip(Unusable):
     """The zip is the last file of a `.z01` set, whose offsets count from other files."""
 
     def __init__(self) -> None:
         super().__init__(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
 
 
+def read_central_directory(zipped: VolumeReader) -> ZipListing:
+    """Return the entries of the central directory in its order, read in one go.
+
+    Raises Unusable if no credible directory is found, SpannedZip for the last file of a `.z01`
+    set, OSError if the file cannot be read.
+    """
+    spanned = False
+    for end in _end_records(zipped):
+        spanned = spanned or (end.spanned and end.last)
+        start = None if end.spanned else _directory_start(zipped, end)
+        if start is not None:
+            return _directory(zipped, end, start)
+    if spanned:
+        raise SpannedZip
+    raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
+
+
 @dataclass(frozen=True, slots=True)
-class Directory:
-    """The entries in the order of the directory, where it starts, and how it contradicts itself."""
+class _EndRecord:
+    """The fields of an end record, or of the zip64 one that replaces it.
 
-    entries: Entries
-    start: int
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """What the end records say: the directory's size and place, and where it ends.
-
-    `split` if it is that of a `.z01` set, `last` if the file ends with its comment.
+    claimed  how many entries the directory should have
+    size     of the directory in bytes
+    offset   of the directory, as claimed
+    end      the record's own offset, where the directory ends
+    spanned  whether it is that of a `.z01` set
+    last     whether the file ends with its comment
     """
 
     claimed: int
     size: int
     offset: int
     end: int
-    split: bool
+    spanned: bool
     last: bool
     zip64: bool = False
 
 
-def read_directory(zipped: Joined) -> Directory:
-    """Read the central directory in one go.
-
-    Raises Unusable if there is none that can be believed, SplitSet for the last file of a `.z01`
-    set, OSError if the file cannot be read.
-    """
-    split = False
-    for end in _ends(zipped):
-        split = split or (end.split and end.last)
-        start = None if end.split else _start(zipped, end)
-        if start is not None:
-            return _directory(zipped, end, start)
-    if split:
-        raise SplitSet
-    raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
-
-
-def _directory(zipped: Joined, end: _End, start: int) -> Directory:
-    # What stands in front of the zip, as in a self-extracting one, moves every offset.
-    shift = start - end.offset
-    entries = _lines(zipped.read(start, end.size), shift)
-    found = len(entries)
-    # Without zip64 the count has 16 bits, and writers that know none let it run over.
-    if end.claimed != (found if end.zip64 else found & _NONE16):
-        said = f"its directory claims {end.claimed:,} entries and holds {found:,}"
-        return Directory(entries, start, (said,))
-    return Directory(entries, start)
-
-
-def _ends(zipped: Joined) -> Iterator[_End]:
-    """Find what may be the end record, the last one first: a comment may hold another."""
-    first = max(zipped.tail, zipped.size - _END.size - 0xFFFF)
+def _end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
+    """Yield what may be the end record, the last one first: a comment may hold another."""
+    first = max(zipped.tail_start, zipped.size - _END.size - 0xFFFF)
     text = zipped.read(first, zipped.size - first)
     at = len(text)
-    while (at := text.rfind(_END_MARK, 0, at)) >= 0:
+    while (at := text.rfind(_END_SIGNATURE, 0, at)) >= 0:
         if at + _END.size > len(text):
             continue
         _, disk, _, _, claimed, size, offset, comment = _END.unpack_from(text, at)
         rest = len(text) - at - _END.size
-        split = disk not in (0, _NONE16)
+        spanned = disk not in (0, _NONE16)
         if comment <= rest:
-            end = _End(claimed, size, offset, first + at, split, last=comment == rest)
-            yield _widened(zipped, end)
+            end = _EndRecord(claimed, size, offset, first + at, spanned, last=comment == rest)
+            yield _zip64_end(zipped, end) or end
 
 
-def _widened(zipped: Joined, end: _End) -> _End:
-    """Replace an end record by the zip64 one in front of it, if there is one."""
+def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
+    """Return the zip64 end record in front of an end record, if there is one."""
     at = end.end - _LOCATOR.size
-    if at < zipped.tail + _END64.size:
-        return end
-    mark, _, pointed, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
-    if mark != _LOCATOR_MARK:
-        return end
+    if at < zipped.tail_start + _END64.size:
+        return None
+    signature, _, claimed_at, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
+    if signature != _LOCATOR_SIGNATURE:
+        return None
     # It nearly always touches its locator; a locator that lies is not followed anywhere else.
-    for place in (at - _END64.size, pointed):
-        if zipped.tail <= place <= at - _END64.size:
-            wide = _END64.unpack(zipped.read(place, _END64.size))
-            if wide[0] == _END64_MARK:
-                return _End(wide[7], wide[8], wide[9], place, end.split, end.last, zip64=True)
-    return end
+    for start in (at - _END64.size, claimed_at):
+        if zipped.tail_start <= start <= at - _END64.size:
+            signature, *_, claimed, size, offset = _END64.unpack(zipped.read(start, _END64.size))
+            if signature == _END64_SIGNATURE:
+                return _EndRecord(claimed, size, offset, start, end.spanned, end.last, zip64=True)
+    return None
 
 
-def _start(zipped: Joined, end: _End) -> int | None:
-    """Give the offset where the directory starts, None if it is not there."""
+def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
+    """Return the offset where the directory starts, None if it is not there."""
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
-    if not _LINE.itemsize <= end.size <= _LARGEST:
+    if not _HEADER.itemsize <= end.size <= _LARGEST:
         return None
-    # Right in front of its end, whatever was put before the zip; else where it is said to be. With
-    # bytes behind it, only there: it might be the directory of a zip stored inside a cut one.
+    # Directly in front of its end record, whatever was put before the zip; else at the claimed
+    # offset. If bytes follow the record, only at the claimed offset: it might be the directory of
+    # a zip stored inside a cut one.
     for start in (end.end - end.size, end.offset) if end.last else (end.offset,):
-        if start >= zipped.tail and start + end.size <= end.end and _is_line(zipped, start):
+        if (
+            zipped.tail_start <= start <= end.end - end.size
+            and zipped.read(start, len(_HEADER_SIGNATURE)) == _HEADER_SIGNATURE
+        ):
             return start
     return None
 
 
-def _is_line(zipped: Joined, at: int) -> bool:
-    return zipped.read(at, len(_LINE_MARK)) == _LINE_MARK
+def _directory(zipped: VolumeReader, end: _EndRecord, start: int) -> ZipListing:
+    # What stands in front of the zip, as in a self-extracting one, moves every offset.
+    entries = _parse(zipped.read(start, end.size), shift=start - end.offset)
+    count = len(entries)
+    # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
+    if end.claimed != (count if end.zip64 else count & _NONE16):
+        fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
+        return ZipListing(entries, start, (fault,))
+    return ZipListing(entries, start)
 
 
-def _lines(text: bytes, shift: int) -> Entries:
-    """Take the directory's bytes apart. Raises Unusable where a line is none."""
-    starts = _starts(text)
-    fields = np.zeros(len(starts), FIELDS)
-    for first in range(0, len(starts), _AT_ONCE):
-        own = slice(first, first + _AT_ONCE)
-        fields[own] = _read_lines(text, starts[own], shift)
+def _parse(text: bytes, shift: int) -> Entries:
+    """Parse the directory's bytes. Raises Unusable where no header is."""
+    starts = _header_starts(text)
+    fields = np.zeros(len(starts), ENTRY_DTYPE)
+    for first in range(0, len(starts), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        fields[block] = _parse_headers(text, starts[block], shift)
     return Entries(text, fields)
 
 
-def _starts(text: bytes) -> NDArray[np.int64]:
+def _header_starts(text: bytes) -> NDArray[np.int64]:
     starts = array("q")
     at, end = 0, len(text)
     while at < end:
-        if end - at < _LINE.itemsize or text[at : at + 4] != _LINE_MARK:
+        if end - at < _HEADER.itemsize or text[at : at + 4] != _HEADER_SIGNATURE:
             raise Unusable(Reason.DAMAGED_ARCHIVE, f"its directory is damaged at byte {at:,}")
         starts.append(at)
-        at += _LINE.itemsize + sum(_LENGTHS.unpack_from(text, at + _LENGTHS_AT))
+        at += _HEADER.itemsize + sum(_LENGTHS.unpack_from(text, at + _LENGTHS_AT))
     return np.frombuffer(starts, np.int64) if starts else np.zeros(0, np.int64)
 
 
-def _read_lines(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArray[Any]:
+def _parse_headers(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArray[Any]:
     data = np.frombuffer(text, np.uint8)
-    lines = data[starts[:, None] + np.arange(_LINE.itemsize)].view(_LINE)[:, 0]
-    fields = np.zeros(len(lines), FIELDS)
+    headers = data[starts[:, None] + np.arange(_HEADER.itemsize)].view(_HEADER)[:, 0]
+    fields = np.zeros(len(headers), ENTRY_DTYPE)
     for name in ("packed", "size", "offset", "method", "crc", "flags"):
-        fields[name] = lines[name]
-    fields["name_at"] = starts + _LINE.itemsize
+        fields[name] = headers[name]
+    fields["name_at"] = starts + _HEADER.itemsize
     # The name may claim to reach beyond the directory's end.
-    fields["name_length"] = np.minimum(lines["name_length"], len(text) - fields["name_at"])
+    fields["name_length"] = np.minimum(headers["name_length"], len(text) - fields["name_at"])
     # Only if the zip was made on Unix (3) does the upper half hold a file mode.
-    fields["mode"] = np.where(lines["made"] >> 8 == 3, lines["outside"] >> 16, 0)
-    wide = np.stack([lines[name] == SEE_ZIP64 for name in _WIDE], axis=1)
-    extra_at = fields["name_at"] + lines["name_length"]
-    usual = _widen_usual(data, fields, wide, extra_at, lines["extra_length"])
-    for i in np.flatnonzero(wide.any(axis=1) & ~usual).tolist():
-        extra = text[extra_at[i] : extra_at[i] + lines["extra_length"][i]]
-        numbers = widen(extra, *(int(lines[name][i]) for name in _WIDE))
+    fields["mode"] = np.where(headers["made_by"] >> 8 == 3, headers["external"] >> 16, 0)
+    wide = np.stack([headers[name] == IN_ZIP64 for name in _WIDE], axis=1)
+    extra_at = fields["name_at"] + headers["name_length"]
+    resolved = _resolve_common_zip64(data, fields, wide, extra_at, headers["extra_length"])
+    for i in np.flatnonzero(wide.any(axis=1) & ~resolved).tolist():
+        extra = text[extra_at[i] : extra_at[i] + headers["extra_length"][i]]
+        numbers = resolve_zip64(extra, *(int(headers[name][i]) for name in _WIDE))
         for name, number in zip(_WIDE, numbers, strict=True):
-            fields[name][i] = within(number)
-    fields["offset"] += within(shift)
+            fields[name][i] = clamp(number)
+    fields["offset"] += clamp(shift)
     return fields
 
 
-def _widen_usual(
+def _resolve_common_zip64(
     data: NDArray[np.uint8],
     fields: NDArray[Any],
     wide: NDArray[np.bool_],
     extra_at: NDArray[np.int64],
     extra_length: NDArray[np.uint16],
 ) -> NDArray[np.bool_]:
-    """Widen the entries whose zip64 numbers stand first in the extra field; return which those are.
+    """Resolve the entries whose zip64 numbers come first in the extra field; return which.
 
     In a zip above 4 GiB that is nearly every entry, and one by one they took half of a scan.
     """
     count = wide.sum(axis=1)
-    usual: NDArray[np.bool_] = (
+    resolved: NDArray[np.bool_] = (
         (count > 0) & (extra_length >= 4 + 8 * count) & (extra_at + extra_length <= len(data))
     )
-    found = np.flatnonzero(usual)
-    heads = data[extra_at[found][:, None] + np.arange(4)].view("<u2")
+    rows = np.flatnonzero(resolved)
+    heads = data[extra_at[rows][:, None] + np.arange(4)].view("<u2")
     lengths = heads[:, 1]
-    held = (heads[:, 0] == 1) & (lengths >= 8 * count[found]) & (lengths + 4 <= extra_length[found])
-    usual[found[~held]] = False
+    held = (heads[:, 0] == 1) & (lengths >= 8 * count[rows]) & (lengths + 4 <= extra_length[rows])
+    resolved[rows[~held]] = False
     number_at = extra_at + 4
-    for name, own in zip(_WIDE, wide.T, strict=True):
-        rows = np.flatnonzero(own & usual)
+    for name, is_wide in zip(_WIDE, wide.T, strict=True):
+        rows = np.flatnonzero(is_wide & resolved)
         numbers = data[number_at[rows][:, None] + np.arange(8)].view("<u8")[:, 0]
-        fields[name][rows] = np.minimum(numbers, within(1 << 64))
-        number_at += 8 * own
-    return usual
+        fields[name][rows] = np.minimum(numbers, clamp(1 << 64))
+        number_at += 8 * is_wide
+    return resolved

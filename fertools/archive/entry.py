@@ -1,4 +1,4 @@
-"""What a zip says of one member, before anything of it is believed."""
+"""The fields of one zip entry, as the central directory or a local header claims them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.names import decode_packed, refusal_by_name
 from fertools.data import Drop, Reason
 
 # The local file header (APPNOTE 4.3.7): signature, version, flags, method, time, date, crc-32,
 # compressed and uncompressed size, length of the name, length of the extra field.
-LOCAL = Struct("<4s5H3L2H")
-LOCAL_MARK = b"PK\x03\x04"
+LOCAL_HEADER = Struct("<4s5H3L2H")
+LOCAL_SIGNATURE = b"PK\x03\x04"
 
 ENCRYPTED = 0x0001  # flag bits, APPNOTE 4.4.4
-SIZES_BEHIND = 0x0008  # crc and sizes follow the data, and are 0 in the local header
-SEE_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
+DATA_DESCRIPTOR = 0x0008  # crc and sizes follow the data, and are 0 in the local header
+IN_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
 
 STORED, DEFLATED = 0, 8
 
-#: Fields of an entry that a directory is kept as: objects would take ten times the memory.
-FIELDS: Final = np.dtype(
+#: The fields of an `Entry` in an array: as objects they would take ten times the memory.
+ENTRY_DTYPE: Final = np.dtype(
     [
         ("name_at", "<i8"),
         ("name_length", "<i4"),
@@ -40,24 +39,24 @@ FIELDS: Final = np.dtype(
     ]
 )
 
-#: No file is as large. Fields of 64 bits that claim more are cut to it, so that two of them can be
-#: added in 64 bits.
+#: No file is as large. Fields of 64 bits that claim more are reduced to it, so that two of them
+#: can be added in 64 bits.
 _MOST: Final = 1 << 61
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a zip's directory, or one local header where the directory is lost.
+    """One header of the central directory, or one local header where the directory is lost.
 
-    raw     the name's bytes
+    name    the name's bytes
     offset  of the local header, in bytes from the zip's first one
     packed  compressed size in bytes
     size    uncompressed size in bytes
     mode    a Unix file mode, 0 if none is given
     """
 
-    raw: bytes
+    name: bytes
     offset: int
     packed: int
     size: int
@@ -67,39 +66,26 @@ class Entry:
     mode: int = 0
 
     @property
-    def name(self) -> str:
-        """The name in NFC."""
-        return decode_packed(self.raw)
-
-    @property
     def end(self) -> int:
         """The least offset at which something else can begin."""
-        return self.offset + LOCAL.size + len(self.raw) + self.packed
+        return self.offset + LOCAL_HEADER.size + len(self.name) + self.packed
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether it only says that a folder exists."""
-        return self.raw[-1:] in (b"/", b"\\") and self.size == 0
+    def drop(self, limit: int) -> Drop | None:
+        """Return why its fields rule out a usable photo, whatever its name; None if they do not.
 
-    def refusal(self, name: str, limit: int) -> Drop | None:
-        """Say why it is no usable photo, as far as name and fields tell; None if it may be one.
-
-        `limit` is the offset where the next entry, or the directory, begins. Reaching beyond it
-        is how a zip of 42 kB unpacks to 5 GB: its entries share their packed bytes (D. Fifield,
-        A better zip bomb, WOOT 2019).
+        `limit` is the offset where the next entry, or the directory, begins. Entries that reach
+        beyond it are how a zip of 42 kB unpacks to 5 GB: they share their packed bytes
+        (D. Fifield, A better zip bomb, WOOT 2019).
         """
-        return refusal_by_name(name) or self._unusable(limit)
-
-    def _unusable(self, limit: int) -> Drop | None:
         kind = stat.S_IFMT(self.mode)
         if kind not in (0, stat.S_IFREG):
-            said = "a link" if kind == stat.S_IFLNK else "a device or pipe"
-            return Drop(Reason.UNREADABLE, f"{said} inside the zip, not a file")
+            noun = "a link" if kind == stat.S_IFLNK else "a device or pipe"
+            return Drop(Reason.UNREADABLE, f"{noun} inside the zip, not a file")
         if self.flags & ENCRYPTED:
             return Drop(Reason.ENCRYPTED, "behind a password")
         if self.method not in (STORED, DEFLATED):
-            said = _METHODS.get(self.method, "unknown")
-            return Drop(Reason.UNREADABLE, f"packed with method {self.method} ({said})")
+            method = _METHODS.get(self.method, "unknown")
+            return Drop(Reason.UNREADABLE, f"packed with method {self.method} ({method})")
         if self.size == 0:
             return Drop(Reason.EMPTY)
         if self.offset < 0 or self.end > limit:
@@ -111,8 +97,8 @@ class Entry:
 class Entries:
     """The entries of a zip as an array.
 
-    text    holds their names
-    fields  a row of FIELDS for each, in the order of the directory or of the offsets
+    text    bytes that hold their names
+    fields  a row of ENTRY_DTYPE for each, in the order of the directory or of the offsets
     """
 
     text: bytes
@@ -120,48 +106,56 @@ class Entries:
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Entries:
-        """Pack entries."""
         text = bytearray()
         rows = []
-        for one in entries:
-            numbers = (*map(within, (one.offset, one.packed, one.size)), one.method, one.crc)
-            rows.append((len(text), len(one.raw), *numbers, one.flags, one.mode))
-            text += one.raw
-        return cls(bytes(text), np.array(rows, dtype=FIELDS))
+        for entry in entries:
+            numbers = map(clamp, (entry.offset, entry.packed, entry.size))
+            rest = (entry.method, entry.crc, entry.flags, entry.mode)
+            rows.append((len(text), len(entry.name), *numbers, *rest))
+            text += entry.name
+        return cls(bytes(text), np.array(rows, dtype=ENTRY_DTYPE))
 
     def __len__(self) -> int:
         return len(self.fields)
 
     def by_offset(self) -> Entries:
-        """Return the entries as they lie in the zip; equal offsets stay in order."""
+        """Return the entries ordered by offset; those of one offset keep their order."""
         order = np.argsort(self.fields["offset"], kind="stable")
         return Entries(self.text, self.fields[order])
 
     def entry(self, number: int) -> Entry:
-        """Return one of them."""
         at, length, *numbers = self.fields[number].item()
         return Entry(self.text[at : at + length], *numbers)
 
     def ends(self) -> NDArray[np.int64]:
         """Return the `end` of each entry, int64."""
         names, packed = self.fields["name_length"], self.fields["packed"]
-        ends: NDArray[np.int64] = self.fields["offset"] + LOCAL.size + names + packed
+        ends: NDArray[np.int64] = self.fields["offset"] + LOCAL_HEADER.size + names + packed
         return ends
 
 
-def within(number: int) -> int:
-    """Return a claimed size or offset, cut to what a file can have."""
+@dataclass(frozen=True, slots=True)
+class ZipListing:
+    """The entries of one zip, the offset where their data ends, and its faults, a line each."""
+
+    entries: Entries
+    end: int
+    faults: tuple[str, ...] = ()
+
+
+def clamp(number: int) -> int:
+    """Return a claimed size or offset, reduced to what a file can have."""
     return max(-_MOST, min(number, _MOST))
 
 
-def widen(extra: bytes, *fields: int) -> list[int]:
-    """Replace each field that says so by its 64 bits from the zip64 extra field (4.5.3).
+def resolve_zip64(extra: bytes, *fields: int) -> list[int]:
+    """Replace each field that is IN_ZIP64 by its 64 bits in the zip64 extra field (4.5.3).
 
-    The extra field holds, in this order, those of size, packed size and offset that did not fit;
-    a field that it should hold and does not stays as it is, and leads outside the zip.
+    The extra field holds, in this order, those of size, packed size and offset that did not fit.
+    A field that is missing there stays as it is, and points outside the zip.
     """
     wide = iter(_zip64_numbers(extra))
-    return [next(wide, field) if field == SEE_ZIP64 else field for field in fields]
+    return [next(wide, field) if field == IN_ZIP64 else field for field in fields]
 
 
 def _zip64_numbers(extra: bytes) -> list[int]:

@@ -1,4 +1,4 @@
-"""The user's files, opened for reading only, a few at a time."""
+"""Walk folders, open files for reading only, and retry faults that may pass."""
 
 from __future__ import annotations
 
@@ -9,109 +9,171 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, TypeVar
 
-from fertools.archive.names import decode, decode_path
-from fertools.data import Drop, ReadFault, Reason
+from fertools.archive.names import decode_name, decode_path, is_hidden
+from fertools.data import Drop, Member, ReadFault, Reason
 from fertools.errors import printable
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH112, PTH118, PTH120
 
-
-# O_NONBLOCK: a FIFO that took a photo's name would otherwise wait for a writer for ever.
-# O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place came afterwards.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
-
-
-#: Seconds before each try at what could not be read: together about as long as a disk that was
-#: unplugged by mistake, or an NFS server that fails over, is away.
+#: Seconds before each try to read: together about as long as a disk that was unplugged by mistake,
+#: or an NFS server that fails over, is away.
 PAUSES: Final = (0.0, 0.3, 1.0, 2.5)
 
-#: So many things in a row that stay unreadable, and waiting is given up.
-IN_VAIN: Final = 2
+#: After so many reads in a row that failed in every try, there are no more long pauses.
+MOST_FAILED: Final = 2
+
+#: Folders that systems put on a disk, and that users often may not list.
+SYSTEM_FOLDERS = frozenset({b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
+
+_SYSTEM = Drop(Reason.NOT_A_PHOTO, "a folder of the operating system")
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+# O_NONBLOCK: a FIFO with a photo's name would otherwise block until a writer opens it.
+# O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place is newer than the scan.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
 
 T = TypeVar("T")
 
 
-def open_file(path: bytes) -> int:
-    """Open a regular file and give its descriptor, without ever waiting.
+def base_of(source: Path) -> bytes:
+    """Return the folder that every `Member.path` starts from: SRC, or the folder of a zip SRC."""
+    real = os.path.realpath(os.fsencode(source))
+    return real if os.path.isdir(real) else os.path.dirname(real)
 
-    Raises OSError, with ENXIO for a FIFO, socket, device or folder.
+
+def walk(base: bytes, faults: list[str]) -> Iterator[Member]:
+    """Yield a member for everything under a folder, in any order; links are never followed.
+
+    `dropped` is set only for what is not a regular file. What the system refuses to list or examine
+    is tried again for some seconds, then dropped, and added to `faults` unless it is hidden:
+    another walk may find it.
+
+    Works on bytes, since a name may be in any encoding, and without recursion, since folders
+    may be nested 200 deep. Raises OSError only if the base itself cannot be listed.
     """
-    descriptor = os.open(path, _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.ENXIO, "no regular file any more")
-    return descriptor
+    pending, retries = [b""], RetryPolicy()
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = retries.retry(partial(_list_folder, os.path.join(base, folder)))
+        except OSError as error:
+            if not folder:
+                raise
+            yield _refused(folder, f"the folder cannot be listed: {error.strerror}", faults)
+            continue
+        for entry in entries:
+            path = os.path.join(folder, entry.name)
+            if entry.name in SYSTEM_FOLDERS:
+                yield _member(path, _SYSTEM)
+                continue
+            try:
+                member = retries.retry(partial(_examine, base, path, entry))
+            except OSError as error:
+                yield _refused(path, error.strerror or "cannot be examined", faults)
+                continue
+            if member is None:
+                pending.append(path)
+            else:
+                yield member
 
 
-def read_fault(error: OSError) -> ReadFault:
-    """Return what an error of the system means for the member that was being read.
-
-    A file that is gone, or is a link or a pipe by now, is CHANGED; all else is UNREADABLE.
-    """
-    gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
-    reason = Reason.CHANGED if gone else Reason.UNREADABLE
-    return ReadFault(reason, error.strerror or "it cannot be read")
+def _list_folder(folder: bytes) -> list[os.DirEntry[bytes]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
-def read_at(descriptor: int, offset: int, count: int) -> bytes:
-    """Give `count` bytes from `offset` on, fewer only where the file ends. Raises OSError."""
-    data = os.pread(descriptor, count, offset)
-    if len(data) == count:
-        return data
-    parts = [data]  # short reads: network disks, and Linux above 2 GiB
-    while parts[-1] and (missing := count - sum(map(len, parts))):
-        parts.append(os.pread(descriptor, missing, offset + count - missing))
-    return b"".join(parts)
+def _examine(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> Member | None:
+    """Return an entry of a folder as a member; None for a folder. Raises OSError."""
+    if entry.is_dir(follow_symlinks=False):
+        return None
+    if entry.is_symlink():
+        return _member(path, _drop_link(base, path))
+    status = entry.stat(follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
+        return _member(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
+    return _member(path, None, status.st_size, status.st_mtime_ns)
 
 
-class Patience:
-    """Waits for faults of reading to pass, until that has been in vain a few times.
+def _drop_link(base: bytes, path: bytes) -> Drop:
+    """Return why a link is not read; a target outside SRC is not named."""
+    try:
+        target = os.path.realpath(os.path.join(base, path), strict=True)
+    except OSError as error:
+        loop = error.errno == errno.ELOOP
+        return Drop(Reason.UNREADABLE, "a link in a loop" if loop else "a link to nothing")
+    if os.path.commonpath((base, target)) != base:
+        return Drop(Reason.UNREADABLE, "a link that leaves SRC: put the file itself there")
+    name = printable(decode_path(os.path.relpath(target, base)))
+    return Drop(Reason.NOT_A_PHOTO, f"a link to {name}, which has a row of its own")
 
-    A thousand photos that may not be read would otherwise cost a wait each.
+
+def _refused(path: bytes, detail: str, faults: list[str]) -> Member:
+    member = _member(path, Drop(Reason.UNREADABLE, detail))
+    if not is_hidden(member.key):
+        faults.append(f"{printable(member.key)}: {detail}")
+    return member
+
+
+def _member(path: bytes, drop: Drop | None, size: int = 0, modified: int = 0) -> Member:
+    head, tail = os.path.split(path)
+    folder, name = decode_path(head), decode_name(tail)
+    key = f"{folder}/{name}" if folder else name
+    return Member(key, folder, path, size, modified, dropped=drop)
+
+
+class RetryPolicy:
+    """Retries reads that fail, with pauses, until several in a row have failed in every try.
+
+    A thousand photos without read permission would otherwise cost all pauses each.
     """
 
     def __init__(self) -> None:
-        self._futile = 0
+        self._failed = 0
 
     def pauses(self) -> tuple[float, ...]:
         """Return the seconds to wait before each try; the first is 0."""
-        return PAUSES if self._futile < IN_VAIN else PAUSES[:2]
+        return PAUSES if self._failed < MOST_FAILED else PAUSES[:2]
 
-    def learn(self, *, futile: bool) -> None:
-        """Count a thing that stayed unreadable after all tries, or forget what was in vain."""
-        self._futile = self._futile + 1 if futile else 0
+    def record(self, *, failed: bool) -> None:
+        """Count a read that failed in every try, or set the count back to 0."""
+        self._failed = self._failed + 1 if failed else 0
 
     def retry(self, read: Callable[[], T]) -> T:
-        """Call a function that reads until it raises no OSError or ReadFault; raise the last."""
+        """Call a function until it raises no OSError or ReadFault; raise the last one."""
         fault: OSError | ReadFault | None = None
         for pause in self.pauses():
-            if pause:  # a sleep of 0 takes 50 µs, longer than looking at a file
+            if pause:  # a sleep of 0 takes 50 µs, longer than examining a file
                 time.sleep(pause)
             try:
-                found = read()
+                result = read()
             except (OSError, ReadFault) as error:
                 fault = error
                 continue
             if pause:
-                self.learn(futile=False)
-            return found
-        self.learn(futile=True)
+                self.record(failed=False)
+            return result
+        self.record(failed=True)
         assert fault is not None  # there is at least one try
         raise fault
 
 
 class Files:
-    """A handful of open files: the one unused longest is closed for the next.
+    """Up to `most` open files: the one unused longest is closed for the next.
 
-    Members come container by container, so two or three would do; a worker that holds 30 pieces
-    of each of 60 zips open would meet the usual limit of 1,024.
+    Members come container by container, so two or three would be enough; a worker that holds 30
+    volumes of each of 60 zips open would reach the usual limit of 1,024.
     """
 
     def __init__(self, base: bytes, most: int = 8) -> None:
@@ -120,7 +182,7 @@ class Files:
         self._open: OrderedDict[bytes, int] = OrderedDict()
 
     def descriptor(self, path: bytes) -> int:
-        """Give the descriptor of a file, by its path relative to the base. Raises OSError."""
+        """Return the descriptor of a file, by its path relative to the base. Raises OSError."""
         if path in self._open:
             self._open.move_to_end(path)
             return self._open[path]
@@ -131,140 +193,46 @@ class Files:
         return descriptor
 
     def close(self) -> None:
-        """Close what is open; the next use opens again."""
+        """Close the open files; the next use opens them again."""
         while self._open:
-            with suppress(OSError):  # NFS may report there what reading has reported already
+            with suppress(OSError):  # NFS may report again what reading has reported already
                 os.close(self._open.popitem()[1])
 
     def __enter__(self) -> Files:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
-# Paths are bytes here: a name may be in any encoding, and pathlib takes text.
-# ruff: noqa: PTH112, PTH118, PTH120
+def open_file(path: bytes) -> int:
+    """Open a regular file and return its descriptor; never blocks.
 
-
-#: Folders that systems put on a disk, and that often nobody may list.
-SYSTEM_FOLDERS = frozenset({b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
-
-_SYSTEM = Drop(Reason.NOT_A_PHOTO, "a folder of the system's")
-
-_KINDS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A thing in a folder.
-
-    path      relative to the base, as the file system spells it
-    folder    where it lies, relative to the base, NFC, "" for the base itself
-    name      NFC
-    size      bytes
-    modified  mtime in ns
-    dropped   set for what is no regular file, or could not be looked at
-    fault     whether the system refused to list or look at it, which may pass
+    Raises OSError, with ENXIO for a FIFO, socket, device or folder.
     """
-
-    path: bytes
-    folder: str
-    name: str
-    size: int
-    modified: int
-    dropped: Drop | None = None
-    fault: bool = False
-
-    @property
-    def key(self) -> str:
-        """Folder and name, NFC, with "/" between."""
-        return f"{self.folder}/{self.name}" if self.folder else self.name
+    descriptor = os.open(path, _FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, "no longer a regular file")
+    return descriptor
 
 
-def base_of(source: Path) -> bytes:
-    """Give the folder that every `Member.path` starts from: SRC, or where SRC, a zip, lies."""
-    whole = os.path.realpath(os.fsencode(source))
-    return whole if os.path.isdir(whole) else os.path.dirname(whole)
+def read_at(descriptor: int, offset: int, count: int) -> bytes:
+    """Return `count` bytes from `offset` on, fewer only where the file ends. Raises OSError."""
+    data = os.pread(descriptor, count, offset)
+    if len(data) == count:
+        return data
+    chunks = [data]  # short reads: network disks, and Linux above 2 GiB
+    while chunks[-1] and (missing := count - sum(map(len, chunks))):
+        chunks.append(os.pread(descriptor, missing, offset + count - missing))
+    return b"".join(chunks)
 
 
-def walk(base: bytes) -> Iterator[File]:
-    """List everything under a folder, in no order that matters; links are never followed.
+def read_fault(error: OSError) -> ReadFault:
+    """Return the ReadFault of an OSError.
 
-    Works on bytes, since a name may be in any encoding, and without recursion, since folders
-    may lie 200 deep. What the system refuses is tried again for some seconds. Raises OSError only
-    if the base itself cannot be listed.
+    A file that is gone, or is now a link or a pipe, is CHANGED; everything else is UNREADABLE.
     """
-    waiting, patience = [b""], Patience()
-    while waiting:
-        inside = waiting.pop()
-        try:
-            entries = patience.retry(partial(_listed, os.path.join(base, inside)))
-        except OSError as error:
-            if not inside:
-                raise
-            why = f"the folder cannot be listed: {error.strerror}"
-            yield _refused(inside, Drop(Reason.UNREADABLE, why), fault=True)
-            continue
-        for entry in entries:
-            path = os.path.join(inside, entry.name)
-            if entry.name in SYSTEM_FOLDERS:
-                yield _refused(path, _SYSTEM)
-                continue
-            try:
-                found = patience.retry(partial(_look, base, path, entry))
-            except OSError as error:
-                why = error.strerror or "cannot be looked at"
-                yield _refused(path, Drop(Reason.UNREADABLE, why), fault=True)
-                continue
-            if found is None:
-                waiting.append(path)
-            else:
-                yield found
-
-
-def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
-    with os.scandir(folder) as listing:
-        return list(listing)
-
-
-def _look(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> File | None:
-    """Look at an entry; None for a folder. Raises OSError."""
-    if entry.is_dir(follow_symlinks=False):
-        return None
-    if entry.is_symlink():
-        return _refused(path, _follow(base, path))
-    status = entry.stat(follow_symlinks=False)
-    if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-        return _refused(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
-    folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode(name), status.st_size, status.st_mtime_ns)
-
-
-def _follow(base: bytes, path: bytes) -> Drop:
-    """Say what becomes of a link; where it points outside, that path is not repeated."""
-    try:
-        target = os.path.realpath(os.path.join(base, path), strict=True)
-    except OSError as error:
-        loop = error.errno == errno.ELOOP
-        return Drop(Reason.UNREADABLE, "a link in a loop" if loop else "a link to nothing")
-    if os.path.commonpath((base, target)) != base:
-        return Drop(Reason.UNREADABLE, "a link that leaves SRC: put the file itself there")
-    where = printable(decode_path(os.path.relpath(target, base)))
-    return Drop(Reason.NOT_A_PHOTO, f"a link to {where}, which has a row of its own")
-
-
-def _refused(path: bytes, drop: Drop, *, fault: bool = False) -> File:
-    folder, name = os.path.split(path)
-    return File(path, decode_path(folder), decode(name), 0, 0, dropped=drop, fault=fault)
+    gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+    reason = Reason.CHANGED if gone else Reason.UNREADABLE
+    return ReadFault(reason, error.strerror or "it cannot be read")

@@ -1,10 +1,11 @@
-"""A few facts about an archive by which another machine tells whether it sees the same one.
+"""Compare archives by a few facts, and derive the source fingerprint and the pseudonym secret.
 
     {"1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip": "536870912 8c1f…",    size, SHA-256 of the end
      "1.Training/loose/a.jpg": "1048576"}                               size
 
-The end of a zip is its directory: names, sizes and checksums. Photos themselves are not read, and
-times, which differ between copies, do not count.
+These file signatures tell another machine whether it sees the same archive. The end of a zip is
+its directory: names, sizes and checksums. Photos themselves are not read, and times, which differ
+between copies, do not count.
 """
 
 from __future__ import annotations
@@ -21,39 +22,39 @@ from numpy.typing import NDArray
 from fertools.archive.folder import Files, base_of, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
-from fertools.archive.volumes import find
+from fertools.archive.volumes import find_volumes
 from fertools.columns import Ints
 from fertools.errors import OptionError
 
-#: Bytes at the end of a zip, or of a piece of one, that are read: 800 entries of AI-Hub's zips.
+#: Bytes at the end of a zip, or of a volume of one, that are read: 800 entries of AI-Hub's zips.
 _END: Final = 1 << 16
 
-#: Loose photos that are looked at, spread evenly over all: a network disk takes a second for them.
+#: Loose photos that are examined, spread evenly over all: a network disk takes a second for them.
 _LOOSE: Final = 1000
 
-Landmarks = Mapping[str, str]
+Signatures = Mapping[str, str]
 
 
-def landmarks(source: Path, members: Members) -> Landmarks:
-    """Return the landmarks of an archive, by path: every zip and piece, and some loose photos."""
+def file_signatures(source: Path, members: Members) -> Signatures:
+    """Return an archive's signatures by path: of every zip and volume, and some loose photos."""
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
-    some = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
-    zips = {member.path for member in members.take(_first_of_each(members, packed))}
+    sample = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
+    zips = {member.path for member in members.take(_first_of_each_zip(members, packed))}
     with Files(base_of(source)) as files:
-        paths = {piece.path for path in zips for piece in find(files.base, path).pieces}
-        found = {os.fsdecode(path): _end(files, path) for path in sorted(paths)}
-    return found | {os.fsdecode(member.path): str(member.size) for member in members.take(some)}
+        paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
+        ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
+    return ends | {os.fsdecode(member.path): str(member.size) for member in members.take(sample)}
 
 
-def difference(source: Path, expected: Landmarks) -> str | None:
-    """Return the name of the first landmark that is another one here, None where all agree."""
+def first_mismatch(source: Path, expected: Signatures) -> str | None:
+    """Return the name of the first file whose signature differs here, None if all agree."""
     with Files(base_of(source)) as files:
-        for name, fact in expected.items():
+        for name, signature in expected.items():
             path = os.fsencode(name)
             try:
                 size = os.stat(os.path.join(files.base, path)).st_size  # noqa: PTH116, PTH118
-                same = fact == (_end(files, path) if " " in fact else str(size))
+                same = signature == (_end_signature(files, path) if " " in signature else str(size))
             except OSError:
                 same = False
             if not same:
@@ -61,14 +62,14 @@ def difference(source: Path, expected: Landmarks) -> str | None:
     return None
 
 
-def _first_of_each(members: Members, packed: NDArray[np.bool_]) -> Ints:
-    """Return a member of every zip; members of one zip follow each other."""
+def _first_of_each_zip(members: Members, packed: NDArray[np.bool_]) -> Ints:
+    """Return the number of one member of every zip; members of one zip follow each other."""
     containers = members.columns.codes("container")[0]
     rows = np.flatnonzero(packed)
     return rows[np.flatnonzero(np.diff(containers[rows], prepend=-1))]
 
 
-def _end(files: Files, path: bytes) -> str:
+def _end_signature(files: Files, path: bytes) -> str:
     descriptor = files.descriptor(path)
     size = os.fstat(descriptor).st_size
     start = max(0, size - _END)
@@ -76,33 +77,36 @@ def _end(files: Files, path: bytes) -> str:
 
 
 def source_fingerprint(members: Members) -> str:
-    """Return a fingerprint of an archive's members; not of their times, which a copy changes."""
+    """Return a hash of the members' keys, sizes and checksums; not of times, which a copy changes.
+
+    32 hexadecimal digits.
+    """
     digest = blake2b(digest_size=16)
     for line in _lines(members):
         digest.update(line)
     return digest.hexdigest()
 
 
-def secret_of(members: Members, seed: int, given: Path | None = None) -> bytes:
+def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None) -> bytes:
     """Return the 32 bytes that pseudonyms are keyed with.
 
-    given  a file whose bytes are the secret; without one it is derived from the archive's list of
-           names, sizes and checksums, so that the same archive and seed give the same dataset.
-           Who has neither the archive nor the file cannot compute it.
+    salt_file  a file whose bytes are the secret; without one it is derived from the archive's
+               names, sizes and checksums, so that the same archive and seed give the same dataset.
+               It cannot be computed without the archive or the file.
 
-    Raises OptionError where the file cannot be read or is empty.
+    Raises OptionError if the file cannot be read or is empty.
     """
     digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
-    if given is None:
+    if salt_file is None:
         for line in _lines(members):
             digest.update(line)
         return digest.digest()
     try:
-        data = given.read_bytes()
+        data = salt_file.read_bytes()
     except OSError as fault:
-        raise OptionError(f"--salt-file {given} cannot be read: {fault.strerror}") from fault
+        raise OptionError(f"--salt-file {salt_file} cannot be read: {fault.strerror}") from fault
     if not data:
-        raise OptionError(f"--salt-file {given} is empty: put some random bytes into it")
+        raise OptionError(f"--salt-file {salt_file} is empty: put some random bytes into it")
     digest.update(sha256(data).digest())
     return digest.digest()
 

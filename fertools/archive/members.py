@@ -1,16 +1,16 @@
-"""The archive's members as columns, and one of them as a `Member` when it is asked for.
+"""Keep the archive's members as columns, and make `Member` objects on demand.
 
     key = prefix + rest     …/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…_여_30_기쁨_도심 환경_ │ 2021….jpg
 
 A key takes 180 bytes, of which all but 26 are the same for a burst of photos. So each batch keeps
-its prefixes once: a member takes 120 bytes, as Python objects it took 720.
+its prefixes once: a member takes 120 bytes; as Python objects it took 720.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final, overload
 
 import numpy as np
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from fertools.columns import BATCH, Columns, Ints, Lazy, column
 from fertools.data import Drop, Member, Packed, Reason
 
+_NUMBERED: Final = re.compile(r" #\d+\Z")
+
 _TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
 
-#: path is null where it is the key's own bytes; offset … crc are null for a loose file; dropped
+#: path is null where it is the key's UTF-8 bytes; offset … crc are null for a loose file; dropped
 #: is an index into `Members.drops`, -1 for what may be a photo.
 SCHEMA: Final = pa.schema(
     [
@@ -43,7 +45,7 @@ SCHEMA: Final = pa.schema(
 
 
 class Members(Sequence[Member]):
-    """Members in the order of the build; what is sliced or taken shares the columns.
+    """Members in the order of the build; a slice shares the columns.
 
     columns   by SCHEMA
     drops     what the column `dropped` points to
@@ -56,11 +58,9 @@ class Members(Sequence[Member]):
     @classmethod
     def of(cls, members: Iterable[Member]) -> Members:
         """Pack members, in the order given."""
-        draft = Draft()
-        left = iter(members)
-        while some := list(islice(left, BATCH)):
-            draft.add(some)
-        return draft.members()
+        builder = MembersBuilder()
+        builder.add(list(members))
+        return Members(builder.columns(), tuple(builder.drops))
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -73,30 +73,29 @@ class Members(Sequence[Member]):
     def __getitem__(self, index: int | slice) -> Member | Members:
         rows = range(len(self))[index]
         if isinstance(rows, int):
-            return next(self._made(next(self.columns.slices(rows, rows + 1))))
+            return next(self._unpack(next(self.columns.slices(rows, rows + 1))))
         if rows.step == 1:
             return Members(Columns(self.columns.slices(rows.start, rows.stop), SCHEMA), self.drops)
         return self.take(np.array(rows, dtype=np.int64))
 
     def __iter__(self) -> Iterator[Member]:
         for batch in self.columns.slices():
-            yield from self._made(batch)
+            yield from self._unpack(batch)
 
     def take(self, rows: Ints) -> Members:
-        """Return the members of these numbers, in the order given."""
+        """Return the members with these row numbers, in the order given."""
         return Members(Columns([self.columns.take(rows)], SCHEMA), self.drops)
 
     @property
     def keys(self) -> Keys:
-        """The members' keys."""
         return self.keys_at(np.arange(len(self)))
 
     def keys_at(self, rows: Ints) -> Keys:
-        """Return the keys of the members of these numbers."""
+        """Return the keys of the members with these row numbers."""
         return Keys(self.columns.select(("prefix", "rest")), rows)
 
     @property
-    def photos(self) -> Keys:
+    def photo_keys(self) -> Keys:
         """The keys of those that may be photos."""
         return self.keys_at(np.flatnonzero(self.dropped < 0))
 
@@ -110,11 +109,11 @@ class Members(Sequence[Member]):
         """Bytes of all members, uncompressed."""
         return int(self.columns.numbers("size").sum())
 
-    def _made(self, batch: pa.RecordBatch) -> Iterator[Member]:
+    def _unpack(self, batch: pa.RecordBatch) -> Iterator[Member]:
         keys = keys_of(batch).to_pylist()
-        own = (batch[name].to_pylist() for name in SCHEMA.names[2:])
+        columns = (batch[name].to_pylist() for name in SCHEMA.names[2:])
         for key, container, path, size, modified, offset, packed_size, method, crc, drop in zip(
-            keys, *own, strict=True
+            keys, *columns, strict=True
         ):
             yield Member(
                 key=key,
@@ -128,7 +127,7 @@ class Members(Sequence[Member]):
 
 
 class Keys(Lazy[str]):
-    """Keys of members."""
+    """Keys of members, made from prefix and rest when they are read."""
 
     def __init__(self, columns: Columns, rows: Ints) -> None:
         super().__init__(len(rows))
@@ -136,11 +135,10 @@ class Keys(Lazy[str]):
         self._rows = rows
 
     def take(self, numbers: Ints) -> Keys:
-        """Return some of the keys, in the order given."""
+        """Return the keys with these numbers, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
     def made(self, start: int, stop: int) -> list[str]:
-        """See `Lazy`."""
         keys: list[str] = keys_of(self._columns.take(self._rows[start:stop])).to_pylist()
         return keys
 
@@ -152,12 +150,12 @@ def keys_of(batch: pa.RecordBatch) -> pa.Array:
     )
 
 
-class Draft:
-    """Members being listed: plain lists until they fill a batch, then columns.
+class MembersBuilder:
+    """Collects members: in plain lists until they fill a batch, then in columns.
 
-    drops     the index of every reason so far; shared by the drafts of one scan
-    photos    members without a reason
-    reasons   how many have which
+    drops     the index of every Drop so far; shared by the builders of one scan
+    photos    how many members have no Drop
+    reasons   how many members have each reason
     """
 
     def __init__(self, drops: dict[Drop, int] | None = None) -> None:
@@ -173,7 +171,6 @@ class Draft:
         return self._flushed + len(self._rows["rest"])
 
     def add(self, members: Sequence[Member]) -> None:
-        """Add members."""
         keys = [member.key for member in members]
         packed = [member.packed for member in members]
         columns: dict[str, list[Any]] = {
@@ -184,17 +181,17 @@ class Draft:
             ],
             "size": [member.size for member in members],
             "modified": [member.modified for member in members],
-            "offset": [where and where.offset for where in packed],
-            "packed_size": [where and where.size for where in packed],
-            "method": [where and where.method for where in packed],
-            "crc": [where and where.crc for where in packed],
+            "offset": [entry and entry.offset for entry in packed],
+            "packed_size": [entry and entry.size for entry in packed],
+            "method": [entry and entry.method for entry in packed],
+            "crc": [entry and entry.crc for entry in packed],
         }
         self.extend(keys, [member.dropped for member in members], columns)
 
     def extend(
         self, keys: Sequence[str], drops: Sequence[Drop | None], columns: Mapping[str, Any]
     ) -> None:
-        """Add some members; a column is a list, or one value that all of them share."""
+        """Add members; a column is a list, or one value that all of them share."""
         ends = [max(key.rfind("_"), key.rfind("/")) + 1 for key in keys]
         rows = self._rows
         rows["prefix"] += [key[:end] for key, end in zip(keys, ends, strict=True)]
@@ -211,7 +208,7 @@ class Draft:
             self._flush()
 
     def columns(self) -> Columns:
-        """Return what was added."""
+        """Return all members added so far, by SCHEMA."""
         self._flush()
         return Columns(self._batches, SCHEMA)
 
@@ -219,17 +216,60 @@ class Draft:
         """Return a number for each key, equal for equal keys; int64."""
         return np.concatenate([np.zeros(0, np.int64), *self._hashes])
 
-    def members(self) -> Members:
-        """Return what was added, as members in that order."""
-        return Members(self.columns(), tuple(self.drops))
-
     def _flush(self) -> None:
-        arrays = [packed(self._rows[name], name) for name in SCHEMA.names]
+        arrays = [_column(self._rows[name], name) for name in SCHEMA.names]
         self._batches.append(pa.record_batch(arrays, schema=SCHEMA))
         self._flushed += len(self._rows["rest"])
         self._rows = {name: [] for name in SCHEMA.names}
 
 
-def packed(values: list[Any], name: str) -> pa.Array:
-    """Return values as the column of that name in SCHEMA."""
+def with_unique_keys(columns: Columns, hashes: Ints) -> Columns:
+    """Number members that share a key: a zip may list a name twice, and NFC may unite two names.
+
+    hashes   of the keys, by which keys that may be shared are found
+    """
+    by_hash = np.argsort(hashes, kind="stable")
+    same = hashes[by_hash[1:]] == hashes[by_hash[:-1]]
+    if not same.any():
+        return columns
+    shared = np.zeros(len(hashes), np.bool_)
+    shared[by_hash[1:][same]] = shared[by_hash[:-1][same]] = True
+    batches, first, seen = [], 0, dict[str, int]()
+    for batch in columns.slices():
+        batches.append(_number_keys(batch, shared[first : first + len(batch)], seen))
+        first += len(batch)
+    return Columns(batches, columns.schema)
+
+
+def _number_keys(
+    batch: pa.RecordBatch, shared: NDArray[np.bool_], seen: dict[str, int]
+) -> pa.RecordBatch:
+    """Number the keys of a batch that are shared or look like numbered ones.
+
+    seen   how often each key was met, in earlier batches too
+    """
+    keys, rest, paths = (
+        column.to_pylist() for column in (keys_of(batch), batch["rest"], batch["path"])
+    )
+    changed = False
+    for i, name in enumerate(keys):
+        if not (shared[i] or _NUMBERED.search(name)):
+            continue
+        key = name
+        while key in seen:
+            seen[name] += 1
+            key = f"{name} #{seen[name]}"
+        seen[key] = 1
+        if key is not name:
+            rest[i] += key[len(name) :]
+            paths[i] = paths[i] or name.encode()
+            changed = True
+    if not changed:
+        return batch
+    columns = {name: batch[name] for name in batch.schema.names}
+    numbered = {"rest": _column(rest, "rest"), "path": _column(paths, "path")}
+    return pa.record_batch(columns | numbered)
+
+
+def _column(values: list[Any], name: str) -> pa.Array:
     return column(values, SCHEMA.field(name).type)

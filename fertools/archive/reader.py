@@ -1,11 +1,11 @@
-"""Read a member's bytes: whole and checked, or an exception that says why not.
+"""Read a member's bytes, complete and checked, or raise why that is impossible.
 
-    Unusable    what the bytes themselves say: a wrong CRC, a password, a stream that is damaged
-    ReadFault   what the system says: an I/O error, a file that is gone or is being written to
+    Unusable    the bytes themselves are unusable: a wrong CRC, a password, a damaged stream
+    ReadFault   the system failed: an I/O error, a file that is gone or is being written to
 
-A packed member is recognised by its CRC and size, so the zip's mtime may be another one than the
-scan saw: that of a copy on another machine. Only where a check fails is it asked whether the file
-was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
+A packed member is recognised by its CRC and size, so the zip's mtime may differ from the one that
+the scan saw: it is that of a copy on another machine. Only where a check fails is it asked whether
+the file was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
 """
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
@@ -18,21 +18,19 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
-from fertools.archive.entry import ENCRYPTED, LOCAL, LOCAL_MARK
+from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
-from fertools.archive.volumes import Joined, find
+from fertools.archive.volumes import VolumeReader, find_volumes
 from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
-_DEFLATED = 8
-_MOST_LAYOUTS = 64
+_MOST_ZIPS = 64
 
 
 class Reader:
-    """Reads members of one archive, in any order, best in that of the scan; one a thread.
+    """Reads members of one archive in any order, fastest in that of the scan; one per thread.
 
-    At most eight zips or pieces are open at a time, and a loose file only while it is read.
+    At most eight zips or volumes are open at a time, and a loose file only while it is read.
 
         with Reader(source) as reader:
             data = reader.read(member)
@@ -48,14 +46,14 @@ class Reader:
         self._files = Files(base_of(source))
         self._max_bytes = max_bytes
         self._since = since
-        self._zips: OrderedDict[bytes, Joined] = OrderedDict()
+        self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
     def read(self, member: Member) -> bytes:
         """Return the bytes of a photo or a label file, uncompressed.
 
-        Raises Unusable: UNREADABLE for damage inside a zip (CRC-32, header, stream, a size that
-        lies), ENCRYPTED, TOO_LARGE above `max_bytes`, EMPTY; and the member's own reason if the
-        scan dropped it, label files apart. Raises ReadFault for I/O errors, and for a file that
+        Raises Unusable: UNREADABLE for damage inside a zip (CRC-32, header, stream, a wrong size),
+        ENCRYPTED, TOO_LARGE above `max_bytes`, EMPTY; and the member's own reason if the scan
+        dropped it, except for label files. Raises ReadFault for I/O errors, and for a file that
         is gone, has another size than the scan saw, or is being written to. After a ReadFault all
         files are closed, so that the next call opens them again.
         """
@@ -75,6 +73,21 @@ class Reader:
             self.close()
             raise
 
+    def check_unchanged(self, member: Member) -> None:
+        """Raise ReadFault if a loose photo that cannot be used has changed since the scan.
+
+        A copy that is still running may have the final size and half of the bytes. A packed
+        photo needs no check: its CRC was right.
+        """
+        if member.packed is not None:
+            return
+        try:
+            changed = self._any_changed([member.path])
+        except OSError as error:
+            raise read_fault(error) from error
+        if changed:
+            raise ReadFault(Reason.CHANGED, "it was written to since the scan")
+
     def close(self) -> None:
         """Close the open files; a later read opens them again."""
         self._zips.clear()
@@ -83,17 +96,11 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _load(self, member: Member) -> bytes:
-        path = os.path.join(self._files.base, member.path)
-        descriptor = open_file(path)
+        descriptor = open_file(os.path.join(self._files.base, member.path))
         try:
             before = os.fstat(descriptor)
             data = read_at(descriptor, 0, member.size)
@@ -109,65 +116,50 @@ class Reader:
         return data
 
     def _unpack(self, member: Member, packed: Packed) -> bytes:
-        zipped = self._zip(member)
+        zipped = self._zip(member.path)
         try:
-            return _checked(zipped, member, packed)
+            return _unpack_checked(zipped, member, packed)
         except Unusable as damage:
-            if (written := self._written(member, zipped)) is None:
+            if (change := self._change(member.path, packed, zipped)) is None:
                 raise
-            what = damage.drop.detail
-            told = written if what == written else f"{written} ({what})"
-            raise ReadFault(Reason.CHANGED, told) from damage
+            cause = damage.drop.detail
+            detail = change if cause == change else f"{change} ({cause})"
+            raise ReadFault(Reason.CHANGED, detail) from damage
 
-    def _zip(self, member: Member) -> Joined:
-        """Return the zip that a member lies in, as it lies on the disk now."""
-        zipped = self._zips.get(member.path)
+    def _zip(self, path: bytes) -> VolumeReader:
+        """Return a zip, by its first volume's path, as it is on the disk now."""
+        zipped = self._zips.get(path)
         if zipped is None:
-            if len(self._zips) >= _MOST_LAYOUTS:
+            if len(self._zips) >= _MOST_ZIPS:
                 self._zips.popitem(last=False)
-            zipped = Joined(find(self._files.base, member.path), self._files)
-            self._zips[member.path] = zipped
+            zipped = VolumeReader(find_volumes(self._files.base, path), self._files)
+            self._zips[path] = zipped
         return zipped
 
-    def refuse_unfinished(self, member: Member) -> None:
-        """Raise ReadFault where a photo that cannot be used has changed since the scan.
+    def _change(self, path: bytes, packed: Packed, zipped: VolumeReader) -> str | None:
+        """Return how a zip with a member that is not what the scan saw has changed since.
 
-        A copy that is still running may have the final size and half of the bytes.
+        None if it has not changed, so that the bytes themselves are damaged.
         """
-        if member.packed is not None:  # its CRC has told
-            return
-        try:
-            changed = self._changed([os.path.join(self._files.base, member.path)])
-        except OSError as error:
-            raise read_fault(error) from error
-        if changed:
-            raise ReadFault(Reason.CHANGED, "it was written to since the scan")
-
-    def _written(self, member: Member, zipped: Joined) -> str | None:
-        """Return how a zip, one of whose members is not what the scan saw, has changed since.
-
-        None means that it has not, so that the damage is in the bytes themselves.
-        """
-        packed, layout = member.packed, zipped.layout
-        # The scan refused members that touch a hole, so one here is new.
-        if packed and (hole := layout.hole(packed.offset, packed.offset + packed.size)):
-            return hole.what
-        pieces = find(self._files.base, member.path).pieces
-        if self._changed([os.path.join(self._files.base, piece.path) for piece in pieces]):
+        # The scan dropped members that touch a gap, so this gap is new.
+        if gap := zipped.volume_set.gap(packed.offset, packed.offset + packed.size):
+            return gap.detail
+        volumes = find_volumes(self._files.base, path).volumes
+        if self._any_changed(volume.path for volume in volumes):
             return "the zip was written to since the scan"
         return None
 
-    def _changed(self, paths: Iterable[bytes]) -> bool:
+    def _any_changed(self, paths: Iterable[bytes]) -> bool:
         if self._since is None:
             return False
-        return any(os.stat(path).st_ctime_ns > self._since for path in paths)  # noqa: PTH116
+        statuses = (os.stat(os.path.join(self._files.base, path)) for path in paths)  # noqa: PTH116
+        return any(status.st_ctime_ns > self._since for status in statuses)
 
 
-def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:
-    """Read and unpack a member; raise Unusable where it is not what the directory says."""
-    data_at = _data_offset(zipped, packed)
-    data = zipped.read(data_at, packed.size)
-    if packed.method == _DEFLATED:
+def _unpack_checked(zipped: VolumeReader, member: Member, packed: Packed) -> bytes:
+    """Read and unpack a member; raise Unusable if it is not what the directory says."""
+    data = zipped.read(_data_offset(zipped, packed), packed.size)
+    if packed.method == DEFLATED:
         data = _inflate(data, member.size)
     if len(data) != member.size:
         raise Unusable(Reason.UNREADABLE, f"its size is not the {member.size:,} bytes it claims")
@@ -176,23 +168,23 @@ def _checked(zipped: Joined, member: Member, packed: Packed) -> bytes:
     return data
 
 
-def _data_offset(zipped: Joined, packed: Packed) -> int:
+def _data_offset(zipped: VolumeReader, packed: Packed) -> int:
     """Return where a member's data starts, behind a local header that agrees with the directory.
 
-    Its sizes and CRC are not compared: they may be 0 there and stand behind the data.
+    Its sizes and CRC are not compared: they may be 0 there and lie behind the data.
     """
-    header = LOCAL.unpack(zipped.read(packed.offset, LOCAL.size))
-    mark, _, flags, method, *_, name_length, extra_length = header
-    if mark != LOCAL_MARK or method != packed.method or name_length == 0:
-        where = zipped.name_at(packed.offset)
-        raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of {where}")
+    header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
+    signature, _, flags, method, *_, name_length, extra_length = header
+    if signature != LOCAL_SIGNATURE or method != packed.method or name_length == 0:
+        name = zipped.name_at(packed.offset)
+        raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of {name}")
     if flags & ENCRYPTED:
         raise Unusable(Reason.ENCRYPTED, "behind a password")
-    return packed.offset + LOCAL.size + int(name_length) + int(extra_length)
+    return packed.offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
 def _inflate(data: bytes, size: int) -> bytes:
-    """Unpack to at most one byte more than promised: that one shows the lie, the rest costs."""
+    """Unpack to at most one byte more than `size`: one is enough to show a wrong size."""
     try:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
     except zlib.error as error:

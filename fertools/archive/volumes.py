@@ -1,10 +1,10 @@
-"""Where each byte of a zip lies: in one file, or in pieces with perhaps a hole between them.
+"""Read a zip's bytes by offset, from one file or from several volumes with perhaps gaps.
 
 AI-Hub serves a large zip as `NAME.zip.part0`, `NAME.zip.part1073741824`, …: the number is the
-offset of the piece's first byte. Other tools count `part0`, `part1`, …; both are read here.
+offset of the volume's first byte. Other tools count `part0`, `part1`, …; both are read here.
 
     0              1 GiB          2 GiB          3 GiB      size
-    ├─ part0 ──────┼─ part1073… ──┤     hole     ├─ part3221… ┤
+    ├─ part0 ──────┼─ part1073… ──┤     gap      ├─ part3221… ┤
 """
 
 from __future__ import annotations
@@ -19,23 +19,22 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fertools.archive.folder import Files, read_at
-from fertools.archive.names import decode, decode_path
+from fertools.archive.names import decode_name, decode_path
 from fertools.data import ReadFault, Reason, Unusable
 from fertools.errors import printable
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
 # ruff: noqa: PTH116, PTH118, PTH119, PTH120, PTH208
 
+# One spelling per number, so that no two files can be the same volume: neither part07 nor PART7.
+_VOLUME = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)
 
-# One spelling a number, so that no two files can be the same piece: neither part07 nor PART7.
-_PIECE = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)
-
-# A number above this is an offset: nobody cuts a zip into 1,000 pieces, or into pieces so small.
-_MOST_PIECES = 999
+# A number above this is an offset: no tool cuts a zip into 1,000 volumes, or volumes so small.
+_MOST_VOLUMES = 999
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Volume:
     """One file of a zip: its path relative to the base, the bytes it holds, its mtime in ns."""
 
     path: bytes
@@ -45,219 +44,217 @@ class Piece:
 
     @property
     def end(self) -> int:
-        """The offset behind its last byte."""
         return self.start + self.size
 
     @property
     def name(self) -> str:
-        """The file's name, fit to print."""
-        return printable(decode(os.path.basename(self.path)))
+        """The file's name, printable."""
+        return printable(decode_name(os.path.basename(self.path)))
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
-    """Bytes that nobody has, start <= offset < end, and the piece that should hold them."""
+class Gap:
+    """Missing bytes, start <= offset < end, and a line that names the missing volume."""
 
     start: int
     end: int
-    what: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """The pieces of one zip in order, the holes between them, and what is wrong, a line each."""
+class VolumeSet:
+    """The volumes of one zip in order, the gaps between them, and its faults, a line each."""
 
-    pieces: tuple[Piece, ...]
-    holes: tuple[Hole, ...] = ()
+    volumes: tuple[Volume, ...]
+    gaps: tuple[Gap, ...] = ()
     faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.pieces:
-            raise ValueError("a zip has at least one piece, got none")
+        if not self.volumes:
+            raise ValueError("a zip has at least one volume, got none")
 
     @property
     def path(self) -> bytes:
-        """The first piece's path: it stands for the whole."""
-        return self.pieces[0].path
+        """The first volume's path, by which the zip is known."""
+        return self.volumes[0].path
 
     @property
     def key(self) -> str:
         """The zip's name as if it were one file, relative to the base, NFC."""
-        found = split_name(self.path)
-        return decode_path(found[0] if found else self.path)
+        parsed = parse_volume_name(self.path)
+        return decode_path(parsed[0] if parsed else self.path)
 
     @property
     def size(self) -> int:
-        """Bytes from the zip's first to its last, holes included."""
-        return self.pieces[-1].end
+        """Bytes from the zip's first to its last, gaps included."""
+        return self.volumes[-1].end
 
     @property
     def modified(self) -> int:
-        """The youngest piece's mtime in ns."""
-        return max(piece.modified for piece in self.pieces)
+        """The youngest volume's mtime in ns."""
+        return max(volume.modified for volume in self.volumes)
 
-    def at(self, offset: int) -> Piece | Hole | None:
-        """Give what covers an offset; None outside the zip."""
-        index = bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1
-        if index >= 0 and offset < self.pieces[index].end:
-            return self.pieces[index]
-        return self.hole(offset, offset + 1)
+    def at(self, offset: int) -> Volume | Gap | None:
+        """Return what covers an offset; None outside the zip."""
+        index = bisect_right(self.volumes, offset, key=lambda volume: volume.start) - 1
+        if index >= 0 and offset < self.volumes[index].end:
+            return self.volumes[index]
+        return self.gap(offset, offset + 1)
 
-    def hole(self, start: int, end: int) -> Hole | None:
-        """Give the first hole that a range of offsets touches."""
-        touched = (hole for hole in self.holes if hole.start < end and start < hole.end)
-        return next(touched, None)
+    def gap(self, start: int, end: int) -> Gap | None:
+        """Return the first gap that a range of offsets touches."""
+        return next((gap for gap in self.gaps if gap.start < end and start < gap.end), None)
 
 
-def split_name(path: bytes) -> tuple[bytes, int] | None:
-    """Take a piece's path apart: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for other files."""
-    match = _PIECE.fullmatch(path)
+def parse_volume_name(path: bytes) -> tuple[bytes, int] | None:
+    """Return a volume's zip and number: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for others."""
+    match = _VOLUME.fullmatch(path)
     return (match[1], int(match[2])) if match else None
 
 
-def find(base: bytes, path: bytes) -> Layout:
-    """Look up the layout of the zip that a path, relative to the base, stands for.
+def find_volumes(base: bytes, path: bytes) -> VolumeSet:
+    """Return the volumes, as they are on the disk now, of the zip with this first path.
 
-    Raises OSError if the file, or the folder of its pieces, cannot be looked at or is gone.
+    The path is relative to the base. Links are not volumes, as in the scan. Raises OSError if the
+    file, or the folder of the volumes, is gone or not accessible.
     """
-    numbered = split_name(path)
-    if numbered is None:
-        return lay([_look(base, path)[0]])
+    parsed = parse_volume_name(path)
+    if parsed is None:
+        return order_volumes([_volume(path, _lstat(base, path))])
     folder = os.path.dirname(path)
     beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
-    same = [other for other in beside if (split_name(other) or (b"",))[0] == numbered[0]]
-    found = [_look(base, other) for other in same]
-    pieces = [piece for piece, is_file in found if is_file]
-    if not pieces:
+    same = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
+    statuses = [(other, _lstat(base, other)) for other in same]
+    volumes = [_volume(other, s) for other, s in statuses if stat.S_ISREG(s.st_mode)]
+    if not volumes:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return lay(pieces)
+    return order_volumes(volumes)
 
 
-def _look(base: bytes, path: bytes) -> tuple[Piece, bool]:
-    """Give a file as a piece, and whether it is a file at all: a link is not, as in the scan."""
-    status = os.stat(os.path.join(base, path), follow_symlinks=False)
-    return Piece(path, 0, status.st_size, status.st_mtime_ns), stat.S_ISREG(status.st_mode)
+def _lstat(base: bytes, path: bytes) -> os.stat_result:
+    return os.stat(os.path.join(base, path), follow_symlinks=False)
 
 
-def lay(files: Iterable[Piece]) -> Layout:
-    """Put a zip's files in order by their numbers; the `start` they come with is not looked at.
+def _volume(path: bytes, status: os.stat_result) -> Volume:
+    return Volume(path, 0, status.st_size, status.st_mtime_ns)
 
-    A missing piece leaves a hole: exactly known if the numbers are offsets, else taken to be as
-    long as the longest of the others (who counts, cuts all but the last one equal).
+
+def order_volumes(files: Iterable[Volume]) -> VolumeSet:
+    """Order a zip's files by their numbers, and set each `start`.
+
+    A missing volume leaves a gap. Its length is known if the numbers are offsets; otherwise it is
+    that of the longest volume (tools that count make all volumes but the last equally long).
     """
-    files = sorted(files, key=lambda piece: piece.path)
-    numbered = {number: piece for piece in files if (number := _number(piece)) is not None}
+    files = sorted(files, key=lambda volume: volume.path)
+    parsed = [(parse_volume_name(volume.path), volume) for volume in files]
+    numbered = {name[1]: volume for name, volume in parsed if name}
     if not numbered:
-        return Layout(tuple(files))
+        return VolumeSet(tuple(files))
     ordered = dict(sorted(numbered.items()))
-    return _lay_offsets(ordered) if _are_offsets(ordered) else _lay_counted(ordered)
+    return _by_offset(ordered) if _are_offsets(ordered) else _by_count(ordered)
 
 
-def _number(piece: Piece) -> int | None:
-    found = split_name(piece.path)
-    return found[1] if found else None
-
-
-def _are_offsets(numbered: Mapping[int, Piece]) -> bool:
-    """Say whether no piece reaches into the next one if its number is its offset."""
+def _are_offsets(numbered: Mapping[int, Volume]) -> bool:
+    """Return whether no volume reaches into the next one if its number is its offset."""
     if len(numbered) == 1:
-        return not 0 < min(numbered) <= _MOST_PIECES
+        return not 0 < min(numbered) <= _MOST_VOLUMES
     fits = all(here + numbered[here].size <= there for here, there in pairwise(numbered))
-    return fits or max(numbered) > _MOST_PIECES
+    return fits or max(numbered) > _MOST_VOLUMES
 
 
-def _lay_offsets(numbered: Mapping[int, Piece]) -> Layout:
-    pieces: list[Piece] = []
-    holes: list[Hole] = []
+def _by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
+    volumes: list[Volume] = []
+    gaps: list[Gap] = []
     faults: list[str] = []
-    reached = 0
-    for start, piece in numbered.items():
-        if reached > start:
-            faults.append(f"{pieces[-1].name} is {reached - start:,} bytes longer than its place")
-            pieces[-1] = replace(pieces[-1], size=start - pieces[-1].start)
-        if reached < start:
-            cut = f" (or {pieces[-1].name} was cut)" if pieces else ""
-            holes.append(Hole(reached, start, f"{_called(piece, reached)} is missing{cut}"))
-        pieces.append(replace(piece, start=start))
-        reached = pieces[-1].end
-    return Layout(tuple(pieces), tuple(holes), (*(hole.what for hole in holes), *faults))
+    end = 0
+    for start, volume in numbered.items():
+        if end > start:
+            faults.append(f"{volumes[-1].name} is {end - start:,} bytes too long")
+            volumes[-1] = replace(volumes[-1], size=start - volumes[-1].start)
+        if end < start:
+            cut = f" (or {volumes[-1].name} was cut)" if volumes else ""
+            gaps.append(Gap(end, start, f"{_name_of(volume, end)} is missing{cut}"))
+        volumes.append(replace(volume, start=start))
+        end = volumes[-1].end
+    return VolumeSet(tuple(volumes), tuple(gaps), (*(gap.detail for gap in gaps), *faults))
 
 
-def _lay_counted(numbered: Mapping[int, Piece]) -> Layout:
-    usual = max(piece.size for piece in numbered.values())
-    some_piece = next(iter(numbered.values()))
-    pieces: list[Piece] = []
-    holes: list[Hole] = []
+def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
+    longest = max(volume.size for volume in numbered.values())
+    any_volume = next(iter(numbered.values()))
+    volumes: list[Volume] = []
+    gaps: list[Gap] = []
     start = 0
     for number in range(max(numbered) + 1):
         if number in numbered:
-            pieces.append(replace(numbered[number], start=start))
-            start = pieces[-1].end
+            volumes.append(replace(numbered[number], start=start))
+            start = volumes[-1].end
         else:
-            what = f"{_called(some_piece, number)} is missing"
-            holes.append(Hole(start, start + usual, what))
-            start += usual
-    return Layout(tuple(pieces), tuple(holes), tuple(hole.what for hole in holes))
+            detail = f"{_name_of(any_volume, number)} is missing"
+            gaps.append(Gap(start, start + longest, detail))
+            start += longest
+    return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 
 
-def _called(piece: Piece, number: int) -> str:
-    """Name the piece of another number out of the same set."""
-    return piece.name[: piece.name.rindex(".") + len(".part")] + str(number)
+def _name_of(volume: Volume, number: int) -> str:
+    """Return the name of another volume of the same set, by its number."""
+    return volume.name[: volume.name.rindex(".") + len(".part")] + str(number)
 
 
-class Joined:
-    """Reads the pieces of a layout as if they were one file; nothing is copied together."""
+class VolumeReader:
+    """Reads the volumes of a zip as if they were one file; no bytes are copied together."""
 
-    def __init__(self, layout: Layout, files: Files) -> None:
-        self.layout = layout
-        self.size = layout.size
+    def __init__(self, volume_set: VolumeSet, files: Files) -> None:
+        self.volume_set = volume_set
+        self.size = volume_set.size
         self._files = files
 
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes.
 
-        Raises Unusable, UNREADABLE, if the range leaves the zip or touches a hole (the missing
-        piece is named), ReadFault if a file is shorter than its layout says, and OSError if one
+        Raises Unusable, UNREADABLE, if the range leaves the zip or touches a gap (the missing
+        volume is named), ReadFault if a file is shorter than its volume, and OSError if one
         cannot be read.
         """
-        parts = []
+        chunks = []
         while count > 0:
-            part = self._read_piece(offset, count)
-            parts.append(part)
-            offset += len(part)
-            count -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            chunk = self._read_volume(offset, count)
+            chunks.append(chunk)
+            offset += len(chunk)
+            count -= len(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def name_at(self, offset: int) -> str:
-        """Name the file that holds an offset, for a message."""
-        piece = self.layout.at(offset)
-        return piece.name if isinstance(piece, Piece) else "no piece"
+        """Return the name of the file that holds an offset which could be read."""
+        volume = self.volume_set.at(offset)
+        assert isinstance(volume, Volume)
+        return volume.name
 
-    def solid_until(self, offset: int) -> int:
-        """Give the end of the unbroken run at an offset: a hole's start, or the size."""
-        later = (hole.start for hole in self.layout.holes if hole.end > offset)
+    def present_until(self, offset: int) -> int:
+        """Return the end of the unbroken run at an offset: a gap's start, or the size."""
+        later = (gap.start for gap in self.volume_set.gaps if gap.end > offset)
         return max(offset, min(later, default=self.size))
 
-    def solid_from(self, offset: int) -> int:
-        """Give the first offset, not before this one, whose byte is there."""
-        while hole := self.layout.hole(offset, offset + 1):
-            offset = hole.end
+    def present_from(self, offset: int) -> int:
+        """Return the first offset, not before this one, that is in no gap."""
+        while gap := self.volume_set.gap(offset, offset + 1):
+            offset = gap.end
         return offset
 
     @property
-    def tail(self) -> int:
+    def tail_start(self) -> int:
         """Where the last unbroken run of bytes starts."""
-        return max((hole.end for hole in self.layout.holes), default=0)
+        return max((gap.end for gap in self.volume_set.gaps), default=0)
 
-    def _read_piece(self, offset: int, count: int) -> bytes:
-        """Give what one piece has of a range, at least a byte."""
-        piece = self.layout.at(offset)
-        if isinstance(piece, Hole):
-            raise Unusable(Reason.UNREADABLE, piece.what)
-        if piece is None:
+    def _read_volume(self, offset: int, count: int) -> bytes:
+        """Return at least one byte: the part of a range that one volume holds."""
+        volume = self.volume_set.at(offset)
+        if isinstance(volume, Gap):
+            raise Unusable(Reason.UNREADABLE, volume.detail)
+        if volume is None:
             raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
-        descriptor = self._files.descriptor(piece.path)
-        data = read_at(descriptor, offset - piece.start, min(count, piece.end - offset))
+        descriptor = self._files.descriptor(volume.path)
+        data = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
         if not data:
-            raise ReadFault(Reason.CHANGED, f"{piece.name} is shorter than it was")
+            raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
         return data

@@ -1,8 +1,9 @@
-"""What can be had of a zip whose directory is lost: a walk over its local headers.
+"""List the members of a zip, whole or damaged.
 
-A download that stopped has every photo but the last, and none of the directory, which comes at
-the end. Each local header says how long its data is, so the walk reads some 100 bytes a member;
-where a header or its sizes fail, the next mark is searched for.
+The entries come from the central directory. Where that is lost they are recovered from the local
+headers: a download that stopped has every photo but the last, and nothing of the directory, which
+comes at the end. Each local header says how long its data is, so the walk reads some 100 bytes a
+member; where a header or its sizes are wrong, the next signature is searched for.
 """
 
 from __future__ import annotations
@@ -10,30 +11,34 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.directory import SplitSet, read_directory
+from fertools.archive.directory import SpannedZip, read_central_directory
 from fertools.archive.entry import (
+    DATA_DESCRIPTOR,
     DEFLATED,
     ENCRYPTED,
-    LOCAL,
-    LOCAL_MARK,
-    SEE_ZIP64,
-    SIZES_BEHIND,
+    IN_ZIP64,
+    LOCAL_HEADER,
+    LOCAL_SIGNATURE,
     STORED,
     Entries,
     Entry,
-    widen,
+    ZipListing,
+    resolve_zip64,
 )
-from fertools.archive.members import Draft
-from fertools.archive.names import decode_packed, refusal_by_name
-from fertools.archive.volumes import Joined, split_name
+from fertools.archive.members import MembersBuilder
+from fertools.archive.names import decode_entry_name, drop_by_name
+from fertools.archive.volumes import VolumeReader, VolumeSet, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
+
+#: Entries whose names are Python objects at the same time.
+_BLOCK: Final = 1 << 14
 
 _CHUNK = 1 << 20
 
@@ -41,216 +46,205 @@ _CHUNK = 1 << 20
 # it a sparse file of 1 TB would be searched for an hour.
 _REACH = 256 << 20
 
-# How many of the next marks may be chance: one photo in 2,000 holds one in its 2 MB. A zip made of
-# nothing but marks would else be searched for each of them to its end.
-_MOST_MARKS = 8
+# How many of the next signatures may be chance: one photo in 2,000 holds one in its 2 MB. A zip of
+# nothing but signatures would otherwise be searched from each of them to its end.
+_MOST_SIGNATURES = 8
 
-_HEADER = re.compile(re.escape(LOCAL_MARK))
-_NEXT = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # a local header, or the directory's first line
+_LOCAL = re.compile(re.escape(LOCAL_SIGNATURE))
+_LOCAL_OR_CENTRAL = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # the latter starts the directory
 
 
-def salvage(zipped: Joined) -> Iterator[Entry]:
-    """Yield the entries whose data is there from the first byte to the last, by their headers.
+def list_entries(zipped: VolumeReader) -> ZipListing:
+    """Return a zip's entries by offset, from its directory or, where that is lost, recovered.
 
-    A CRC is not computed here: reading the member does that. Raises OSError.
+    Raises SpannedZip for the last file of a `.z01` set, and OSError if the zip cannot be read.
     """
-    at = next(_marks(zipped, zipped.solid_from(0), _HEADER), None)
+    faults = zipped.volume_set.faults
+    try:
+        listing = read_central_directory(zipped)
+    except SpannedZip:
+        raise
+    except Unusable as damage:
+        entries = Entries.of(_recover_entries(zipped))
+        fault = _lost_directory(zipped.volume_set, damage)
+        return ZipListing(entries, zipped.size, (*faults, fault))
+    entries = listing.entries.by_offset()
+    faults += listing.faults + tuple(_misplaced_volumes(zipped, entries))
+    return replace(listing, entries=entries, faults=faults)
+
+
+def _lost_directory(volume_set: VolumeSet, damage: Unusable) -> str:
+    fault = damage.drop.detail or str(damage.drop.reason)
+    if parse_volume_name(volume_set.path) is None:
+        return fault
+    last = volume_set.volumes[-1].name
+    return f"{fault}; {last} is the last volume here: is a later one missing?"
+
+
+def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
+    """Yield a fault for each volume that does not match the directory, by the first entry in it.
+
+    One read a volume: two volumes with swapped names agree in every number.
+    """
+    offsets = entries.fields["offset"]
+    for volume in zipped.volume_set.volumes:
+        index = int(np.searchsorted(offsets, volume.start))
+        if index == len(entries) or int(offsets[index]) + len(LOCAL_SIGNATURE) > volume.end:
+            continue
+        if zipped.read(int(offsets[index]), len(LOCAL_SIGNATURE)) != LOCAL_SIGNATURE:
+            yield f"{volume.name} does not match the zip's directory: swapped or damaged"
+
+
+def _recover_entries(zipped: VolumeReader) -> Iterator[Entry]:
+    """Yield the entries whose data is complete, by their local headers. Raises OSError.
+
+    The CRC is not computed here: reading the member does that.
+    """
+    at = next(_signatures(zipped, zipped.present_from(0), _LOCAL), None)
     while at is not None:
-        entry = _entry(zipped, at)
+        entry = _read_local_header(zipped, at)
         if entry:
             yield entry
-        at = next(_marks(zipped, entry.end if entry else at + 1, _HEADER), None)
+        at = next(_signatures(zipped, entry.end if entry else at + 1, _LOCAL), None)
 
 
-def _marks(zipped: Joined, start: int, mark: re.Pattern[bytes]) -> Iterator[int]:
-    """Give the offsets of a mark from `start` on, as far as it may reach; holes are jumped over."""
+def _signatures(zipped: VolumeReader, start: int, pattern: re.Pattern[bytes]) -> Iterator[int]:
+    """Yield the offsets of a signature from `start` on, up to _REACH; gaps are skipped."""
     left = _REACH
-    at = zipped.solid_from(start)
+    at = zipped.present_from(start)
     while at < zipped.size and left > 0:
-        end = zipped.solid_until(at)
-        # The first look is short: in a sound zip the next header stands right there.
+        end = zipped.present_until(at)
+        # The first read is short: in a sound zip the next header is right there.
         count = min(256 if at == start else _CHUNK, end - at)
         text = zipped.read(at, count)
-        yield from (at + match.start() for match in mark.finditer(text))
+        yield from (at + match.start() for match in pattern.finditer(text))
         left -= count
-        # Three bytes are seen twice, in case the mark lies across the border.
-        at = zipped.solid_from(end) if at + count >= end else at + count - 3
+        # Three bytes are read twice, in case the signature crosses the border.
+        at = zipped.present_from(end) if at + count >= end else at + count - 3
 
 
-def _entry(zipped: Joined, at: int) -> Entry | None:
-    """Read the local header at an offset; None if it is none or its data is not whole."""
-    until = zipped.solid_until(at)
-    if at + LOCAL.size > until:
+def _read_local_header(zipped: VolumeReader, at: int) -> Entry | None:
+    """Return the entry of the local header at an offset; None if its data is not complete."""
+    until = zipped.present_until(at)
+    if at + LOCAL_HEADER.size > until:
         return None
-    header = LOCAL.unpack(zipped.read(at, LOCAL.size))
+    header = LOCAL_HEADER.unpack(zipped.read(at, LOCAL_HEADER.size))
     (_, _, flags, method, _, _, crc, packed, size, name_length, extra_length) = header
-    data_at = at + LOCAL.size + name_length + extra_length
+    data_at = at + LOCAL_HEADER.size + name_length + extra_length
     if not name_length or data_at > until:
         return None
-    text = zipped.read(at + LOCAL.size, name_length + extra_length)
-    raw, extra = text[:name_length], text[name_length:]
-    if SEE_ZIP64 in (size, packed):
-        size, packed = widen(extra, size, packed)
-    if flags & SIZES_BEHIND and not packed:
-        behind = _sizes_behind(zipped, data_at)
-        if behind is None:
+    text = zipped.read(at + LOCAL_HEADER.size, name_length + extra_length)
+    name, extra = text[:name_length], text[name_length:]
+    if IN_ZIP64 in (size, packed):
+        size, packed = resolve_zip64(extra, size, packed)
+    if flags & DATA_DESCRIPTOR and not packed:
+        descriptor = _find_data_descriptor(zipped, data_at)
+        if descriptor is None:
             return None
-        crc, packed, size = behind
+        crc, packed, size = descriptor
     if data_at + packed > until:
         return None
-    return Entry(raw, at, packed, size, method, crc, flags)
+    return Entry(name, at, packed, size, method, crc, flags)
 
 
-def _sizes_behind(zipped: Joined, data_at: int) -> tuple[int, int, int] | None:
-    """Find crc, packed and unpacked size behind data of unknown length.
+def _find_data_descriptor(zipped: VolumeReader, data_at: int) -> tuple[int, int, int] | None:
+    """Return CRC, packed and unpacked size from behind data of unknown length.
 
-    They stand in front of the next header, in one of four forms (with a mark or without, sizes in
-    4 bytes or in 8), and are the right ones if the packed size is the distance from the data.
+    They lie in front of the next header, in one of four forms (with a signature or without, sizes
+    in 4 bytes or in 8), and are the right ones if the packed size is the distance from the data.
     """
-    until = zipped.solid_until(data_at)
-    # A cut may leave none of the next header, or too little of its mark to know it by.
-    stumps = range(until, until - len(LOCAL_MARK), -1)
-    for mark in chain(islice(_marks(zipped, data_at, _NEXT), _MOST_MARKS), stumps):
-        for width, marked in ((4, 4), (4, 0), (8, 4), (8, 0)):
-            packed = mark - data_at - (marked + 4 + 2 * width)
-            if packed < 0 or mark > until:
+    until = zipped.present_until(data_at)
+    # A cut may leave nothing of the next header, or too little of its signature to find it by.
+    stumps = range(until, until - len(LOCAL_SIGNATURE), -1)
+    found = islice(_signatures(zipped, data_at, _LOCAL_OR_CENTRAL), _MOST_SIGNATURES)
+    for end in chain(found, stumps):
+        for width, signature in ((4, 4), (4, 0), (8, 4), (8, 0)):
+            packed = end - data_at - (signature + 4 + 2 * width)
+            if packed < 0 or end > until:
                 continue
-            text = zipped.read(mark - 4 - 2 * width, 4 + 2 * width)
+            text = zipped.read(end - 4 - 2 * width, 4 + 2 * width)
             if int.from_bytes(text[4 : 4 + width], "little") == packed:
                 crc = int.from_bytes(text[:4], "little")
                 return crc, packed, int.from_bytes(text[4 + width :], "little")
     return None
 
 
-#: Entries whose names are Python objects at once.
-_AT_ONCE: Final = 1 << 14
+def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipListing) -> None:
+    """Add a zip's entries to a builder, by offset, then by name; folders are left out."""
+    rows = _MemberRows(volume_set, listing)
+    order = _order(listing.entries)
+    for first in range(0, len(order), _BLOCK):
+        rows.add_to(builder, order[first : first + _BLOCK])
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a zip holds, by offset; where that ends; and what is wrong with it, a line each."""
+def _order(entries: Entries) -> NDArray[np.int64]:
+    """Return the numbers of entries that are sorted by offset, those of one offset by name."""
 
-    entries: Entries
-    end: int
-    faults: tuple[str, ...]
+    def name(number: int) -> str:
+        return decode_entry_name(entries.entry(number).name)
 
-
-def read_contents(zipped: Joined) -> Contents:
-    """List a zip's entries by its directory, or by its local headers where that is lost.
-
-    Raises SplitSet for the last file of a `.z01` set, and OSError if the zip cannot be read.
-    """
-    faults = zipped.layout.faults
-    try:
-        directory = read_directory(zipped)
-    except SplitSet:
-        raise
-    except Unusable as damage:
-        entries = Entries.of(salvage(zipped))
-        return Contents(entries, zipped.size, (*faults, _without_directory(zipped, damage)))
-    entries = directory.entries.by_offset()
-    faults += directory.faults + tuple(_strangers(zipped, entries))
-    return Contents(entries, directory.start, faults)
-
-
-def _without_directory(zipped: Joined, damage: Unusable) -> str:
-    said = damage.drop.detail or str(damage.drop.reason)
-    numbered = split_name(zipped.layout.path) is not None
-    last = zipped.layout.pieces[-1].name
-    return f"{said}; {last} is its last piece here, is there another?" if numbered else said
-
-
-def _strangers(zipped: Joined, entries: Entries) -> Iterator[str]:
-    """Name each piece that does not hold what the directory says, by the first entry in it.
-
-    One read a piece: two pieces with their names swapped fit in every number.
-    """
     offsets = entries.fields["offset"]
-    for piece in zipped.layout.pieces:
-        index = int(np.searchsorted(offsets, piece.start))
-        if index == len(entries) or int(offsets[index]) + len(LOCAL_MARK) > piece.end:
-            continue
-        if zipped.read(int(offsets[index]), len(LOCAL_MARK)) != LOCAL_MARK:
-            yield f"{piece.name} does not hold what the directory says: swapped or damaged"
+    order = np.arange(len(offsets))
+    same = np.flatnonzero(offsets[1:] == offsets[:-1])
+    for offset in np.unique(offsets[same]).tolist():
+        numbers = np.flatnonzero(offsets == offset)
+        order[numbers] = sorted(numbers.tolist(), key=name)
+    return order
 
 
-def add_members(draft: Draft, zipped: Joined, contents: Contents) -> None:
-    """Add a zip's entries to a draft, in the order of their offsets; folders are left out."""
-    listed = _Listed(zipped, contents)
-    order = listed.order()
-    for first in range(0, len(order), _AT_ONCE):
-        listed.add(draft, order[first : first + _AT_ONCE])
+class _MemberRows:
+    """Makes members of one zip's entries, and checks each entry that may be unusable."""
 
+    def __init__(self, volume_set: VolumeSet, listing: ZipListing) -> None:
+        self._volume_set = volume_set
+        self._entries = listing.entries
+        self._limits = np.append(listing.entries.fields["offset"][1:], listing.end)
+        self._suspect = self._suspects()
 
-class _Listed:
-    """The entries of one zip, by offset, and which of them may be unusable."""
-
-    def __init__(self, zipped: Joined, contents: Contents) -> None:
-        self._layout = zipped.layout
-        self._container = zipped.layout.key
-        self._entries = contents.entries
-        self._limits = np.append(contents.entries.fields["offset"][1:], contents.end)
-        self._doubtful = self._doubts()
-
-    def order(self) -> NDArray[np.int64]:
-        """Return the entries' numbers in the order of offsets, then of names; int64."""
-        offsets = self._entries.fields["offset"]
-        order = np.arange(len(offsets))
-        same = np.flatnonzero(offsets[1:] == offsets[:-1])
-        for at in np.unique(offsets[same]).tolist():
-            twins = np.flatnonzero(offsets == at)
-            order[twins] = sorted(twins.tolist(), key=self._name)
-        return order
-
-    def add(self, draft: Draft, numbers: NDArray[np.int64]) -> None:
-        """Add some entries to a draft."""
-        text, rows = self._entries.text, self._entries.fields[numbers]
-        columns = (numbers, rows["name_at"], rows["name_length"], rows["size"])
+    def add_to(self, builder: MembersBuilder, numbers: NDArray[np.int64]) -> None:
+        text, fields = self._entries.text, self._entries.fields[numbers]
+        columns = (numbers, fields["name_at"], fields["name_length"], fields["size"])
+        container = self._volume_set.key
         used, keys, drops = [], [], []
-        for at, (i, name_at, length, size) in enumerate(
+        for i, (number, name_at, length, size) in enumerate(
             zip(*(column.tolist() for column in columns), strict=True)
         ):
             raw = text[name_at : name_at + length]
             if size == 0 and raw[-1:] in (b"/", b"\\"):
                 continue
-            name = decode_packed(raw)
-            used.append(at)
-            keys.append(f"{self._container}/{name}")
-            drops.append(self._refusal(i, name) if self._doubtful[i] else refusal_by_name(name))
-        rows = rows[used]
-        shown = {"size": "size", "offset": "offset", "packed_size": "packed"}
-        draft.extend(
+            name = decode_entry_name(raw)
+            used.append(i)
+            keys.append(f"{container}/{name}")
+            drop = drop_by_name(name)
+            drops.append(self._drop(number) if drop is None and self._suspect[number] else drop)
+        fields = fields[used]
+        builder.extend(
             keys,
             drops,
             {
-                "container": self._container,
-                "path": self._layout.path,
-                "modified": self._layout.modified,
-                **{name: rows[field].tolist() for name, field in shown.items()},
-                "method": rows["method"].tolist(),
-                "crc": rows["crc"].tolist(),
+                "container": container,
+                "path": self._volume_set.path,
+                "modified": self._volume_set.modified,
+                "packed_size": fields["packed"].tolist(),
+                **{name: fields[name].tolist() for name in ("size", "offset", "method", "crc")},
             },
         )
 
-    def _doubts(self) -> NDArray[np.bool_]:
-        """Return which entries anything but their names may make unusable."""
-        rows, ends = self._entries.fields, self._entries.ends()
-        offsets, kinds = rows["offset"], stat.S_IFMT(0o170000) & rows["mode"]
-        doubts = (kinds != 0) & (kinds != stat.S_IFREG)
-        doubts |= rows["flags"] & ENCRYPTED != 0
-        doubts |= (rows["method"] != STORED) & (rows["method"] != DEFLATED)
-        doubts |= (rows["size"] == 0) | (offsets < 0) | (ends > self._limits)
-        for hole in self._layout.holes:
-            doubts |= (hole.start < ends) & (offsets < hole.end)
-        found: NDArray[np.bool_] = doubts
-        return found
+    def _suspects(self) -> NDArray[np.bool_]:
+        """Return which entries may be unusable for a reason other than their names."""
+        fields, ends = self._entries.fields, self._entries.ends()
+        offsets, kinds = fields["offset"], fields["mode"] & 0o170000  # stat.S_IFMT of an array
+        suspects: NDArray[np.bool_] = (kinds != 0) & (kinds != stat.S_IFREG)
+        suspects |= fields["flags"] & ENCRYPTED != 0
+        suspects |= (fields["method"] != STORED) & (fields["method"] != DEFLATED)
+        suspects |= (fields["size"] == 0) | (offsets < 0) | (ends > self._limits)
+        for gap in self._volume_set.gaps:
+            suspects |= (gap.start < ends) & (offsets < gap.end)
+        return suspects
 
-    def _refusal(self, number: int, name: str) -> Drop | None:
+    def _drop(self, number: int) -> Drop | None:
         entry = self._entries.entry(number)
-        refused = entry.refusal(name, int(self._limits[number]))
-        if refused is None and (hole := self._layout.hole(entry.offset, entry.end)):
-            return Drop(Reason.UNREADABLE, hole.what)
-        return refused
-
-    def _name(self, number: int) -> str:
-        return decode_packed(self._entries.entry(number).raw)
+        drop = entry.drop(int(self._limits[number]))
+        if drop is None and (gap := self._volume_set.gap(entry.offset, entry.end)):
+            return Drop(Reason.UNREADABLE, gap.detail)
+        return drop

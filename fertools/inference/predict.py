@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from fertools.archive.names import decode, is_zip
+from fertools.archive.names import decode_name, is_zip
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
-from fertools.archive.volumes import split_name
+from fertools.archive.volumes import parse_volume_name
 from fertools.checking import check_function, user_path
 from fertools.console import named
 from fertools.data import Crop, Drop, Member, Reason, Unusable
@@ -176,7 +176,7 @@ class _Photos:
 def _is_packed(given: Path) -> bool:
     """Return whether a path, links followed, is named as a zip or as a piece of one."""
     name = os.path.basename(os.path.realpath(os.fsencode(given)))  # noqa: PTH119  as scan does
-    return is_zip(decode(name)) or split_name(name) is not None
+    return is_zip(decode_name(name)) or parse_volume_name(name) is not None
 
 
 def _answer(

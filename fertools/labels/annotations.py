@@ -1,11 +1,16 @@
-"""All label files as one table, in which a photo finds its record.
+"""Keep all label records as one table, find a photo's record, and evaluate its votes.
 
-    photo's key ──▶ base name, NFC ──▶ its spelling, forgiven ──▶ the records of that spelling
+    photo's key ──▶ base name, NFC ──▶ its lookup name ──▶ the records of that lookup name
 
 A record is packed into bytes, so that half a million take 0.2 GB and not 0.6:
 
     uploader A B C      boxes   x0 y0 x1 y1 each       name
     4 × int8, -1 none   uint8   4 × float64, up to 3   UTF-8, NFC
+
+Three annotators looked at each photo without having been there. The uploader, who meant an emotion
+and named the file by it, has no vote: such a vote would let the name confirm itself. So the
+annotators' majority is independent of the name: a photo named 불안 that two of three annotators
+label 슬픔 becomes 슬픔.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from typing import Final
 
 from fertools.data import Box, Drop, Reason
 from fertools.labels.classes import ClassMap
-from fertools.labels.filename import EMOTIONS, UNKNOWN, base_name, forgiven
+from fertools.labels.filename import EMOTIONS, UNKNOWN, base_name, lookup_name
 from fertools.labels.records import LabelRecord, read_records
 from fertools.options import LabelOptions
 
@@ -29,17 +34,19 @@ LISTED: Final = 20
 
 _HEAD: Final = struct.Struct("<4bB")
 _EDGES: Final = struct.Struct("<4d")
-_WORDS: Final = (*EMOTIONS, None)  # at -1 stands None
+_WORDS: Final = (*EMOTIONS, None)  # None at -1
 _NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
+
+_NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """How photos and records met.
+class MatchReport:
+    """How many photos and records match.
 
     found            photos that have a record
     without_record   photos that have none; `photos` are the first keys of them
-    without_photo    records that no photo asked for; `records` are the first names of them
+    without_photo    records of no photo; `records` are the first names of them
     """
 
     found: int
@@ -58,99 +65,102 @@ class Annotations:
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, bytes | Drop]]) -> Annotations:
-        """Read label files: the key and the bytes of each, or why there are none.
+        """Read label files: the key and the bytes of each, or why it could not be read.
 
-        A record that comes again, as where one zip lies in two folders, counts once. Where two
-        records of one name contradict each other, the first in the order given holds and the
-        file of the second gets a problem.
+        A repeated record, as where one zip is in two folders, counts once. If two records of one
+        name contradict each other, the first in the order given is used and the file of the second
+        gets a problem.
         """
         rows: dict[bytes, tuple[bytes, ...]] = {}
         problems = []
         for key, data in files:
             if isinstance(data, Drop):
                 problems.append(f"{key}: not read: {data.detail or data.reason}")
-            elif said := "; ".join(_add(rows, data)):
-                problems.append(f"{key}: {said}")
+            elif faults := "; ".join(_add(rows, data)):
+                problems.append(f"{key}: {faults}")
         return cls(tuple(problems), rows)
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
     def record_of(self, key: str) -> LabelRecord | None:
-        """Give a photo's record by the photo's key, or None where there is none.
+        """Return a photo's record by the photo's key, None if there is none.
 
-        The very same name first; else the one record whose name is the same with an `&` for a
-        `_`, the ending in another case or a copy's number. Where several are, none is taken.
+        A record of exactly the same name first; else the only record with the same lookup name,
+        which ignores `&` or `_`, the ending's case and a copy number. Of several, none is taken.
         """
         row = self._row_of(key)
-        return None if row is None else _unpacked(row)
+        return None if row is None else _unpack(row)
 
-    def joined(self, keys: Iterable[str]) -> Joined:
-        """Count and list what meets and what does not, for the keys of all photos."""
-        found, without, asked = 0, 0, set()
+    def match(self, keys: Iterable[str]) -> MatchReport:
+        """Count and list photos and records that match and that do not, for all photos' keys."""
+        found, without_record, matched = 0, 0, set()
         photos: list[str] = []
         for key in keys:
             row = self._row_of(key) if self._rows else None
             if row is not None:
                 found += 1
-                asked.add(row)
+                matched.add(row)
                 continue
-            without += 1
+            without_record += 1
             if len(photos) < LISTED:
                 photos.append(key)
-        lonely = [row for row in chain.from_iterable(self._rows.values()) if row not in asked]
-        names = tuple(_unpacked(row).name for row in lonely[:LISTED])
-        return Joined(found, without, len(lonely), tuple(photos), names)
+        rest = [row for row in chain.from_iterable(self._rows.values()) if row not in matched]
+        names = tuple(_unpack(row).name for row in rest[:LISTED])
+        return MatchReport(found, without_record, len(rest), tuple(photos), names)
 
     def _row_of(self, key: str) -> bytes | None:
         name = base_name(key)
-        rows = self._rows.get(_spelling(name), ())
+        rows = self._rows.get(_lookup_digest(name), ())
         if len(rows) == 1:
             return rows[0]
-        return next((row for row in rows if _name(row) == _bytes(name)), None)
+        return next((row for row in rows if _name(row) == _encode(name)), None)
 
 
 def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
-    """Add a label file's records, and yield what was wrong with it."""
-    against, first = 0, ""
+    """Add a label file's records, and yield its faults."""
+    contradictions, first = 0, ""
     for record in read_records(data):
         if isinstance(record, Drop):
             yield record.detail
             continue
-        row, spelling = _packed(record), _spelling(record.name)
-        known = rows.get(spelling, ())
+        row, digest = _pack(record), _lookup_digest(record.name)
+        known = rows.get(digest, ())
         if row in known:
             continue
         if any(_name(other) == _name(row) for other in known):
-            against, first = against + 1, first or record.name
+            contradictions, first = contradictions + 1, first or record.name
             continue
-        rows[spelling] = (*known, row)
-    if against:
-        # In quotes and escaped: what a file says of itself is printed.
-        yield f"{against:,} of its records contradict an earlier one, which holds ({first!r} first)"
+        rows[digest] = (*known, row)
+    if contradictions:
+        # In quotes and escaped, because text from a file is printed.
+        yield (
+            f"{contradictions:,} of its records contradict an earlier one, which holds "
+            f"({first!r} first)"
+        )
 
 
-def _bytes(name: str) -> bytes:
+def _lookup_digest(name: str) -> bytes:
+    """Return 16 bytes of the lookup name: a third of the memory of the text."""
+    return blake2b(_encode(lookup_name(name)), digest_size=16).digest()
+
+
+def _encode(name: str) -> bytes:
     # JSON can escape half of a surrogate pair, and a file system can hold one.
     return name.encode("utf-8", "surrogatepass")
 
 
-def _spelling(name: str) -> bytes:
-    """Give 16 bytes that all spellings of a name share: a third of the memory of the text."""
-    return blake2b(_bytes(forgiven(name)), digest_size=16).digest()
-
-
-def _packed(record: LabelRecord) -> bytes:
+def _pack(record: LabelRecord) -> bytes:
     votes = (_NUMBERS[word] for word in (record.uploader, *record.votes))
     edges = (_EDGES.pack(box.x0, box.y0, box.x1, box.y1) for box in record.boxes)
-    return b"".join((_HEAD.pack(*votes, len(record.boxes)), *edges, _bytes(record.name)))
+    return b"".join((_HEAD.pack(*votes, len(record.boxes)), *edges, _encode(record.name)))
 
 
 def _name(row: bytes) -> bytes:
     return row[_HEAD.size + row[_HEAD.size - 1] * _EDGES.size :]
 
 
-def _unpacked(row: bytes) -> LabelRecord:
+def _unpack(row: bytes) -> LabelRecord:
     *votes, _ = _HEAD.unpack_from(row)
     name = _name(row)
     uploader, *annotators = (_WORDS[vote] for vote in votes)
@@ -162,76 +172,27 @@ def _unpacked(row: bytes) -> LabelRecord:
     )
 
 
-_NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
+def decide_emotion(
+    options: LabelOptions, named: str | None, record: LabelRecord | None
+) -> str | Drop | None:
+    """Return a photo's emotion from its name's emotion and its record, or why it has none.
 
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far annotators agree with the names of one emotion's photos.
-
-    records     photos that have a record
-    majority    of these, those of which two or three annotators say the name's emotion
-    unanimous   all three
-    nobody      none of them
-    """
-
-    records: int
-    majority: int
-    unanimous: int
-    nobody: int
-
-
-def decide(rule: LabelOptions, named: str | None, record: LabelRecord | None) -> str | Drop | None:
-    """Give a photo's emotion from its name's and its record, or why it stays without one.
-
-    An emotion needs the votes of as many of the three annotators as `rule.votes_needed` says; of
-    several with equally many, the name's is taken or none. Without enough agreement, or without
-    a record, the photo is DISPUTED, or keeps the name's emotion with `--disputed keep`.
+    An emotion needs the votes of `options.votes_needed` of the three annotators. Among several
+    with equally many votes, the name's is taken or none. Without enough agreement, or without a
+    record, the photo is DISPUTED, or keeps the name's emotion with `--disputed keep`.
 
     >>> record = LabelRecord("1.jpg", uploader="불안", votes=("슬픔", "슬픔", "불안"), boxes=())
-    >>> decide(LabelOptions(labels="majority"), "불안", record)
+    >>> decide_emotion(LabelOptions(labels="majority"), "불안", record)
     '슬픔'
     """
-    if rule.votes_needed == 0:
+    if options.votes_needed == 0:
         return named
-    found = _agreed(record, named, rule.votes_needed)
-    if found is not None:
-        return found
-    if rule.disputed == "keep":
+    emotion = _agreed(record, named, options.votes_needed)
+    if emotion is not None:
+        return emotion
+    if options.disputed == "keep":
         return named
-    return Drop(Reason.DISPUTED, _told(record)) if record else _NO_RECORD
-
-
-def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...]:
-    """Count a photo's votes, the uploader's among them, for each class: a soft label.
-
-    As many numbers as classes, none above 4; all 0 without a record. A vote for an emotion that
-    is no class of this dataset counts nowhere.
-    """
-    counts = [0] * len(classes.names)
-    for word in (record.uploader, *record.votes) if record else ():
-        index = classes.becomes.get(word) if word else None
-        if index is not None:
-            counts[index] += 1
-    return tuple(counts)
-
-
-def agreement(
-    photos: Iterable[tuple[str | None, LabelRecord | None]],
-) -> dict[str, Agreement]:
-    """Sum up, by the emotion of the name, how the annotators agree with it.
-
-    Takes each photo's emotion and record; gives the archive's emotions in their order, those only
-    of which there is a photo with a record.
-    """
-    # By emotion and by how many of three say the same.
-    seen = Counter((named, record.votes.count(named)) for named, record in photos if record)
-    found = {}
-    for word in EMOTIONS:
-        nobody, one, two, three = (seen[word, votes] for votes in range(4))
-        if records := nobody + one + two + three:
-            found[word] = Agreement(records, two + three, three, nobody)
-    return found
+    return Drop(Reason.DISPUTED, _describe_votes(record)) if record else _NO_RECORD
 
 
 def _agreed(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
@@ -239,12 +200,60 @@ def _agreed(record: LabelRecord | None, named: str | None, needed: int) -> str |
     most = max(counts.values(), default=0)
     if most < needed:
         return None
-    first = [word for word, count in counts.items() if count == most]
-    return first[0] if len(first) == 1 else named if named in first else None
+    leading = [word for word, count in counts.items() if count == most]
+    if len(leading) == 1:
+        return leading[0]
+    return named if named in leading else None
 
 
-def _told(record: LabelRecord) -> str:
-    """Tell the votes, the most frequent first: "불안 1, 슬픔 1, 알수없음 1"."""
+def _describe_votes(record: LabelRecord) -> str:
+    """Return the votes, the most frequent first: "불안 1, 슬픔 1, 알수없음 1"."""
     counts = Counter(word or UNKNOWN for word in record.votes)
     order = sorted(counts, key=lambda word: (word == UNKNOWN, -counts[word], word))
     return ", ".join(f"{word} {counts[word]}" for word in order)
+
+
+def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...]:
+    """Count a photo's votes, the uploader's included, for each class: a soft label.
+
+    As many numbers as classes, none above 4; all 0 without a record. A vote for an emotion that
+    has no class in this dataset is not counted.
+    """
+    counts = [0] * len(classes.names)
+    for word in (record.uploader, *record.votes) if record else ():
+        index = classes.index_of.get(word) if word else None
+        if index is not None:
+            counts[index] += 1
+    return tuple(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How many annotators agree with the names of one emotion's photos.
+
+    records     photos that have a record
+    majority    of these, those where two or three annotators chose the name's emotion
+    unanimous   where all three did
+    """
+
+    records: int
+    majority: int
+    unanimous: int
+
+
+def agreement(
+    photos: Iterable[tuple[str | None, LabelRecord | None]],
+) -> dict[str, Agreement]:
+    """Return, for each emotion in the photos' names, how many annotators agree with it.
+
+    Takes each photo's emotion and record; returns the archive's emotions in their order, except
+    those without a photo with a record.
+    """
+    # By emotion and by the number of annotators who agree.
+    counts = Counter((named, record.votes.count(named)) for named, record in photos if record)
+    agreements = {}
+    for word in EMOTIONS:
+        none, one, two, three = (counts[word, votes] for votes in range(4))
+        if records := none + one + two + three:
+            agreements[word] = Agreement(records, two + three, three)
+    return agreements

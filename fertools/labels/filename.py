@@ -1,6 +1,16 @@
-"""The words of the archive: emotions, sexes, places, in Korean with English beside.
+"""Parse file names and folder names: the archive's words and the grammar of its names.
 
-Source: AI-Hub, "한국인 감정인식을 위한 복합 영상", its file names and its own documentation.
+    1076…d656_여_30_기쁨_공공시설&종교&의료시설_20210202151813-001-009.jpeg
+    subject   │  │  emotion      place          stamp          │   shot
+             sex age                                        place code
+
+    someone_남_20_행복_20210202.jpg          the talk's: title, sex, age, emotion, date
+
+The subject is matched from the left and the stamp from the right, so that an `_` in place of an
+`&` does no harm: the place code says what the place's name was.
+
+Source of the words: AI-Hub, "한국인 감정인식을 위한 복합 영상", its file names and its own
+documentation.
 """
 
 from __future__ import annotations
@@ -12,7 +22,8 @@ from typing import Final
 
 from fertools.data import Label
 
-#: The seven emotions in the archive's (alphabetical) order; a class index counts along it.
+#: The seven emotions in the archive's (alphabetical) order, with English; the order gives the class
+#: indices.
 EMOTIONS: Final = MappingProxyType(
     {
         "기쁨": "joy",
@@ -31,11 +42,8 @@ TALK_WORDS: Final = MappingProxyType({"짜증": "분노", "행복": "기쁨"})
 #: English for every word that may name a class.
 ENGLISH: Final = MappingProxyType({**EMOTIONS, "짜증": "annoyance", "행복": "happiness"})
 
-#: What an annotator says who cannot tell.
+#: The vote of an annotator who cannot tell the emotion.
 UNKNOWN: Final = "알수없음"
-
-#: 남 male, 여 female.
-SEXES: Final = ("남", "여")
 
 #: The places by their code, one to one; the code repairs a name whose `&` an unzip tool replaced.
 PLACES: Final = MappingProxyType(
@@ -55,50 +63,42 @@ PLACES: Final = MappingProxyType(
 
 _BY_ENGLISH: Final = {english: korean for korean, english in ENGLISH.items()}
 
-
-def korean(word: str) -> str:
-    """Give the Korean word for an emotion written in either language, or the word itself."""
-    return _BY_ENGLISH.get(word.lower(), word)
-
-
-def archive_word(word: str) -> str:
-    """Give the archive's own word for an emotion, whoever's word and language it came in.
-
-    >>> [archive_word(word) for word in ("행복", "anger", "놀람")]
-    ['기쁨', '분노', '놀람']
-    """
-    word = korean(word)
-    return TALK_WORDS.get(word, word)
-
-
 # A cloud drive's second copy ends in " (1)": the same photo, so the same label.
 _COPY = r"(?:\s?\(\d{1,3}\))?"
-
-_WHO = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
-
-_FULL: Final = re.compile(
-    _WHO + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})" + _COPY, re.ASCII
-)
-_SHORT: Final = re.compile(_WHO + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII)
-
 _COPY_AT_END: Final = re.compile(_COPY + r"\Z", re.ASCII)
+
+# The sexes: 남 male, 여 female.
+_PERSON = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
+_FULL: Final = re.compile(
+    _PERSON + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})" + _COPY,
+    re.ASCII,
+)
+_SHORT: Final = re.compile(
+    _PERSON + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII
+)
+
+_OFFICIAL_SPLITS: Final = (
+    # EMOIMG_기쁨_VALID, 2.Validation; before training, whose names never contain "valid"
+    ("validation", re.compile(r"(?<![a-z])valid(ation)?(?![a-z])", re.IGNORECASE)),
+    ("training", re.compile(r"(?<![a-z])train(ing)?(?![a-z])", re.IGNORECASE)),
+)
 
 
 def parse_name(name: str) -> Label | None:
-    """Read the label out of a photo's name, or give None where it follows neither form.
+    """Return the label in a photo's name, None if the name follows neither form.
 
-    `name` may carry folders before it, may be NFC or NFD, and may have any ending. An emotion in
-    the talk's words comes back in the archive's; a word that neither uses comes back as it is.
+    `name` may have folders before it, may be NFC or NFD, and may have any ending. An emotion in
+    the talk's words becomes the archive's word; an unknown word stays as it is.
 
     >>> label = parse_name("kim_남_20_행복_20210202.jpg")
     >>> label.emotion, label.subject, label.sex, label.age
     ('기쁨', 'kim', '남', 20)
     """
     stem = base_name(name).rpartition(".")[0]
-    found = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
-    if found is None:
+    match = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
+    if match is None:
         return None
-    fields = found.groupdict()
+    fields = match.groupdict()
     shot = fields["shot"]
     return Label(
         emotion=archive_word(fields["emotion"]),
@@ -111,19 +111,34 @@ def parse_name(name: str) -> Label | None:
     )
 
 
+def korean_word(word: str) -> str:
+    """Return the Korean word for an emotion in either language; an unknown word as it is."""
+    return _BY_ENGLISH.get(word.lower(), word)
+
+
+def archive_word(word: str) -> str:
+    """Return the archive's word for an emotion in the archive's or the talk's word or in English.
+
+    >>> [archive_word(word) for word in ("행복", "anger", "놀람")]
+    ['기쁨', '분노', '놀람']
+    """
+    word = korean_word(word)
+    return TALK_WORDS.get(word, word)
+
+
 def base_name(name: str) -> str:
-    """Give a name in NFC without the folders before it."""
+    """Return a name in NFC without the folders before it."""
     name = name.rpartition("/")[2]
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def forgiven(base: str) -> str:
-    """Give what is left of a base name when all that tools do to names is forgiven.
+def lookup_name(base: str) -> str:
+    """Return the spelling of a base name without the changes that tools make to names.
 
-    >>> forgiven("교통&이동수단-1 (2).JPG"), forgiven("교통_이동수단-1.jpg")
+    >>> lookup_name("교통&이동수단-1 (2).JPG"), lookup_name("교통_이동수단-1.jpg")
     ('교통_이동수단-1.jpg', '교통_이동수단-1.jpg')
 
-    An `&` counts as `_`, the ending's case and a cloud drive's copy number count for nothing.
+    An `&` becomes `_`, the ending lower case, and a cloud drive's copy number is removed.
     """
     stem, dot, ending = base.rpartition(".")
     if stem.endswith(")"):
@@ -141,13 +156,13 @@ def folder_of(key: str) -> str:
 
 
 def folder_emotion(folder: str) -> str | None:
-    """Return the archive's word for the innermost folder or zip that is named by an emotion alone.
+    """Return the archive's word of the innermost folder or zip whose whole name is an emotion.
 
     >>> folder_emotion("01.데이터/1.Training/원천데이터/당황/anna")
     '당황'
 
-    A folder such as `[원천]EMOIMG_기쁨_TRAIN_01` does not count: there every photo bears a name,
-    and one that does not is a stranger.
+    A folder such as `[원천]EMOIMG_기쁨_TRAIN_01` does not count: there every photo's name has a
+    label, and a photo without one does not belong to the archive.
     """
     for step in reversed(folder.split("/")):
         emotion = archive_word(step.removesuffix(".zip").strip())
@@ -156,23 +171,16 @@ def folder_emotion(folder: str) -> str | None:
     return None
 
 
-_HALVES: Final = (
-    # EMOIMG_기쁨_VALID, 2.Validation; before training, for which no name has "valid" in it
-    ("validation", re.compile(r"(?<![a-z])valid(ation)?(?![a-z])", re.IGNORECASE)),
-    ("training", re.compile(r"(?<![a-z])train(ing)?(?![a-z])", re.IGNORECASE)),
-)
+def official_split(key: str) -> str | None:
+    """Return "training" or "validation", AI-Hub's own split, from a photo's folders and zips.
 
+    The innermost folder that names one of them counts; None if none does.
 
-def official_half(key: str) -> str | None:
-    """Give "training" or "validation" from the folders and zips that a photo lies in, or None.
-
-    The innermost that says one of them counts.
-
-    >>> official_half("2.Validation/[원천]EMOIMG_기쁨_VALID.zip/1.jpg")
+    >>> official_split("2.Validation/[원천]EMOIMG_기쁨_VALID.zip/1.jpg")
     'validation'
     """
     for folder in reversed(key.split("/")[:-1]):
-        for half, word in _HALVES:
+        for split, word in _OFFICIAL_SPLITS:
             if word.search(folder):
-                return half
+                return split
     return None

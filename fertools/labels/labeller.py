@@ -1,4 +1,7 @@
-"""Find the class and the person of a photo in a tree of folders whose file names say neither.
+"""Label photos by their names and folders, with one interpretation of the whole archive.
+
+Names that follow the archive's grammar need no folders. In a tree of folders whose file names say
+nothing, the class and the person are levels of the tree:
 
     data / train / happy / anna / 1.jpg
     │      │       │       └ person: a level next to the class whose folders differ
@@ -31,7 +34,7 @@ from fertools.labels.filename import (
 )
 from fertools.options import ClassSet, LabelOptions
 
-#: Words by which the level of the classes is recognised, whatever else lies on that level.
+#: Words by which the level of the classes is recognised, whatever else is on that level.
 _EMOTIONS: Final = """
 happy happily joyful sad sorrow angry disgust disgusted fear fearful afraid scared
 surprise surprised astonished calm contempt anxious embarrassed annoyed
@@ -41,7 +44,7 @@ excitement excited boredom bored amusement amused confused confusion pain shame
 _SPLITS: Final = """
 train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가
 """
-#: Words of folders that say nothing of whom they hold.
+#: Words of folders that name no person.
 _STORAGE: Final = """
 data dataset set image images img imgs photo photos picture pictures pic pics face faces
 crop crops cropped raw original originals orig new folder part parts batch vol volume
@@ -53,12 +56,74 @@ _STORAGE_WORDS: Final = frozenset(_STORAGE.split())
 _DATE: Final = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
-#: Names that a line lists.
+#: Names listed in a warning.
 _LISTED: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Labeller:
+    """Label options without `auto`, and the meaning of the archive's folders.
+
+    warnings   how folders were interpreted, a line each for the user
+    """
+
+    options: LabelOptions
+    tree: FolderTree
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, options: LabelOptions, keys: Sequence[str]) -> Labeller:
+        """Decide from the keys of all photos what `auto` and each level of folders mean.
+
+        `auto` is `aihub7` if a name follows the archive's grammar or all folders are the
+        archive's emotions, else `folders`. Raises SourceError if names and folders have no
+        class at all, and OptionError if the classes are folders and annotators decide.
+        """
+        folders = Counter(map(folder_of, keys))
+        tree = FolderTree.of(folders)
+        named = options.classes != "folders" and any(map(parse_name, keys))
+        if options.classes == "auto":
+            classes = "aihub7" if named else _class_set(tree, folders)
+            options = replace(options, classes=classes)
+        labeller = cls(options, tree)
+        if named:
+            return labeller
+        used = [folder for folder in folders if labeller._label_by_folder(folder).emotion]
+        return replace(labeller, warnings=tree.describe(used))
+
+    def label(self, key: str) -> Label:
+        """Return a photo's label: by its name if that follows the grammar, else by its folders."""
+        named = parse_name(key)
+        if named is None:
+            return self._label_by_folder(folder_of(key))
+        if self.options.classes == "folders":
+            return replace(named, emotion=self._label_by_folder(folder_of(key)).emotion)
+        return named
+
+    def _label_by_folder(self, folder: str) -> Label:
+        word, person = _class_and_person(self.tree, folder)
+        if self.options.classes == "folders":
+            return Label(emotion=word, subject=person)
+        emotion = archive_word(word) if word else None
+        if emotion in EMOTIONS:
+            return Label(emotion=emotion, subject=person)
+        return Label(emotion=folder_emotion(folder))
+
+
+def _class_set(tree: FolderTree, folders: Iterable[str]) -> ClassSet:
+    classes = {word for folder in folders if (word := _class_and_person(tree, folder)[0])}
+    if classes and all(archive_word(word) in EMOTIONS for word in classes):
+        return "aihub7"
+    if len(classes) > 1:
+        return "folders"
+    raise SourceError(
+        "no photo's name or folder says a class: name the photos as AI-Hub does, "
+        "or put them into one folder per class"
+    )
+
+
 class _Step(NamedTuple):
-    """A folder or zip on a photo's path that may mean something; levels count from 1 below SRC."""
+    """A folder or zip on a photo's path that may have a meaning; levels count from 1 below SRC."""
 
     level: int
     name: str
@@ -66,17 +131,17 @@ class _Step(NamedTuple):
 
 
 _Path = tuple[_Step, ...]
-_Rows = list[tuple[_Path, int]]
+_Rows = list[tuple[_Path, int]]  # with the number of photos that lie directly there
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """What the levels of an archive's folders mean.
+class FolderTree:
+    """The meaning of the levels of an archive's folders.
 
     depth      the class's position among the steps that are neither splits nor wrapping zips
     by_words   whether the classes were recognised by words for emotions
     open_zips  whether zips with folders inside are wrappers
-    person     steps from the class to the person, negative above it; 0 where none was found
+    person     steps from the class to the person, negative above it; 0 if there is none
     """
 
     depth: int = 0
@@ -85,11 +150,11 @@ class Tree:
     person: int = 0
 
     @classmethod
-    def of(cls, folders: Mapping[str, int]) -> Tree:
-        """Read the levels from the photos' folders and how many photos lie directly in each.
+    def of(cls, folders: Mapping[str, int]) -> FolderTree:
+        """Interpret the photos' folders, each with the number of photos directly in it.
 
-        >>> tree = Tree.of({"data/happy/anna": 9, "data/happy/ben": 5, "data/sad/anna": 7})
-        >>> tree.read("data/sad/anna")
+        >>> tree = FolderTree.of({"data/happy/anna": 9, "data/happy/ben": 5, "data/sad/anna": 7})
+        >>> _class_and_person(tree, "data/sad/anna")
         ('sad', 'anna')
         """
         tree = cls()
@@ -98,27 +163,23 @@ class Tree:
         if depth is not None:
             tree = replace(tree, depth=depth, by_words=True)
         else:
-            tree = replace(tree, depth=_top(rows))
+            tree = replace(tree, depth=_top_depth(rows))
             if len(tree._classes(rows)) < 2:
                 tree = cls(open_zips=False)
                 rows = tree._rows(folders)
-                tree = replace(tree, depth=_top(rows))
+                tree = replace(tree, depth=_top_depth(rows))
         return replace(tree, person=tree._find_person(rows))
 
-    def read(self, folder: str) -> tuple[str | None, str | None]:
-        """Return class and person of the photos in a folder, None for what it does not say."""
-        return _read(self, folder)
-
-    def told(self, folders: Iterable[str]) -> tuple[str, ...]:
-        """Return a line on the levels taken, unless each class is a folder of SRC itself."""
-        paths = [path for path in map(self._path, folders) if self._at(path) is not None]
+    def describe(self, folders: Iterable[str]) -> tuple[str, ...]:
+        """Return one line on the levels taken; none if each class is a folder of SRC itself."""
+        paths = [path for path in map(self._path, folders) if self._class_at(path) is not None]
         if all(len(path) == 1 and path[0].level == 1 for path in paths):
             return ()
-        classes = [path[at] for path in paths if (at := self._at(path)) is not None]
-        found = f"classes from the folders {_levels(classes)}"
-        people = [step for path in paths if (step := self._person_step(path))]
-        persons = f"; persons from those {_levels(people)}" if people else ""
-        return (found + persons,)
+        classes = [path[at] for path in paths if (at := self._class_at(path)) is not None]
+        line = f"classes from the folders {_describe_level(classes)}"
+        if people := [step for path in paths if (step := self._person_step(path))]:
+            line += f"; persons from those {_describe_level(people)}"
+        return (line,)
 
     def _rows(self, folders: Mapping[str, int]) -> _Rows:
         return [(self._path(folder), photos) for folder, photos in folders.items()]
@@ -126,42 +187,43 @@ class Tree:
     def _path(self, folder: str) -> _Path:
         return tuple(_steps(folder, self.open_zips))
 
-    def _at(self, path: _Path) -> int | None:
+    def _class_at(self, path: _Path) -> int | None:
         """Return the position of the class on a path."""
         here = self.depth if len(path) > self.depth else None
         if not self.by_words or (here is not None and _is_emotion(path[here].name)):
             return here
-        known = [i for i, step in enumerate(path) if _is_emotion(step.name)]
-        return known[-1] if known else here
+        emotions = [i for i, step in enumerate(path) if _is_emotion(step.name)]
+        return emotions[-1] if emotions else here
 
     def _person_step(self, path: _Path) -> _Step | None:
-        at = self._at(path)
+        at = self._class_at(path)
         if not self.person or at is None or not 0 <= at + self.person < len(path):
             return None
         step = path[at + self.person]
         return None if step.zipped else step
 
     def _classes(self, rows: _Rows) -> set[str]:
-        return {path[at].name for path, _ in rows if (at := self._at(path)) is not None}
+        return {path[at].name for path, _ in rows if (at := self._class_at(path)) is not None}
 
     def _find_person(self, rows: _Rows) -> int:
-        """Return where persons are, seen from the class: below it, else above it.
+        """Return the steps from the class to the persons: below it, else above it, else 0.
 
         Two different folders are enough below a class. Above, where collections may lie as well,
-        it takes three.
+        three are needed.
         """
         for steps, least in ((1, 2), (2, 2), (-1, 3)):
             tree = replace(self, person=steps)
-            found = {step.name for path, _ in rows if (step := tree._person_step(path))}
-            if sum(map(_may_be_person, found)) >= least:
+            names = {step.name for path, _ in rows if (step := tree._person_step(path))}
+            if sum(map(_may_be_person, names)) >= least:
                 return steps
         return 0
 
 
 @lru_cache(maxsize=4096)
-def _read(tree: Tree, folder: str) -> tuple[str | None, str | None]:
+def _class_and_person(tree: FolderTree, folder: str) -> tuple[str | None, str | None]:
+    """Return the class and the person of the photos in a folder, None where unknown."""
     path = tree._path(folder)
-    at, person = tree._at(path), tree._person_step(path)
+    at, person = tree._class_at(path), tree._person_step(path)
     return (None if at is None else path[at].name), person and person.name
 
 
@@ -178,7 +240,7 @@ def _steps(folder: str, open_zips: bool) -> Iterator[_Step]:
 def _emotion_depth(rows: _Rows) -> int | None:
     """Return the position at which most photos have an emotion's word; of equals the first.
 
-    One word alone may be a person's or a thing's name, unless all photos lie there.
+    One word alone may be the name of a person or a thing, unless all photos lie there.
     """
     words: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for path, photos in rows:
@@ -190,8 +252,8 @@ def _emotion_depth(rows: _Rows) -> int | None:
     return min(sure, key=lambda depth: (-sure[depth], depth), default=None)
 
 
-def _top(rows: _Rows) -> int:
-    """Return the first position that is no wrapper, a folder that holds all the others."""
+def _top_depth(rows: _Rows) -> int:
+    """Return the first position below the wrappers, which are folders that hold all others."""
     depth = 0
     while True:
         names = {path[depth].name for path, _ in rows if len(path) > depth}
@@ -220,7 +282,7 @@ def _may_be_person(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name without digits and signs.
+    """Return the words of a name without digits and punctuation.
 
     >>> _words("01_Happy-faces")
     ['happy', 'faces']
@@ -228,68 +290,9 @@ def _words(name: str) -> list[str]:
     return _WORD.findall(name.casefold())
 
 
-def _levels(steps: list[_Step]) -> str:
-    """Name the level of most steps and what is called there, such as "at level 2: happy, sad"."""
+def _describe_level(steps: list[_Step]) -> str:
+    """Return the level of most steps and the names there, such as "at level 2: happy, sad"."""
     level = Counter(step.level for step in steps).most_common(1)[0][0]
     names = sorted({step.name for step in steps})
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return f"at level {level}: {', '.join(names[:_LISTED])}{more}"
-
-
-@dataclass(frozen=True, slots=True)
-class Labeller:
-    """A rule without `auto`, and what the archive's folders mean.
-
-    notes   what the user should know of how folders were read, a line each
-    """
-
-    rule: LabelOptions
-    tree: Tree
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, rule: LabelOptions, keys: Sequence[str]) -> Labeller:
-        """Look at the keys of all photos to decide what `auto` and each level of folders mean.
-
-        `auto` is `aihub7` where a name follows the archive's grammar or all folders are the
-        archive's emotions, else `folders`. Raises SourceError where names and folders say
-        nothing at all, and OptionError where the classes are folders and the annotators are asked.
-        """
-        folders = Counter(map(folder_of, keys))
-        tree = Tree.of(folders)
-        named = rule.classes != "folders" and any(map(parse_name, keys))
-        if rule.classes == "auto":
-            rule = replace(rule, classes="aihub7" if named else _resolved(tree, folders))
-        labeller = cls(rule, tree)
-        used = [folder for folder in folders if labeller._of_folder(folder).emotion]
-        return replace(labeller, notes=() if named else tree.told(used))
-
-    def label(self, key: str) -> Label:
-        """Read a photo's label from its key; a name that follows the grammar says most."""
-        named = parse_name(key)
-        if named is None:
-            return self._of_folder(folder_of(key))
-        if self.rule.classes == "folders":
-            return replace(named, emotion=self._of_folder(folder_of(key)).emotion)
-        return named
-
-    def _of_folder(self, folder: str) -> Label:
-        word, person = self.tree.read(folder)
-        if self.rule.classes == "folders":
-            return Label(emotion=word, subject=person)
-        emotion = archive_word(word) if word else None
-        if emotion in EMOTIONS:
-            return Label(emotion=emotion, subject=person)
-        return Label(emotion=folder_emotion(folder))
-
-
-def _resolved(tree: Tree, folders: Iterable[str]) -> ClassSet:
-    classes = {word for folder in folders if (word := tree.read(folder)[0])}
-    if classes and all(archive_word(word) in EMOTIONS for word in classes):
-        return "aihub7"
-    if len(classes) > 1:
-        return "folders"
-    raise SourceError(
-        "no photo's name or folder says a class: name the photos as AI-Hub does, "
-        "or put them into one folder per class"
-    )

@@ -1,4 +1,14 @@
-"""A label file's entries, one after the other, however large, strange or broken the file is.
+"""Read the archive's label JSON: three annotators' votes and boxes for each photo.
+
+    {"filename": "1076…_여_30_기쁨_….jpg", "faceExp_uploader": "기쁨",
+     "annot_A": {"boxes": {"minX": 304.6, "minY": 282.9, "maxX": 1044.5, "maxY": 1206.6},
+                 "faceExp": "중립"},
+     "annot_B": …, "annot_C": …}
+
+AI-Hub's own description calls the blocks `faceBB_A` … and puts the vote beside the box's edges, as
+`label`; both are read.
+
+A file is read entry by entry, however large, unusual or damaged it is:
 
     bytes ──decode, 256 KiB at a time──▶ window of text ──one JSON value at a time──▶ entries
 
@@ -22,125 +32,23 @@ from unicodedata import normalize
 from fertools.data import Box, Drop, Reason, Unusable
 from fertools.labels.filename import EMOTIONS, archive_word, base_name
 
-#: Bytes decoded at once.
-_CHUNK: Final = 1 << 18
-
-#: Characters that an entry may have; the archive's have a thousand.
-_LONGEST: Final = 1 << 16
-
-_BLANK: Final = re.compile(r"[ \t\r\n]*")
-
-# Whole numbers become floats too: `int` refuses more than 4,300 digits, a float is then inf.
-_DECODER: Final = json.JSONDecoder(parse_int=float)
-
-
-def read_entries(data: bytes) -> Iterator[Any]:
-    """Yield the values of a JSON list, in UTF-8 (with or without BOM) or CP949.
-
-    A file that holds one value, or one a line, reads alike; every number is a float. Commas may
-    be missing or one too many.
-
-    Raises Unusable (DAMAGED) behind the last whole value where the file is cut short, is no JSON,
-    nests too deep or has an entry above 65,536 characters; and at the end of a file of which
-    some bytes are no text.
-    """
-    encoding, lost = _encoding(data)
-    window = _Window(data, encoding)
-    listed = window.take("[")
-    number = 0
-    while window.ahead() not in ("", "]"):
-        number += 1
-        yield window.value(number)
-        window.take(",")
-    if listed and not window.take("]"):
-        raise Unusable(Reason.DAMAGED, f"the file is cut short behind entry {number:,}")
-    if window.ahead():
-        raise Unusable(Reason.DAMAGED, f"what follows entry {number:,} is not part of the list")
-    if lost:
-        raise Unusable(Reason.DAMAGED, f"{lost:,} characters in it are not {encoding.upper()}")
-
-
-class _Window:
-    """The part of a file's text that is being read: at least an entry's length, or all the rest."""
-
-    def __init__(self, data: bytes, encoding: str) -> None:
-        # A byte that is no text costs its record, not those behind it.
-        self._pieces = _decoded(data, encoding)
-        self._text = ""
-        self._at = 0
-
-    def ahead(self) -> str:
-        """Pass over blanks and give the character there, "" at the end of the file."""
-        while True:
-            self._fill()
-            blank = _BLANK.match(self._text, self._at)
-            self._at = blank.end() if blank else self._at
-            if self._at < len(self._text) or not self._fill():
-                return self._text[self._at : self._at + 1]
-
-    def take(self, sign: str) -> bool:
-        """Pass over blanks and, if it is there, a character; say whether it was."""
-        found = self.ahead() == sign
-        self._at += found
-        return found
-
-    def value(self, number: int) -> Any:
-        """Give the JSON value that begins here, the file's entry of that number."""
-        self._fill()
-        try:
-            value, end = _DECODER.raw_decode(self._text, self._at)
-        except RecursionError:
-            why = "nested too deep"
-        except ValueError as error:
-            why = getattr(error, "msg", str(error))
-        else:
-            if end - self._at <= _LONGEST:
-                self._at = end
-                return value
-            why = f"longer than {_LONGEST:,} characters"
-        raise Unusable(
-            Reason.DAMAGED, f"entry {number:,} is damaged or cut short ({why}); no more was read"
-        )
-
-    def _fill(self) -> bool:
-        """See to it that an entry of any allowed length is whole; say whether text came in."""
-        came = False
-        while len(self._text) - self._at < _LONGEST and (piece := next(self._pieces, "")):
-            self._text, self._at, came = self._text[self._at :] + piece, 0, True
-        return came
-
-
-def _encoding(data: bytes) -> tuple[str, int]:
-    """Say how a file is encoded, and how many of its characters are not.
-
-    UTF-8 first: the CP949 bytes of the seven emotions are never valid UTF-8, but the UTF-8 bytes
-    of 기쁨, 분노, 불안 and 중립 are valid CP949. Where neither fits, the one that loses less: a
-    flipped byte in a UTF-8 file must not turn it all into other syllables.
-    """
-    lost = _lost(data, "utf-8")
-    if lost and (other := _lost(data, "cp949")) < lost:
-        return "cp949", other
-    return "utf-8", lost
-
-
-def _lost(data: bytes, encoding: str) -> int:
-    return sum(piece.count("\N{REPLACEMENT CHARACTER}") for piece in _decoded(data, encoding))
-
-
-def _decoded(data: bytes, encoding: str) -> Iterator[str]:
-    """Yield a file's text without its BOM; a character cut off by the end is left out."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    for at in range(start, len(data), _CHUNK):
-        yield decoder.decode(data[at : at + _CHUNK])
-
-
 ANNOTATORS: Final = "ABC"
 
 _EDGES: Final = ("minX", "minY", "maxX", "maxY")
 
 #: Pixels that a JPEG's side may have: ITU-T T.81 gives it 16 bits.
 _LONGEST_SIDE: Final = 65_535.0
+
+#: Bytes decoded at once.
+_CHUNK: Final = 1 << 18
+
+#: Characters that an entry may have; the archive's have a thousand.
+_LONGEST_ENTRY: Final = 1 << 16
+
+_WHITESPACE: Final = re.compile(r"[ \t\r\n]*")
+
+# Whole numbers become floats too: `int` refuses more than 4,300 digits, a float is then inf.
+_DECODER: Final = json.JSONDecoder(parse_int=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +57,8 @@ class LabelRecord:
 
     name      the photo's file name without folders, NFC
     uploader  the emotion that the uploader meant, in the archive's word, or None
-    votes     what annotators A, B and C saw, in the archive's words; None for 알수없음, for a word
-              that is no emotion of the archive, and for an annotator who is missing
+    votes     of annotators A, B and C, in the archive's words; None for 알수없음, for a word that
+              is no emotion of the archive, and for an annotator who is missing
     boxes     up to three, in pixels of the upright photo, each with an area
 
     Raises ValueError for anything else.
@@ -166,49 +74,45 @@ class LabelRecord:
             raise ValueError(f"a record needs a photo's name without folders, got {self.name!r}")
         if len(self.votes) != len(ANNOTATORS):
             raise ValueError(f"{len(ANNOTATORS)} annotators vote, got {self.votes}")
-        if strangers := {self.uploader, *self.votes} - {None, *EMOTIONS}:
-            raise ValueError(f"a vote is an emotion of the archive or None, got {strangers}")
+        if unknown := {self.uploader, *self.votes} - {None, *EMOTIONS}:
+            raise ValueError(f"a vote is an emotion of the archive or None, got {unknown}")
         if len(self.boxes) > len(ANNOTATORS) or any(box.area <= 0 for box in self.boxes):
             raise ValueError(f"up to three boxes with an area, got {self.boxes}")
-
-    @property
-    def blank(self) -> bool:
-        """Whether it holds neither a vote nor a box."""
-        return not (any(self.votes) or self.boxes)
 
 
 def read_records(data: bytes) -> Iterator[LabelRecord | Drop]:
     """Yield the records of a label file and, behind them, one Drop if anything was wrong.
 
-    Nothing is raised, whatever the bytes. Records that are whole before the damage come; a box
-    that is not finite, inverted, empty or off the photo is left out, and so is what lies left of
-    or above it.
+    Nothing is raised, whatever the bytes. Records that are complete before the damage are
+    returned. A box that is not finite, inverted, empty or off the photo is left out; the part of a
+    box that is left of the photo or above it is cut off.
     """
-    count, nameless, blank = 0, 0, 0
-    troubles = []
+    count, nameless, empty = 0, 0, 0
+    faults = []
     try:
-        for entry in read_entries(data):
+        for entry in _read_entries(data):
             record = _record(entry)
             if record is None:
                 nameless += 1
                 continue
-            count, blank = count + 1, blank + record.blank
+            count += 1
+            empty += not (any(record.votes) or record.boxes)
             yield record
     except Unusable as damage:
-        troubles.append(damage.drop.detail)
-    if nameless or not (count or troubles):
-        troubles.append(f"{nameless:,} of its entries name no photo" if nameless else "it is empty")
-    if blank:
-        troubles.append(f"{blank:,} of its {count:,} records hold neither a vote nor a box")
-    if troubles:
-        yield Drop(Reason.DAMAGED, "; ".join(troubles))
+        faults.append(damage.drop.detail)
+    if nameless or not (count or faults):
+        faults.append(f"{nameless:,} of its entries name no photo" if nameless else "it is empty")
+    if empty:
+        faults.append(f"{empty:,} of its {count:,} records hold neither a vote nor a box")
+    if faults:
+        yield Drop(Reason.DAMAGED, "; ".join(faults))
 
 
 def median_box(boxes: Sequence[Box]) -> Box | None:
-    """Give the box whose every edge is the median of the boxes' edges; None of no boxes.
+    """Return the box whose every edge is the median of the boxes' edges; None without boxes.
 
-    One annotator who is far off does not move it. Edges in pixels of the upright photo, as those
-    given; of boxes with an area it has one too.
+    One annotator who is far off does not move it. Edges in pixels of the upright photo, like the
+    input; if all boxes have an area, the result has one too.
     """
     if not boxes:
         return None
@@ -221,46 +125,148 @@ def median_box(boxes: Sequence[Box]) -> Box | None:
 
 
 def _record(entry: Any) -> LabelRecord | None:
-    """Read a record from an entry, or give None where it names no photo."""
-    fields = _fields(entry)
-    named = fields.get("filename")
-    name = base_name(named.replace("\\", "/")) if isinstance(named, str) else ""
+    """Return the record of an entry, None if it names no photo."""
+    fields = _dict(entry)
+    filename = fields.get("filename")
+    name = base_name(filename.replace("\\", "/")) if isinstance(filename, str) else ""
     if not name:
         return None
     blocks = [
-        _fields(fields.get(f"annot_{who}") or fields.get(f"faceBB_{who}")) for who in ANNOTATORS
+        _dict(fields.get(f"annot_{letter}") or fields.get(f"faceBB_{letter}"))
+        for letter in ANNOTATORS
     ]
-    marks = [_fields(block.get("boxes")) for block in blocks]
+    boxes = [_dict(block.get("boxes")) for block in blocks]
     return LabelRecord(
         name=name,
         uploader=_emotion(fields.get("faceExp_uploader")),
         votes=tuple(
-            _emotion(block.get("faceExp") or mark.get("label"))
-            for block, mark in zip(blocks, marks, strict=True)
+            _emotion(block.get("faceExp") or box.get("label"))
+            for block, box in zip(blocks, boxes, strict=True)
         ),
-        boxes=tuple(box for mark in marks if (box := _box(mark))),
+        boxes=tuple(box for edges in boxes if (box := _box(edges))),
     )
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _emotion(value: Any) -> str | None:
-    # Longer strings are no words, and would only fill the cache.
-    return _known(value) if isinstance(value, str) and len(value) < 40 else None
+    # Longer strings are not words, and would only fill the cache.
+    return _emotion_of(value) if isinstance(value, str) and len(value) < 40 else None
 
 
 @lru_cache(maxsize=256)  # two million votes are a dozen words
-def _known(word: str) -> str | None:
+def _emotion_of(word: str) -> str | None:
     emotion = archive_word(normalize("NFC", word).strip())
     return emotion if emotion in EMOTIONS else None
 
 
-def _box(mark: dict[str, Any]) -> Box | None:
-    edges: list[Any] = [mark.get(edge) for edge in _EDGES]
+def _box(values: dict[str, Any]) -> Box | None:
+    edges: list[Any] = [values.get(edge) for edge in _EDGES]
     # The sum is finite only if each of them is.
     if set(map(type, edges)) != {float} or not isfinite(sum(edges)):
         return None
     box = Box(*[min(max(edge, 0.0), _LONGEST_SIDE) for edge in edges])
     return box if box.area > 0 else None
+
+
+def _read_entries(data: bytes) -> Iterator[Any]:
+    """Yield the values of a JSON list, in UTF-8 (with or without BOM) or CP949.
+
+    A file with a single value, or with one value per line, is read in the same way; every number
+    is a float. A comma may be missing, and one may be superfluous.
+
+    Raises Unusable (DAMAGED) behind the last complete value if the file is cut short, is not JSON,
+    is nested too deep or has an entry above 65,536 characters; and at the end of a file with
+    bytes that its encoding does not allow.
+    """
+    encoding, invalid = _encoding(data)
+    window = _TextWindow(data, encoding)
+    is_list = window.skip("[")
+    number = 0
+    while window.peek() not in ("", "]"):
+        number += 1
+        yield window.value(number)
+        window.skip(",")
+    if is_list and not window.skip("]"):
+        raise Unusable(Reason.DAMAGED, f"the file is cut short behind entry {number:,}")
+    if window.peek():
+        raise Unusable(Reason.DAMAGED, f"what follows entry {number:,} is not part of the list")
+    if invalid:
+        raise Unusable(Reason.DAMAGED, f"{invalid:,} characters in it are not {encoding.upper()}")
+
+
+class _TextWindow:
+    """The part of a file's text that is being read: at least an entry's length, or all the rest."""
+
+    def __init__(self, data: bytes, encoding: str) -> None:
+        # An invalid byte costs its record, not those behind it.
+        self._chunks = _decoded(data, encoding)
+        self._text = ""
+        self._at = 0
+
+    def peek(self) -> str:
+        """Skip whitespace and return the character there, "" at the end of the file."""
+        while True:
+            self._fill()
+            blank = _WHITESPACE.match(self._text, self._at)
+            self._at = blank.end() if blank else self._at
+            if self._at < len(self._text) or not self._fill():
+                return self._text[self._at : self._at + 1]
+
+    def skip(self, sign: str) -> bool:
+        """Skip whitespace and a character, if it is there; return whether it was."""
+        found = self.peek() == sign
+        self._at += found
+        return found
+
+    def value(self, number: int) -> Any:
+        """Return the JSON value that begins here, the file's entry of this number."""
+        self._fill()
+        try:
+            value, end = _DECODER.raw_decode(self._text, self._at)
+        except RecursionError:
+            cause = "nested too deep"
+        except ValueError as error:
+            cause = getattr(error, "msg", str(error))
+        else:
+            if end - self._at <= _LONGEST_ENTRY:
+                self._at = end
+                return value
+            cause = f"longer than {_LONGEST_ENTRY:,} characters"
+        raise Unusable(
+            Reason.DAMAGED, f"entry {number:,} is damaged or cut short ({cause}); no more was read"
+        )
+
+    def _fill(self) -> bool:
+        """Decode until an entry of any allowed length is complete; return whether text came in."""
+        grown = False
+        while len(self._text) - self._at < _LONGEST_ENTRY and (chunk := next(self._chunks, "")):
+            self._text, self._at, grown = self._text[self._at :] + chunk, 0, True
+        return grown
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    """Return a file's encoding, and how many of its characters are invalid in it.
+
+    UTF-8 first: the CP949 bytes of the seven emotions are never valid UTF-8, but the UTF-8 bytes
+    of 기쁨, 분노, 불안 and 중립 are valid CP949. If neither fits, the one with fewer invalid
+    characters: a flipped byte in a UTF-8 file must not turn it all into other syllables.
+    """
+    invalid = _count_invalid(data, "utf-8")
+    if invalid and (other := _count_invalid(data, "cp949")) < invalid:
+        return "cp949", other
+    return "utf-8", invalid
+
+
+def _count_invalid(data: bytes, encoding: str) -> int:
+    return sum(chunk.count("\N{REPLACEMENT CHARACTER}") for chunk in _decoded(data, encoding))
+
+
+def _decoded(data: bytes, encoding: str) -> Iterator[str]:
+    """Yield a file's text without its BOM; a character cut off by the end is left out."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    for at in range(start, len(data), _CHUNK):
+        yield decoder.decode(data[at : at + _CHUNK])

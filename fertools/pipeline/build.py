@@ -17,7 +17,12 @@ from typing import Any, Final, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.identity import difference, landmarks, secret_of, source_fingerprint
+from fertools.archive.identity import (
+    file_signatures,
+    first_mismatch,
+    pseudonym_secret,
+    source_fingerprint,
+)
 from fertools.archive.scan import scan
 from fertools.checking import split_keywords, user_path
 from fertools.columns import Ints
@@ -183,7 +188,7 @@ class _Build:
         warnings = (*found.faults, *found.warnings, *map(printable, told))
         archive = source_fingerprint(found.members)
         file, seed = chosen.shards.salt_file, chosen.splits.seed
-        secret = secret_of(found.members, seed, Path(file) if file else None)
+        secret = pseudonym_secret(found.members, seed, Path(file) if file else None)
         return cls(
             source,
             place,
@@ -207,8 +212,8 @@ class _Build:
     def engine(self) -> Iterator[None]:
         """Hold what the stages run on, this machine's cores or the cluster, and let go of it."""
         try:
-            marks = partial(landmarks, self.source, self.catalog.members)
-            with on_cluster(self.run.dask, self.source, self.place.home, marks, difference):
+            marks = partial(file_signatures, self.source, self.catalog.members)
+            with on_cluster(self.run.dask, self.source, self.place.home, marks, first_mismatch):
                 yield
         finally:
             end_workers()

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fertools.archive.folder import Patience
+from fertools.archive.folder import RetryPolicy
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, column
@@ -21,9 +21,9 @@ from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
     Agreement,
     Annotations,
-    Joined,
+    MatchReport,
     agreement,
-    decide,
+    decide_emotion,
     vote_counts,
 )
 from fertools.labels.classes import ClassMap
@@ -72,7 +72,7 @@ class Catalog:
     classes: ClassMap
     rule: LabelOptions
     annotations: Annotations
-    joined: Joined
+    joined: MatchReport
     agreement: dict[str, Agreement]
     notes: tuple[str, ...] = ()
 
@@ -82,9 +82,9 @@ class Catalog:
     ) -> Catalog:
         """Label the members by a rule; SourceError and OptionError come from the rule."""
         told = annotations or Annotations()
-        photos = members.photos
+        photos = members.photo_keys
         labeller = Labeller.of(rule, photos)
-        rule = labeller.rule
+        rule = labeller.options
         if rule.votes_needed and not len(told):
             raise OptionError(
                 f"--labels {rule.labels} needs label files, and the archive has none: add "
@@ -99,7 +99,7 @@ class Catalog:
         agreed = agreement(
             (named[emotion], record) for emotion, record in _recorded(members, emotions, told)
         )
-        joined = told.joined(photos)
+        joined = told.match(photos)
         return cls(
             members,
             labels,
@@ -111,7 +111,7 @@ class Catalog:
             told,
             joined,
             agreed,
-            labeller.notes,
+            labeller.warnings,
         )
 
     @property
@@ -189,7 +189,7 @@ class _Fates:
         return np.where(dropped >= 0, -1 - dropped, fates).astype(np.int32), tuple(self._drops)
 
     def _one(self, named: str | None, record: LabelRecord | None) -> int:
-        emotion = decide(self._rule, named, record)
+        emotion = decide_emotion(self._rule, named, record)
         if isinstance(emotion, Drop):
             return self._number(emotion)
         if emotion not in self._known:
@@ -208,7 +208,7 @@ def _recorded(
     if not len(told):
         return
     photos = members.dropped < 0
-    for code, key in zip(emotions[photos].tolist(), members.photos, strict=True):
+    for code, key in zip(emotions[photos].tolist(), members.photo_keys, strict=True):
         yield code, told.record_of(key)
 
 
@@ -229,11 +229,11 @@ def _label_files(
     source: Path, members: Members, accept_unreadable: bool, lost: list[str]
 ) -> Iterator[tuple[str, bytes | Drop]]:
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
-    patience = Patience()
+    retries = RetryPolicy()
     with Reader(source) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             try:
-                yield member.key, patience.retry(partial(reader.read, member))
+                yield member.key, retries.retry(partial(reader.read, member))
             except Unusable as verdict:
                 yield member.key, verdict.drop
             except ReadFault as fault:

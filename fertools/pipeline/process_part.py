@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from fertools.archive.folder import Patience
+from fertools.archive.folder import RetryPolicy
 from fertools.archive.reader import Reader
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
 from fertools.errors import FertoolsError, OutputError, SourceError, printable
@@ -201,7 +201,7 @@ def make_part(task: PartTask) -> PartResult:
         return discarded.result
 
 
-_patience = Patience()
+_retries = RetryPolicy()
 
 
 class _PartMaker:
@@ -221,12 +221,12 @@ class _PartMaker:
         since = scanned_at(self._task.plan)
         try:
             with Reader(self._task.source, since=since) as reader:
-                for pause in _patience.pauses():
+                for pause in _retries.pauses():
                     time.sleep(pause)
                     left = [n for n in left if not self._settle(n, reader, writer)]
                     if not left:
                         break
-                _patience.learn(futile=bool(left))
+                _retries.record(failed=bool(left))
         finally:
             self._diary.close()
         for number in left:
@@ -260,7 +260,7 @@ class _PartMaker:
                 self._diary.resolve(number, None)
             raise
         if crop is None:
-            reader.refuse_unfinished(member)
+            reader.check_unchanged(member)
             writer.add(number, row, None, None)
         else:
             thumbnail = crop.fingerprint.thumbnail if crop.fingerprint else None

@@ -18,7 +18,7 @@ from fertools.columns import Ints
 from fertools.data import Drop, Reason
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
-from fertools.labels.filename import official_half
+from fertools.labels.filename import official_split
 from fertools.options import BuildOptions, Ratios, SplitOptions
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.samples import Duplicates, Samples
@@ -118,7 +118,7 @@ def _assigned(
 def _official(
     kept: Samples, left: Ints, groups: Ints, order: Sequence[str], rule: SplitOptions
 ) -> tuple[NDArray[np.int8], list[str]]:
-    halves = np.array([_HALVES[official_half(key)] for key in kept.keys.take(left)], dtype=np.int8)
+    halves = np.array([_HALVES[official_split(key)] for key in kept.keys.take(left)], dtype=np.int8)
     splits, found = assign_official(
         halves,
         groups[left],

@@ -71,7 +71,7 @@ def write_zip(
     zip64: bool = False,
     locator: int | None = None,
 ) -> bytes:
-    """Give a zip's bytes. `locator` is the offset that a zip64 locator points to."""
+    """Return a zip's bytes. `locator` is the offset that a zip64 locator points to."""
     body = b""
     lines = b""
     for item in items:

@@ -193,14 +193,14 @@ def test_a_folder_that_cannot_be_listed_is_a_row(source: Path) -> None:
     assert reason(member) is Reason.UNREADABLE
 
 
-def test_a_zip_that_cannot_be_opened_is_a_row_and_a_warning(source: Path) -> None:
+def test_a_zip_that_cannot_be_opened_is_a_row_and_a_fault(source: Path) -> None:
     (source / "b.zip").write_bytes(write_zip(Item(b"c.jpg")))
     (source / "b.zip").chmod(0)
     if os.access(source / "b.zip", os.R_OK):
         pytest.skip("root may read everything")
     listed = scan(source)
     assert [reason(m) for m in listed.members if m.key == "b.zip"] == [Reason.UNREADABLE]
-    assert listed.warnings == ("b.zip: Permission denied; nothing of it is used",)
+    assert listed.faults == ("b.zip: Permission denied",)
 
 
 def test_src_may_be_a_link_and_relative(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

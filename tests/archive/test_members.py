@@ -35,7 +35,7 @@ def test_members_come_back_as_they_were() -> None:
 def test_keys_and_photos_are_made_when_asked_for() -> None:
     members = Members.of(ODD)
     assert list(members.keys) == [member.key for member in ODD]
-    assert list(members.photos) == ["a.jpg", "기쁨/a_b.jpg", "z.zip/x_1.jpg"]
+    assert list(members.photo_keys) == ["a.jpg", "기쁨/a_b.jpg", "z.zip/x_1.jpg"]
     assert members.size == sum(member.size for member in ODD)
 
 

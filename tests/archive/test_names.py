@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.archive.names import decode, decode_packed, refusal_by_name
+from fertools.archive.names import decode_entry_name, decode_name, drop_by_name
 from fertools.data import Reason
 from fertools.errors import printable
 
@@ -16,21 +16,21 @@ EMOTIONS = ["기쁨", "당황", "분노", "불안", "상처", "슬픔", "중립"
 @pytest.mark.parametrize("word", [*EMOTIONS, "뷁", "쨰", "교통&이동수단(엘리베이터 포함)"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
 def test_a_korean_word_is_read_from_either_encoding(word: str, encoding: str) -> None:
-    assert decode(word.encode(encoding)) == word
+    assert decode_name(word.encode(encoding)) == word
 
 
 @pytest.mark.parametrize("word", EMOTIONS)
 def test_decomposed_names_become_nfc(word: str) -> None:
-    assert decode(unicodedata.normalize("NFD", word).encode()) == word
+    assert decode_name(unicodedata.normalize("NFD", word).encode()) == word
 
 
 def test_a_name_in_no_encoding_keeps_its_odd_bytes_visible() -> None:
-    assert decode(b"a\xff\x80.jpg") == r"a\xff\x80.jpg"
+    assert decode_name(b"a\xff\x80.jpg") == r"a\xff\x80.jpg"
 
 
 @given(st.binary(max_size=40))
 def test_every_name_has_a_text_in_nfc_that_can_be_encoded(raw: bytes) -> None:
-    name = decode(raw)
+    name = decode_name(raw)
     assert unicodedata.is_normalized("NFC", name)
     name.encode("utf-8")
 
@@ -48,12 +48,12 @@ def test_every_name_has_a_text_in_nfc_that_can_be_encoded(raw: bytes) -> None:
     ],
 )
 def test_a_packed_name_never_leaves_its_container(raw: bytes, name: str) -> None:
-    assert decode_packed(raw) == name
+    assert decode_entry_name(raw) == name
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "b/a.JPEG", "a.Png", "a.webp", "a.b.bmp", "기쁨/a.jpg"])
 def test_photos_are_known_by_their_ending_in_any_case(name: str) -> None:
-    assert refusal_by_name(name) is None
+    assert drop_by_name(name) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_photos_are_known_by_their_ending_in_any_case(name: str) -> None:
     ],
 )
 def test_what_is_no_photo_says_why(name: str, reason: Reason, part: str) -> None:
-    drop = refusal_by_name(name)
+    drop = drop_by_name(name)
     assert drop is not None
     assert drop.reason is reason
     assert part in drop.detail

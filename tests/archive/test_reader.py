@@ -114,7 +114,7 @@ def test_a_zip_cut_behind_its_mtime_is_seen(source: Path) -> None:
     assert fault(source, member).reason is Reason.CHANGED
 
 
-def test_a_piece_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_volume_that_is_gone_is_named(tmp_path: Path) -> None:
     data = write_zip(Item(b"b.jpg", b"packed photo" * 9))
     (tmp_path / "b.zip.part0").write_bytes(data[:50])
     (tmp_path / "b.zip.part50").write_bytes(data[50:100])
@@ -127,14 +127,14 @@ def test_a_piece_that_is_gone_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_set_whose_pieces_are_gone_is_changed(tmp_path: Path) -> None:
+def test_a_set_whose_volumes_are_gone_is_changed(tmp_path: Path) -> None:
     (tmp_path / "b.zip.part0").write_bytes(write_zip(Item(b"b.jpg")))
     (member,) = scan(tmp_path).members
     (tmp_path / "b.zip.part0").unlink()
     assert fault(tmp_path, member).reason is Reason.CHANGED
 
 
-def test_a_link_in_the_place_of_a_piece_is_a_missing_piece(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_a_volume_is_a_missing_volume(tmp_path: Path) -> None:
     data = write_zip(Item(b"b.jpg"), Item(b"c.jpg", bytes(1500)))
     (tmp_path / "b.zip.part0").write_bytes(data[:1000])
     (tmp_path / "elsewhere").write_bytes(data[1000:])

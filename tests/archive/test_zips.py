@@ -34,7 +34,7 @@ def whole(listed: Scan) -> Member | None:
 
 
 def contents(folder: Path, listed: Scan) -> dict[str, bytes | Reason]:
-    """Give each packed member's bytes, or the reason why it has none."""
+    """Return each packed member's bytes, or the reason why it has none."""
     found: dict[str, bytes | Reason] = {}
     with Reader(folder) as reader:
         for name, member in inside(listed).items():

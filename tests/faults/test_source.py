@@ -271,7 +271,7 @@ def test_a_zip_that_is_still_being_copied_is_no_damaged_one(
     whole, _ = zipped(100)
     path = source / "EMOIMG_기쁨.zip"
     path.write_bytes(whole[: len(whole) // 2])
-    real = scanning.read_contents
+    real = scanning.list_entries
 
     def grows(joined: Any) -> Any:
         found = real(joined)
@@ -279,11 +279,11 @@ def test_a_zip_that_is_still_being_copied_is_no_damaged_one(
             file.write(bytes(9))
         return found
 
-    monkeypatch.setattr(scanning, "read_contents", grows)
+    monkeypatch.setattr(scanning, "list_entries", grows)
     monkeypatch.setattr(files, "PAUSES", (0.0, 0.01))
     with pytest.raises(SourceError, match=r"EMOIMG_기쁨\.zip: it is being written to"):
         build(source, out)
-    monkeypatch.setattr(scanning, "read_contents", real)
+    monkeypatch.setattr(scanning, "list_entries", real)
     path.write_bytes(whole)
     assert Counter(row["outcome"] for row in build(source, out)) == {"kept": 160}
 

@@ -17,7 +17,7 @@ def entry(
     boxes: Sequence[Sequence[Any]] = (BOX, BOX, BOX),
     uploader: str = "불안",
 ) -> dict[str, Any]:
-    """Give an entry in the keys that the archive's files have."""
+    """Return an entry in the keys that the archive's files have."""
     blocks = {
         f"annot_{who}": {"boxes": dict(zip(EDGES, box, strict=True)), "faceExp": vote, "bg": "곳"}
         for who, vote, box in zip("ABC", votes, boxes, strict=True)
@@ -26,7 +26,7 @@ def entry(
 
 
 def described(plain: dict[str, Any]) -> dict[str, Any]:
-    """Give the same entry in the keys that AI-Hub's own description has."""
+    """Return the same entry in the keys that AI-Hub's own description has."""
     other = {key: value for key, value in plain.items() if not key.startswith("annot_")}
     for who in "ABC":
         block = plain[f"annot_{who}"]

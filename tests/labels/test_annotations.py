@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Drop, Reason
-from fertools.labels.annotations import LISTED, Annotations, Joined, _packed, _unpacked
+from fertools.labels.annotations import LISTED, Annotations, MatchReport, _pack, _unpack
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.records import LabelRecord
 from tests.labels.label_json import BOX, NAME, entry, label_file
@@ -113,21 +113,21 @@ def test_a_name_cannot_move_the_cursor() -> None:
 
 def test_what_is_alone_is_counted_and_listed() -> None:
     found = of(entry("a.jpg"), entry("b_&.jpg"), entry("c.jpg"))
-    joined = found.joined(["x/a.jpg", "y/a (1).jpg", "b__.JPG", "d.jpg", "x/e.jpg"])
+    joined = found.match(["x/a.jpg", "y/a (1).jpg", "b__.JPG", "d.jpg", "x/e.jpg"])
     assert (joined.found, joined.without_record, joined.without_photo) == (3, 2, 1)
     assert (joined.photos, joined.records) == (("d.jpg", "x/e.jpg"), ("c.jpg",))
 
 
 def test_counts_are_of_all_and_lists_of_the_first() -> None:
     found = of(*(entry(f"{i:03}.jpg") for i in range(50)))
-    joined = found.joined(f"x{i:03}.jpg" for i in range(60))
+    joined = found.match(f"x{i:03}.jpg" for i in range(60))
     assert (joined.found, joined.without_record, joined.without_photo) == (0, 60, 50)
     assert joined.photos == tuple(f"x{i:03}.jpg" for i in range(LISTED))
     assert joined.records == tuple(f"{i:03}.jpg" for i in range(LISTED))
 
 
 def test_without_label_files_every_photo_is_alone() -> None:
-    assert Annotations().joined(["a.jpg"]).without_record == 1
+    assert Annotations().match(["a.jpg"]).without_record == 1
     assert Annotations.of([]).record_of("a.jpg") is None
 
 
@@ -146,7 +146,7 @@ def test_packing_loses_nothing(
     name: str, uploader: str | None, votes: tuple[str | None, ...], boxes: tuple[Box, ...]
 ) -> None:
     record = LabelRecord(name, uploader, votes, boxes)
-    assert _unpacked(_packed(record)) == record
+    assert _unpack(_pack(record)) == record
 
 
 def test_a_name_that_is_no_text_finds_its_record_too() -> None:
@@ -155,7 +155,7 @@ def test_a_name_that_is_no_text_finds_its_record_too() -> None:
 
 
 def photo_keys(photos: Path) -> list[str]:
-    """Give the keys of the portraits: loose, in zips with CP949 names, and in a zip in pieces."""
+    """Return the keys of the portraits: loose, in zips with CP949 names, and in a zip in pieces."""
     keys = [f"중립/{file.name}" for file in photos.glob("1.Training/*중립_TRAIN_01/*")]
     pieces = sorted(
         photos.glob("*/*.part*"), key=lambda path: int(path.suffix.removeprefix(".part"))
@@ -172,7 +172,7 @@ def test_the_real_archive_joins_photo_by_photo(photos: Path) -> None:
     found = Annotations.of((file.name, file.read_bytes()) for file in files)
     keys = photo_keys(photos)
     assert (len(keys), len(found), found.problems) == (56, 56, ())
-    assert found.joined(keys) == Joined(56, 0, 0, (), ())
+    assert found.match(keys) == MatchReport(56, 0, 0, (), ())
     for key in keys:
         record = found.record_of(key)
         assert record is not None

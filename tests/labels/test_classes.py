@@ -14,8 +14,8 @@ from fertools.options import LabelOptions
 NAMED = "a_여_30_기쁨_20210202.jpg"
 
 
-def classes(rule: LabelOptions, *emotions: str) -> ClassMap:
-    return ClassMap.of(rule, emotions)
+def classes(options: LabelOptions, *emotions: str) -> ClassMap:
+    return ClassMap.of(options, emotions)
 
 
 def test_the_archives_seven_stand_in_its_own_order_with_english_beside() -> None:
@@ -37,8 +37,8 @@ def test_the_talks_five_rename_two_and_drop_two() -> None:
 
 
 def test_renames_may_join_classes() -> None:
-    rule = LabelOptions("aihub7", rename=("불안=불편", "hurt=불편"))
-    found = classes(rule)
+    options = LabelOptions("aihub7", rename=("불안=불편", "hurt=불편"))
+    found = classes(options)
     assert found.names == ("기쁨", "당황", "분노", "불편", "슬픔", "중립")
     assert found.class_of(Label("상처")) == found.class_of(Label("불안")) == 3
 
@@ -50,7 +50,7 @@ def test_a_drop_counts_after_the_rename() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "text"),
+    ("options", "text"),
     [
         (LabelOptions("aihub7", drop=("기븜",)), "--drop 기븜: no such class"),
         (LabelOptions("aihub7", drop=("ange",)), "did you mean anger?"),
@@ -58,9 +58,9 @@ def test_a_drop_counts_after_the_rename() -> None:
         (LabelOptions("talk5", drop=("짜증", "당황", "행복", "중립")), "only 1 class is left"),
     ],
 )
-def test_what_cannot_be_meant_names_what_there_is(rule: LabelOptions, text: str) -> None:
+def test_what_cannot_be_meant_names_what_there_is(options: LabelOptions, text: str) -> None:
     with pytest.raises(OptionError) as error:
-        classes(rule)
+        classes(options)
     assert text in str(error.value)
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_set_is_refused() -> None:
 
 def test_auto_takes_the_archives_classes_where_a_name_follows_the_grammar() -> None:
     found = Labeller.of(LabelOptions(), [f"x/{NAMED}", "x/IMG_1.jpg", "y/IMG_2.jpg"])
-    assert found.rule.classes == "aihub7"
+    assert found.options.classes == "aihub7"
     assert found.label(f"x/{NAMED}").emotion == "기쁨"
     assert found.label("x/IMG_1.jpg") == Label()
 
@@ -85,8 +85,8 @@ def test_auto_takes_the_archives_classes_where_a_name_follows_the_grammar() -> N
 def test_auto_takes_folders_of_other_words_as_the_classes() -> None:
     keys = ["happy/1.jpg", "neutral/2.jpg", "angry/3.jpg"]
     labeller = Labeller.of(LabelOptions(), keys)
-    assert labeller.rule.classes == "folders"
-    found = ClassMap.of(labeller.rule, [labeller.label(k).emotion for k in keys])
+    assert labeller.options.classes == "folders"
+    found = ClassMap.of(labeller.options, [labeller.label(k).emotion for k in keys])
     assert found.names == ("angry", "happy", "neutral")
     assert found.class_of(labeller.label("happy/1.jpg")) == 1
 
@@ -114,10 +114,10 @@ def test_a_rename_cannot_make_such_a_class_and_can_cure_one() -> None:
 
 def test_one_text_is_one_value_and_a_dict_is_renames() -> None:
     """T13, A9: `drop="hurt"` was taken letter by letter, a dict was refused."""
-    rule = LabelOptions("aihub7", drop="hurt", rename={"불안": "불편", "당황": "불편"})  # type: ignore[arg-type]
-    assert rule.drop == ("hurt",)
-    assert rule.rename == ("불안=불편", "당황=불편")
-    assert classes(rule).names == ("기쁨", "불편", "분노", "슬픔", "중립")
+    options = LabelOptions("aihub7", drop="hurt", rename={"불안": "불편", "당황": "불편"})  # type: ignore[arg-type]
+    assert options.drop == ("hurt",)
+    assert options.rename == ("불안=불편", "당황=불편")
+    assert classes(options).names == ("기쁨", "불편", "분노", "슬픔", "중립")
 
 
 def test_an_unknown_emotion_is_a_row_that_names_it() -> None:

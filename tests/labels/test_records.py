@@ -20,7 +20,7 @@ RECORD = LabelRecord(NAME, "불안", ("불안", "슬픔", None), (Box(*BOX),) * 
 
 
 def read(data: bytes) -> tuple[list[LabelRecord], str]:
-    """Give a file's records and its problem; at most one, and that behind them."""
+    """Return a file's records and its problem; at most one, and that behind them."""
     found = list(read_records(data))
     problem = ""
     if found and isinstance(found[-1], Drop):

@@ -8,7 +8,7 @@ import pytest
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.annotations import Agreement, agreement, decide, vote_counts
+from fertools.labels.annotations import Agreement, agreement, decide_emotion, vote_counts
 from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
@@ -44,15 +44,15 @@ def test_as_many_of_three_as_were_asked_for(
     labels: LabelSource, two: str | None, three: str | None, spread: str | None, lone: str | None
 ) -> None:
     for found, emotion in ((TWO, two), (THREE, three), (SPREAD, spread), (LONE, lone)):
-        answer = decide(LabelOptions(labels=labels), "불안", found)
+        answer = decide_emotion(LabelOptions(labels=labels), "불안", found)
         assert (None if isinstance(answer, Drop) else answer) == emotion
-        kept = decide(LabelOptions(labels=labels, disputed="keep"), "불안", found)
+        kept = decide_emotion(LabelOptions(labels=labels, disputed="keep"), "불안", found)
         assert kept == (emotion or "불안")
 
 
 def test_a_tie_without_the_names_word_decides_nothing() -> None:
     tie = record("슬픔", "상처", None)
-    assert isinstance(decide(LabelOptions(labels="at-least:1"), "불안", tie), Drop)
+    assert isinstance(decide_emotion(LabelOptions(labels="at-least:1"), "불안", tie), Drop)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,22 @@ def test_a_tie_without_the_names_word_decides_nothing() -> None:
     ],
 )
 def test_a_disputed_photo_tells_the_votes(found: LabelRecord | None, detail: str) -> None:
-    drop = decide(LabelOptions(labels="unanimous"), "불안", found)
+    drop = decide_emotion(LabelOptions(labels="unanimous"), "불안", found)
     assert drop == Drop(Reason.DISPUTED, detail)
-    assert decide(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
-    assert decide(LabelOptions(), "불안", found) == "불안"
+    assert (
+        decide_emotion(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
+    )
+    assert decide_emotion(LabelOptions(), "불안", found) == "불안"
 
 
 def test_the_uploader_is_no_voter() -> None:
     one = record("슬픔", "상처", "불안", uploader="슬픔")
-    assert isinstance(decide(LabelOptions(labels="majority"), "슬픔", one), Drop)
+    assert isinstance(decide_emotion(LabelOptions(labels="majority"), "슬픔", one), Drop)
 
 
 def test_votes_label_a_photo_whose_name_says_nothing() -> None:
-    assert decide(LabelOptions(labels="majority"), None, TWO) == "슬픔"
-    assert decide(LabelOptions(labels="majority", disputed="keep"), None, SPREAD) is None
+    assert decide_emotion(LabelOptions(labels="majority"), None, TWO) == "슬픔"
+    assert decide_emotion(LabelOptions(labels="majority", disputed="keep"), None, SPREAD) is None
 
 
 @pytest.mark.parametrize("named", EMOTIONS)
@@ -89,7 +91,7 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
     words = [*list(EMOTIONS)[:3], None]
     for votes in product(words, repeat=3):
         one = record(*votes)
-        majority = decide(LabelOptions(labels="majority"), named, one)
+        majority = decide_emotion(LabelOptions(labels="majority"), named, one)
         counts = {word: votes.count(word) for word in votes if word}
         assert [majority] == [word for word in counts if counts[word] >= 2] or (
             isinstance(majority, Drop) and max(counts.values(), default=0) < 2
@@ -116,7 +118,7 @@ def test_rules_that_cannot_be_meant_are_refused(options: dict[str, str], text: s
 def test_annotators_know_no_class_folders() -> None:
     with pytest.raises(OptionError, match="folders"):
         Labeller.of(LabelOptions(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
-    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).rule.votes_needed == 2
+    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).options.votes_needed == 2
 
 
 def test_a_soft_label_counts_annotators_and_uploader() -> None:
@@ -148,7 +150,7 @@ def test_agreement_is_counted_by_the_names_emotion() -> None:
         ("놀람", THREE),
     ]
     assert agreement(photos) == {
-        "불안": Agreement(records=4, majority=2, unanimous=1, nobody=1),
-        "슬픔": Agreement(records=2, majority=2, unanimous=1, nobody=0),
+        "불안": Agreement(records=4, majority=2, unanimous=1),
+        "슬픔": Agreement(records=2, majority=2, unanimous=1),
     }
     assert list(agreement(photos)) == ["불안", "슬픔"]

@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fertools
-from fertools.archive.identity import difference, landmarks
+from fertools.archive.identity import file_signatures, first_mismatch
 from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
@@ -246,10 +246,15 @@ def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     strange.write_bytes(with_zip.read_bytes())
     mark = tmp_path / "home" / "mark"
     mark.parent.mkdir()
-    mark.write_text(json.dumps(landmarks(source, scan(source).members)))
+    mark.write_text(json.dumps(file_signatures(source, scan(source).members)))
 
     def mismatch(**change: Any) -> str:
-        same = {"versions": _versions(), "source": source, "mark": mark, "difference": difference}
+        same = {
+            "versions": _versions(),
+            "source": source,
+            "mark": mark,
+            "difference": first_mismatch,
+        }
         return WorkerRequirements(**{**same, **change}).mismatch() or "none"
 
     assert mismatch() == "none"
@@ -278,7 +283,7 @@ def test_what_a_task_raises_on_a_node_ends_the_run_at_once(
 ) -> None:
     cluster.start(1)
     others: list[Callable[[], None]] = [Notes(tmp_path, i) for i in range(100, 140)]
-    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, difference):
+    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, first_mismatch):
         with pytest.raises(SourceError, match=r"^사진.zip cannot be read now: the same command"):
             list(run_tasks([*others[:2], raises, *others[2:]], 1))
         time.sleep(0.5)  # the task that the worker is at
@@ -297,7 +302,7 @@ def test_a_worker_that_comes_later_is_checked_before_its_first_task(
     tmp_path: Path, cluster: Cluster
 ) -> None:
     cluster.start(1)
-    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, difference):
+    with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, first_mismatch):
         cluster.start(1, path=other_version(tmp_path))
         now = connected()
         assert now is not None
@@ -317,7 +322,7 @@ def test_a_scheduler_without_fertools_is_refused(tmp_path: Path) -> None:
         started.start(1)
         with (
             pytest.raises(OptionError, match=r"scheduler cannot import fertools \(.*not here"),
-            on_cluster(started.address, tmp_path, tmp_path, dict, difference),
+            on_cluster(started.address, tmp_path, tmp_path, dict, first_mismatch),
         ):
             raise AssertionError
     finally:
@@ -330,7 +335,7 @@ def test_without_dask_the_option_says_what_to_install(
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(DependencyError, match=r"pip install 'fertools\[dask\]'"),
-        on_cluster("tcp://127.0.0.1:1", tmp_path, tmp_path, dict, difference),
+        on_cluster("tcp://127.0.0.1:1", tmp_path, tmp_path, dict, first_mismatch),
     ):
         raise AssertionError
     assert not list(tmp_path.iterdir())
@@ -344,7 +349,7 @@ def test_an_address_that_is_none_is_refused(
     for address in ("127.0.0.1", "nonsense://x", "tcp://127.0.0.1:1"):
         with (
             pytest.raises(OptionError, match="no scheduler answers"),
-            on_cluster(address, tmp_path, tmp_path, dict, difference),
+            on_cluster(address, tmp_path, tmp_path, dict, first_mismatch),
         ):
             raise AssertionError
 
@@ -399,7 +404,7 @@ def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     with (
         local as client,
         pytest.raises(OptionError, match="processes of their own"),
-        on_cluster(client.scheduler.address, tmp_path, tmp_path, dict, difference),
+        on_cluster(client.scheduler.address, tmp_path, tmp_path, dict, first_mismatch),
     ):
         raise AssertionError
 

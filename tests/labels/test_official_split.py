@@ -1,10 +1,10 @@
-"""AI-Hub's halves, from every layout that it is served in."""
+"""AI-Hub's official split, in every layout of its folders."""
 
 from __future__ import annotations
 
 import pytest
 
-from fertools.labels.filename import official_half
+from fertools.labels.filename import official_split
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from fertools.labels.filename import official_half
     ],
 )
 def test_the_innermost_folder_that_says_it_counts(key: str, half: str | None) -> None:
-    assert official_half(key) == half
+    assert official_split(key) == half

@@ -168,7 +168,7 @@ FOLDERS: dict[str, Tree] = {
 def read(tree: Tree) -> tuple[str, Tree]:
     labeller = Labeller.of(LabelOptions(), list(tree))
     labels = {key: labeller.label(key) for key in tree}
-    return labeller.rule.classes, {k: (v.emotion, v.subject) for k, v in labels.items()}
+    return labeller.options.classes, {k: (v.emotion, v.subject) for k, v in labels.items()}
 
 
 @pytest.mark.parametrize("name", AIHUB)
@@ -192,14 +192,14 @@ def test_the_order_of_the_photos_changes_nothing(name: str) -> None:
 
 def test_what_was_taken_is_told() -> None:
     keys = [f"data/train/{c}/p{i}/1.jpg" for c in ("happy", "sad") for i in range(20)]
-    assert Labeller.of(LabelOptions(), keys).notes == (
+    assert Labeller.of(LabelOptions(), keys).warnings == (
         "classes from the folders at level 3: happy, sad; persons from those at level 4: "
         "p0, p1, p10, p11, p12, p13, p14, p15 and 12 more",
     )
 
 
 def test_folders_of_src_itself_need_no_word() -> None:
-    assert Labeller.of(LabelOptions(), ["happy/1.jpg", "sad/1.jpg"]).notes == ()
+    assert Labeller.of(LabelOptions(), ["happy/1.jpg", "sad/1.jpg"]).warnings == ()
 
 
 NAMED = "a_여_30_기쁨_20210202.jpg"
@@ -208,7 +208,7 @@ NAMED = "a_여_30_기쁨_20210202.jpg"
 def test_names_of_the_archives_grammar_count_before_all_folders() -> None:
     keys = [f"1.Training/[원천]EMOIMG_당황_TRAIN_01/{NAMED}", f"슬픔/ben/{NAMED}"]
     labeller = Labeller.of(LabelOptions(), [*keys, "슬픔/ben/IMG_1.jpg"])
-    assert labeller.notes == ()
+    assert labeller.warnings == ()
     assert [labeller.label(key).emotion for key in keys] == ["기쁨", "기쁨"]
     assert [labeller.label(key).subject for key in keys] == ["a", "a"]
     assert labeller.label("슬픔/ben/IMG_1.jpg").emotion == "슬픔"

@@ -6,7 +6,7 @@ import pytest
 
 from fertools.archive.reader import Reader
 from fertools.archive.scan import Scan, scan
-from fertools.archive.volumes import Hole, Piece, lay, split_name
+from fertools.archive.volumes import Gap, Volume, order_volumes, parse_volume_name
 from fertools.data import Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 
@@ -16,14 +16,14 @@ NAMES = {item.name.decode(): item.data for item in ITEMS}
 
 
 def cut(size: int) -> list[tuple[int, bytes]]:
-    """Give the zip in pieces of a size, each with its offset."""
+    """Return the zip in volumes of a size, each with its offset."""
     return [(at, DATA[at : at + size]) for at in range(0, len(DATA), size)]
 
 
-def write(folder: Path, pieces: dict[int, bytes]) -> None:
+def write(folder: Path, volumes: dict[int, bytes]) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "loose.jpg").write_bytes(b"loose")
-    for number, data in pieces.items():
+    for number, data in volumes.items():
         (folder / f"a.zip.part{number}").write_bytes(data)
 
 
@@ -61,20 +61,22 @@ def test_whole_sets_read_as_one_zip(tmp_path: Path, size: int, numbering: object
 
 
 def test_ten_comes_after_nine() -> None:
-    pieces = [Piece(b"a.zip.part%d" % n, 0, 50, 0) for n in (10, 9, 1, 0, 2, 3, 4, 5, 6, 7, 8)]
-    layout = lay(pieces)
-    assert [piece.path for piece in layout.pieces] == [b"a.zip.part%d" % n for n in range(11)]
-    assert [piece.start for piece in layout.pieces] == list(range(0, 550, 50))
-    assert layout.faults == ()
+    volumes = [Volume(b"a.zip.part%d" % n, 0, 50, 0) for n in (10, 9, 1, 0, 2, 3, 4, 5, 6, 7, 8)]
+    volume_set = order_volumes(volumes)
+    assert [volume.path for volume in volume_set.volumes] == [
+        b"a.zip.part%d" % n for n in range(11)
+    ]
+    assert [volume.start for volume in volume_set.volumes] == list(range(0, 550, 50))
+    assert volume_set.faults == ()
 
 
 @pytest.mark.parametrize("lost", [0, 500, 1000])
-def test_a_missing_piece_by_offset_is_named_and_the_others_are_used(
+def test_a_missing_volume_by_offset_is_named_and_the_others_are_used(
     tmp_path: Path, lost: int
 ) -> None:
-    pieces = by_offset(500)
-    del pieces[lost]
-    write(tmp_path, pieces)
+    volumes = by_offset(500)
+    del volumes[lost]
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
     row = next(m for m in listed.members if m.key == "a.zip")
     assert row.dropped is not None
@@ -94,12 +96,12 @@ def test_a_missing_piece_by_offset_is_named_and_the_others_are_used(
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_a_missing_piece_by_count_is_named_and_the_others_are_used(
+def test_a_missing_volume_by_count_is_named_and_the_others_are_used(
     tmp_path: Path, lost: int
 ) -> None:
-    pieces = counted(500)
-    del pieces[lost]
-    write(tmp_path, pieces)
+    volumes = counted(500)
+    del volumes[lost]
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
     assert f"a.zip.part{lost} is missing" in listed.warnings[0]
     found = read(tmp_path, listed)
@@ -107,72 +109,72 @@ def test_a_missing_piece_by_count_is_named_and_the_others_are_used(
     assert all(data in (NAMES[name], Reason.UNREADABLE) for name, data in found.items())
 
 
-def test_without_its_last_piece_the_front_is_saved(tmp_path: Path) -> None:
-    pieces = {at: data for at, data in cut(500) if at <= 500}
-    write(tmp_path, pieces)
+def test_without_its_last_volume_the_front_is_recovered(tmp_path: Path) -> None:
+    volumes = {at: data for at, data in cut(500) if at <= 500}
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
-    assert "a.zip.part500 is its last piece here" in listed.warnings[0]
+    assert "a.zip.part500 is the last volume here: is a later one missing?" in listed.warnings[0]
     found = read(tmp_path, listed)
     assert found == {name: NAMES[name] for name in found}
     assert len(found) == 1000 // 76
 
 
-def test_both_a_middle_and_the_last_piece_missing(tmp_path: Path) -> None:
-    pieces = by_offset(300)
-    del pieces[600]
-    del pieces[max(pieces)]
-    write(tmp_path, pieces)
+def test_both_a_middle_and_the_last_volume_missing(tmp_path: Path) -> None:
+    volumes = by_offset(300)
+    del volumes[600]
+    del volumes[max(volumes)]
+    write(tmp_path, volumes)
     found = read(tmp_path, scan(tmp_path))
     assert found == {name: NAMES[name] for name in found}
     assert len(found) >= 14
 
 
-def test_a_piece_that_was_cut_is_named(tmp_path: Path) -> None:
-    pieces = by_offset(500)
-    pieces[500] = pieces[500][:-30]
-    write(tmp_path, pieces)
+def test_a_volume_that_was_cut_is_named(tmp_path: Path) -> None:
+    volumes = by_offset(500)
+    volumes[500] = volumes[500][:-30]
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
     assert "(or a.zip.part500 was cut)" in listed.warnings[0]
     found = read(tmp_path, listed)
     assert [found[name] for name in found].count(Reason.UNREADABLE) == 2
 
 
-def test_a_piece_that_is_too_long_is_named_and_all_is_read(tmp_path: Path) -> None:
+def test_a_volume_that_is_too_long_is_named_and_all_is_read(tmp_path: Path) -> None:
     size = 12_000
     data = write_zip(Item(b"big.jpg", bytes(30_000)))
-    pieces = {at: data[at : at + size] for at in range(0, len(data), size)}
-    pieces[12_000] += b"more"
-    write(tmp_path, pieces)
+    volumes = {at: data[at : at + size] for at in range(0, len(data), size)}
+    volumes[12_000] += b"more"
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
-    assert "a.zip.part12000 is 4 bytes longer than its place" in listed.warnings[0]
+    assert "a.zip.part12000 is 4 bytes too long" in listed.warnings[0]
     assert read(tmp_path, listed) == {"big.jpg": bytes(30_000)}
 
 
-def test_swapped_pieces_are_named_and_give_no_wrong_bytes(tmp_path: Path) -> None:
-    pieces = by_offset(430)
-    pieces[430], pieces[860] = pieces[860], pieces[430]
-    write(tmp_path, pieces)
+def test_swapped_volumes_are_named_and_give_no_wrong_bytes(tmp_path: Path) -> None:
+    volumes = by_offset(430)
+    volumes[430], volumes[860] = volumes[860], volumes[430]
+    write(tmp_path, volumes)
     listed = scan(tmp_path)
     said = "\n".join(listed.warnings)
-    assert "a.zip.part430 does not hold what the directory says" in said
-    assert "a.zip.part860 does not hold what the directory says" in said
+    assert "a.zip.part430 does not match the zip's directory" in said
+    assert "a.zip.part860 does not match the zip's directory" in said
     found = read(tmp_path, listed)
     assert all(data in (NAMES[name], Reason.UNREADABLE) for name, data in found.items())
     assert Reason.UNREADABLE in found.values()
 
 
-def test_a_piece_as_src_stands_for_its_set(tmp_path: Path) -> None:
+def test_a_volume_as_src_stands_for_its_set(tmp_path: Path) -> None:
     write(tmp_path, by_offset(500))
     source = tmp_path / "a.zip.part500"
     listed = scan(source)
     assert read(source, listed) == NAMES
 
 
-def test_a_zip_beside_its_own_pieces_is_pointed_out(tmp_path: Path) -> None:
+def test_a_zip_beside_its_own_volumes_is_pointed_out(tmp_path: Path) -> None:
     write(tmp_path, by_offset(500))
     (tmp_path / "a.zip").write_bytes(DATA)
     listed = scan(tmp_path)
-    assert "a.zip is there whole and in pieces" in listed.warnings[0]
+    assert "a.zip is there both whole and in volumes" in listed.warnings[0]
     assert len({m.key for m in listed.members}) == 41
 
 
@@ -188,15 +190,15 @@ def test_a_zip_beside_its_own_pieces_is_pointed_out(tmp_path: Path) -> None:
         (b".zip.part0", None),
     ],
 )
-def test_what_is_a_piece(path: bytes, found: tuple[bytes, int] | None) -> None:
-    assert split_name(path) == found
+def test_what_is_a_volume(path: bytes, found: tuple[bytes, int] | None) -> None:
+    assert parse_volume_name(path) == found
 
 
-def test_a_hole_of_unknown_length_is_as_long_as_the_other_pieces() -> None:
+def test_a_gap_of_unknown_length_is_as_long_as_the_other_volumes() -> None:
     sizes = {0: 100, 1: 100, 4: 30}
-    layout = lay(Piece(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
-    assert layout.holes == (
-        Hole(200, 300, "a.zip.part2 is missing"),
-        Hole(300, 400, "a.zip.part3 is missing"),
+    volume_set = order_volumes(Volume(b"a.zip.part%d" % n, 0, size, n) for n, size in sizes.items())
+    assert volume_set.gaps == (
+        Gap(200, 300, "a.zip.part2 is missing"),
+        Gap(300, 400, "a.zip.part3 is missing"),
     )
-    assert (layout.size, layout.modified) == (430, 4)
+    assert (volume_set.size, volume_set.modified) == (430, 4)
