@@ -1,10 +1,10 @@
-"""Rows as Arrow record batches: millions of them in the memory of their bytes.
+"""Keep millions of rows as Arrow record batches, in little more memory than their bytes.
 
     rows     0 … 32,767 │ 32,768 … 65,535 │ …
-    batches      [0]            [1]          …     each with dictionaries of its own
+    batches      [0]            [1]          …     each with its own dictionaries
 
 A `pa.Table` would hold the same, but `Table.take` first joins all chunks of a text column into one,
-a second time the memory, and fails beyond 2 GiB of text.
+which doubles the memory and fails beyond 2 GiB of text.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 _Item = TypeVar("_Item")
 
-#: Rows a batch: enough that a call into Arrow costs little a row, few enough to be plain objects.
+#: Rows a batch: enough that a call into Arrow costs little per row, few enough for Python objects.
 BATCH: Final = 1 << 15
 
-#: Items that `Lazy` makes for whoever asks for one.
+#: Items that `Lazy` makes when one is requested.
 _BLOCK: Final = 1024
 
-#: Where columns that stay are put: the default pool keeps up to twice what a built array needs.
+#: The memory pool of columns that stay: the default pool keeps up to twice what an array needs.
 POOL: Final = pa.system_memory_pool()
 
 
 class Columns:
-    """Record batches of one schema, read by row number; never written to."""
+    """Immutable record batches of one schema, read by row number."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         self.schema = schema
@@ -44,16 +44,16 @@ class Columns:
         return int(self.starts[-1])
 
     def slices(self, start: int = 0, stop: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows from `start` up to `stop`, a batch at most at once, without a copy."""
+        """Yield the rows from `start` up to `stop`, at most one batch at a time, without a copy."""
         stop = len(self) if stop is None else min(stop, len(self))
         while start < stop:
-            number = self._batch_of(start)
+            number = int(np.searchsorted(self.starts, start, side="right")) - 1
             first = int(self.starts[number])
             batch = self.batches[number].slice(start - first, stop - start)
             yield batch
             start += len(batch)
 
-    def run(self, start: int, stop: int) -> pa.RecordBatch:
+    def rows(self, start: int, stop: int) -> pa.RecordBatch:
         """Return the rows from `start` up to `stop` as one batch."""
         found = list(self.slices(start, stop))
         if not found:
@@ -63,7 +63,7 @@ class Columns:
         return found[0] if len(found) == 1 else pa.concat_batches(found)
 
     def take(self, rows: Ints) -> pa.RecordBatch:
-        """Return the rows of these numbers, in the order and as often as they are given."""
+        """Return the rows with these numbers, in this order, with repetitions."""
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
         ends = np.searchsorted(ordered, self.starts)
@@ -75,20 +75,20 @@ class Columns:
             if low < high
         ]
         if not parts:
-            return self.run(0, 0)
+            return self.rows(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return self._together(parts).take(pa.array(back))
 
     def _together(self, parts: list[pa.RecordBatch]) -> pa.RecordBatch:
-        """Join parts; a few rows of each, whose dictionaries are those of their whole batches."""
+        """Join a few rows of each batch, which have the dictionaries of their whole batches."""
         if len(parts) == 1:
             return parts[0]
         arrays = []
         for field in self.schema:
             own = [part[field.name] for part in parts]
             if pa.types.is_dictionary(field.type):
-                # Joined as they are, all words of all dictionaries would be compared.
+                # Joining them as they are would compare all words of all dictionaries.
                 plain = [array.dictionary_decode() for array in own]
                 arrays.append(pa.concat_arrays(plain).dictionary_encode())
             else:
@@ -105,9 +105,9 @@ class Columns:
         return found
 
     def codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
-        """Return a column of words as numbers and the words, in the order in which they come.
+        """Return a column of words as codes, int32, (rows,), -1 for null, and the distinct words.
 
-        The numbers are int32, (rows,), -1 for null.
+        The words are in the order of their first row; a code is an index into them.
         """
         found = np.empty(len(self), np.int32)
         words: dict[str, int] = {}
@@ -120,26 +120,20 @@ class Columns:
         return found, list(words)
 
     def select(self, names: Sequence[str]) -> Columns:
-        """Return some of the columns; nothing is copied."""
+        """Return some of the columns, without a copy."""
         schema = pa.schema([self.schema.field(name) for name in names])
         return Columns((batch.select(list(names)) for batch in self.batches), schema)
 
-    def _batch_of(self, row: int) -> int:
-        return int(np.searchsorted(self.starts, row, side="right")) - 1
-
 
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Return values as an array that is to stay."""
+    """Return values as an Arrow array in `POOL`."""
     if pa.types.is_dictionary(kind):
         return pc.dictionary_encode(pa.array(values, kind.value_type), memory_pool=POOL)
     return pa.array(values, kind, memory_pool=POOL)
 
 
 class Lazy(Sequence[_Item]):
-    """A sequence of which some items exist at a time: cheap for those who go through it in order.
-
-    A subclass says how items are made.
-    """
+    """A sequence that makes its items in blocks when they are read, best in order."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -147,8 +141,8 @@ class Lazy(Sequence[_Item]):
         self._block: list[_Item] = []
 
     @abstractmethod
-    def made(self, start: int, stop: int) -> list[_Item]:
-        """Make the items from `start` up to `stop`, which is at most the length."""
+    def items(self, start: int, stop: int) -> list[_Item]:
+        """Return the items from `start` up to `stop`, which is at most the length."""
 
     def __len__(self) -> int:
         return self._length
@@ -162,28 +156,27 @@ class Lazy(Sequence[_Item]):
         numbers = range(self._length)[index]
         if isinstance(numbers, range):
             if numbers.step == 1:
-                return self.made(numbers.start, numbers.stop)
+                return self.items(numbers.start, numbers.stop)
             return [self[i] for i in numbers]
         if not 0 <= numbers - self._first < len(self._block):
             self._first = numbers - numbers % _BLOCK
-            self._block = self.made(self._first, min(self._first + _BLOCK, self._length))
+            self._block = self.items(self._first, min(self._first + _BLOCK, self._length))
         return self._block[numbers - self._first]
 
     def __iter__(self) -> Iterator[_Item]:
         for start in range(0, self._length, BATCH):
-            yield from self.made(start, min(start + BATCH, self._length))
+            yield from self.items(start, min(start + BATCH, self._length))
 
 
 class Words(Lazy[str | None]):
-    """A column of words as numbers.
+    """A column of words, dictionary encoded: few distinct words in many rows.
 
-    codes   int32, the index of each row's word, -1 for None
-    words   all different
+    codes   int32, (rows,): the index of each row's word, -1 for None
+    words   the distinct words
     """
 
     @classmethod
     def of(cls, values: Iterable[str | None]) -> Words:
-        """Number the words of a column."""
         words: dict[str, int] = {}
         codes = [-1 if v is None else words.setdefault(v, len(words)) for v in values]
         return cls(np.array(codes, np.int32), list(words))
@@ -194,17 +187,15 @@ class Words(Lazy[str | None]):
         self.words = words
 
     def take(self, rows: Ints) -> Words:
-        """Return the words of these rows."""
         return Words(self.codes[rows], self.words)
 
-    def made(self, start: int, stop: int) -> list[str | None]:
-        """See `Lazy`."""
+    def items(self, start: int, stop: int) -> list[str | None]:
         codes = self.codes[start:stop].tolist()
         return [None if code < 0 else self.words[code] for code in codes]
 
 
 def by_first(codes: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Number what is alike by where it comes first; return the numbers and those places.
+    """Renumber codes in the order of their first rows; return the new codes and the first rows.
 
     >>> by_first(np.array([7, 3, 7, 5]))
     (array([0, 1, 0, 2]), array([0, 1, 3]))

@@ -1,4 +1,9 @@
-"""What a person sees while a build runs: a bar on a terminal, plain lines elsewhere."""
+"""Show progress on standard error, and lay out tables in plain text.
+
+Tables line up with Korean text, too. Names come from an archive and may hold anything: characters
+that would move the cursor or change colours are escaped here, where a value becomes a cell or a
+word of a line, so that no caller can forget it.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +18,24 @@ from typing import Self
 
 from fertools.errors import printable
 
-#: Seconds between two plain lines: a log of hours stays readable.
-_PAUSE = 10.0
-
 
 class Progress:
-    """Shows how a stage goes on standard error: photos/s, time left, kept and dropped.
+    """Shows progress on standard error: a bar on a terminal, lines elsewhere.
 
-    `done` counts what an earlier run had finished, which must not flatter the rate.
+    `done` is what an earlier run has finished; it does not count for the rate. `pause` is the time
+    between two lines in seconds: a log of hours must stay readable.
     """
 
-    def __init__(self, stage: str, total: int, *, unit: str, quiet: bool, done: int = 0) -> None:
-        self._stage, self._total, self._unit = stage, total, unit
-        self._done = self._before = done
-        self._counts: Counter[str] = Counter()
-        self._began = self._told = time.monotonic()
+    def __init__(
+        self, stage: str, total: int, *, unit: str, quiet: bool, done: int = 0, pause: float = 10.0
+    ) -> None:
+        self.total, self.done = total, done
+        self._stage, self._unit, self._quiet, self._pause = stage, unit, quiet, pause
+        self._outcomes: Counter[str] = Counter()
+        self._last_line = time.monotonic()
         self._bar = None
-        self._lines = not quiet and not sys.stderr.isatty()
-        if not quiet and not self._lines:
+        self.start_clock()
+        if not quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
@@ -39,7 +44,7 @@ class Progress:
                 desc=stage,
                 unit=f" {unit}",
                 leave=False,
-                bar_format=_bar_format(_columns()),
+                bar_format=_bar_format(_terminal_width()),
             )
 
     def __enter__(self) -> Self:
@@ -51,60 +56,92 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+        if self._bar is None and self.total and error is None:
+            self.print(self._line())
+
+    def close(self) -> None:
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
-        if self._lines and self._total and error is None:
-            self._tell()
 
-    def add(self, number: int, counts: Counter[str] | None = None) -> None:
-        """Count what has been finished since the last call."""
-        self._done += number
-        self._counts += counts or Counter()
+    def start_clock(self) -> None:
+        """Compute the rate from now on only."""
+        self._began, self._before = time.monotonic(), self.done
+
+    @property
+    def rate(self) -> float:
+        """Units per second."""
+        return (self.done - self._before) / max(time.monotonic() - self._began, 1e-3)
+
+    @property
+    def left(self) -> str:
+        """The time left at this rate, as hours, minutes and seconds."""
+        return _clock((self.total - self.done) / rate if (rate := self.rate) else 0.0)
+
+    @property
+    def line_due(self) -> bool:
+        """Whether lines are printed, and it is time for the next one."""
+        waited = time.monotonic() - self._last_line
+        return self._bar is None and not self._quiet and waited >= self._pause
+
+    def add(self, number: int, outcomes: Counter[str] | None = None) -> None:
+        """Count `number` more units as done, with their outcomes, and print a line if it is due."""
+        self._outcomes += outcomes or Counter()
+        self.advance(number)
+        if self.line_due:
+            self.print(self._line())
+
+    def advance(self, number: int) -> None:
+        """Count `number` more units as done, without a line."""
+        self.done += number
         if self._bar is not None:
             self._bar.set_postfix_str(self._kept(), refresh=False)
             self._bar.update(number)
-        elif self._lines and time.monotonic() - self._told >= _PAUSE:
-            self._tell()
+
+    def print(self, line: str) -> None:
+        """Print a line, above the bar if there is one, unless quiet."""
+        self._last_line = time.monotonic()
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def _kept(self) -> str:
-        if not self._counts:
+        if not self._outcomes:
             return ""
-        kept = self._counts["kept"]
-        return f"kept {kept}, dropped {self._counts.total() - kept}"
+        kept = self._outcomes["kept"]
+        return f"kept {kept}, dropped {self._outcomes.total() - kept}"
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        rate = (self._done - self._before) / max(self._told - self._began, 1e-3)
-        left = (self._total - self._done) / rate if rate else 0.0
-        words = [f"{self._stage}: {self._done} of {self._total} {self._unit}", f"{rate:.1f}/s"]
-        if self._done < self._total:
-            words.append(f"{_clock(left)} left")
-        if self._counts:
+    def _line(self) -> str:
+        words = [f"{self._stage}: {self.done} of {self.total} {self._unit}", f"{self.rate:.1f}/s"]
+        if self.done < self.total:
+            words.append(f"{self.left} left")
+        if self._outcomes:
             words.append(self._kept())
-        print(", ".join(words), file=sys.stderr, flush=True)
+        return ", ".join(words)
 
 
-def _columns() -> int:
-    """Return how wide the terminal behind standard error is."""
+def _terminal_width() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):  # a stream that is no terminal, or has no file
+    except (OSError, ValueError):  # standard error is not a terminal, or not a file
         return 80
 
 
-def _bar_format(columns: int) -> str | None:
-    """Return what of the bar fits: tqdm itself cuts off the end, which says the time left.
+def _bar_format(width: int) -> str | None:
+    """Return a bar format that fits: tqdm cuts off the end of a long one, with the time left.
 
-    The widths are those of half a million photos: 95 columns for tqdm's own line, 68, and 34.
+    The widths are those of half a million photos: 95 columns for tqdm's own format, 68, and 34.
     """
-    if columns >= 100:
+    if width >= 100:
         return None
     line = "{desc}: {n_fmt}/{total_fmt}, {remaining} left"
-    return "{percentage:3.0f}% " + line + "{postfix}" if columns >= 70 else line
+    return "{percentage:3.0f}% " + line + "{postfix}" if width >= 70 else line
 
 
 def _clock(seconds: float) -> str:
-    """Write seconds as hours, minutes and seconds.
+    """Return seconds as hours, minutes and seconds.
 
     >>> _clock(3725)
     '1:02:05'
@@ -115,13 +152,13 @@ def _clock(seconds: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False) -> str:
-    """Set rows as text: the first column to the left, the others to the right.
+    """Return a table as text: the first column left-aligned, the others right-aligned.
 
-    Numbers get thin thousands, control characters are escaped; with `foot` the last row stands
-    under a rule of its own.
+    Numbers get thousands separators, control characters are escaped. With `foot`, a rule separates
+    the last row.
     """
     cells = [[_cell(name) for name in head], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
     rule = "  ".join("─" * width for width in widths)
     lines = [_line(row, widths) for row in cells]
     lines.insert(1, rule)
@@ -130,14 +167,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = Fa
     return "\n".join(lines)
 
 
-def columns(text: str) -> int:
-    """Count the terminal columns that a text takes: a Hangul syllable takes two."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+def display_width(text: str) -> int:
+    """Return how many terminal columns a text takes: a Hangul syllable takes two."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    gaps = [" " * (width - columns(text)) for text, width in zip(row, widths, strict=True)]
+    gaps = [" " * (width - display_width(text)) for text, width in zip(row, widths, strict=True)]
     first, *rest = zip(row, gaps, strict=True)
     return "  ".join([first[0] + first[1], *(gap + text for text, gap in rest)]).rstrip()
 
@@ -149,5 +186,5 @@ def _cell(value: object) -> str:
 
 
 def named(name: str, english: str) -> str:
-    """Return a class's name, escaped, with the English one beside it where that is another."""
+    """Return a class's name, escaped, followed by the English one if it differs."""
     return printable(name if name == english else f"{name} {english}")

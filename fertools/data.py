@@ -1,11 +1,10 @@
-"""The nouns: what flows from the archive to the shards.
+"""The types that pass from the archive to the shards. Read this module first.
 
-    Member ──▶ Label          what its name says
-       └─────▶ Face ──▶ Crop  what its pixels say
-       └─────▶ Drop           why it goes no further
+    Member ──▶ Label          from its name
+       └─────▶ Face ──▶ Crop  from its pixels
+       └─────▶ Drop           why it is not used
 
-Everything here is small, frozen and free of numpy, so that it can be sent to a worker or
-written as a row. Whoever has read this page can read any other.
+All are small, frozen and free of numpy, so that they can be sent to a worker or written as a row.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a member did not become an example: a closed set, one word in the ledger each."""
 
-    NOT_A_PHOTO = "not_a_photo"  # Thumbs.db, ._twins, __MACOSX, anything with another ending
+    NOT_A_PHOTO = "not_a_photo"  # Thumbs.db, ._ files of macOS, __MACOSX, any other ending
     LABEL_FILE = "label_file"  # a label JSON
-    DAMAGED_ARCHIVE = "damaged_archive"  # a zip, or a piece of one, that cannot be read as a whole
+    DAMAGED_ARCHIVE = "damaged_archive"  # a zip, or a volume of one, that cannot be read as a whole
     UNREADABLE = "unreadable"  # damage inside a zip, a link, a pipe; I/O errors where accepted
     ENCRYPTED = "encrypted"  # a zip member behind a password
     CHANGED = "changed"  # gone or of another size since the scan, where that was accepted
@@ -27,30 +26,30 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # more bytes or pixels than the limits allow
     UNSUPPORTED = "unsupported"  # not JPEG, PNG, WebP or BMP by its bytes or ending, or animated
     DAMAGED = "damaged"  # the decoder refused the bytes
-    NO_LABEL = "no_label"  # neither the name nor the folder says a class
-    CLASS_DROPPED = "class_dropped"  # the class is not among those asked for
+    NO_LABEL = "no_label"  # neither the name nor the folder has a class
+    CLASS_DROPPED = "class_dropped"  # the class is not among those selected
     DISPUTED = "disputed"  # the annotators do not agree enough
     NO_FACE = "no_face"
     MANY_FACES = "many_faces"  # with --on-many reject
-    CRASHED = "crashed"  # the decoder or the network died of it
-    TIMED_OUT = "timed_out"  # it took longer than a photo may
+    CRASHED = "crashed"  # it crashed the decoder or the detector
+    TIMED_OUT = "timed_out"  # it took longer than --photo-seconds
     DUPLICATE = "duplicate"  # with --duplicates drop: the same picture is kept under another name
-    CONFLICTING_LABEL = "conflicting_label"  # the same picture lies there under another class
-    OVERLAP = "overlap"  # with --split official --overlap drop: its person is in both halves
-    UNASSIGNED = "unassigned"  # the user's split file does not say where it belongs
+    CONFLICTING_LABEL = "conflicting_label"  # the same picture also has another class
+    OVERLAP = "overlap"  # with --split official --overlap drop: its subject is in both halves
+    UNASSIGNED = "unassigned"  # the user's split file has no split for it
     CAPPED = "capped"  # beyond --max-per-subject or --max-per-class
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A member's end: the reason, and one line for a person."""
+    """Why a member is not used: the reason, and one line of detail."""
 
     reason: Reason
     detail: str = ""
 
 
 class Unusable(Exception):
-    """A photo cannot be used; raised inside a room, turned into a ledger row at its door."""
+    """A photo cannot be used; the worker that processes it turns this into a ledger row."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
@@ -58,11 +57,10 @@ class Unusable(Exception):
 
 
 class ReadFault(Exception):
-    """A photo could not be read now, though nothing says that its bytes are damaged.
+    """A photo could not be read now, although its bytes may be undamaged.
 
-    The disk reported an error, the file was gone or being written to. Another try may succeed, so
-    this is never recorded as the photo's outcome unless the user asks for it; `drop` is the row
-    that it becomes then.
+    The disk reported an error, or the file was gone or being written. Another try may succeed, so
+    this becomes the photo's outcome (`drop`) only if the user asks for it.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -75,10 +73,10 @@ class ReadFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Where a member lies in its zip.
+    """The location of a member in its zip.
 
-    `offset` is that of the local file header, counted over all pieces; `size` the compressed
-    size in bytes; `method` 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
+    `offset` is that of the local file header, counted over all volumes; `size` the compressed size
+    in bytes; `method` 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
     """
 
     offset: int
@@ -89,16 +87,16 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of the archive, found without reading a pixel.
+    """One entry of the archive, as the scan finds it without decoding it.
 
-    key        container + "/" + name, NFC: stable, unique in the archive, for people
-    container  the folder or zip it lies in, relative to SRC ("" for SRC itself), NFC
-    path       what to open, relative to SRC, as the file system spells it: the photo's own file,
-               or the zip (or that zip's first piece) that `packed` points into
+    key        container + "/" + name, NFC: stable, unique in the archive, readable
+    container  the folder or zip that holds it, relative to SRC ("" for SRC itself), NFC
+    path       the file to open, relative to SRC, in the file system's bytes: the photo's own file,
+               or the zip (or its first volume) that `packed` refers to
     size       bytes, uncompressed
     modified   the opened file's mtime in ns when it was scanned
     packed     None for a loose file
-    dropped    set where the scan already knows that this is no usable photo
+    dropped    set if the scan already knows that this is not a usable photo
     """
 
     key: str
@@ -117,7 +115,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a member's name says; every field that the name does not hold is None.
+    """The fields of a member's name; None for those that the name does not have.
 
     `emotion` is the archive's own Korean word, `sex` 남 or 여, `age` the decade (10 to 60),
     `stamp` YYYYMMDDhhmmss.
@@ -134,7 +132,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the upright photo, half-open: x0 <= x < x1, y0 <= y < y1."""
+    """A rectangle in pixels of the upright photo, half-open: x0 <= x < x1, y0 <= y < y1.
+
+    Width, height and area are never negative.
+    """
 
     x0: float
     y0: float
@@ -143,23 +144,20 @@ class Box:
 
     @property
     def width(self) -> float:
-        """Pixels from left to right, never negative."""
         return max(0.0, self.x1 - self.x0)
 
     @property
     def height(self) -> float:
-        """Pixels from top to bottom, never negative."""
         return max(0.0, self.y1 - self.y0)
 
     @property
     def area(self) -> float:
-        """Square pixels."""
         return self.width * self.height
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One answer of a detector: a box, how sure it is (0 to 1), and landmarks as in `Crop`."""
+    """One detection: a box, the detector's confidence (0 to 1), and landmarks as in `Crop`."""
 
     box: Box
     confidence: float
@@ -168,12 +166,12 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is left of a whole upright photo to tell whether another one is a copy of it.
+    """A fingerprint of a whole upright photo, by which duplicates of the picture are found.
 
-    hash       32 bytes: 256 bits of which copies share most, to find candidates by
-    thumbnail  4,096 bytes: the photo as 64 × 64 gray values, row by row, to confirm them by
+    hash       32 bytes: duplicates share most of the 256 bits; finds candidates
+    thumbnail  4,096 bytes: the photo as 64 × 64 gray values, row by row; confirms them
 
-    It is a picture's, not a person's: two photos of one face have nothing in common here.
+    It identifies a picture, not a person: two photos of one face have different fingerprints.
     """
 
     hash: bytes
@@ -182,17 +180,17 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """The chosen face of one photo, cut out and encoded.
+    """The chosen face of one photo, cropped and encoded.
 
-    image         the finished picture's bytes, PNG or JPEG
-    box           the chosen face's box in the upright photo, whole pixels, inside the frame
+    image         the bytes of the crop, PNG or JPEG
+    box           the chosen face's box in the upright photo, whole pixels, inside the photo
     confidence    the detector's
-    faces         how many faces were found inside the frame
+    faces         how many faces were found inside the photo
     width, height pixels of the upright photo
     landmarks     x, y of right eye, left eye, nose, right and left corner of the mouth, in pixels
-                  of the upright photo, or () where the detector gives none
+                  of the upright photo, or () if the detector finds none
     iou           intersection over union of the annotators' box and the detector's, or None
-    fingerprint   of the whole photo, or None where none was asked for
+    fingerprint   of the whole photo, or None if none was requested
     """
 
     image: bytes
@@ -207,7 +205,7 @@ class Crop:
 
 
 class Split(StrEnum):
-    """Who sees an example: the network, the choice of the epoch, or the final figure."""
+    """What an example is used for: training, choosing the epoch, or the final evaluation."""
 
     TRAIN = "train"
     VALIDATION = "validation"

@@ -1,4 +1,9 @@
-"""What fertools runs in: environment variables, and the versions of libraries."""
+"""Keep environment variables, report library versions, and detect conflicting OpenCV packages.
+
+opencv-python, opencv-python-headless and the two opencv-contrib distributions install the same
+folder, `cv2`. The last one overwrites files of the others: neither the version nor the build that
+is imported follows from the metadata, and removing one distribution removes files of the others.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,20 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
 
-#: Raised whenever a change of this code changes a box or the bytes of a crop: finished parts of
-#: another number are not used.
+#: Increased whenever a change of this code changes a box or the bytes of a crop: finished parts
+#: with another number are not used.
 PIXELS: Final = 2
 
-#: Installed versions that decide about boxes and the bytes of crops.
+#: Distributions that determine boxes and the bytes of crops.
 _OF_PIXELS: Final = ("numpy", "simplejpeg", "openvino")
 
 
 @contextmanager
 def environment_kept() -> Iterator[None]:
-    """Undo what imports change in `os.environ` while the block runs.
+    """Undo changes of `os.environ` by imports in the block.
 
-    OpenCV prepends a folder to LD_LIBRARY_PATH, joblib sets KMP_INIT_AT_FORK. Nothing in this
-    process reads them afterwards, and child processes of the caller should not inherit them.
+    OpenCV prepends a folder to LD_LIBRARY_PATH, joblib sets KMP_INIT_AT_FORK. This process does not
+    read them afterwards, and child processes of the caller should not inherit them.
     """
     before = dict(os.environ)
     try:
@@ -34,7 +39,7 @@ def environment_kept() -> Iterator[None]:
 
 
 def pixel_versions() -> dict[str, str]:
-    """Return the versions that decide about boxes and the bytes of crops."""
+    """Return the versions that determine boxes and the bytes of crops."""
     import cv2
 
     found = {"crops": str(PIXELS), "opencv": cv2.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
@@ -42,7 +47,7 @@ def pixel_versions() -> dict[str, str]:
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions that decide about any byte of a dataset: those, and the ledger's."""
+    """Return the versions that determine the bytes of a dataset, the ledger included."""
     return pixel_versions() | _installed(("pyarrow",))
 
 
@@ -57,14 +62,14 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
 def opencv_distributions() -> tuple[str, ...]:
     """Return the names of the installed distributions that contain the module `cv2`, sorted.
 
-    The files decide, not a list of names: conda's OpenCV adds metadata under the names of the PyPI
-    distributions, without files, and that is no conflict.
+    Determined by installed files, not by names: conda's OpenCV adds metadata under the names of the
+    PyPI distributions, without files, and that is no conflict.
     """
     return tuple(sorted(set(packages_distributions().get("cv2", ()))))
 
 
 def opencv_warnings() -> tuple[str, ...]:
-    """Return a line that names the conflicting distributions and the cure, or nothing."""
+    """Return a line that names conflicting distributions and says what to do, or nothing."""
     names = opencv_distributions()
     if len(names) < 2:
         return ()

@@ -1,19 +1,19 @@
-"""What can go wrong for a whole run; a photo that cannot be used is a ledger row instead.
+"""Errors that end a run; a photo that cannot be used is a row of the ledger instead.
 
 FertoolsError           one line that says what is wrong and what to do; exit code 1
 ├── SourceError         SRC: missing, without photos
-├── OutputError         OUT: inside SRC, not empty and not ours, busy, cannot be written
+├── OutputError         OUT: inside SRC, not empty and not a dataset, busy, cannot be written
 ├── OptionError         options: unknown, contradicting, out of range, an unknown class
 ├── SplitError          a split that cannot be filled
 ├── DatasetError        a dataset that is incomplete or damaged
-└── DependencyError     something that must be installed is not
+└── DependencyError     a package or a file of one is not installed
 """
 
 from __future__ import annotations
 
 
 class FertoolsError(Exception):
-    """Something the user can put right; its text is one line that says how."""
+    """An error that the user can solve; its text is one line that says how."""
 
 
 class SourceError(FertoolsError):
@@ -21,19 +21,19 @@ class SourceError(FertoolsError):
 
 
 class OutputError(FertoolsError):
-    """The dataset cannot be written where it was asked for."""
+    """The output folder cannot be written or used."""
 
 
 class OptionError(FertoolsError, ValueError):
-    """An option has a value that cannot be meant."""
+    """An option has an impossible value or contradicts another one."""
 
 
 class SplitError(FertoolsError):
-    """The photos cannot be divided as asked."""
+    """The photos cannot be split as requested."""
 
 
 class DatasetError(FertoolsError):
-    """A dataset on disk is incomplete, damaged or not one of ours."""
+    """A dataset on disk is incomplete, damaged or not of this format."""
 
 
 class DependencyError(FertoolsError):
@@ -41,17 +41,17 @@ class DependencyError(FertoolsError):
 
 
 def printable(name: str) -> str:
-    r"""Give a name that can be printed: what would move the cursor or turn the text is escaped.
+    r"""Return a name with escapes for characters that move the cursor or change text direction.
 
     >>> print(printable("a\x1b[2Jb\u202egpj"))
     a\x1b[2Jb\u202egpj
 
-    Controls, line ends, direction marks, spaces other than " ", and half surrogates go; a leading
-    =, +, - or @ stays, since only a spreadsheet minds it.
+    Escapes controls, line ends, direction marks, spaces other than " ", and half surrogates. Keeps
+    a leading =, +, - or @, which matters to spreadsheets only.
     """
     if name.isprintable():
         return name
     return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in name
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in name
     )

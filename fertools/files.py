@@ -1,38 +1,51 @@
-"""Files that are whole or absent, whatever happens while they are written.
+"""Write, replace, lock and remove files and folders so that each is whole or absent.
 
     .name.<pid>-<random>.tmp    write · flush · fsync        the bytes are on the disk
               │ rename                                       one step: the old file or the new
             name                fsync of the folder          the name is on the disk too
 
-A crash leaves at most a file of the first kind, which nobody reads. The process number alone
-would not keep two writers apart: in containers that share a disk it is often the same, and the
-one would then publish what the other has half written.
+A crash leaves at most a file of the first kind, which nothing reads. The process number alone would
+not separate two writers: in containers that share a disk it is often the same, and one writer would
+publish what the other has half written.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fertools.errors import OutputError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-import fcntl
-import shutil
+
+#: By error number: why a file cannot be written, and what the user should do.
+_CAUSES: Final = {
+    errno.ENOSPC: ("the disk is full", "make room"),
+    errno.EDQUOT: ("your share of the disk is used up", "make room"),
+    errno.EACCES: ("writing there is not allowed", "allow it"),
+    errno.EPERM: ("writing there is not allowed", "allow it"),
+    errno.EROFS: ("the disk is read-only", "make it writable"),
+    errno.EFBIG: ("files may not grow that large there", "raise that limit"),
+    errno.EIO: ("the disk reports an error", "have the disk checked"),
+    errno.ENOENT: ("its folder is gone", "make the folder again"),
+    errno.EMFILE: ("too many files are open", "raise that limit (ulimit -n)"),
+}
 
 
 class WholeFile(io.BufferedWriter):
-    """A file being written from front to back, which knows its size and SHA-256 by now.
+    """A file that is written from front to back and counts its size and SHA-256; see `whole_file`.
 
-    Made by `whole_file`. `write` raises OutputError where the system refuses.
+    `write` raises OutputError if the system refuses.
     """
 
     def __init__(self, temporary: Path, path: Path) -> None:
@@ -42,34 +55,33 @@ class WholeFile(io.BufferedWriter):
         self._hash = hashlib.sha256()
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Add all of the bytes."""
         try:
             written = super().write(data)
         except OSError as fault:
-            raise _in_words(self.path, fault) from fault
+            raise _write_error(self.path, fault) from fault
         self._hash.update(data)
         self.size += written
         return written
 
     @property
     def sha256(self) -> str:
-        """64 hex digits over all that was written, also after the file is closed."""
+        """64 hex digits over all bytes written, also after the file is closed."""
         return self._hash.hexdigest()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[WholeFile]:
-    """Open a file that gets its name, in place of an older one, only when the block ends well.
+    """Open a new file that takes its name, replacing an older file, when the block ends.
 
-    Its bytes and its name are synced to the disk by then. On any exception nothing is left and an
-    older file of the name stays as it was. Raises OutputError where the system refuses: one line
-    that says what could not be written, why, and how to go on.
+    Its bytes and its name are then synced to the disk. After an exception in the block no new file
+    exists and an older file of that name is unchanged. Raises OutputError if the system refuses:
+    one line that says what could not be written, why, and what to do.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         file = WholeFile(temporary, path)
     except OSError as fault:
-        raise _in_words(path, fault) from fault
+        raise _write_error(path, fault) from fault
     try:
         yield file
         _publish(file, temporary)
@@ -88,81 +100,32 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a file, if it is there, for good: a power cut will not bring it back.
+    """Remove a file, if it exists, and sync its folder: a power failure will not restore it.
 
-    Raises OutputError where the system refuses.
+    Raises OutputError if the system refuses.
     """
     try:
         path.unlink()
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except FileNotFoundError:
         return
     except OSError as fault:
-        raise _in_words(path, fault) from fault
+        raise _write_error(path, fault) from fault
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256, 64 hex digits, in the memory of a buffer. Raises OSError."""
+    """Return a file's SHA-256, 64 hex digits, reading it in blocks. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_leftover(name: str) -> bool:
-    """Say whether a file name is one that `whole_file` writes under until it publishes."""
+    """Return whether a file name is a temporary one of `whole_file`."""
     return name.startswith(".") and name.endswith(".tmp")
 
 
-def _publish(file: WholeFile, temporary: Path) -> None:
-    try:
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
-        temporary.replace(file.path)
-        _sync_folder(file.path.parent)
-    except OSError as fault:
-        raise _in_words(file.path, fault) from fault
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk; without it a power cut may undo it after we went on."""
-    if os.name == "nt":  # folders cannot be opened there, and NTFS journals its names
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-_WHY_AND_CURE = {
-    errno.ENOSPC: ("the disk is full", "make room"),
-    errno.EDQUOT: ("your share of the disk is used up", "make room"),
-    errno.EACCES: ("writing there is not allowed", "allow it"),
-    errno.EPERM: ("writing there is not allowed", "allow it"),
-    errno.EROFS: ("the disk is read-only", "make it writable"),
-    errno.EFBIG: ("files may not grow that large there", "raise that limit"),
-    errno.EIO: ("the disk reports an error", "have the disk checked"),
-    errno.ENOENT: ("its folder is gone", "make the folder again"),
-    errno.EMFILE: ("too many files are open", "raise that limit (ulimit -n)"),
-}
-
-
-def _in_words(path: Path, fault: OSError) -> OutputError:
-    why, cure = _WHY_AND_CURE.get(fault.errno or 0, (str(fault.strerror or fault), "mend that"))
-    return OutputError(
-        f"{path} could not be written, {why}; nothing half-written carries its name: "
-        f"{cure}, and the same command goes on where it was"
-    )
-
-
-def cannot_write(path: Path, fault: OSError) -> OutputError:
-    """Return the error that says in one line that the system refused to write."""
-    why = fault.strerror or " ".join(str(fault).split())
-    return OutputError(f"{path} cannot be written: {why}: make it writable, or give another RUN")
-
-
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents; raise OutputError where the system refuses."""
+    """Create a folder and its parents; raise OutputError if the system refuses."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: give a folder for the run")
     try:
@@ -173,7 +136,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, busy: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file, which is created where it is missing.
+    """Hold an exclusive lock on a file, which is created if it is missing.
 
     The lock is the kernel's (flock): it ends with the process, however that ends. Raises
     OutputError with the text `busy` while another process holds it.
@@ -192,14 +155,14 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process had not finished writing; the caller holds the lock."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed processes; the caller must hold the folder's lock."""
     if folder.is_dir():
         remove(*(path for path in folder.iterdir() if is_leftover(path.name)))
 
 
 def remove(*paths: Path) -> None:
-    """Remove files and folders, missing ones included; raise OutputError where one stays."""
+    """Remove files and folders, if they exist; raise OutputError if the system refuses."""
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():
@@ -213,8 +176,9 @@ def remove(*paths: Path) -> None:
 def publish_folder(made: Path, folder: Path, aside: Path) -> None:
     """Put a finished folder in place of an older one, which is moved to `aside`.
 
-    Every file is synced first. The system renames no folder onto one with contents, so two renames
-    are needed: a process killed between them leaves no folder of the name, never half of one.
+    Every file is synced first. The system cannot rename a folder onto one with contents, so two
+    renames are needed: a process killed between them leaves no folder of the name, never half of
+    one.
     """
     for path in [*made.rglob("*"), made]:
         _sync(path)
@@ -224,9 +188,35 @@ def publish_folder(made: Path, folder: Path, aside: Path) -> None:
     _sync(folder.parent)
 
 
+def cannot_write(path: Path, fault: OSError) -> OutputError:
+    """Return the error for a file or folder of a run that the system refused to write."""
+    why = fault.strerror or " ".join(str(fault).split())
+    return OutputError(f"{path} cannot be written: {why}: make it writable, or give another RUN")
+
+
+def _publish(file: WholeFile, temporary: Path) -> None:
+    try:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        temporary.replace(file.path)
+        _sync(file.path.parent)
+    except OSError as fault:
+        raise _write_error(file.path, fault) from fault
+
+
 def _sync(path: Path) -> None:
+    """Sync a file or folder; without it a power failure may undo a rename in the folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write_error(path: Path, fault: OSError) -> OutputError:
+    why, cure = _CAUSES.get(fault.errno or 0, (str(fault.strerror or fault), "solve that"))
+    return OutputError(
+        f"{path} could not be written, {why}; nothing half-written carries its name: "
+        f"{cure}, and the same command goes on where it was"
+    )

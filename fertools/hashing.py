@@ -1,18 +1,18 @@
-"""Order and pseudonyms by a keyed hash, so that no random generator decides anything.
+"""Order rows and make pseudonyms with a keyed hash, without a random generator.
 
-A row's place is a function of (seed, key) alone. The number of workers, the order of arrival
-and the rows around it change nothing; two people with the same seed and the same names get the
-same splits and the same shards.
+A row's position is a function of (seed, key) alone. The number of workers, the order of arrival and
+the other rows change nothing; two people with the same seed and the same names get the same splits
+and the same shards.
 
     rank(7, key)              16 bytes to sort by
     pseudonym(secret, …)      32 hex digits to show
 
-blake2b because it is keyed, in the standard library, and the same on every machine: `hash()`
-differs from process to process, and a seeded generator gives another order as soon as one row
-more goes through it. Tried and left: md5(seed + key), where ("1", "2x") and ("12", "x") collide.
+blake2b, because it is keyed, in the standard library, and the same on every machine: `hash()`
+differs from process to process, and a seeded generator produces another order as soon as one more
+row uses it. Tried and left: md5(seed + key), where ("1", "2x") and ("12", "x") collide.
 
-Whatever changes here changes the order of every dataset ever built: the golden values in
-tests/test_hashing.py are written down once.
+Any change here changes the order of every dataset ever built: the golden values in
+tests/test_hashing.py never change.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _BLOCK: Final = 1 << 15
 
 
 def rank(seed: int, key: str, purpose: str = "order") -> bytes:
-    """Return the place of a key in the order that a seed stands for, as 16 bytes to sort by.
+    """Return the 16 bytes by which a key is sorted in the order of a seed.
 
-    `purpose` (at most 16 bytes of UTF-8) keeps decisions apart: the order of the test split must
+    `purpose` (at most 16 bytes of UTF-8) makes orders independent: the order of the test split must
     not predict the order within a shard.
     """
     return _digest(str(seed).encode("ascii"), key, purpose)
@@ -46,19 +46,19 @@ def ranks(seed: int, keys: Iterable[str], purpose: str = "order") -> NDArray[np.
     return np.concatenate([np.zeros(0, np.uint64), *numbers]).reshape(-1, 2)
 
 
-def by_rank(found: NDArray[np.uint64]) -> NDArray[np.int64]:
+def by_rank(ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the numbers of the rows in the order of their ranks (see `ranks`), int64, (rows,).
 
-    Raises ValueError where two rows have one rank: then the order of the rows would decide.
+    Raises ValueError if two rows have one rank, because their order would be undefined.
     """
-    high, low = found.T
+    high, low = ranks.T
     order = np.lexsort((low, high))
     same = high[order[1:]] == high[order[:-1]]
     same &= low[order[1:]] == low[order[:-1]]
-    if again := int(same.sum()):
+    if repeated := int(same.sum()):
         raise ValueError(
-            f"{len(found)} keys, but only {len(found) - again} different ones: "
-            "the order of two rows would be left to chance"
+            f"{len(ranks)} keys, but only {len(ranks) - repeated} different ones: "
+            "the order of two rows would be undefined"
         )
     return order
 
@@ -66,22 +66,22 @@ def by_rank(found: NDArray[np.uint64]) -> NDArray[np.int64]:
 def by_hash(keys: Iterable[str], seed: int, purpose: str) -> NDArray[np.int64]:
     """Return the numbers of the keys in the order of their ranks, int64, (keys,).
 
-    Raises ValueError if a key is there twice.
+    Raises ValueError if a key appears twice.
     """
     return by_rank(ranks(seed, keys, purpose))
 
 
 def pseudonym(secret: bytes, text: str, purpose: str) -> str:
-    """Return 32 hex digits that stand for a name in the shards, keyed with a secret.
+    """Return the pseudonym of a name: 32 hex digits, keyed with a secret of at most 64 bytes.
 
-    `secret` is at most 64 bytes. Equal names have equal pseudonyms under one secret. Without the
-    secret a list of names cannot be hashed and compared. Datasets of revision 0 used the decimal
-    digits of the seed, which their manifest publishes.
+    Equal names have equal pseudonyms under one secret. Without the secret, known names cannot be
+    hashed and compared with pseudonyms. Datasets of revision 0 used the decimal digits of the seed,
+    which their manifest publishes.
     """
     return _digest(secret, text, purpose).hex()
 
 
 def _digest(key: bytes, text: str, purpose: str) -> bytes:
-    # surrogatepass: a damaged file name may hold lone surrogates and must still have a place.
+    # surrogatepass: a damaged file name may have lone surrogates.
     body = text.encode("utf-8", "surrogatepass")
     return blake2b(body, digest_size=16, key=key, person=purpose.encode("utf-8")).digest()

@@ -57,12 +57,14 @@ class SampleOptions(Options):
     photos: Annotated[
         int,
         Between(1, 50_000),
-        "How many photos of them in all, about equally many of each emotion.",
+        "How many proper photos of them in all, about equally many of each emotion.",
     ] = 336
     # Below 0.1, a face is too small to be found; a phone's photo is 12.
     megapixels: Annotated[float, Between(0.1, 16.0), "Size of a photo in megapixels."] = 0.8
     form: Annotated[
-        Form, Usage(flag="--as"), "Zips as they are downloaded, or the same unzipped."
+        Form,
+        Usage(flag="--as"),
+        "Zips as they are downloaded (one in volumes), or unzipped.",
     ] = "zips"
     # In Python also a number: how many of each kind; True is one.
     troubles: Annotated[

@@ -43,7 +43,7 @@ def test_a_run_is_one_batch_and_slices_are_the_same_rows(
     sizes: list[int], start: int, stop: int
 ) -> None:
     found, wanted = columns(*sizes), [*range(sum(sizes))][start:stop]
-    assert found.run(start, stop)["n"].to_pylist() == wanted
+    assert found.rows(start, stop)["n"].to_pylist() == wanted
     assert [n for batch in found.slices(start, stop) for n in batch["n"].to_pylist()] == wanted
     assert len(found) == sum(sizes)
 

@@ -138,7 +138,7 @@ class Keys(Lazy[str]):
         """Return the keys with these numbers, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
-    def made(self, start: int, stop: int) -> list[str]:
+    def items(self, start: int, stop: int) -> list[str]:
         keys: list[str] = keys_of(self._columns.take(self._rows[start:stop])).to_pylist()
         return keys
 

@@ -1,9 +1,9 @@
-"""The format on disk: TFRecord shards, their manifest, and the files that other tools read.
+"""The dataset format: TFRecord shards, their manifest, and files for other tools.
 
 tfrecord  the framing of a record file
 example   one crop with its label, as the bytes of a tf.train.Example
-shards    which record goes to which shard; read a dataset without TensorFlow
-manifest  what was written: OUT/metadata.json
+shards    plan the shards, check them, and read a dataset without TensorFlow
+manifest  OUT/metadata.json: what was written; the names of a dataset's files
 sidecars  the files for tensorflow-datasets, README.md and SHA256SUMS
 report    the summary that a build and `fertools stats` print
 """

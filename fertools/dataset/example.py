@@ -1,17 +1,32 @@
-"""What an example holds: one table, from which both its bytes and features.json are made.
+"""Define the features of an example, and convert examples to and from tf.train.Example bytes.
+
+One table, `FEATURES`, determines both the bytes of an example and features.json:
 
     image        bytes         the crop as PNG or JPEG, size × size, one channel (gray)
     label        int64         index into the manifest's classes
-    key          text          the member, as a pseudonym unless plain names were asked for
-    subject      text          the person, likewise; "" where nothing is known
+    key          text          the member's key, as a pseudonym unless --keep-names was given
+    subject      text          the subject, likewise; "" if unknown
     sex          text          남, 여 or ""
-    age          int64         the decade, 10 to 60; -1 where nothing is known
+    age          int64         the decade, 10 to 60; -1 if unknown
     box          float32 × 4   x0 y0 x1 y1, pixels of the upright photo, half-open
     confidence   float32       the detector's, 0 to 1
-    votes        int64 × n     how many of annotators and uploader said which of the n classes;
-                               only in a dataset whose archive has label records
+    votes        int64 × n     how many of the annotators and the uploader chose each of the n
+                               classes; only in a dataset whose archive has label records
 
-One more feature is one more row here and one more field of `Example`.
+A new feature needs a row of the table and a field of `Example`. The message of a record:
+
+    Example ── 1 Features ── 1 entry ──┬─ 1 name                 every field is
+                             1 entry   └─ 2 Feature ──┬─ 1 bytes    tag · size · body
+                             …                        ├─ 2 floats   tag = number << 3 | 2
+                                                      └─ 3 int64s   size = varint
+
+Numbers are packed into one field, as 4 bytes each or as varints, as TensorFlow's own classes do
+(tensorflow/core/example/*.proto; protobuf.dev, Encoding). Entries are sorted by name: a protobuf
+map has no order of its own, and the bytes of `SerializeToString()` differ from process to process.
+So equal features always have equal bytes.
+
+Tried and left: the generated classes, which need TensorFlow (600 MB a worker) or a copy of its
+descriptors, for a message of five kinds of field.
 """
 
 from __future__ import annotations
@@ -21,14 +36,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from fertools.data import Box
 from fertools.errors import DatasetError
 
+#: Values that a feature can be encoded from; text becomes UTF-8, a single number a list of one.
+Value = bytes | str | int | float | Sequence[int] | Sequence[float]
+
+#: Values of a feature on disk: always a list.
+Values = list[bytes] | list[int] | list[float]
+
+#: Numbers of the fields of a Feature message.
+_BYTES, _FLOATS, _INT64S = 1, 2, 3
+
 
 class Kind(StrEnum):
-    """What a feature's values mean."""
+    """The type of a feature's values."""
 
     IMAGE = "image"
     LABEL = "label"
@@ -39,14 +63,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One row of the table: a name, a kind, and how many values where it is not a single one."""
+    """One row of the table; `length` is the number of values, None for a single one."""
 
     name: str
     kind: Kind
     length: int | None = None
 
 
-FEATURES = (
+FEATURES: Final = (
     Feature("image", Kind.IMAGE),
     Feature("label", Kind.LABEL),
     Feature("key", Kind.TEXT),
@@ -59,15 +83,15 @@ FEATURES = (
 
 
 def features(votes: int) -> tuple[Feature, ...]:
-    """Give the table of a dataset whose examples have votes for so many classes, 0 for none."""
+    """Return the table of a dataset whose examples have votes for `votes` classes, 0 for none."""
     return (*FEATURES, Feature("votes", Kind.INT64, votes)) if votes else FEATURES
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One crop with its label and where it comes from; ValueError for values that mean nothing.
+    """One crop with its label and provenance; ValueError for impossible values.
 
-    The table at the head of this module says what each field holds.
+    The table in the module docstring describes the fields.
     """
 
     image: bytes
@@ -82,19 +106,19 @@ class Example:
 
     def __post_init__(self) -> None:
         if not self.image:
-            raise ValueError(f"{self.key}: an example without an image")
+            raise ValueError(f"{self.key}: the example has no image")
         if self.label < 0 or self.age < -1:
             raise ValueError(f"{self.key}: label {self.label}, age {self.age}")
         box = self.box
         if not (0 <= box.x0 < box.x1 < inf and 0 <= box.y0 < box.y1 < inf):
-            raise ValueError(f"{self.key}: {box} is empty or leaves the photo")
+            raise ValueError(f"{self.key}: {box} is empty or outside the photo")
         if not 0 <= self.confidence <= 1:
-            raise ValueError(f"{self.key}: confidence {self.confidence}, where 0 to 1 is meant")
+            raise ValueError(f"{self.key}: confidence {self.confidence}, expected 0 to 1")
         if any(vote < 0 for vote in self.votes):
-            raise ValueError(f"{self.key}: votes {self.votes}, where none can be negative")
+            raise ValueError(f"{self.key}: votes {self.votes} must not be negative")
 
     def to_bytes(self) -> bytes:
-        """Give the tf.train.Example of this example; equal examples give equal bytes."""
+        """Return the bytes of a tf.train.Example; equal examples have equal bytes."""
         return encode_example(
             {
                 feature.name: _to_wire(feature, getattr(self, feature.name))
@@ -104,26 +128,27 @@ class Example:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Example:
-        """Read an example back; box and confidence come as the float32 that was stored.
+        """Parse an example; box and confidence have the precision of the stored float32.
 
-        Features that the table does not know are passed over, as tensorflow-datasets does.
-        Raises DatasetError where the bytes are no example, or one without what is needed.
+        Ignores features that are not in the table, as tensorflow-datasets does. Raises DatasetError
+        if the bytes are not an example or a feature is missing or has the wrong type.
         """
-        found = decode_example(data)
+        stored = decode_example(data)
         try:
-            table = features(len(found.get("votes", ())))
-            values = {f.name: _from_wire(f, found.get(f.name)) for f in table}
+            table = features(len(stored.get("votes", ())))
+            values = {f.name: _from_wire(f, stored.get(f.name)) for f in table}
             votes = tuple(values.get("votes", ()))
             return cls(**values | {"box": Box(*values["box"]), "votes": votes})
         except ValueError as fault:
             raise DatasetError(f"not an example of this format: {fault}") from fault
 
 
-_STORED = {Kind.IMAGE: bytes, Kind.TEXT: bytes, Kind.FLOAT32: float}
+#: Python types of stored values; int for the other kinds.
+_STORED_TYPES: Final = {Kind.IMAGE: bytes, Kind.TEXT: bytes, Kind.FLOAT32: float}
 
 
 def _to_wire(feature: Feature, value: Value | Box) -> Value:
-    # float(): left a whole number, a confidence of 1 would be stored as an int64.
+    # float(): a whole number, such as a confidence of 1, would be stored as int64.
     if isinstance(value, Box):
         return [float(side) for side in (value.x0, value.y0, value.x1, value.y1)]
     if feature.kind is Kind.FLOAT32 and isinstance(value, int):
@@ -134,33 +159,22 @@ def _to_wire(feature: Feature, value: Value | Box) -> Value:
 def _from_wire(feature: Feature, values: Values | None) -> Any:
     if values is None:
         raise ValueError(f"it has no {feature.name!r}")
-    stored, count = _STORED.get(feature.kind, int), feature.length or 1
-    if len(values) != count or not isinstance(values[0], stored):
-        kinds = [type(value).__name__ for value in values[:9]]
-        raise ValueError(
-            f"{feature.name!r} holds {kinds}, where {count} {stored.__name__} is meant"
-        )
-    value: Any = values[0]
+    expected, count = _STORED_TYPES.get(feature.kind, int), feature.length or 1
+    if len(values) != count or not isinstance(values[0], expected):
+        found = [type(value).__name__ for value in values[:9]]
+        raise ValueError(f"{feature.name!r} holds {found}, expected {count} {expected.__name__}")
     if feature.length:
         return values
+    value: Any = values[0]
     return value.decode() if feature.kind is Kind.TEXT else value
 
 
-Value = bytes | str | int | float | Sequence[int] | Sequence[float]
-"""What a feature may be made of; text becomes UTF-8, a single number a list of one."""
-
-Values = list[bytes] | list[int] | list[float]
-"""What a feature is on disk: always a list."""
-
-_BYTES, _FLOATS, _INT64S = 1, 2, 3
-
-
 def encode_example(features: Mapping[str, Value]) -> bytes:
-    """Make the bytes of a tf.train.Example, the same for the same features in any order.
+    """Return the bytes of a tf.train.Example; the order of the features does not matter.
 
-    They equal `SerializeToString(deterministic=True)`. A sequence of whole numbers becomes
-    int64, one with any float in it float32. What UTF-8 cannot say in a text (half a surrogate
-    pair, out of a damaged file name) is written as its escape. Raises ValueError, with the
+    The bytes equal `SerializeToString(deterministic=True)`. A sequence of whole numbers becomes
+    int64, one with any float in it float32. A half surrogate pair in a text, as in a damaged file
+    name, is not valid UTF-8 and is written as its escape sequence. Raises ValueError, with the
     feature's name, for an empty sequence, which has no type, and for numbers out of range.
     """
     entries = []
@@ -174,10 +188,10 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
 
 
 def decode_example(data: bytes) -> dict[str, Values]:
-    """Read back what `encode_example` wrote: the values of each feature by its name.
+    """Parse the bytes of `encode_example`: the values of each feature by name.
 
-    Strict: what another writer may do and this one never does (unknown fields, a name twice,
-    unpacked numbers) is damage too. Raises DatasetError for anything but a whole message.
+    Strict: what is valid but never written by `encode_example` (unknown fields, a name twice,
+    unpacked numbers) is an error too. Raises DatasetError for anything but a whole message.
     """
     features: dict[str, Values] = {}
     try:
@@ -185,7 +199,7 @@ def decode_example(data: bytes) -> dict[str, Values]:
         for entry in _repeated(message):
             name, values = _entry(entry)
             if name in features:
-                raise ValueError(f"feature {name!r} stands there twice")
+                raise ValueError(f"feature {name!r} appears twice")
             features[name] = values
     except ValueError as fault:
         raise DatasetError(f"not an example that fertools wrote: {fault}") from fault
@@ -216,7 +230,7 @@ def _int64(value: int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the top bit says that more follow."""
+    """Encode 7 bits a byte, the lowest first; the top bit is set if another byte follows."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -228,11 +242,11 @@ def _varint(value: int) -> bytes:
 def _entry(entry: memoryview) -> tuple[str, Values]:
     fields = list(_fields(entry))
     if [number for number, _ in fields] != [1, 2]:
-        raise ValueError("an entry is not a name and its values")
+        raise ValueError("an entry is not a name and a list of values")
     (_, name), (_, feature) = fields
     kinds = list(_fields(feature))
     if len(kinds) != 1:
-        raise ValueError(f"{len(kinds)} lists of values where one belongs")
+        raise ValueError(f"{len(kinds)} lists of values, expected one")
     return bytes(name).decode(), _values(*kinds[0])
 
 
@@ -248,7 +262,7 @@ def _values(kind: int, body: memoryview) -> Values:
 
 
 def _repeated(message: memoryview, exactly: int | None = None) -> list[memoryview]:
-    """Give the bodies of a message all of whose fields have number 1."""
+    """Return the bodies of a message's fields, which must all have number 1."""
     fields = list(_fields(message))
     if any(number != 1 for number, _ in fields) or len(fields) != (exactly or len(fields)):
         raise ValueError(f"unexpected fields, {[number for number, _ in fields][:9]}")
@@ -262,7 +276,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         size, at = _read_varint(message, at)
         if tag & 7 != 2 or size > len(message) - at:
             left = len(message) - at
-            raise ValueError(f"a field with tag {tag} and {size} bytes, where {left} are left")
+            raise ValueError(f"a field with tag {tag} and {size} bytes, but {left} are left")
         yield tag >> 3, message[at : at + size]
         at += size
 
@@ -275,7 +289,7 @@ def _read_int64s(packed: memoryview) -> Iterator[int]:
 
 
 def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Give the number at a place, and the place behind it."""
+    """Return the varint at an offset, and the offset behind it."""
     value = 0
     for shift in range(0, 70, 7):  # 64 bits take ten bytes at most
         if at == len(message):
@@ -285,4 +299,4 @@ def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80 and value < 2**64:
             return value, at
-    raise ValueError("a number that does not end")
+    raise ValueError("a varint without an end")

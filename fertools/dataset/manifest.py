@@ -1,73 +1,72 @@
-"""What the files of a dataset are called.
+"""Read and write the manifest of a dataset, OUT/metadata.json, and name the dataset's files.
 
-OUT/
-  fer-train.tfrecord-00000-of-00064    a shard: number 0 of 64
-  ledger.parquet                       every member's fate
-  dataset_info.json  features.json  label.labels.txt    what tensorflow-datasets reads
-  metadata.json                        the manifest, written last
+    OUT/
+      fer-train.tfrecord-00000-of-00064    shard 0 of 64
+      ledger.parquet                       the outcome of every member
+      dataset_info.json  features.json  label.labels.txt    what tensorflow-datasets reads
+      metadata.json                        the manifest, written last
+
+A folder with a manifest is a complete dataset; one without is an unfinished build. The same input
+and options result in the same bytes: keys are sorted (an order that matters is a list), and there
+is no time, no host name and no absolute path.
+
+A field with a default may be missing in the file, because older versions of fertools that write
+the same format did not have it. So a new field needs a default that means "not recorded".
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
 from fertools.data import Split
 from fertools.errors import DatasetError
 from fertools.options import check_dataset_name
 
-SPLITS = "splits.csv"
-MANIFEST = "metadata.json"
-"""The manifest has the name under which tensorflow-datasets lets a dataset carry its own data."""
+#: tensorflow-datasets reserves this name for a dataset's own metadata.
+MANIFEST: Final = "metadata.json"
 
-HOME = ".fertools"
-"""The folder beside the shards in which a build keeps its own files."""
+SPLITS_CSV: Final = "splits.csv"
 
-SECRET = "secret"
-"""The file in HOME that pseudonyms are keyed with; it never leaves that folder."""
+#: The folder in OUT for the build's own files.
+HOME: Final = ".fertools"
 
-TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-"""How tensorflow-datasets itself writes the rule that `shard_name` follows."""
+#: The file in HOME with the key of the pseudonyms; it never leaves that folder.
+SECRET: Final = "secret"
 
+#: The pattern of `shard_name` in the notation of tensorflow-datasets.
+SHARD_TEMPLATE: Final = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
-def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
-    """Name shard number `shard`, counted from 0, of `shards`; ValueError for one outside.
+#: Version of the manifest, the file names and the examples together.
+FORMAT: Final = 1
 
-    Example: ("fer", Split.TRAIN, 0, 64) -> "fer-train.tfrecord-00000-of-00064"
-    """
-    if not 0 <= shard < shards:
-        raise ValueError(f"shard {shard} of {shards}")
-    digits = max(5, len(str(shards)))
-    return f"{check_dataset_name(dataset)}-{split}.tfrecord-{shard:0{digits}}-of-{shards:0{digits}}"
-
-
-FORMAT = 1
-"""Version of the manifest, the file names and the examples together."""
-
-LARGEST = 64 << 20
-"""Bytes of a manifest that are read: 100,000 shards take 19 MB."""
+#: Largest manifest that is read, in bytes: one with 100,000 shards has 19 MB.
+MAX_MANIFEST_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ClassName:
-    """What a class is called in the archive's language and in English; its index is the label."""
+    """A class by its Korean and its English name; its index in the manifest is the label."""
 
     name: str
     english: str
 
     def __post_init__(self) -> None:
-        # tensorflow-datasets strips the lines of its class file and passes over empty ones.
+        # tensorflow-datasets strips the lines of label.labels.txt and skips empty ones.
         if not self.name or self.name != self.name.strip() or len(self.name.splitlines()) != 1:
-            raise ValueError(f"{self.name!r} is no class name: one line, no blanks around it")
+            raise ValueError(
+                f"{self.name!r} is not a class name: expected one line without blanks around it"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What every image is: `size` × `size` × 1, uint8, in the format "png" or "jpeg"."""
+    """The images' common format: `size` × `size` × 1, uint8, encoded as "png" or "jpeg"."""
 
     size: int
     format: str
@@ -79,7 +78,7 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The archive's entries: all of them, those that became examples, the others by reason."""
+    """Counts of the archive's members: all, kept as examples, dropped by reason."""
 
     members: int
     kept: int
@@ -95,7 +94,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ShardFile:
-    """One TFRecord file beside the manifest: `bytes` as the file system counts them."""
+    """One TFRecord file beside the manifest; `bytes` is the file's size."""
 
     file: str
     records: int
@@ -110,7 +109,7 @@ class ShardFile:
 
 @dataclass(frozen=True, slots=True)
 class SplitContents:
-    """One split: how many examples, of how many people, examples by class, and its shards."""
+    """One split: number of examples and of subjects, examples by class, shards."""
 
     records: int
     subjects: int
@@ -128,7 +127,7 @@ class SplitContents:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFile:
-    """The ledger: its name, a row for each member, and its SHA-256."""
+    """The ledger: its file name, rows (one per member) and SHA-256."""
 
     file: str
     rows: int
@@ -140,24 +139,24 @@ class LedgerFile:
 
 @dataclass(frozen=True, slots=True)
 class LeakageReport:
-    """What shows that the splits do not leak, and how true the labels are.
+    """Evidence that the splits do not leak, and figures on the quality of the labels.
 
-    overlap         people with photos in more than one split
-    ties            pairs of copies found between people; tied people are in one split
-    copies_across   pictures that have copies in more than one split
-    largest_tie     people in the largest set tied together by copies; 1 where none are
-    deviation       by class, points by which train, validation and test miss their shares; with
-                    --split official those of train and validation among themselves, empty with
-                    --split-file
-    random_leak     of so many test photos of a random split (by image, same photos), how many
-                    would have shown a person of train: known, photos
-    agreement       by class: photos with a label record, those whose annotators' majority agrees
-                    with the name, those where all three do
-    unlabelled      photos without a label record, where the archive has records at all
+    overlap         subjects with photos in more than one split
+    ties            pairs of duplicates between subjects; such subjects are put into one split
+    copies_across   pictures with duplicates in more than one split
+    largest_tie     subjects in the largest set that duplicates connect; 1 if there are none
+    deviation       by class, percentage points by which train, validation and test miss their
+                    ratios; with --split official those of train and validation relative to each
+                    other; empty with --split-file
+    random_leak     (known, photos): in a random split of the same photos by image, `known` of the
+                    `photos` in test would have shown a subject of train
+    agreement       by class: photos with a label record, those where the annotators' majority
+                    agrees with the file name, those where all three agree
+    unlabelled      photos without a label record, if the archive has records
     unmatched       label records without a photo
-    augmented       altered copies of training examples, which are in no split but train
-    unknown_people  photos in the splits whose name carries no person: a leak through them cannot
-                    be excluded
+    augmented       augmented copies of training examples, all in train
+    unknown_people  photos in the splits whose name has no subject: a leak through them cannot be
+                    excluded
     """
 
     overlap: int = 0
@@ -175,19 +174,18 @@ class LeakageReport:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a complete dataset consists of; ValueError where its numbers contradict each other.
+    """The contents of a complete dataset; ValueError if its numbers contradict each other.
 
-    fertools   the version that wrote it
-    name       the dataset's name, `version` its x.y.z: both for tensorflow-datasets
+    fertools   the version of fertools that wrote it
+    name       the dataset's name, for tensorflow-datasets; so is `version` (x.y.z)
     classes    in the order of the labels
     splits     by "train", "validation", "test"
-    options    what the build was asked for, without paths
-    libraries  the versions of what decided about pixels
+    options    the build's options, without paths
+    libraries  the versions that determine the bytes of the dataset
     source     a fingerprint of the archive's list of members
     votes      whether examples hold the annotators' votes
-    proof      what shows that the splits do not leak
-    warnings   what the build told its user of the splits, a line each; no names of files or people
-    unread     folders, zips and label files that could not be read, which was accepted
+    warnings   the build's warnings about the splits, one line each, without file or subject names
+    unread     folders, zips and label files that could not be read, if that was accepted
     """
 
     fertools: str
@@ -210,7 +208,7 @@ class Manifest:
     def __post_init__(self) -> None:
         check_dataset_name(self.name)
         if not re.fullmatch(r"\d+\.\d+\.\d+", self.version, re.ASCII):
-            raise ValueError(f"version {self.version!r}, where x.y.z is meant")
+            raise ValueError(f"version {self.version!r}, expected x.y.z")
         _check_distinct("class", (entry.name for entry in self.classes))
         _check_distinct("shard", (s.file for split in self.splits.values() for s in split.shards))
         if unknown := self.splits.keys() - set(Split):
@@ -219,7 +217,7 @@ class Manifest:
         kept = self.counts.kept + self.proof.augmented
         if not (in_splits == kept and self.ledger.rows == self.counts.members):
             raise ValueError(
-                f"{in_splits} records of {kept} kept members and altered copies, "
+                f"{in_splits} records of {kept} kept members and augmented copies, "
                 f"{self.ledger.rows} rows of {self.counts.members} members"
             )
         names = {entry.name for entry in self.classes}
@@ -228,42 +226,42 @@ class Manifest:
 
     @property
     def unknown_people(self) -> int:
-        """Photos in the splits whose name carries no person.
+        """Photos in the splits whose name has no subject.
 
-        A manifest without that count still shows where it is all of them: no split has a subject.
+        Older manifests do not record this count. If no split has a subject, it is all photos.
         """
-        nobody = not any(split.subjects for split in self.splits.values())
-        return self.counts.kept if nobody else self.proof.unknown_people
+        has_subjects = any(split.subjects for split in self.splits.values())
+        return self.proof.unknown_people if has_subjects else self.counts.kept
 
     @property
     def revision(self) -> int:
-        """0 for a dataset of fertools 0.1.0, 1 for a later one.
+        """0 for a dataset of fertools 0.1.0, 1 for later ones.
 
-        1 keys pseudonyms with a secret instead of the seed, and has a README.md beside the shards.
+        In revision 1 pseudonyms are keyed with a secret, not the seed, and OUT has a README.md.
         """
         return int("salt_file" in self.options)
 
     def to_json(self) -> str:
-        """Return the canonical text, in UTF-8 the file's bytes: equal manifests, equal text."""
+        """Return the text of the file (UTF-8); equal manifests have equal texts."""
         return canonical_json(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read the text back; ValueError where it is anything but a manifest of this format."""
+        """Parse the text of a manifest; ValueError if it is not a manifest of this format."""
         try:
             tree = json.loads(text, parse_constant=_refuse_constant)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         found = tree.get("format") if isinstance(tree, dict) else None
         if found != FORMAT:
-            wrote = f", written by fertools {tree.get('fertools')}" if found is not None else ""
-            raise ValueError(f"its format is {found}{wrote}; this fertools reads {FORMAT}")
-        manifest: Manifest = _typed(cls, tree, "the manifest")
+            writer = f", written by fertools {tree.get('fertools')}" if found is not None else ""
+            raise ValueError(f"its format is {found}{writer}; this fertools reads {FORMAT}")
+        manifest: Manifest = _parse(cls, tree, "the manifest")
         return manifest
 
     @classmethod
     def read(cls, out: Path) -> Manifest:
-        """Read a dataset's manifest; DatasetError where it is missing, damaged or another's."""
+        """Read the manifest of a dataset; DatasetError if it is missing, damaged or not one."""
         path = out / MANIFEST
         if not out.is_dir():
             raise DatasetError(f"{out} is not a folder: give the folder that build-dataset wrote")
@@ -276,9 +274,9 @@ class Manifest:
             )
         try:
             with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-            if len(data) > LARGEST:
-                raise ValueError(f"it is larger than {LARGEST} bytes")
+                data = file.read(MAX_MANIFEST_BYTES + 1)
+            if len(data) > MAX_MANIFEST_BYTES:
+                raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES} bytes")
             return cls.from_json(data.decode())
         except (OSError, ValueError) as fault:
             raise DatasetError(
@@ -287,13 +285,24 @@ class Manifest:
             ) from fault
 
 
+def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
+    """Return the file name of shard `shard`, counted from 0; ValueError unless < `shards`.
+
+    Example: ("fer", Split.TRAIN, 0, 64) -> "fer-train.tfrecord-00000-of-00064"
+    """
+    if not 0 <= shard < shards:
+        raise ValueError(f"shard {shard} of {shards}")
+    digits = max(5, len(str(shards)))
+    return f"{check_dataset_name(dataset)}-{split}.tfrecord-{shard:0{digits}}-of-{shards:0{digits}}"
+
+
 def canonical_json(tree: Any) -> str:
-    """Return the one text that a manifest's values have: sorted keys, one space a level."""
+    """Return plain values as JSON with sorted keys, indented by one space a level."""
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _check_file(file: str, sha256: str) -> None:
-    # A manifest may come from anywhere: it must not lead a reader out of its own folder.
+    # A manifest may come from an untrusted source: it must not name files outside its folder.
     if not file or file.startswith(".") or set(file) & set("/\\:\0"):
         raise ValueError(f"{file!r} is not the name of a file beside the manifest")
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
@@ -301,37 +310,44 @@ def _check_file(file: str, sha256: str) -> None:
 
 
 def _check_distinct(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f"the {what} {name!r} stands there twice")
-        seen.add(name)
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"the {what} {name!r} appears twice")
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number of JSON")
+    raise ValueError(f"{word} is not a number in JSON")
 
 
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into the type that a field of these dataclasses declares."""
+def _parse(kind: Any, value: Any, name: str) -> Any:
+    """Return the JSON value of a field as the field's declared type.
+
+    Types are dataclasses, tuple[X, ...], dict[str, X], Any, str, bool and int, which may not be
+    negative. Raises ValueError, with the field's name, for any other value.
+    """
     if kind is Any:
         return value
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        needed = {entry.name for entry in fields(kind) if not _optional(entry)}
-        if not isinstance(value, dict) or not needed <= value.keys() <= hints.keys():
-            raise ValueError(f"{where} does not hold exactly {sorted(hints)}")
-        return kind(**{name: _typed(hints[name], value[name], name) for name in value})
-    if get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(_typed(get_args(kind)[0], each, where) for each in value)
-    if get_origin(kind) is dict and isinstance(value, dict):
-        inner = get_args(kind)[1]
-        return {key: _typed(inner, each, f"{where} {key!r}") for key, each in value.items()}
-    if type(value) is not kind or (kind is int and value < 0):
-        meant = getattr(kind, "__name__", kind)
-        raise ValueError(f"{where} is {str(value)[:99]!r}, where {meant} is meant")
+    if is_dataclass(kind):
+        return _parse_object(kind, value, name)
+    container, items = get_origin(kind), get_args(kind)
+    if container is tuple and isinstance(value, list):
+        return tuple(_parse(items[0], item, name) for item in value)
+    if container is dict and isinstance(value, dict):
+        return {key: _parse(items[1], item, f"{name} {key!r}") for key, item in value.items()}
+    if type(value) is not kind or (kind is int and value < 0):  # isinstance(True, int) is true
+        expected = getattr(kind, "__name__", kind)
+        raise ValueError(f"{name} is {str(value)[:99]!r}, expected {expected}")
     return value
 
 
-def _optional(entry: Field[Any]) -> bool:
-    return entry.default is not MISSING or entry.default_factory is not MISSING
+def _parse_object(kind: Any, value: Any, name: str) -> Any:
+    """Return a JSON object as the dataclass `kind`; fields with a default may be missing."""
+    types = get_type_hints(kind)
+    required = {
+        entry.name
+        for entry in fields(kind)
+        if entry.default is MISSING and entry.default_factory is MISSING
+    }
+    if not isinstance(value, dict) or not required <= value.keys() <= types.keys():
+        raise ValueError(f"{name} does not hold exactly {sorted(types)}")
+    return kind(**{key: _parse(types[key], item, key) for key, item in value.items()})

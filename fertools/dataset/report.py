@@ -1,4 +1,4 @@
-"""A built dataset, as its manifest tells it."""
+"""Summarise a built dataset as text, from its manifest."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.errors import printable
 
-#: Percentage points: a class further from its share has too few photos or people to be nearer.
+#: Percentage points: a class further from its ratio has too few photos or people to be closer.
 _CLOSE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """Where a dataset is, what it holds, and what the user should know of it."""
+    """A dataset's folder, its manifest, and warnings for the user."""
 
     out: Path
     manifest: Manifest
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # Python's prompt shows it, and a manifest has thousands of characters.
+        # Python's prompt prints it, and a manifest has thousands of characters.
         kept, members = self.manifest.counts.kept, self.manifest.counts.members
         return f"DatasetReport({str(self.out)!r}, {kept:,} examples of {members:,} entries)"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the manifest as plain values, for JSON."""
+        """Return the manifest as plain values, for JSON."""
         return asdict(self.manifest)
 
     def text(self) -> str:
-        """Say it for a person: class by split, the drops, where it lies and how to read it."""
+        """Return the summary: classes by split, drops, leakage, location, how to read it."""
         counts = self.manifest.counts
         dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
         blocks = [self._splits()]
         if dropped:
             total = sum(counts.dropped.values())
             blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
-        blocks += [self._proof(), *self._agreement(), self._summary()]
+        blocks += [self._leakage(), *self._agreement(), self._summary()]
         return "\n\n".join(
             [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
         )
 
     def _splits(self) -> str:
-        # A manifest read back has its splits in the alphabet's order.
+        # The splits of a manifest that was read are in alphabetical order.
         splits = {s: self.manifest.splits[s] for s in Split if s in self.manifest.splits}
         rows: list[tuple[object, ...]] = []
         for entry in self.manifest.classes:
@@ -61,20 +61,21 @@ class DatasetReport:
             text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
         return text
 
-    def _proof(self) -> str:
+    def _leakage(self) -> str:
         proof = self.manifest.proof
         lines = [
-            *self._people(),
+            *self._subjects(),
             f"copies of a picture between people: {proof.ties:,} pairs; "
             f"pictures with copies in more than one split: {proof.copies_across:,}",
-            *self._shares(),
+            *self._worst_class(),
+            *self._absent_classes(),
         ]
         if proof.augmented:
-            lines.append(f"altered copies, all in train: {proof.augmented:,}")
+            lines.append(f"augmented copies, all in train: {proof.augmented:,}")
         return "\n".join(lines)
 
-    def _people(self) -> list[str]:
-        """Return lines on people in two splits, as far as names tell."""
+    def _subjects(self) -> list[str]:
+        """Return lines on subjects in two splits, as far as names have subjects."""
         proof, unknown = self.manifest.proof, self.manifest.unknown_people
         kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
         lines = []
@@ -90,42 +91,44 @@ class DatasetReport:
             )
         return lines
 
-    def _shares(self) -> list[str]:
-        """Return lines on how far classes are from their shares, and which a split lacks."""
-        deviation, lines = self.manifest.proof.deviation, []
-        photos = self._photos()
-        if deviation:
-            far = {name: max(map(abs, row)) for name, row in deviation.items()}
-            name = max(far, key=far.__getitem__)
-            official = self.manifest.options.get("split") == "official"
-            share = "share of Training" if official else "share"
-            if far[name] <= _CLOSE:
-                lines.append(f"worst class: {far[name]:.2f} points from its {share}")
-            else:
-                count = sum(photos[split][name] for split in photos)
-                lines.append(
-                    f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
-                    f"its {count:,} photos are too few, or of too few people, to come closer"
-                )
+    def _worst_class(self) -> list[str]:
+        """Return a line on the class that is furthest from its ratio."""
+        deviation = self.manifest.proof.deviation
+        if not deviation:
+            return []
+        far = {name: max(map(abs, row)) for name, row in deviation.items()}
+        name = max(far, key=far.__getitem__)
+        official = self.manifest.options.get("split") == "official"
+        share = "share of Training" if official else "share"
+        if far[name] <= _CLOSE:
+            return [f"worst class: {far[name]:.2f} points from its {share}"]
+        count = sum(photos[name] for photos in self._photos().values())
+        return [
+            f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
+            f"its {count:,} photos are too few, or of too few people, to come closer"
+        ]
+
+    def _absent_classes(self) -> list[str]:
+        """Return a line for each split that lacks classes which another split has."""
+        photos, lines = self._photos(), []
+        why = ": too few photos or people for every split" if self.manifest.proof.deviation else ""
         for split, counts in photos.items():
             absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
             if absent:
-                names = ", ".join(map(self._named, absent))
-                why = ": too few photos or people for every split" if deviation else ""
-                lines.append(f"{split} has no photo of {names}{why}")
+                lines.append(f"{split} has no photo of {', '.join(map(self._named, absent))}{why}")
         return lines
 
     def _photos(self) -> dict[str, dict[str, int]]:
-        """Count the photos, without altered copies, by split and class."""
+        """Count the photos, without augmented copies, by split and class."""
         times = 1 + int(self.manifest.options.get("augment", 0))
         names = [entry.name for entry in self.manifest.classes]
         return {
             str(split): {
-                name: found.classes.get(name, 0) // (times if split is Split.TRAIN else 1)
+                name: contents.classes.get(name, 0) // (times if split is Split.TRAIN else 1)
                 for name in names
             }
             for split in Split
-            if (found := self.manifest.splits.get(split)) and found.records
+            if (contents := self.manifest.splits.get(split)) and contents.records
         }
 
     def _named(self, name: str) -> str:
@@ -137,8 +140,8 @@ class DatasetReport:
         if not proof.agreement:
             return []
         rows = [
-            (self._named(word), records, _share(two, records), _share(all3, records))
-            for word, (records, two, all3) in proof.agreement.items()
+            (self._named(name), records, _percent(two, records), _percent(three, records))
+            for name, (records, two, three) in proof.agreement.items()
         ]
         text = table(("name says", "records", "two of three agree", "all three"), rows)
         if proof.unlabelled or proof.unmatched:
@@ -153,7 +156,7 @@ class DatasetReport:
         shards = [shard for contents in splits.values() for shard in contents.shards]
         size = sum(shard.bytes for shard in shards)
         out, augmented = printable(str(self.out)), self.manifest.proof.augmented
-        made = f" ({counts.kept:,} photos and {augmented:,} altered copies)" if augmented else ""
+        made = f" ({counts.kept:,} photos and {augmented:,} augmented copies)" if augmented else ""
         lines = [
             f"{counts.kept + augmented:,} examples{made} of {counts.members:,} entries in "
             f"{len(shards)} shards, {size / 1e6:,.1f} MB, in {out}",
@@ -164,5 +167,5 @@ class DatasetReport:
         return "\n".join(lines)
 
 
-def _share(part: int, whole: int) -> str:
+def _percent(part: int, whole: int) -> str:
     return f"{100 * part / max(whole, 1):.1f} %"

@@ -1,17 +1,17 @@
-"""Which record goes to which shard, and where in it: decided before anything is written.
+"""Plan the shards of a dataset, check them against the manifest, and read them without TensorFlow.
 
-The records of a split are sorted by class and, within a class, by a hash of their keys; then
-they are dealt out like cards. Three shards:
+`plan_shards` decides which record goes to which shard, and in which order, before anything is
+written. The records of a split are sorted by class and, within a class, by a hash of their keys.
+Then they are dealt to the shards in turn. Three shards:
 
     class    0 0 0 0 0 0 0 1 1 1 1 2 2
     shard    0 1 2 0 1 2 0 1 2 0 1 2 0
 
-A class is a run of the deck, so no shard gets two of it more than another; and no shard holds
-two records more than another. Inside a shard the hash alone decides the order, so that the
-classes are mixed.
+The records of a class are consecutive, so the shards' counts of a class differ by one at most, and
+so do their totals. Inside a shard the hash alone decides the order, so that the classes are mixed.
 
-Tried and left, on 30,000 records of seven classes in nine shards: filling one shard after the
-other in the order of the hash, where shares are right only on average (up to 43 records of a
+Tried and left, on 30,000 records of seven classes in nine shards: filling one shard after the other
+in the order of the hash, where the class ratios are right only on average (up to 43 records of a
 class off), and dealing each class from shard 0 on (the last shard six records short).
 """
 
@@ -27,9 +27,36 @@ from fertools.checking import user_path
 from fertools.data import Split
 from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest, ShardFile
-from fertools.dataset.tfrecord import read_records
+from fertools.dataset.tfrecord import count_records, read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.hashing import by_rank
+
+
+def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:
+    """Return an iterator over the examples of one split, or of all, in the order on disk.
+
+    Checks the size, the checksums and the record count of each shard against the manifest, and each
+    label against the number of classes. So a shard cut between two records is noticed, which
+    TensorFlow reads without an error. Raises OptionError for a split that the dataset does not
+    have, and DatasetError if it is incomplete or damaged: faults of the manifest at once, those of
+    a shard when the iterator reaches it.
+    """
+    out = user_path(out)
+    manifest = Manifest.read(out)
+    names = [name for name in Split if name in manifest.splits and split in (None, name)]
+    if split is not None and not names:
+        raise OptionError(f"{out} has no split {split!r}: take one of {', '.join(manifest.splits)}")
+    shards = [shard for name in names for shard in manifest.splits[name].shards]
+    return (example for shard in shards for example in _read(out, shard, len(manifest.classes)))
+
+
+def check_shard(path: Path, shard: ShardFile) -> None:
+    """Raise DatasetError unless a file has the size and the number of records of the manifest.
+
+    Reads the records' lengths, not their data, and computes no checksum.
+    """
+    _check_size(path, shard)
+    _check_count(path, shard, count_records(path))
 
 
 def plan_shards(
@@ -39,14 +66,16 @@ def plan_shards(
     *,
     shard_size: int,
 ) -> list[NDArray[np.int64]]:
-    """Give, for each shard of one split, its rows in the order in which they are written.
+    """Return, for each shard of one split, its rows in the order in which they are written.
 
-    Row i is the example whose key has the rank `ranks[i]` (see `hashing.ranks`; uint64, (rows, 2)),
-    of class `classes[i]`, whose record takes `sizes[i]` bytes, framing included; both are int64,
-    (rows,). There are ceil(total / shard_size) shards, never more than rows: none for a split
-    without rows. `shard_size`, in bytes, is what shards have on average, not a limit. Every shard
-    carries the split's class shares to within one record a class, and the order of the rows changes
-    nothing but their numbers.
+    ranks       of the examples' keys (see `hashing.ranks`), uint64, (rows, 2)
+    classes     of the examples, int64, (rows,)
+    sizes       of their records in bytes, framing included, int64, (rows,)
+    shard_size  average size of a shard in bytes, not a limit
+
+    There are ceil(total / shard_size) shards, but not more than rows, and none for a split without
+    rows. Every shard has the split's class ratios to within one record a class. The order of the
+    rows in the arrays changes only their numbers in the result.
 
     Raises OptionError for a `shard_size` below one byte, ValueError for a key given twice.
     """
@@ -55,52 +84,40 @@ def plan_shards(
     if not len(ranks):
         return []
     by_hash = by_rank(ranks)
-    deck = by_hash[np.argsort(classes[by_hash], kind="stable")]
+    by_class = by_hash[np.argsort(classes[by_hash], kind="stable")]
     shards = max(1, min(len(ranks), -(-int(sizes.sum()) // shard_size)))
-    place = np.empty_like(by_hash)  # row → its place in the order of the hash
-    place[by_hash] = np.arange(len(by_hash))
-    return [_sorted_by(place, deck[shard::shards]) for shard in range(shards)]
+    position = np.empty_like(by_hash)  # of each row in the order of the hash
+    position[by_hash] = np.arange(len(by_hash))
+    dealt = [by_class[shard::shards] for shard in range(shards)]
+    return [rows[np.argsort(position[rows])] for rows in dealt]
 
 
-def _sorted_by(place: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows[np.argsort(place[rows])]
-
-
-def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:
-    """Give the examples of one split, or of all, in the order in which they lie on disk.
-
-    Size, checksums and count of every shard are held against the manifest, and every label
-    against its classes, so that a shard cut between two records is noticed, which TensorFlow
-    takes for whole. Raises OptionError for a split that the dataset does not have and
-    DatasetError where it is incomplete or damaged: what is wrong with the manifest at once, what
-    is wrong with a shard when it is reached.
-    """
-    out = user_path(out)
-    manifest = Manifest.read(out)
-    names = [name for name in Split if name in manifest.splits and split in (None, name)]
-    if split is not None and not names:
-        raise OptionError(f"{out} has no split {split!r}: take one of {', '.join(manifest.splits)}")
-    shards = [shard for name in names for shard in manifest.splits[name].shards]
-    return (example for shard in shards for example in _shard(out, shard, len(manifest.classes)))
-
-
-def _shard(out: Path, shard: ShardFile, classes: int) -> Iterator[Example]:
+def _read(out: Path, shard: ShardFile, classes: int) -> Iterator[Example]:
     path = out / shard.file
-    size = path.stat().st_size if path.is_file() else None
-    if size is not None and size != shard.bytes:
-        raise _differs(path, f"it has {size} bytes, the manifest says {shard.bytes}")
+    _check_size(path, shard)
     count = 0
     for count, data in enumerate(read_records(path), start=1):
         try:
             example = Example.from_bytes(data)
         except DatasetError as fault:
-            raise _differs(path, f"record {count - 1} is {fault}") from fault
+            raise _mismatch(path, f"record {count - 1} is {fault}") from fault
         if example.label >= classes:
-            raise _differs(path, f"record {count - 1} has label {example.label} of {classes}")
+            raise _mismatch(path, f"record {count - 1} has label {example.label} of {classes}")
         yield example
+    _check_count(path, shard, count)
+
+
+def _check_size(path: Path, shard: ShardFile) -> None:
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing: put it back, or build again")
+    if (size := path.stat().st_size) != shard.bytes:
+        raise _mismatch(path, f"it has {size} bytes, the manifest says {shard.bytes}")
+
+
+def _check_count(path: Path, shard: ShardFile, count: int) -> None:
     if count != shard.records:
-        raise _differs(path, f"it has {count} records, the manifest says {shard.records}")
+        raise _mismatch(path, f"it has {count} records, the manifest says {shard.records}")
 
 
-def _differs(path: Path, how: str) -> DatasetError:
+def _mismatch(path: Path, how: str) -> DatasetError:
     return DatasetError(f"{path} is not the shard that was written: {how}: put a whole copy back")

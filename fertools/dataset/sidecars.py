@@ -1,17 +1,28 @@
-"""The three files that let tensorflow-datasets read a folder without any code.
+"""Make the files beside the shards that follow from a manifest.
+
+Three files let tensorflow-datasets read a folder without any code:
 
     dataset_info.json    name, version, splits with their shard lengths
-    features.json        what the examples hold
+    features.json        the features of an example
     label.labels.txt     class names, one a line; without them classes are called 0, 1, …
 
     tfds.builder_from_directory(OUT).as_dataset(split="train", as_supervised=True)
 
 The JSON is that of its protobuf messages (dataset_info.proto, feature.proto): int64 as strings,
-and a key that a message does not have is fatal. Read by versions 4.6 and later; `BBoxFeature`
-would say more about the box, but its JSON breaks readers up to 4.9.0.
+and a key that a message does not have is fatal. Versions 4.6 and later read it. `BBoxFeature`
+would describe the box better, but its JSON breaks readers up to 4.9.0.
 
 A split without records is left out. Listed with no shard or with an empty one, it made
 `as_dataset()` of the whole dataset fail in 4.9.10 ("Instruction [] corresponds to no data!").
+
+README.md says which files may be given away and which may not. SHA256SUMS has the checksums of all
+published files, the manifest's own among them:
+
+    $ cd faces && sha256sum --check SHA256SUMS
+
+A manifest cannot hold its own checksum, and much of it (options, versions) is stored nowhere else,
+so that a flipped bit there would go unnoticed. SHA256SUMS follows from the manifest and the ledger:
+with these two files it can be checked whether it is as it was written.
 """
 
 from __future__ import annotations
@@ -22,30 +33,63 @@ from typing import Any, Final
 
 from fertools.data import Split
 from fertools.dataset.example import Feature, Kind, features
-from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, TEMPLATE, Manifest, SplitContents
-from fertools.dataset.tfrecord import FRAMING
+from fertools.dataset.manifest import (
+    HOME,
+    MANIFEST,
+    SHARD_TEMPLATE,
+    SPLITS_CSV,
+    Manifest,
+    SplitContents,
+)
+from fertools.dataset.tfrecord import FRAMING_BYTES
 
 Json = dict[str, Any]
 
-_PACKAGE = "tensorflow_datasets.core.features"
+README: Final = "README.md"
+CHECKSUMS: Final = "SHA256SUMS"
+
+_PACKAGE: Final = "tensorflow_datasets.core.features"
+
+_PSEUDONYMS: Final = (
+    "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
+    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
+)
+_PLAIN_NAMES: Final = (
+    "Keys and subjects in the shards are plain file names and subject ids, because\n"
+    "`--keep-names` was given: **do not give these shards away**."
+)
 
 
-def info_files(manifest: Manifest) -> dict[str, bytes]:
-    """Return the files, name and bytes, that stand beside the shards and follow from a manifest.
-
-    They are the three that tensorflow-datasets reads, and README.md.
-    """
-    names = [entry.name for entry in manifest.classes]
+def sidecar_files(manifest: Manifest) -> dict[str, bytes]:
+    """Return the names and bytes of README.md and the files that tensorflow-datasets reads."""
     readme_file = {README: readme(manifest)} if manifest.revision else {}
     return readme_file | {
         "dataset_info.json": _as_bytes(dataset_info(manifest)),
         "features.json": _as_bytes(features_json(manifest)),
-        "label.labels.txt": "".join(f"{name}\n" for name in names).encode(),
+        "label.labels.txt": "".join(f"{entry.name}\n" for entry in manifest.classes).encode(),
     }
 
 
+def file_checksums(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
+    """Return the SHA-256 of every file of a dataset except SHA256SUMS, by name.
+
+    text     SHA-256 of the manifest's bytes
+    splits   SHA-256 of splits.csv, whose bytes follow from the ledger
+    """
+    files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
+    files[manifest.ledger.file] = manifest.ledger.sha256
+    files |= {name: sha256(data).hexdigest() for name, data in sidecar_files(manifest).items()}
+    return files | {MANIFEST: text, SPLITS_CSV: splits}
+
+
+def sha256sums(manifest: Manifest, text: str, splits: str) -> bytes:
+    """Return the bytes of SHA256SUMS, one line a file, sorted by name, in sha256sum's format."""
+    files = file_checksums(manifest, text, splits)
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()
+
+
 def dataset_info(manifest: Manifest) -> Json:
-    """Give what dataset_info.json says: where to find how many records."""
+    """Return the contents of dataset_info.json."""
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -60,7 +104,7 @@ def dataset_info(manifest: Manifest) -> Json:
 
 
 def features_json(manifest: Manifest) -> Json:
-    """Give what features.json says: the rows of `schema.features` in tfds's words."""
+    """Return the contents of features.json: `example.features` in the format of tfds."""
     return {
         "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
         "featuresDict": {
@@ -73,12 +117,12 @@ def features_json(manifest: Manifest) -> Json:
 
 
 def _split(split: Split, contents: SplitContents) -> Json:
-    data = sum(shard.bytes - FRAMING * shard.records for shard in contents.shards)
+    data = sum(shard.bytes - FRAMING_BYTES * shard.records for shard in contents.shards)
     return {
         "name": str(split),
         "shardLengths": [str(shard.records) for shard in contents.shards],
         "numBytes": str(data),
-        "filepathTemplate": TEMPLATE,
+        "filepathTemplate": SHARD_TEMPLATE,
     }
 
 
@@ -111,20 +155,8 @@ def _as_bytes(tree: Json) -> bytes:
     return (json.dumps(tree, indent=1) + "\n").encode()
 
 
-README: Final = "README.md"
-
-_PSEUDONYMS: Final = (
-    "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
-    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
-)
-_PLAIN: Final = (
-    "Keys and subjects in the shards are plain file names and subject ids, because\n"
-    "`--keep-names` was given: **do not give these shards away**."
-)
-
-
 def readme(manifest: Manifest) -> bytes:
-    """Return the bytes of README.md, the same for the same manifest."""
+    """Return the bytes of README.md."""
     plain = bool(manifest.options.get("keep_names"))
     return f"""# {manifest.name}
 
@@ -139,26 +171,5 @@ faces, hence personal data; AI-Hub's terms forbid passing its photos on, and cro
 | `{manifest.ledger.file}`, `splits.csv` | **plain file names and subject ids** | no |
 | `{HOME}/` | finished faces, plain names, the secret of the pseudonyms | no |
 
-{_PLAIN if plain else _PSEUDONYMS}
+{_PLAIN_NAMES if plain else _PSEUDONYMS}
 """.encode()
-
-
-CHECKSUMS: Final = "SHA256SUMS"
-
-
-def published(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
-    """Return the SHA-256 of every file that a dataset consists of, this list itself apart.
-
-    text     of the manifest's own bytes
-    splits   of splits.csv, whose bytes follow from the ledger
-    """
-    files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
-    files[manifest.ledger.file] = manifest.ledger.sha256
-    files |= {name: sha256(data).hexdigest() for name, data in info_files(manifest).items()}
-    return files | {MANIFEST: text, SPLITS: splits}
-
-
-def checksums(manifest: Manifest, text: str, splits: str) -> bytes:
-    """Return the file's bytes: a line a file, by name, as `sha256sum` writes and reads them."""
-    files = published(manifest, text, splits)
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()

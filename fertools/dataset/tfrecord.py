@@ -1,16 +1,16 @@
-"""The framing of a TFRecord file: a part's crops and a shard's examples lie in the same one.
+"""Read and write the framing of TFRecord files, used for parts' crops and for shards.
 
     ┌────────┬─────────────┬──────────────┬───────────┐
     │ length │ crc(length) │ data         │ crc(data) │   little endian; the next record
     │ 8      │ 4           │ length bytes │ 4         │   follows at once, the file ends
     └────────┴─────────────┴──────────────┴───────────┘   with the last
 
-crc is CRC-32C (Castagnoli; RFC 3720, B.4), then masked, so that the checksum of data that
-itself holds checksums stays a good one: rotated right by 15 bits, plus 0xa282ead8. Both the
-layout and the mask are TensorFlow's (core/lib/io/record_writer, core/lib/hash/crc32c).
+crc is CRC-32C (Castagnoli; RFC 3720, B.4), then masked: rotated right by 15 bits, plus 0xa282ead8.
+The mask keeps the checksum useful for data that itself contains checksums. Both the layout and the
+mask are TensorFlow's (core/lib/io/record_writer, core/lib/hash/crc32c).
 
-A file has neither a head nor a count. Cut between two records it is still a perfect TFRecord
-file, and TensorFlow reads it to its clean end: only the manifest's count can tell.
+A file has neither a header nor a count. Cut between two records it is still a valid TFRecord file,
+and TensorFlow reads it without an error: only the manifest's count shows the loss.
 """
 
 from __future__ import annotations
@@ -20,33 +20,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from google_crc32c import value as crc32c
 
 from fertools.errors import DatasetError
 
-FRAMING = 16
-"""Bytes of a record that are not data."""
+#: Bytes of a record that are not data.
+FRAMING_BYTES: Final = 16
 
-LONGEST = 2**31 - 1
-"""Bytes of data in one record: protobuf's own limit for a message. A length beyond it is damage,
-even where a sparse file is large enough to hold it."""
+#: Most bytes of data in one record: protobuf's own limit for a message. A larger length is damage,
+#: even if a sparse file is large enough to hold it.
+MAX_DATA_BYTES: Final = 2**31 - 1
 
-_HEAD = struct.Struct("<QI")
-_FOOT = struct.Struct("<I")
+_HEAD: Final = struct.Struct("<QI")
+_FOOT: Final = struct.Struct("<I")
+
+_REMEDY: Final = "put a whole copy back, or build again"
 
 
 class Writable(Protocol):
-    """Whatever takes bytes at its end."""
+    """A file that bytes can be appended to."""
 
     def write(self, data: bytes, /) -> object:
-        """Take all of the bytes."""
+        """Append all of the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a record lies: its first byte in the file, and its bytes with the framing.
+class RecordLocation:
+    """The first byte of a record in its file, and its length in bytes with the framing.
 
     These are the two numbers of a line in NVIDIA DALI's index of a TFRecord file.
     """
@@ -55,96 +57,111 @@ class Place:
     length: int
 
 
-def frame(data: bytes) -> bytes:
-    """Put the framing around one record's data: `len(data) + 16` bytes."""
-    length = len(data).to_bytes(8, "little")
-    return b"".join((length, _FOOT.pack(_masked(length)), data, _FOOT.pack(_masked(data))))
-
-
 class RecordWriter:
-    """Frames records and writes them to a file that is still empty.
-
-    `records` and `size` say how many records and bytes the file holds by now.
-    """
+    """Writes framed records to an empty file; `records` and `size` count what was written."""
 
     def __init__(self, file: Writable) -> None:
         self._file = file
         self.records = 0
         self.size = 0
 
-    def write(self, data: bytes) -> Place:
-        """Add one record and say where it lies; ValueError for data beyond 2 GiB."""
-        if len(data) > LONGEST:
-            raise ValueError(f"a record of {len(data)} bytes, where {LONGEST} are the most")
-        place = Place(self.size, len(data) + FRAMING)
+    def write(self, data: bytes) -> RecordLocation:
+        """Append one record and return its location; ValueError for data of 2 GiB or more."""
+        if len(data) > MAX_DATA_BYTES:
+            raise ValueError(
+                f"a record of {len(data)} bytes: at most {MAX_DATA_BYTES} are possible"
+            )
+        location = RecordLocation(self.size, len(data) + FRAMING_BYTES)
         self._file.write(frame(data))
         self.records += 1
-        self.size += place.length
-        return place
+        self.size += location.length
+        return location
+
+
+def frame(data: bytes) -> bytes:
+    """Return the data of one record with its framing: `len(data) + 16` bytes."""
+    length = len(data).to_bytes(8, "little")
+    return b"".join((length, _FOOT.pack(_masked(length)), data, _FOOT.pack(_masked(data))))
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """Give the data of each record of a file in order, every checksum checked.
+    """Yield the data of each record of a file in order, and check every checksum.
 
-    No more memory is asked for than the file has bytes, whatever its length fields say. Raises
-    DatasetError for a file that is missing or cannot be read, a cut tail, a wrong checksum, a
-    length that leaves the file. A file cut between two records ends early without an error.
+    Never allocates more memory than the file has bytes, whatever its length fields say. Raises
+    DatasetError for a file that is missing or cannot be read, a truncated record, a wrong checksum,
+    and a length beyond the end of the file. A file cut between two records ends early without an
+    error.
     """
-    if not path.is_file():  # opening a FIFO would wait for ever
-        raise DatasetError(f"{path} is missing or is not a file: {_CURE}")
+    if not path.is_file():  # opening a FIFO would block forever
+        raise DatasetError(f"{path} is missing or is not a file: {_REMEDY}")
     record = offset = 0
     try:
         with path.open("rb", buffering=1 << 20) as file:
             end = file.seek(0, SEEK_END)
             file.seek(0)
             while offset < end:
-                data = _next(file, end - offset)
+                data = _read_next(file, end - offset)
                 yield data
                 record += 1
-                offset += len(data) + FRAMING
+                offset += len(data) + FRAMING_BYTES
     except (OSError, _Damage) as fault:
-        raise DatasetError(f"{path}: record {record} at byte {offset}: {fault}: {_CURE}") from fault
+        raise DatasetError(
+            f"{path}: record {record} at byte {offset}: {fault}: {_REMEDY}"
+        ) from fault
+
+
+def count_records(path: Path) -> int:
+    """Return how many records a file has, by their length fields alone.
+
+    Raises DatasetError if the last record does not end with the file, OSError as `open` does.
+    """
+    size, records, offset = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while offset < size:
+            file.seek(offset)
+            offset += int.from_bytes(file.read(8), "little") + FRAMING_BYTES
+            records += 1
+    if offset != size:
+        raise DatasetError(f"{path}: record {records - 1} does not end with the file: {_REMEDY}")
+    return records
 
 
 def read_record(file: BinaryIO, offset: int) -> bytes:
-    """Give the data of the one record that begins at a byte of an open file.
+    """Return the data of the record that begins at an offset of an open file.
 
-    Bounded and checked as in `read_records`; raises DatasetError likewise, also for an offset at
-    which no record begins.
+    Limits, checks and errors are those of `read_records`. An offset at which no record begins is
+    an error too.
     """
     try:
         end = file.seek(0, SEEK_END)
         file.seek(offset)
-        return _next(file, end - offset)
+        return _read_next(file, end - offset)
     except (OSError, _Damage) as fault:
         name = getattr(file, "name", "the file")
-        raise DatasetError(f"{name}: the record at byte {offset}: {fault}: {_CURE}") from fault
-
-
-_CURE = "put a whole copy back, or build again"
+        raise DatasetError(f"{name}: the record at byte {offset}: {fault}: {_REMEDY}") from fault
 
 
 class _Damage(Exception):
-    """What is wrong with a record, for the one who knows which file it lies in."""
+    """What is wrong with a record; the caller adds the name of the file."""
 
 
-def _next(file: BinaryIO, left: int) -> bytes:
-    """Read the record at the file's position, of whose file `left` bytes remain."""
-    if left < FRAMING:
+def _read_next(file: BinaryIO, left: int) -> bytes:
+    """Read the record at the file's position; `left` bytes remain in the file."""
+    if left < FRAMING_BYTES:
         raise _Damage(f"the file is cut, {max(left, 0)} bytes are too few for a record")
-    head = _exactly(file, _HEAD.size)
+    head = _read_exactly(file, _HEAD.size)
     length, checksum = _HEAD.unpack(head)
     if checksum != _masked(head[:8]):
         raise _Damage("the checksum of its length is wrong")
-    if length > min(left - FRAMING, LONGEST):
-        raise _Damage(f"it claims {length} bytes, the file has {left - FRAMING} left")
-    data = _exactly(file, length)
-    if _exactly(file, _FOOT.size) != _FOOT.pack(_masked(data)):
+    if length > min(left - FRAMING_BYTES, MAX_DATA_BYTES):
+        raise _Damage(f"it claims {length} bytes, the file has {left - FRAMING_BYTES} left")
+    data = _read_exactly(file, length)
+    if _read_exactly(file, _FOOT.size) != _FOOT.pack(_masked(data)):
         raise _Damage("the checksum of its data is wrong")
     return data
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _read_exactly(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
         raise _Damage("the file became shorter while it was read")

@@ -27,8 +27,8 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.manifest import HOME, MANIFEST, SPLITS, Manifest, canonical_json
-from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files, published
+from fertools.dataset.manifest import HOME, MANIFEST, SPLITS_CSV, Manifest, canonical_json
+from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
 from fertools.inspection.records import LedgerRows, RecordCheck, ShownNames, digests, repeats
@@ -89,7 +89,7 @@ def verify(
     Up to ten problems are told. Raises DatasetError where `out` is no complete dataset, and
     SourceError where `source` is no archive.
     """
-    chosen = VerifyOptions.of({"source": source, "quiet": quiet})
+    options = VerifyOptions.of({"source": source, "quiet": quiet})
     out = user_path(out)
     try:
         manifest = Manifest.read(out)
@@ -97,8 +97,8 @@ def verify(
         if not (out / MANIFEST).is_file():
             raise
         return VerifyResult(out, (str(fault),), 0, 0)
-    check = _Check(out, manifest, chosen.quiet)
-    archive = None if chosen.source is None else Path(chosen.source)
+    check = _Check(out, manifest, options.quiet)
+    archive = None if options.source is None else Path(options.source)
     problems = tuple(islice(check.problems(archive), _TOLD))
     return VerifyResult(
         out,
@@ -138,7 +138,7 @@ class _Check:
     @property
     def expected(self) -> set[str]:
         """The files that the dataset consists of."""
-        return {*published(self.manifest, "", ""), CHECKSUMS}
+        return {*file_checksums(self.manifest, "", ""), CHECKSUMS}
 
     @property
     def there(self) -> set[str]:
@@ -165,9 +165,9 @@ class _Check:
         if text != canonical_json(json.loads(text)).encode():
             yield f"{MANIFEST}: it is not the text that fertools writes of it"
         splits, same = self._splits_again(rows)
-        written = info_files(self.manifest)
-        written[CHECKSUMS] = checksums(self.manifest, sha256(text).hexdigest(), splits)
-        changed = [] if same else [SPLITS]
+        written = sidecar_files(self.manifest)
+        written[CHECKSUMS] = sha256sums(self.manifest, sha256(text).hexdigest(), splits)
+        changed = [] if same else [SPLITS_CSV]
         for name, data in written.items():
             path = self.out / name
             if path.is_file() and path.read_bytes() != data:
@@ -180,7 +180,7 @@ class _Check:
 
     def _splits_again(self, rows: LedgerRows) -> tuple[str, bool]:
         """Return the SHA-256 of what the ledger makes of splits.csv, and whether the file is it."""
-        digest, path = sha256(), self.out / SPLITS
+        digest, path = sha256(), self.out / SPLITS_CSV
         pieces = write_splits(rows.batches("key", "subject", "split"))
         if not path.is_file():  # told already
             for piece in pieces:

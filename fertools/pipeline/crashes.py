@@ -104,7 +104,7 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
     inquest = CrashIsolator(tasks)
     inquest()  # a build that was ended may have been ended by a photo
     apart = jobs > 1 or all(task.detector is None for task in tasks)
-    run = partial(run_tasks, jobs=jobs, apart=apart, after_death=inquest)
+    run = partial(run_tasks, jobs=jobs, isolate=apart, after_death=inquest)
     put_off: list[PartResult] = []
     fine, crashed = before, 0
     for result in run([partial(make_part, task) for task in tasks]):

@@ -178,9 +178,9 @@ class Ledger:
         members, labels = self.catalog.members.columns, self.catalog.labels
         if name in _OF_MEMBERS:
             own = _OF_MEMBERS[name]
-            return members.select([own]).run(start, stop)[own]
+            return members.select([own]).rows(start, stop)[own]
         if name in labels.schema.names:
-            return labels.select([name]).run(start, stop)[name]
+            return labels.select([name]).rows(start, stop)[name]
         if name in self.looked.schema.names:
             column = self._looked(name, start, stop)
             return hex_of(column) if name == "digest" else column
@@ -200,13 +200,13 @@ class Ledger:
     def _looked(self, name: str, start: int, stop: int) -> pa.Array:
         """Return a column of what photos show, null for members that were not looked at."""
         low, high = np.searchsorted(self.wanted, (start, stop))
-        column = self.looked.select([name]).run(int(low), int(high))[name]
+        column = self.looked.select([name]).rows(int(low), int(high))[name]
         at = np.full(stop - start, -1)
         at[self.wanted[low:high] - start] = np.arange(high - low)
         return column.take(pa.array(at, mask=at < 0))
 
     def _key(self, start: int, stop: int) -> pa.Array:
-        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).run(start, stop))
+        return keys_of(self.catalog.members.columns.select(("prefix", "rest")).rows(start, stop))
 
     def _label(self, start: int, stop: int) -> pa.Array:
         codes = self.catalog.fates[start:stop]

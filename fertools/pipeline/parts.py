@@ -33,7 +33,7 @@ from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
 from fertools.columns import BATCH, POOL, Columns, column
-from fertools.dataset.tfrecord import FRAMING, RecordWriter, Writable, read_record
+from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, Writable, read_record
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
 
@@ -241,7 +241,7 @@ def unreadable(path: Path, fault: OSError) -> OutputError:
 def _offsets(files: PartFiles, file: BinaryIO) -> tuple[int, int]:
     """Return where a part's rows and its thumbnails begin."""
     end = file.seek(0, os.SEEK_END)
-    footer = _record(files, file, max(0, end - FRAMING - _FOOTER.size))
+    footer = _record(files, file, max(0, end - FRAMING_BYTES - _FOOTER.size))
     if len(footer) != _FOOTER.size:
         raise DamagedPart(files.fingerprint, "it has no footer")
     rows, thumbnails = _FOOTER.unpack(footer)

@@ -190,7 +190,7 @@ def _opened(path: Path, _modified: int) -> Any:
 
 
 def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
-    batch = members.columns.run(0, len(members))
+    batch = members.columns.rows(0, len(members))
     keys = keys_of(batch)
     columns = {name: batch[name] for name in batch.schema.names}
     columns["path"] = batch["path"].dictionary_decode().fill_null(keys.cast(pa.binary()))

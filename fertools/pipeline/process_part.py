@@ -46,7 +46,7 @@ from fertools.pipeline.parts import (
 )
 from fertools.pipeline.plan import PLAN_FAULTS, modified, part_fingerprint, read_part, scanned_at
 from fertools.workers.inflight import InFlightLog
-from fertools.workers.worker import in_worker, limited
+from fertools.workers.worker import in_worker, resource_limits
 
 _GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 
@@ -103,7 +103,7 @@ class PartTask:
                 file.path = self.files.partial
         if not result.unread:
             self.files.partial.unlink(missing_ok=True)
-        InFlightLog(self.files.diary).end()
+        InFlightLog(self.files.diary).remove()
         return result
 
     def _make_room(self, members: Sequence[tuple[Member, Box | None]]) -> None:
@@ -174,7 +174,7 @@ class PartTask:
     def _cut(self, data: bytes, box: Box | None) -> Crop:
         detector = self.detector or cached_detector(self.recipe)
         try:
-            with limited(self.photo_seconds):
+            with resource_limits(self.photo_seconds):
                 return extract_face(data, self.recipe, detector, box)
         except (Unusable, FertoolsError):
             raise

@@ -13,7 +13,7 @@ import fertools
 from fertools.columns import Ints, by_first
 from fertools.data import Split
 from fertools.dataset.manifest import (
-    SPLITS,
+    SPLITS_CSV,
     ClassName,
     Counts,
     Images,
@@ -23,7 +23,7 @@ from fertools.dataset.manifest import (
     ShardFile,
     SplitContents,
 )
-from fertools.dataset.sidecars import CHECKSUMS, checksums, info_files
+from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
 from fertools.files import whole_file, write_whole
 from fertools.labels.classes import ClassMap
 from fertools.options import BuildOptions
@@ -65,7 +65,7 @@ def publish(
     """Write what stands beside the shards; `table` is the finished ledger."""
     with whole_file(place.out / ledger.LEDGER) as rows:
         ledger.write(table, rows)
-    with whole_file(place.out / SPLITS) as splits:
+    with whole_file(place.out / SPLITS_CSV) as splits:
         for text in write_splits(table.batches(names=("key", "subject", "split"))):
             splits.write(text)
     manifest = Manifest(
@@ -85,11 +85,11 @@ def publish(
         warnings=edition.warnings,
         unread=edition.unread,
     )
-    for name, data in info_files(manifest).items():
+    for name, data in sidecar_files(manifest).items():
         write_whole(place.out / name, data)
     data = manifest.to_json().encode()
     digests = (sha256(data).hexdigest(), splits.sha256)
-    write_whole(place.out / CHECKSUMS, checksums(manifest, *digests))
+    write_whole(place.out / CHECKSUMS, sha256sums(manifest, *digests))
     write_whole(place.manifest, data)
     return manifest
 

@@ -77,7 +77,7 @@ class _Digests(Lazy[str | None]):
         self._looked = looked
         self._rows = rows
 
-    def made(self, start: int, stop: int) -> list[str | None]:
+    def items(self, start: int, stop: int) -> list[str | None]:
         batch = self._looked.take(self._rows[start:stop])
         digests: list[str | None] = hex_of(batch["digest"]).to_pylist()
         return digests

@@ -1,10 +1,12 @@
 """Draw an AI-Hub style archive of people who do not exist.
 
-archive   make_sample(out): everything drawn and written
-schedule  who is photographed when, in the archive's proportions
+archive   make_sample(out): draw and write everything; the layout of the containers
+schedule  which person is photographed when, in the archive's proportions
 people    faces, hair and expressions
-setting   places, and how the phone is held
-photo     a shot as pixels and as a file (features, canvas)
-storage   folders, zips, pieces and label files
-troubles  what lies in real archives beside the photos
+setting   scenes behind the person, and the orientation of the camera
+photo     draw a shot, and encode it as a file
+features  eyes, brows, nose and mouth
+canvas    draw curves in the units of a head
+storage   folders, zips, zip volumes and label files
+troubles  the unusual files that real archives have beside the photos
 """

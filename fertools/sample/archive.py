@@ -1,4 +1,13 @@
-"""Archive: everything drawn and written, as layout.py has it."""
+"""Draw and write a whole archive in AI-Hub's layout.
+
+    1.Training/[원천]EMOIMG_기쁨_TRAIN_01     photos; as a zip, its names are CP949 without a flag
+    1.Training/[원천]EMOIMG_기쁨_TRAIN_02     photos; as a zip, UTF-8 with the flag, in volumes
+    1.Training/[라벨]EMOIMG_기쁨_TRAIN        img_emotion_training_data(기쁨).json
+    2.Validation/[원천]EMOIMG_기쁨_VALID      photos; CP949
+    2.Validation/[라벨]EMOIMG_기쁨_VALID      img_emotion_validation_data(기쁨).json
+
+Each of these containers is a folder, or a zip of that name.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Unpack
+from typing import Final, Unpack
 
 from fertools.checking import user_path
 from fertools.errors import OutputError
@@ -16,16 +25,22 @@ from fertools.options import Form, SampleOptions
 from fertools.sample.people import EXPRESSIONS
 from fertools.sample.photo import face_of, photograph
 from fertools.sample.schedule import Schedule, Shot, schedule
-from fertools.sample.storage import Folder, StoredZip, cut, label_file, record
+from fertools.sample.storage import Folder, StoredZip, label_file, label_record, split_zip
 from fertools.sample.troubles import Trouble, plant
+
+#: Photos in one zip: at about 2.5 MB for 16 megapixels it stays far below the 4 GiB of a plain zip.
+MAX_CONTAINER_PHOTOS: Final = 1000
+VOLUMES: Final = 3
+NAME_ENCODINGS: Final = ("cp949", "utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What was written.
 
-    `emotions` counts the proper photos of each; `troubles` the files planted besides, by kind;
-    `containers` are the folders, zips and pieces that hold photos, relative to `out`.
+    emotions    number of proper photos by emotion
+    troubles    number of planted files by kind
+    containers  folders, zips and volumes that hold photos, relative to `out`
     """
 
     out: Path
@@ -36,12 +51,10 @@ class Sample:
     containers: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse counts that do not add up."""
         if (counted := sum(self.emotions.values())) != self.photos:
             raise ValueError(f"{counted} photos by emotion, {self.photos} in all")
 
     def __str__(self) -> str:
-        """Say it in a line or two, for a terminal."""
         each = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.items())
         lines = [f"{self.photos} photos of {self.people} drawn people in {self.out}: {each}"]
         if self.troubles:
@@ -59,89 +72,41 @@ def make_sample(
     """Draw people and write an AI-Hub style archive of them into `out`; same seed, same bytes.
 
     "Same bytes" holds for the same versions of numpy, OpenCV and simplejpeg on one kind of CPU:
-    another may round a pixel otherwise.
+    another CPU may round a pixel differently.
 
     progress   called with (files drawn, files to draw) after each
-    options    the fields of SampleOptions; of form="zips" one is in pieces
+    options    the fields of SampleOptions: people=12, troubles=2, …
 
-    Raises OutputError where `out` is not an empty or new folder, OptionError where an option is
-    out of range.
+    Raises OutputError if `out` is not an empty or new folder, OptionError if an option is out of
+    range.
     """
-    wish = SampleOptions.of(options)
+    chosen = SampleOptions.of(options)
+    folders = chosen.form == "folders"
     root = _prepared(user_path(out))
-    plan = schedule(wish.seed, wish.people, wish.photos)
-    pixels = wish.megapixels * 1e6
-    planted = plant(wish.seed, plan.training, pixels, int(wish.troubles), wish.form == "folders")
-    writer = _Writer(
-        root, wish.form, wish.seed, pixels, wish.photos + len(planted), _homes(planted), progress
-    )
-    containers = [path for batch in batches(plan) for path in writer.photos(batch)]
+    plan = schedule(chosen.seed, chosen.people, chosen.photos)
+    pixels = chosen.megapixels * 1e6
+    planted = plant(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
+    by_shot: dict[str, list[Trouble]] = defaultdict(list)
+    for trouble in planted:
+        by_shot[trouble.shot.name].append(trouble)
+    total = chosen.photos + len(planted)
+    writer = _Writer(root, chosen.form, chosen.seed, pixels, total, by_shot, progress)
+    containers = [path for holder in photo_containers(plan) for path in writer.photos(holder)]
     for file in label_files(plan):
         writer.labels(file)
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
-        people=wish.people,
-        photos=wish.photos,
+        people=chosen.people,
+        photos=chosen.photos,
         emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),
     )
 
 
-@dataclass(slots=True)
-class _Writer:
-    """Draws and writes one container after the other, and says how far it is."""
-
-    root: Path
-    form: Form
-    seed: int
-    pixels: float
-    total: int
-    planted: Mapping[str, list[Trouble]]  # by the name of the shot they lie beside
-    progress: Callable[[int, int], None] | None
-    done: int = 0
-
-    def photos(self, batch: Batch) -> list[str]:
-        """Write a container of photos; give the paths it came to, relative to the root."""
-        with self._container(batch.path, batch.coding) as container:
-            for shot in batch.shots:
-                container.add(shot.name, photograph(self.seed, shot, self.pixels))
-                self._tick()
-            for trouble in (t for shot in batch.shots for t in self.planted[shot.name]):
-                container.add(*trouble.file())
-                self._tick()
-        in_pieces = self.form == "zips" and batch.pieces > 1
-        paths = cut(container.path, batch.pieces) if in_pieces else [container.path]
-        return [path.relative_to(self.root).as_posix() for path in paths]
-
-    def labels(self, file: LabelFile) -> None:
-        """Write a label JSON into its container."""
-        seed, pixels = self.seed, self.pixels
-        records = [record(seed, shot, face_of(seed, shot, pixels)) for shot in file.shots]
-        with self._container(file.path, "cp949") as container:
-            container.add(file.name, label_file(records, file.coding))
-
-    def _container(self, path: str, coding: str) -> Folder | StoredZip:
-        if self.form == "folders":
-            return Folder(self.root / path)
-        return StoredZip(self.root / f"{path}.zip", coding)
-
-    def _tick(self) -> None:
-        self.done += 1
-        if self.progress:
-            self.progress(self.done, self.total)
-
-
-def _homes(planted: list[Trouble]) -> Mapping[str, list[Trouble]]:
-    homes: dict[str, list[Trouble]] = defaultdict(list)
-    for trouble in planted:
-        homes[trouble.shot.name].append(trouble)
-    return homes
-
-
 def _prepared(out: Path) -> Path:
-    """Make the folder; one that holds anything is left alone."""
+    """Create the output folder; OutputError if it has any contents."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         taken = any(out.iterdir())
@@ -154,57 +119,52 @@ def _prepared(out: Path) -> Path:
     return out
 
 
-MOST_IN_ONE = 1000  # 16 megapixels are about 2.5 MB: far below the 4 GiB of a plain zip
-PIECES = 3
-CODINGS = ("cp949", "utf-8")
-
-
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """The photos of one container: a path relative to OUT without ".zip", and what goes in.
+class PhotoContainer:
+    """The photos of one container.
 
-    `coding` is that of the names in a zip, `pieces` how many it is cut into.
+    path      relative to OUT, without ".zip"
+    encoding  of the names in a zip
+    volumes   number of volumes a zip is split into
     """
 
     path: str
     shots: tuple[Shot, ...]
-    coding: str = "cp949"
-    pieces: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse a container without photos."""
-        if not self.shots:
-            raise ValueError(f"no photos for {self.path}")
+    encoding: str = "cp949"
+    volumes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """One label JSON: the container it lies in, its name and coding, the photos it tells of."""
+    """One label JSON: the path of its container, its name and encoding, the photos it describes."""
 
     path: str
     name: str
-    coding: str
+    encoding: str
     shots: tuple[Shot, ...]
 
 
-def batches(plan: Schedule) -> Iterator[Batch]:
-    """Give all containers of photos; the last Training one of the first emotion is in pieces."""
+def photo_containers(plan: Schedule) -> Iterator[PhotoContainer]:
+    """Yield all containers of photos.
+
+    The last Training container of the first emotion is in volumes.
+    """
     for emotion, shots in _by_emotion(plan.training):
-        count = max(min(2, len(shots)), -(-len(shots) // MOST_IN_ONE))
+        count = max(min(2, len(shots)), -(-len(shots) // MAX_CONTAINER_PHOTOS))
         for i in range(count):
             last = i == count - 1 and emotion == plan.training[0].session.emotion
-            yield Batch(
+            yield PhotoContainer(
                 f"1.Training/[원천]EMOIMG_{emotion}_TRAIN_{i + 1:02}",
                 shots[len(shots) * i // count : len(shots) * (i + 1) // count],
-                CODINGS[i % 2],
-                PIECES if last else 1,
+                NAME_ENCODINGS[i % 2],
+                VOLUMES if last else 1,
             )
     for emotion, shots in _by_emotion(plan.validation):
-        yield Batch(f"2.Validation/[원천]EMOIMG_{emotion}_VALID", shots)
+        yield PhotoContainer(f"2.Validation/[원천]EMOIMG_{emotion}_VALID", shots)
 
 
 def label_files(plan: Schedule) -> Iterator[LabelFile]:
-    """Give all label files: UTF-8 with BOM for Training, CP949 for Validation."""
+    """Yield all label files: UTF-8 with BOM for Training, CP949 for Validation."""
     for emotion, shots in _by_emotion(plan.training):
         path = f"1.Training/[라벨]EMOIMG_{emotion}_TRAIN"
         yield LabelFile(path, f"img_emotion_training_data({emotion}).json", "utf-8-sig", shots)
@@ -215,5 +175,48 @@ def label_files(plan: Schedule) -> Iterator[LabelFile]:
 
 def _by_emotion(shots: tuple[Shot, ...]) -> Iterator[tuple[str, tuple[Shot, ...]]]:
     for emotion in EXPRESSIONS:
-        if mine := tuple(shot for shot in shots if shot.session.emotion == emotion):
-            yield emotion, mine
+        if selected := tuple(shot for shot in shots if shot.session.emotion == emotion):
+            yield emotion, selected
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Draws and writes one container after the other, and reports progress."""
+
+    root: Path
+    form: Form
+    seed: int
+    pixels: float
+    total: int
+    planted: Mapping[str, list[Trouble]]  # by the name of the shot in whose container they go
+    progress: Callable[[int, int], None] | None
+    done: int = 0
+
+    def photos(self, holder: PhotoContainer) -> list[str]:
+        """Write a container of photos; return the paths of its files, relative to the root."""
+        with self._open(holder.path, holder.encoding) as container:
+            for shot in holder.shots:
+                container.add(shot.name, photograph(self.seed, shot, self.pixels))
+                self._count()
+            for trouble in (t for shot in holder.shots for t in self.planted.get(shot.name, ())):
+                container.add(*trouble.file())
+                self._count()
+        in_volumes = self.form == "zips" and holder.volumes > 1
+        paths = split_zip(container.path, holder.volumes) if in_volumes else [container.path]
+        return [path.relative_to(self.root).as_posix() for path in paths]
+
+    def labels(self, file: LabelFile) -> None:
+        seed, pixels = self.seed, self.pixels
+        records = [label_record(seed, shot, face_of(seed, shot, pixels)) for shot in file.shots]
+        with self._open(file.path, "cp949") as container:
+            container.add(file.name, label_file(records, file.encoding))
+
+    def _open(self, path: str, encoding: str) -> Folder | StoredZip:
+        if self.form == "folders":
+            return Folder(self.root / path)
+        return StoredZip(self.root / f"{path}.zip", encoding)
+
+    def _count(self) -> None:
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, self.total)

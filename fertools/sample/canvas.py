@@ -1,4 +1,13 @@
-"""Curves: outlines as arrays of points, float64, (N, 2), x to the right and y downwards."""
+"""Draw curves on an image, in units of the head that is drawn.
+
+    -y                  One unit is half the height of the head, chin to crown; the origin
+     |                  is the middle of the head. A pose has its position in the image, the
+-x --+-- +x             pixels per unit, and the lean of the head.
+     |
+    +y
+
+Outlines are arrays of points, float64, (N, 2), x to the right and y downwards.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +15,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import cos, sin
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+Colour = tuple[float, float, float]  # blue, green, red, 0 to 255
 
-STEPS = 9  # points to a span: no corner is visible at 700 px, and 16 draws no better
+BLACK: Final[Colour] = (0.0, 0.0, 0.0)
+WHITE: Final[Colour] = (255.0, 255.0, 255.0)
+
+STEPS: Final = 9  # points per span: no corner is visible at 700 px, and 16 look no better
+SUBPIXEL_BITS: Final = 4  # whole pixels would make near-identical shots jump
 
 
 def spline(knots: Sequence[tuple[float, float]], *, closed: bool = False) -> Points:
-    """Give a smooth curve through all knots (uniform Catmull-Rom, 1974)."""
+    """Return a smooth curve through all knots (uniform Catmull-Rom, 1974)."""
     p = np.asarray(knots, dtype=np.float64)
     ends = (p[-1:], p[:2]) if closed else (2 * p[:1] - p[1:2], 2 * p[-1:] - p[-2:-1])
     p = np.concatenate([ends[0], p, ends[1]])
@@ -29,13 +45,13 @@ def spline(knots: Sequence[tuple[float, float]], *, closed: bool = False) -> Poi
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """Give an ellipse by its centre and its half axes."""
+    """Return the outline of an ellipse with its centre and half axes."""
     t = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], axis=1)
 
 
 def ribbon(middle: Points, half: NDArray[np.float64]) -> Points:
-    """Give the outline of a band around a line, `half` as thick to each side at each point."""
+    """Return the outline of a band around a line; `half` is half its thickness at each point."""
     along = np.gradient(middle, axis=0)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     across /= np.maximum(np.hypot(across[:, 0], across[:, 1]), 1e-9)[:, None]
@@ -44,26 +60,20 @@ def ribbon(middle: Points, half: NDArray[np.float64]) -> Points:
 
 
 def mirrored(points: Points) -> Points:
-    """Give the same points on the other side of x = 0."""
+    """Return points mirrored at x = 0."""
     flipped: Points = points * np.array([-1.0, 1.0])
     return flipped
 
 
-def lowered(points: Points, by: float) -> Points:
-    """Give the same points further down, or further up where `by` is negative."""
+def shifted_down(points: Points, by: float) -> Points:
+    """Return points moved down by `by` units."""
     moved: Points = points + np.array([0.0, by])
     return moved
 
 
-Pixels = NDArray[np.uint8]
-Colour = tuple[float, float, float]  # blue, green, red, 0 to 255
-
-SHIFT = 4  # corners lie on sixteenths of a pixel, or near-identical shots would jump
-
-
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a head is: its middle and its unit in pixels, its lean in radians, clockwise."""
+    """The position of a head: its middle and its unit in pixels, its lean in radians, clockwise."""
 
     x: float
     y: float
@@ -71,19 +81,18 @@ class Pose:
     lean: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a head without a size."""
         if not self.unit > 0:
             raise ValueError(f"unit must be positive, not {self.unit}")
 
-    def place(self, points: Points) -> Points:
-        """Give points of the head as pixels of the frame."""
+    def to_pixels(self, points: Points) -> Points:
+        """Return points of the head in pixels of the image."""
         c, s = cos(self.lean) * self.unit, sin(self.lean) * self.unit
-        placed: Points = points @ np.array([[c, s], [-s, c]]) + (self.x, self.y)
-        return placed
+        pixels: Points = points @ np.array([[c, s], [-s, c]]) + (self.x, self.y)
+        return pixels
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Give the colour that is `share` of the way from a to b."""
+    """Return the colour that is `share` of the way from a to b."""
     return (
         a[0] + (b[0] - a[0]) * share,
         a[1] + (b[1] - a[1]) * share,
@@ -91,31 +100,28 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
     )
 
 
-BLACK: Colour = (0.0, 0.0, 0.0)
-WHITE: Colour = (255.0, 255.0, 255.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """An image, uint8, (H, W, 3), BGR, drawn on in place, and the pose of who is drawn."""
+    """An image, uint8, (H, W, 3), BGR, that is drawn on in place, and the pose of the head."""
 
     image: Pixels
     pose: Pose
 
     def fill(self, outline: Points, colour: Colour) -> None:
-        """Fill an outline."""
-        cv2.fillPoly(self.image, [self._fixed(outline)], colour, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(self.image, [self._fixed(outline)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
     def stroke(self, line: Points, colour: Colour, width: float) -> None:
         """Draw a line, `width` units thick."""
         thick = max(1, round(width * self.pose.unit))
-        cv2.polylines(self.image, [self._fixed(line)], False, colour, thick, cv2.LINE_AA, SHIFT)
+        cv2.polylines(
+            self.image, [self._fixed(line)], False, colour, thick, cv2.LINE_AA, SUBPIXEL_BITS
+        )
 
     def glow(
         self, middle: tuple[float, float], radii: tuple[float, float], colour: Colour, share: float
     ) -> None:
-        """Blend a colour in, softly: `share` of it in the middle, a seventh of that at a radius."""
-        cx, cy = self.pose.place(np.array([middle]))[0].tolist()
+        """Blend a colour in softly: `share` of it in the middle, a seventh of that at a radius."""
+        cx, cy = self.pose.to_pixels(np.array([middle]))[0].tolist()
         px, py = radii[0] * self.pose.unit, radii[1] * self.pose.unit
         window = self._window(cx - 2 * px, cy - 2 * py, cx + 2 * px, cy + 2 * py)
         ys, xs = (np.arange(s.start, s.stop, dtype=np.float32) for s in window)
@@ -125,8 +131,8 @@ class Canvas:
 
     @contextmanager
     def within(self, outline: Points) -> Iterator[Canvas]:
-        """Give a canvas that shows only inside an outline; what it got is kept on leaving."""
-        at = self.pose.place(outline)
+        """Yield a canvas; what is drawn on it is copied inside the outline when the block ends."""
+        at = self.pose.to_pixels(outline)
         window = self._window(*(at.min(axis=0) - 1), *(at.max(axis=0) + 2))
         part = self.image[window]
         x, y = window[1].start, window[0].start
@@ -138,7 +144,7 @@ class Canvas:
         part[:] = part + (inner.image.astype(np.float32) - part) * share
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
-        return np.rint(self.pose.place(points) * (1 << SHIFT)).astype(np.int32)
+        return np.rint(self.pose.to_pixels(points) * (1 << SUBPIXEL_BITS)).astype(np.int32)
 
     def _window(self, x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
         height, width = self.image.shape[:2]

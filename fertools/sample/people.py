@@ -1,7 +1,25 @@
-"""Dice: one random generator for each thing that is drawn, so that none disturbs another.
+"""Define people and expressions, drawn at random from a seed.
 
-A generator is made from (seed, what it is for) alone. One person more, or one photo less,
-changes nobody else's face; and a photo can be drawn again, alone, byte for byte.
+One random generator for each thing that is drawn (`rng_for`), so that they are independent. The
+generator depends on (seed, what it is for) alone. One person more, or one photo less, changes no
+other face, and a photo can be drawn again, alone, byte for byte.
+
+Lengths are in units of the canvas: half the height of the head. The ranges of the geometry are
+those in which the drawings still look like a person; none is measured on people.
+
+Expressions follow the action units of Ekman and Friesen's Facial Action Coding System (1978),
+exaggerated, because a drawing has no wrinkles:
+
+             brows            eyes               mouth
+    기쁨     a little up      narrowed from      wide, corners up, teeth
+                              below
+    당황     high, uneven     wide, aside        small and round; the cheeks redden
+    분노     down, together   narrow             wide, shut, corners down
+    불안     inner ends up    wide               teeth clenched, a wavering line
+    상처     drawn together   cast down          pressed, lopsided
+    슬픔     inner ends up,   heavy, a tear      small, corners far down
+             outer ends down
+    중립     at rest          at rest            at rest
 """
 
 from __future__ import annotations
@@ -15,15 +33,15 @@ from fertools.hashing import rank
 from fertools.sample.canvas import Colour, mix
 
 
-def dice(seed: int, *what: object) -> np.random.Generator:
-    """Give the generator of one thing, named by words and numbers: `dice(7, "person", 3)`."""
+def rng_for(seed: int, *what: object) -> np.random.Generator:
+    """Return the generator of one thing, named by words and numbers: `rng_for(7, "person", 3)`."""
     key = "\x1f".join(str(word) for word in what)
     return np.random.default_rng(int.from_bytes(rank(seed, key, "sample"), "big"))
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """How far a face is from rest; lengths in units of the canvas, upwards positive."""
+    """The difference of a face from rest; lengths in units of the canvas, upwards positive."""
 
     brow_inner: float = 0.0  # the ends at the nose
     brow_outer: float = 0.0  # the ends at the temples
@@ -37,21 +55,21 @@ class Expression:
     mouth_open: float = 0.0  # the gap between the lips
     mouth_width: float = 1.0  # of the width at rest
     mouth_skew: float = 0.0  # one corner higher than the other
-    teeth: float = 0.0  # share of the gap that they fill
+    teeth: float = 0.0  # share of the gap between the lips
     wobble: float = 0.0  # of the line between the lips
     press: float = 0.0  # 1: the lips are a line
     blush: float = 0.0
     tears: float = 0.0
 
     def towards(self, other: Expression, share: float) -> Expression:
-        """Give the expression `share` of the way to another; above 1 is beyond it."""
+        """Return the expression `share` of the way to another; above 1 is beyond it."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Expression(*(a + (b - a) * share for a, b in pairs))
 
-    def shaken(self, dice: np.random.Generator, share: float) -> Expression:
-        """Give a neighbour: each movement more or less by about `share` of itself."""
+    def shaken(self, rng_for: np.random.Generator, share: float) -> Expression:
+        """Return a similar expression: each movement varied by about `share` of itself."""
         pairs = zip(astuple(self), astuple(REST), strict=True)
-        return Expression(*(r + (a - r) * (1 + dice.normal(0, share)) for a, r in pairs))
+        return Expression(*(r + (a - r) * (1 + rng_for.normal(0, share)) for a, r in pairs))
 
 
 REST = Expression()
@@ -139,8 +157,8 @@ ROSE, BERRY = (112.0, 118.0, 204.0), (92.0, 88.0, 178.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
-    """The geometry of one head."""
+class FaceGeometry:
+    """The proportions of one head."""
 
     width: float  # half of it, at the cheekbones
     jaw: float  # exponent of the lower outline: 1.9 pointed, 2.6 square
@@ -157,28 +175,27 @@ class Face:
     lips: float  # fullness
 
     @classmethod
-    def drawn(cls, roll: np.random.Generator, male: bool) -> Face:
-        """Draw the geometry of somebody."""
+    def drawn(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
         return cls(
-            width=roll.uniform(0.71, 0.79) + 0.02 * male,
-            jaw=roll.uniform(1.95, 2.35) + 0.2 * male,
-            taper=roll.uniform(0.10, 0.24) - 0.05 * male,
-            eye_gap=roll.uniform(0.30, 0.345),
-            eye_width=roll.uniform(0.145, 0.175),
-            eye_height=roll.uniform(0.085, 0.112),
-            eye_slant=roll.uniform(-0.012, 0.03),
-            brow_height=roll.uniform(0.19, 0.235) - 0.015 * male,
-            brow_weight=roll.uniform(0.016, 0.026) + 0.007 * male,
-            nose_width=roll.uniform(0.105, 0.14) + 0.01 * male,
-            nose_tip=roll.uniform(0.33, 0.39),
-            mouth_width=roll.uniform(0.215, 0.265),
-            lips=roll.uniform(0.055, 0.085) - 0.012 * male,
+            width=rng.uniform(0.71, 0.79) + 0.02 * male,
+            jaw=rng.uniform(1.95, 2.35) + 0.2 * male,
+            taper=rng.uniform(0.10, 0.24) - 0.05 * male,
+            eye_gap=rng.uniform(0.30, 0.345),
+            eye_width=rng.uniform(0.145, 0.175),
+            eye_height=rng.uniform(0.085, 0.112),
+            eye_slant=rng.uniform(-0.012, 0.03),
+            brow_height=rng.uniform(0.19, 0.235) - 0.015 * male,
+            brow_weight=rng.uniform(0.016, 0.026) + 0.007 * male,
+            nose_width=rng.uniform(0.105, 0.14) + 0.01 * male,
+            nose_tip=rng.uniform(0.33, 0.39),
+            mouth_width=rng.uniform(0.215, 0.265),
+            lips=rng.uniform(0.055, 0.085) - 0.012 * male,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Hair:
-    """How somebody wears it; `fringe` is how deep it hangs into the forehead, 0 to 1."""
+    """A hairstyle; `fringe` is how far it covers the forehead, 0 to 1."""
 
     style: str  # short, bob, long or tied
     colour: Colour
@@ -187,32 +204,33 @@ class Hair:
     volume: float
 
     @classmethod
-    def drawn(cls, roll: np.random.Generator, male: bool, age: int) -> Hair:
-        """Draw somebody's hair, greyer from fifty on."""
-        colour = mix(JET, CHESTNUT, roll.uniform(0, 1) ** 2)
-        grey = roll.uniform(0.15, 0.5) * max(0, age - 40) / 10 * 0.8
-        style = "short" if male else str(roll.choice(["bob", "long", "long", "tied"]))
+    def drawn(cls, rng: np.random.Generator, male: bool, age: int) -> Hair:
+        """Draw a hairstyle, greyer from fifty on."""
+        colour = mix(JET, CHESTNUT, rng.uniform(0, 1) ** 2)
+        grey = rng.uniform(0.15, 0.5) * max(0, age - 40) / 10 * 0.8
+        style = "short" if male else str(rng.choice(["bob", "long", "long", "tied"]))
         return cls(
             style=style,
             colour=mix(colour, GREY, min(grey, 0.8)),
-            fringe=roll.uniform(0.0, 1.0),
-            part=roll.uniform(-0.7, 0.7),
-            volume=roll.uniform(0.07, 0.14),
+            fringe=rng.uniform(0.0, 1.0),
+            part=rng.uniform(-0.7, 0.7),
+            volume=rng.uniform(0.07, 0.14),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who took part.
+    """A person: everything that an expression does not change.
 
-    `subject` is 64 hex digits, as the archive has them; `light` where the light comes from, -1
-    (the left of the picture) to 1, and `contrast` how much darker the other side is.
+    subject   64 hex digits, as in the archive
+    light     where the light comes from, -1 (left of the picture) to 1
+    contrast  how much darker the other side is
     """
 
     subject: str
     sex: str
     age: int
-    face: Face
+    face: FaceGeometry
     hair: Hair
     skin: Colour
     mouth: Colour
@@ -223,18 +241,18 @@ class Person:
     @classmethod
     def drawn(cls, seed: int, key: str) -> Person:
         """Draw the person of a key; equal for equal (seed, key)."""
-        roll = dice(seed, "person", key)
-        male = bool(roll.random() < 0.45)
-        age = int(roll.choice(AGES, p=AGE_SHARES))
+        rng = rng_for(seed, "person", key)
+        male = bool(rng.random() < 0.45)
+        age = int(rng.choice(AGES, p=AGE_SHARES))
         return cls(
             subject=sha256(f"{seed}:{key}".encode()).hexdigest(),
             sex="남" if male else "여",
             age=age,
-            face=Face.drawn(roll, male),
-            hair=Hair.drawn(roll, male, age),
-            skin=mix(FAIR, TANNED, roll.uniform(0, 0.7) + 0.3 * male),
-            mouth=mix(ROSE, BERRY, roll.uniform(0, 1)),
-            glasses=bool(roll.random() < 0.22),
-            light=float(roll.choice([-1, 1]) * roll.uniform(0.3, 1.0)),
-            contrast=roll.uniform(0.12, 0.38),
+            face=FaceGeometry.drawn(rng, male),
+            hair=Hair.drawn(rng, male, age),
+            skin=mix(FAIR, TANNED, rng.uniform(0, 0.7) + 0.3 * male),
+            mouth=mix(ROSE, BERRY, rng.uniform(0, 1)),
+            glasses=bool(rng.random() < 0.22),
+            light=float(rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)),
+            contrast=rng.uniform(0.12, 0.38),
         )

@@ -1,21 +1,54 @@
-"""Place: the ten the archive knows, and a blurred picture of each to stand in front of."""
+"""Draw the scene behind a person, and store a photo in the orientation of a camera.
+
+EXIF orientation (EXIF 2.3, 4.6.4):
+
+    tag   the upright photo is the stored one …       share in the archive
+     1    as it is                                     59.5 %
+     2    mirrored left to right                        0.4 %
+     3    turned by 180°                               25.2 %
+     4    mirrored top to bottom                        5.8 %
+     5    transposed                                      –
+     6    turned clockwise                                –
+     7    transposed and turned by 180°                   –
+     8    turned anticlockwise                          0.4 %
+     0    as it is; not a legal value, but written    }
+    none  as it is                                    }  8.6 %
+"""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 
 from fertools.sample.canvas import WHITE, Colour, Pixels, mix
 
-COARSE = 96  # px: the longer side of a backdrop before it is stretched, which is its blur
+COARSE: Final = 96  # px: the longer side of a scene before it is stretched, which blurs it
+
+ORIENTATION_TAG: Final = 0x0112
+SHORT: Final = 3  # the EXIF type
+
+#: Frequencies of orientations. They sum to 99.9 %, as published; 0 and none share their 8.6 %.
+ORIENTATION_SHARES: Final[dict[int | None, float]] = {
+    1: 0.595,
+    3: 0.252,
+    None: 0.043,
+    0: 0.043,
+    4: 0.058,
+    8: 0.004,
+    2: 0.004,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place with its code, the colours above and below its horizon, and what stands there."""
+    """A place: its code and name in the archive, and how its scene is drawn.
+
+    `above` and `below` are the colours above and below the horizon.
+    """
 
     code: int
     name: str
@@ -23,11 +56,6 @@ class Place:
     below: Colour
     things: str  # panes, towers, leaves, lamps or roofs
     tints: tuple[Colour, Colour]
-
-    def __post_init__(self) -> None:
-        """Refuse a code that the archive does not have."""
-        if not 1 <= self.code <= 10:
-            raise ValueError(f"place code must be 1 to 10, not {self.code}")
 
 
 STONE, WOOD, LEAF = (176.0, 182.0, 186.0), (96.0, 132.0, 176.0), (84.0, 148.0, 104.0)
@@ -49,29 +77,29 @@ PLACES: tuple[Place, ...] = (
 )
 
 
-def backdrop(place: Place, roll: np.random.Generator, width: int, height: int) -> Pixels:
-    """Give a picture of a place out of focus: uint8, (height, width, 3), BGR.
+def draw_scene(place: Place, rng: np.random.Generator, width: int, height: int) -> Pixels:
+    """Return a picture of a place, out of focus: uint8, (height, width, 3), BGR.
 
-    It is drawn 96 px wide and stretched: that is the blur of a lens, at no cost.
+    It is drawn 96 px wide and stretched, which looks like the blur of a lens and costs nothing.
     """
     scale = COARSE / max(width, height)
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
-    horizon = int(h * roll.uniform(0.55, 0.75))
+    horizon = int(h * rng.uniform(0.55, 0.75))
     fall = np.linspace(0, 0.25, h, dtype=np.float32)[:, None, None]
     ground = (np.arange(h) >= horizon)[:, None, None]
     base = np.where(ground, *np.array([place.below, place.above], np.float32)) * (1.0 - fall)
     image = np.ascontiguousarray(np.broadcast_to(base, (h, w, 3)).clip(0, 255).astype(np.uint8))
     for i in range(10):
-        near = mix(place.tints[i % 2], place.above, roll.uniform(0.1, 0.6))
-        _thing(image, place.things, roll, near, horizon)
+        near = mix(place.tints[i % 2], place.above, rng.uniform(0.1, 0.6))
+        _thing(image, place.things, rng, near, horizon)
     soft = cv2.GaussianBlur(image, (0, 0), 1.1)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _thing(image: Pixels, kind: str, roll: np.random.Generator, tint: Colour, ground: int) -> None:
+def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, ground: int) -> None:
     w = image.shape[1]
-    x, size = int(roll.uniform(0, w)), int(roll.uniform(0.08, 0.2) * w)
-    y = int(roll.uniform(0, ground))
+    x, size = int(rng.uniform(0, w)), int(rng.uniform(0.08, 0.2) * w)
+    y = int(rng.uniform(0, ground))
     if kind == "panes":
         cv2.rectangle(image, (x, y // 2), (x + size, ground - y // 4), tint, -1)
     elif kind == "towers":
@@ -81,7 +109,7 @@ def _thing(image: Pixels, kind: str, roll: np.random.Generator, tint: Colour, gr
     elif kind == "lamps":
         cv2.circle(image, (x, y), max(2, size // 4), mix(tint, WHITE, 0.3), -1, cv2.LINE_AA)
     else:
-        # Broad and low: with walls narrower than the roof, one in eight is found to be a face.
+        # Broad and low: of houses with walls narrower than the roof, one in eight is a false face.
         eave, wide = ground - y // 4, size + size // 2
         roof = np.array(
             [
@@ -96,23 +124,8 @@ def _thing(image: Pixels, kind: str, roll: np.random.Generator, tint: Colour, gr
         cv2.fillPoly(image, [roof], mix(tint, (40.0, 40.0, 40.0), 0.5), cv2.LINE_AA)
 
 
-ORIENTATION_TAG = 0x0112
-SHORT = 3
-
-# Sums to 99.9 %, as published; 0 and none share their 8.6 %.
-SHARES: dict[int | None, float] = {
-    1: 0.595,
-    3: 0.252,
-    None: 0.043,
-    0: 0.043,
-    4: 0.058,
-    8: 0.004,
-    2: 0.004,
-}
-
-
-def stored(upright: Pixels, tag: int | None) -> Pixels:
-    """Give the pixels as a camera stores them, so that applying the tag makes them upright."""
+def as_stored(upright: Pixels, tag: int | None) -> Pixels:
+    """Return the pixels as a camera stores them: applying the tag makes them upright."""
     match tag:
         case 2:
             turned = cv2.flip(upright, 1)
@@ -133,8 +146,8 @@ def stored(upright: Pixels, tag: int | None) -> Pixels:
     return np.asarray(turned, np.uint8)
 
 
-def tagged(jpeg: bytes, tag: int | None) -> bytes:
-    """Give a JPEG with an EXIF segment that holds nothing but the orientation.
+def with_orientation(jpeg: bytes, tag: int | None) -> bytes:
+    """Return a JPEG with an EXIF segment that has only the orientation.
 
     SOI │ APP1 length "Exif" 0 0 │ "II" 42, directory at 8 │ 1 entry: tag type 1 value │ 0 │ …
     """

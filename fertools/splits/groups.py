@@ -41,7 +41,7 @@ class _GroupKeys(Lazy[str]):
         self._keys = keys
         self._examples = examples
 
-    def made(self, start: int, stop: int) -> list[str]:
+    def items(self, start: int, stop: int) -> list[str]:
         rows = self._examples[start:stop]
         named = zip(self._subjects.take(rows), rows.tolist(), strict=True)
         return [

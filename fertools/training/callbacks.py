@@ -6,7 +6,6 @@ an epoch ──▶ kept, as store says
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import keras
 
+from fertools.console import Progress
 from fertools.errors import OptionError
 from fertools.training.checkpoints import Row, save
 from fertools.training.model import Learner, is_finite
@@ -76,50 +76,39 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, finished: int, epochs: int, steps: int, batch: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._batch = epochs, steps, batch
-        self._told = time.monotonic()
-        self._begin: float | None = None
-        self._before = self._now = finished * steps
-        self._bar = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            total, initial = epochs * steps * batch, finished * steps * batch
-            self._bar = tqdm(
-                total=total, initial=initial, desc="train", unit=" images", leave=False
-            )
+        images = steps * batch
+        self._progress = Progress(
+            "train",
+            epochs * images,
+            unit="images",
+            quiet=False,
+            done=finished * images,
+            pause=_PAUSE,
+        )
+        self._compiled = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Advance the bar, or print a line now and then."""
-        self._now += 1
-        if self._begin is None:  # the first step compiles: it must not spoil the rate
-            self._before, self._begin = self._now, time.monotonic()
-        if self._bar is not None:
-            self._bar.update(self._batch)
-        elif time.monotonic() - self._told > _PAUSE:
-            done = self._now % self._steps or self._steps
-            self._tell(f"epoch {-(-self._now // self._steps)}: {done} of {self._steps} steps")
+        self._progress.advance(self._batch)
+        if not self._compiled:  # the first step compiles and would lower the rate
+            self._progress.start_clock()
+            self._compiled = True
+        if self._progress.line_due:
+            step = self._progress.done // self._batch
+            done = step % self._steps or self._steps
+            self._print(f"epoch {-(-step // self._steps)}: {done} of {self._steps} steps")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Print the figures of the epoch."""
-        said = f"epoch {epoch + 1} of {self._epochs}: {_figures(logs, '')}"
+        line = f"epoch {epoch + 1} of {self._epochs}: {_figures(logs, '')}"
         if "val_loss" in logs:
-            said += f"; validation: {_figures(logs, 'val_')}"
-        self._tell(said)
+            line += f"; validation: {_figures(logs, 'val_')}"
+        self._print(line)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self._progress.close()
 
-    def _tell(self, said: str) -> None:
-        self._told = time.monotonic()
-        rate = (self._now - self._before) / max(self._told - (self._begin or self._told), 1e-3)
-        left = (self._epochs * self._steps - self._now) / rate if rate else 0.0
-        line = f"{said}; {rate * self._batch:.0f} images/s, {_clock(left)} left"
-        if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
-        else:
-            print(line, file=sys.stderr, flush=True)
+    def _print(self, line: str) -> None:
+        shown = self._progress
+        shown.print(f"{line}; {shown.rate:.0f} images/s, {shown.left} left")
 
 
 def callbacks(run: Run, steps: int, batch: int, *, quiet: bool) -> list[keras.callbacks.Callback]:
@@ -139,8 +128,3 @@ def _figures(logs: dict[str, Any], prefix: str) -> str:
         "f1": "macro-F1 {:.4f}".format,
     }
     return ", ".join(say(float(logs[prefix + name])) for name, say in words.items())
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{second:02d}"

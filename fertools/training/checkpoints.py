@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fertools.files import make_folder, remove, sweep
+from fertools.files import make_folder, remove, remove_leftovers
 
 HISTORY: Final = "history.csv"
 CURVES: Final = "curves.png"
@@ -246,8 +246,8 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what a killed training had not finished writing."""
-        sweep(self.folder)
-        sweep(self.folder / _CHECKPOINTS)
+        remove_leftovers(self.folder)
+        remove_leftovers(self.folder / _CHECKPOINTS)
 
     def _publish(
         self, rows: list[Row], current: Mapping[str, Held], network: Callable[[int], bytes]

@@ -19,7 +19,7 @@ import numpy as np
 from fertools.data import Split
 from fertools.dataset.example import FEATURES, Feature, Kind
 from fertools.dataset.manifest import Manifest, ShardFile
-from fertools.dataset.tfrecord import FRAMING, read_records
+from fertools.dataset.tfrecord import FRAMING_BYTES, read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.faces.crop import RAW_ROWS_OFFSET, raw_rows_contiguous
 from fertools.hashing import rank
@@ -107,9 +107,9 @@ def _check(path: Path, shard: ShardFile) -> None:
     size, records, offset = path.stat().st_size, 0, 0
     if size == shard.bytes:
         with path.open("rb") as file:
-            while offset + FRAMING <= size:
+            while offset + FRAMING_BYTES <= size:
                 file.seek(offset)
-                offset += _LENGTH.unpack(file.read(_LENGTH.size))[0] + FRAMING
+                offset += _LENGTH.unpack(file.read(_LENGTH.size))[0] + FRAMING_BYTES
                 records += 1
     if not (size == shard.bytes == offset and records == shard.records):
         raise DatasetError(

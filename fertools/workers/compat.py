@@ -1,7 +1,7 @@
-"""Everything here relies on details that loky and multiprocessing do not document.
+"""Wrap the details of loky and multiprocessing that are used but not documented.
 
-A test in tests/workers/test_compat.py covers each, so that a new version which changes one fails
-there and not in a build.
+tests/workers/test_compat.py has a test for each, so that a new version that changes one fails there
+and not in a build.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 from loky.backend import resource_tracker as loky_resource_tracker
 
-#: The thread that feeds a pool's queue: multiprocessing's name for it, which loky keeps.
+#: multiprocessing's name, which loky keeps, for the thread that feeds the queue of a pool.
 _FEEDER = "QueueFeederThread"
 
 
 def start_resource_trackers() -> None:
     """Start the two processes that every loky pool needs, if they are not running.
 
-    They remove named semaphores after a crash and run until this process ends: neither package
-    has a public way to stop them, and other code in this process may be using them.
+    They remove named semaphores after a crash and run until this process ends: neither package has
+    a public function to stop them, and other code in this process may use them.
     """
     resource_tracker.ensure_running()
     loky_resource_tracker.ensure_running()
@@ -39,13 +39,13 @@ class RecordingContext:
         self._processes: list[Any] = []
 
     def Process(self, *args: Any, **options: Any) -> Any:  # noqa: N802  # a context's own name
-        """Return a process of the pool, not started yet."""
+        """Return a new process of the pool that is not started yet."""
         process = self._context.Process(*args, **options)
         self._processes.append(process)
         return process
 
     def pids(self) -> list[int]:
-        """Return the process ids of all workers that were started, also of dead ones."""
+        """Return the process ids of all workers that were started, dead ones included."""
         return [process.pid for process in self._processes if process.pid is not None]
 
     def forget(self) -> None:
@@ -57,7 +57,7 @@ class RecordingContext:
 
 
 def join_feeders(before: Collection[threading.Thread], seconds: float = 5) -> None:
-    """Wait for the queue threads that were not among the threads `before` a pool was made.
+    """Wait for the queue threads that are not among the threads `before` a pool was made.
 
     Such a thread is a daemon and may hold the last reference to the queue's semaphores. If the
     interpreter ends while the thread is removing them, the resource tracker reports "leaked

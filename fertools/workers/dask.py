@@ -1,12 +1,12 @@
-"""Run the same tasks on a dask cluster, whose nodes are checked first.
+"""Run tasks on a dask cluster, after its workers have been checked.
 
-    on_cluster(tcp://…) ─▶ scheduler ─▶ each worker: our versions? sees SRC and OUT? one thread?
-                                            │ one does not: a line that names it, and no work
+    on_cluster(tcp://…) ─▶ scheduler ─▶ each worker: same versions? same SRC and OUT? one thread?
+                                            │ if one differs: an error that names it, no work
                                             ▼
-                            run_tasks, inside the block, hands its tasks to the cluster
+                            run_tasks, inside the block, sends its tasks to the cluster
 
-The workers belong to dask: nothing here ends them, and dask's nannies replace those that die. A
-worker that comes later is checked before its first task.
+dask manages the workers: nothing here ends them, and dask's nannies replace those that die. A
+worker that joins later is checked before its first task.
 """
 
 from __future__ import annotations
@@ -34,32 +34,34 @@ from fertools.workers.worker import WorkersDied, mark_as_worker, run_task
 
 T = TypeVar("T")
 
-#: Seconds in which a scheduler has to answer, and in which a first worker has to be there.
+#: Seconds for the scheduler to answer, and for a first worker to join.
 _TO_ANSWER: Final = 10
-_TO_COME: Final = 60
+_TO_JOIN: Final = 60
 
-#: Tasks that are sent to the scheduler in one message.
+#: Tasks per message to the scheduler.
 _BATCH: Final = 1000
+
+_SHARED: Final = "SRC and OUT must lie on storage that all nodes have under the same path"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRequirements:
-    """What a node must agree with before it may work, as the main process sees it.
+    """What a worker must have in common with the main process before it may run tasks.
 
-    versions   of what decides about bytes, and of distributed, which carries the tasks
-    source     the archive, absolute
-    mark       a file in OUT that holds, as JSON, what `difference` compares, under a random name
-    difference  returns the name of what a node sees differently in `source`, or None; travels by
-               its name
+    versions    of what determines the bytes of the output, and of distributed
+    source      the input folder, absolute
+    probe_file  a file in OUT with a random name: the JSON of what `difference` compares
+    difference  returns the name of what differs in `source` as a worker sees it, or None; pickled
+                by its name
     """
 
     versions: tuple[tuple[str, str], ...]
     source: Path
-    mark: Path
+    probe_file: Path
     difference: Callable[[Path, Any], str | None]
 
     def mismatch(self) -> str | None:
-        """Return why this process must not work for that build, or None if it may."""
+        """Return why this process must not run tasks, or None if it may."""
         here = dict(_versions())
         for name, wanted in self.versions:
             if here.get(name) != wanted:
@@ -68,51 +70,48 @@ class WorkerRequirements:
                     "install the same versions on every node"
                 )
         try:
-            expected = json.loads(self.mark.read_bytes())
+            expected = json.loads(self.probe_file.read_bytes())
         except (OSError, ValueError):
-            return f"does not see {self.mark.parent} as the main process does: {_SHARED}"
+            return f"does not see {self.probe_file.parent} as the main process does: {_SHARED}"
         if (other := self.difference(self.source, expected)) is not None:
             name = printable(f"{self.source}/{other}")
             return f"does not see {name} as the main process does: {_SHARED}"
         try:
-            own = self.mark.with_name(f".{secrets.token_hex(8)}.tmp")
+            own = self.probe_file.with_name(f".{secrets.token_hex(8)}.tmp")
             own.touch()
             own.unlink()
         except OSError as fault:
-            return f"cannot write into {self.mark.parent}: {fault.strerror}"
+            return f"cannot write into {self.probe_file.parent}: {fault.strerror}"
         return None
-
-
-_SHARED: Final = "SRC and OUT must lie on storage that all nodes have under the same path"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster whose workers run the tasks of a build."""
+    """A connected dask cluster whose workers run tasks."""
 
     client: Any
     address: str
-    terms: WorkerRequirements
+    requirements: WorkerRequirements
 
     def run(self, tasks: Mapping[int, Callable[[], T]]) -> Iterator[tuple[int, T]]:
-        """Yield each task's number and result as it comes.
+        """Yield the number and the result of each task as it is finished.
 
-        Raises what a task raises, WorkersDied when four workers have died of one task, and
-        FertoolsError when the scheduler is lost.
+        Raises what a task raises, WorkersDied if four workers have died of one task, and
+        FertoolsError if the scheduler is lost.
         """
         import distributed
 
-        sent = [_NodeTask(self.terms, number, task) for number, task in tasks.items()]
-        futures = self.client.map(_call, sent, key="fertools", pure=False, batch_size=_BATCH)
+        sent = [_ClusterTask(self.requirements, number, task) for number, task in tasks.items()]
+        futures = self.client.map(_run_sent, sent, key="fertools", pure=False, batch_size=_BATCH)
         try:
             for future in distributed.as_completed(futures, loop=self.client.loop):
-                if future.cancelled():  # not by us: a client that loses its scheduler does so
+                if future.cancelled():  # by a client that has lost its scheduler
                     raise self.lost()
                 yield future.result()
         except distributed.KilledWorker as death:
             raise WorkersDied from death
         finally:
-            # The scheduler drops what no worker has begun. Unlike `cancel`, this never waits.
+            # The scheduler drops tasks that no worker has begun. Unlike `cancel`, this never waits.
             for future in futures:
                 future.release()
 
@@ -124,17 +123,17 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class _NodeTask(Generic[T]):
-    """A task as it travels: opaque to dask, which looks into tuples, lists and dicts."""
+class _ClusterTask(Generic[T]):
+    """A task as it is sent: opaque to dask, which searches tuples, lists and dicts for futures."""
 
-    terms: WorkerRequirements
+    requirements: WorkerRequirements
     number: int
     task: Callable[[], T]
 
 
-def _call(sent: _NodeTask[T]) -> tuple[int, T]:
-    """Run a task in dask's process; raises FertoolsError if that must not work for the build."""
-    if why := mismatch(sent.terms):
+def _run_sent(sent: _ClusterTask[T]) -> tuple[int, T]:
+    """Run a task in dask's process; FertoolsError if that does not meet the requirements."""
+    if why := _cached_mismatch(sent.requirements):
         raise FertoolsError(f"a worker on {platform.node()} {why}; the same command goes on")
     mark_as_worker()
     return sent.number, run_task(sent.task)
@@ -144,14 +143,14 @@ _cluster: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
 
 
 def connected() -> Cluster | None:
-    """Return the cluster that tasks run on, or None where it is this machine alone."""
+    """Return the cluster that tasks run on, or None if they run on this machine."""
     return _cluster.get()
 
 
 @lru_cache(maxsize=4)
-def mismatch(terms: WorkerRequirements) -> str | None:
-    """Check this process once, however many tasks it runs."""
-    return terms.mismatch()
+def _cached_mismatch(requirements: WorkerRequirements) -> str | None:
+    """Check this process once, not before each task."""
+    return requirements.mismatch()
 
 
 @contextmanager
@@ -159,34 +158,33 @@ def on_cluster(
     address: str | None,
     source: Path,
     home: Path,
-    marks: Callable[[], Mapping[str, str]],
+    facts: Callable[[], Mapping[str, str]],
     difference: Callable[[Path, Any], str | None],
 ) -> Iterator[None]:
-    """Have tasks run on the cluster of the scheduler at `address`; None changes nothing.
+    """Run tasks of the block on the cluster of the scheduler at `address`; None changes nothing.
 
-    source  the archive, absolute
-    home    where the build keeps its own files, absolute
-    marks   returns facts about the source, by which a node tells whether it sees the same one
-    difference  compares them on a node: returns the name of the first that differs there, or None
+    source      the input folder, absolute
+    home        the folder of the run's own files, absolute
+    facts       returns facts about the source that show whether a worker sees the same one
+    difference  compares them on a worker: returns the name of the first that differs, or None
 
-    Raises OptionError where no cluster answers or one of its nodes cannot take part,
-    DependencyError where dask is not installed, FertoolsError when the scheduler is lost.
+    Raises OptionError if no scheduler answers or a worker does not meet the requirements,
+    DependencyError if dask is not installed, FertoolsError if the scheduler is lost.
     """
     if address is None:
         yield
         return
-    mark = home / f".{secrets.token_hex(8)}.tmp"
-    mark.write_text(json.dumps(dict(marks())))
+    probe_file = home / f".{secrets.token_hex(8)}.tmp"
+    probe_file.write_text(json.dumps(dict(facts())))
+    requirements = WorkerRequirements(_versions(), source, probe_file, difference)
     try:
-        with _connected(address) as client, _quiet():
-            cluster = Cluster(
-                client, address, WorkerRequirements(_versions(), source, mark, difference)
-            )
-            _check_nodes(cluster)
+        with _client(address) as client, _log_silenced():
+            cluster = Cluster(client, address, requirements)
+            _check_workers(cluster)
             yield from _used(cluster)
     finally:
         with suppress(OSError):
-            mark.unlink(missing_ok=True)
+            probe_file.unlink(missing_ok=True)
 
 
 def _used(cluster: Cluster) -> Iterator[None]:
@@ -198,24 +196,24 @@ def _used(cluster: Cluster) -> Iterator[None]:
     except FertoolsError:
         raise
     except Exception as fault:
-        # The client may take itself for connected for some time after its connection broke.
+        # The client's status may remain "running" for some time after its connection broke.
         broken = isinstance(fault, CommClosedError)
         if not broken and cluster.client.status == "running":
             raise
-        # What a request to a lost scheduler ends with is many things, none of which tells much.
+        # A request to a lost scheduler can raise many exceptions; their texts do not help.
         raise cluster.lost() from fault
     finally:
         _cluster.reset(token)
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def _client(address: str) -> Iterator[Any]:
     try:
         import distributed
     except ImportError as fault:
         raise DependencyError("--dask needs dask: pip install 'fertools[dask]'") from fault
     try:
-        with _quiet(), uncollected():
+        with _log_silenced(), gc_paused():
             client = distributed.Client(address, timeout=_TO_ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as fault:
         raise OptionError(
@@ -225,69 +223,69 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         yield client
     finally:
-        with _quiet():  # what was under way when it was stopped, it tells at length
+        with _log_silenced():  # it logs at length what was running when it was stopped
             client.close(timeout=2)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep Python from collecting garbage while a dask client starts.
+def gc_paused() -> Iterator[None]:
+    """Disable the garbage collector while a dask client starts.
 
-    A client that was given no address leaves its loop running, and closes it when it is collected.
-    That waits for a lock, and waits for ever if it is the thread that holds it: one that is just
-    starting the next client, with the address put right.
+    A client with a wrong address leaves its loop running and closes it when it is collected. That
+    waits for a lock. If the collection happens in the thread that holds the lock, because it is
+    starting the next client, it waits forever.
     """
-    was_on = gc.isenabled()
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if enabled:
             gc.enable()
 
 
-def _check_nodes(cluster: Cluster) -> None:
-    """Raise OptionError for the first node, by address, that cannot take part."""
+def _check_workers(cluster: Cluster) -> None:
+    """Raise OptionError for the first worker, by address, that cannot run tasks."""
     import distributed
 
     client, address = cluster.client, cluster.address
-    # A task, because a cluster that adapts starts nobody while there is nothing to do.
+    # A task, because an adaptive cluster starts no worker while there is nothing to do.
     try:
-        client.submit(int, pure=False).result(timeout=_TO_COME)
+        client.submit(int, pure=False).result(timeout=_TO_JOIN)
     except (TimeoutError, distributed.TimeoutError) as fault:
         raise OptionError(
-            f"--dask {address}: no worker came within {_TO_COME} seconds: "
+            f"--dask {address}: no worker joined within {_TO_JOIN} seconds: "
             f"start some (dask worker {address} --nthreads 1), and give the same command"
         ) from fault
     if address.startswith("inproc:"):
-        # The signal that ends a worker that hangs would end the build.
+        # The signal that ends a hanging worker would end this process.
         raise OptionError(f"--dask {address}: its workers must be processes of their own")
     try:
         client.run_on_scheduler(libraries)
     except Exception as fault:  # whatever an import there may raise
         raise OptionError(
-            f"--dask {address}: the scheduler cannot import fertools ({_words(fault)}): "
+            f"--dask {address}: the scheduler cannot import fertools ({_one_line(fault)}): "
             "install it there"
         ) from fault
     threads = client.nthreads()
-    answers = client.run(mismatch, cluster.terms, on_error="return")
-    for node in sorted(threads):
-        if threads[node] != 1:
-            # cv2.dnn is not made for several threads, and a photo's limits are its process's.
-            why = f"runs {threads[node]} threads: start it with --nthreads 1, a worker a core"
-        elif isinstance(why := answers.get(node), Exception):
-            why = f"cannot run fertools ({_words(why)}): install it there"
+    answers = client.run(_cached_mismatch, cluster.requirements, on_error="return")
+    for worker in sorted(threads):
+        if threads[worker] != 1:
+            # cv2.dnn does not support several threads, and an item's limits apply to its process.
+            why = f"runs {threads[worker]} threads: start it with --nthreads 1, a worker a core"
+        elif isinstance(why := answers.get(worker), Exception):
+            why = f"cannot run fertools ({_one_line(why)}): install it there"
         if why:
-            raise OptionError(f"--dask {address}: the worker at {node} {why}")
+            raise OptionError(f"--dask {address}: the worker at {worker} {why}")
 
 
-def _words(fault: BaseException) -> str:
+def _one_line(fault: BaseException) -> str:
     return " ".join(str(fault).split())[:120]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep dask's log off the terminal: what matters of it is told in our own lines."""
+def _log_silenced() -> Iterator[None]:
+    """Keep dask's log off the terminal: fertools reports what matters of it."""
     logs = [
         logging.getLogger(name)
         for name in logging.root.manager.loggerDict
@@ -308,7 +306,7 @@ def _quiet() -> Iterator[None]:
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
     here = libraries() | {
-        # A detector that was defined in a script travels as bytecode.
+        # An object that was defined in a script is sent as bytecode.
         "python": "{}.{}".format(*sys.version_info),
         "fertools": fertools.__version__,
         "distributed": version("distributed"),

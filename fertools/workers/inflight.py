@@ -1,13 +1,15 @@
-"""The in-flight log of a part: which photo a worker was processing when it died.
+"""Log which item a worker is processing, so that a crash can be traced to the item.
 
-    17 looking 5a8c41f2   written before the photo is decoded; the last such line is the suspect
-    17 fine …             tried once more, alone, without harm: the worker died of something else
-    17 crashed …          tried once more, alone, and died again: its row, whoever makes the part
+One log per task, with one line per event; items are numbered within the task:
+
+    17 looking 5a8c41f2   written before item 17 is processed; the last such line is the suspect
+    17 fine …             run again alone, without harm: the worker died of something else
+    17 crashed …          run again alone, and it died again: the item's outcome in every later try
     17 timed_out …
 
-The third word is the CRC-32 of the first two: a damaged line must not accuse another photo. The
-file lies beside its part and is removed when that is finished. A line costs 1 µs: it is left to
-the system to bring to the disk, for it has to outlive the process, not the machine.
+The third word is the CRC-32 of the first two, because a damaged line must not accuse another item.
+The log lies beside the task's output and is removed when that is finished. A line costs 1 µs and is
+not synced to the disk: the log has to survive the process, not the machine.
 """
 
 from __future__ import annotations
@@ -22,48 +24,47 @@ from typing import Final
 from fertools.data import Reason
 from fertools.errors import OutputError
 
-_LOOKING: Final = "looking"
-_FINE: Final = "fine"
-_VERDICTS: Final = (Reason.CRASHED, Reason.TIMED_OUT)
+_STARTED: Final = "looking"
+_HARMLESS: Final = "fine"
+_FATAL: Final = (Reason.CRASHED, Reason.TIMED_OUT)
 
 
 @dataclass(slots=True)
 class InFlightLog:
-    """One part's in-flight log; a missing file and damaged lines say nothing."""
+    """The in-flight log of one task; a missing file and damaged lines count as empty."""
 
     path: Path
     _handle: int = field(default=-1, init=False)
 
     def start(self, number: int) -> None:
-        """Record that the part's photo of this number is processed from now on."""
-        self._note(number, _LOOKING)
+        """Record that an item is processed from now on. Raises OutputError, as `resolve` does."""
+        self._append(number, _STARTED)
 
-    def resolve(self, number: int, verdict: Reason | None) -> None:
-        """Record what a suspect was found to be: a reason, or None where it did no harm."""
-        self._note(number, str(verdict or _FINE))
+    def resolve(self, number: int, reason: Reason | None) -> None:
+        """Record how a suspect ended a worker that ran it alone, or None if it did not."""
+        self._append(number, str(reason or _HARMLESS))
 
     def last_started(self) -> int | None:
-        """Return the photo that was being processed when the log broke off."""
+        """Return the item that was being processed when the log ended, or None."""
         lines = self._lines()
-        return lines[-1][0] if lines and lines[-1][1] == _LOOKING else None
+        return lines[-1][0] if lines and lines[-1][1] == _STARTED else None
 
     def resolved(self) -> dict[int, Reason]:
-        """Return the photos that are known to end a worker, and how."""
-        return {number: Reason(word) for number, word in self._lines() if word in _VERDICTS}
+        """Return the items that are known to end a worker, and how."""
+        return {number: Reason(word) for number, word in self._lines() if word in _FATAL}
 
     def close(self) -> None:
-        """Close the file, which stays."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
-    def end(self) -> None:
-        """Remove the log: the part is finished."""
+    def remove(self) -> None:
+        """Remove the log, because the task is finished."""
         self.close()
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
-    def _note(self, number: int, word: str) -> None:
+    def _append(self, number: int, word: str) -> None:
         try:
             if self._handle < 0:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -73,7 +74,7 @@ class InFlightLog:
         except OSError as fault:
             raise OutputError(
                 f"{self.path} could not be written, {fault.strerror}: "
-                "mend that, and the same command goes on where it was"
+                "solve that, and the same command goes on where it was"
             ) from fault
 
     def _lines(self) -> list[tuple[int, str]]:
@@ -83,9 +84,9 @@ class InFlightLog:
             return []
         found = []
         for line in text.splitlines():
-            said, _, checksum = line.rpartition(" ")
-            number, _, word = said.partition(" ")
-            if checksum == _checksum(said) and number.isdecimal():
+            entry, _, checksum = line.rpartition(" ")
+            number, _, word = entry.partition(" ")
+            if checksum == _checksum(entry) and number.isdecimal():
                 found.append((int(number), word))
         return found
 

@@ -1,7 +1,7 @@
-"""What a process does to be a worker, and how it runs a task.
+"""Initialise a worker process, run one task in it, and limit the resources of an item.
 
-It lies outside `pipeline` because a process that starts imports this module first: bound to its
-parent before it imports anything heavy, it cannot outlive a parent that is killed meanwhile.
+A worker that starts imports this module first. So this module imports nothing heavy: the worker is
+bound to its parent before its long imports, and cannot outlive a parent that is killed meanwhile.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-#: Ctrl-C and the end of a session reach the whole process group; only the main process acts.
-FOR_THE_MAIN_PROCESS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Signals of Ctrl-C and of the end of a session reach the whole process group; workers ignore them.
+MAIN_PROCESS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Bytes that a worker may allocate for one item: a photo of 200 megapixels, turned and cropped in 3
+#: bytes a pixel, takes a quarter of it.
+_MEMORY: Final = 8 << 30
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
-_apart = False
+_is_worker = False
 
 
 class WorkersDied(Exception):
@@ -29,28 +33,29 @@ class WorkersDied(Exception):
 
 
 def in_worker() -> bool:
-    """Return whether this process is a worker, which may die without ending the build."""
-    return _apart
+    """Return whether this process is a worker, which may die without ending the run."""
+    return _is_worker
 
 
 def mark_as_worker() -> None:
     """Mark this process as a worker."""
-    global _apart  # noqa: PLW0603  # the process is the worker, not an object in it
-    _apart = True
+    global _is_worker  # noqa: PLW0603  # it is a property of the process
+    _is_worker = True
 
 
-def initialise(parent: int) -> None:
+def init_worker(parent: int) -> None:
     """Initialise a worker: ignore SIGINT, SIGTERM and SIGHUP, no core dumps, exit with the parent.
 
-    Without the last, a worker whose parent was killed goes on for 45 s beside the next run.
+    `parent` is a process id. Otherwise a worker whose parent is killed would go on for 45 s beside
+    the next run.
     """
     import faulthandler
 
     mark_as_worker()
     if threading.current_thread() is threading.main_thread():
-        for number in FOR_THE_MAIN_PROCESS:
+        for number in MAIN_PROCESS_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-    # A crash becomes a ledger row: neither a traceback on the terminal nor a core file.
+    # The main process reports a crash: no traceback on the terminal and no core file.
     faulthandler.enable(os.open(os.devnull, os.O_WRONLY))
     if sys.platform == "linux":
         import resource
@@ -62,7 +67,8 @@ def initialise(parent: int) -> None:
 def run_task(task: Callable[[], T]) -> T:
     """Return the result of a task, run with one OpenCV thread and without OpenCV's log.
 
-    Both settings belong to the process, which may be the caller's or dask's: they are restored.
+    Both settings are global to the process, which may be the caller's or dask's, so they are
+    restored.
     """
     with _opencv_settings():
         return task()
@@ -74,7 +80,7 @@ def _opencv_settings() -> Iterator[None]:
 
     threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
     cv2.setNumThreads(1)
-    # What OpenCV would print about damaged photos is in the ledger.
+    # Tasks report damaged items themselves.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield
@@ -92,28 +98,22 @@ def _exit_with(parent: int) -> None:
         os._exit(1)
 
 
-#: Bytes that one worker may allocate while it looks at a photo: 200 megapixels, turned and cut
-#: in 3 bytes a pixel, take a quarter of it.
-_MEMORY: Final = 8 << 30
-
-
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Let a photo take so many seconds, and memory with measure, if this process is a worker.
+def resource_limits(seconds: float) -> Iterator[None]:
+    """Limit the time and the memory that the block may use, if this process is a worker.
 
-    When the time is over the kernel ends the process (SIGALRM, left at its default): that works
-    on a decoder which hangs in C and never gives Python a turn, and costs 12 µs a photo, where
-    faulthandler's watchdog, a thread each time, costs 130.
+    After `seconds` the kernel ends the process (SIGALRM with its default action). This also ends
+    C code that hangs and never returns to Python. It costs 12 µs an item; faulthandler's watchdog,
+    which starts a thread each time, costs 130. Allocations beyond 8 GiB fail.
     """
     if not (in_worker() and sys.platform == "linux"):
         yield
         return
     import resource
 
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    most = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    before = _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

@@ -100,15 +100,15 @@ def test_damage_raises_nothing_else(data: bytes) -> None:
         (b"", "unexpected fields"),
         (b"\x12\x00", "unexpected fields"),
         (b"\x0a\x00\x0a\x00", "unexpected fields"),
-        (b"\x0a\x04\x0a\x02\x0a\x00", "not a name and its values"),
+        (b"\x0a\x04\x0a\x02\x0a\x00", "not a name and a list of values"),
         (b"\x0a\x06\x0a\x04\x0a\x00\x12\x00", "0 lists of values"),
         (b"\x0a\x08\x0a\x06\x0a\x00\x12\x02\x22\x00", "kind 4"),
         (b"\x0a\x0b\x0a\x09\x0a\x00\x12\x05\x12\x03\x0a\x01x", "kind 2 in 1 bytes"),
         (b"\x0a\x0b\x0a\x09\x0a\x00\x12\x05\x1a\x03\x08\x01x", "tag 8"),
-        (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "bytes, where 0 are left"),
-        (b"\x0a" + b"\x80" * 20, "does not end"),
-        (b"\x0a" + b"\x80" * 10 + b"\x00", "does not end"),
-        (b"\x0a" + b"\xff" * 9 + b"\x7f", "does not end"),
+        (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "bytes, but 0 are left"),
+        (b"\x0a" + b"\x80" * 20, "a varint without an end"),
+        (b"\x0a" + b"\x80" * 10 + b"\x00", "a varint without an end"),
+        (b"\x0a" + b"\xff" * 9 + b"\x7f", "a varint without an end"),
         (b"\x0a\x0a\x0a\x08\x0a\x01\xff\x12\x03\x0a\x01x", "utf-8"),
     ],
 )
@@ -119,5 +119,5 @@ def test_each_kind_of_damage_is_called_by_name(data: bytes, what: str) -> None:
 
 def test_a_name_that_stands_there_twice_is_damage() -> None:
     entry = encode_example({"a": 1})[2:]
-    with pytest.raises(DatasetError, match="'a' stands there twice"):
+    with pytest.raises(DatasetError, match="'a' appears twice"):
         decode_example(b"\x0a" + bytes((2 * len(entry),)) + entry * 2)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.dataset.tfrecord import LONGEST, Place, RecordWriter, frame, read_record, read_records
+from fertools.dataset.tfrecord import (
+    MAX_DATA_BYTES,
+    RecordLocation,
+    RecordWriter,
+    frame,
+    read_record,
+    read_records,
+)
 from fertools.errors import DatasetError
 
 RECORDS = [b"first", b"", "둘째".encode() * 20]
@@ -40,7 +47,7 @@ def test_the_writer_says_where_each_record_lies() -> None:
 
     places = [writer.write(data) for data in RECORDS]
 
-    assert places == [Place(0, 21), Place(21, 16), Place(37, 136)]
+    assert places == [RecordLocation(0, 21), RecordLocation(21, 16), RecordLocation(37, 136)]
     assert (writer.records, writer.size) == (3, len(file.getvalue()))
     assert [read_record(file, place.offset) for place in reversed(places)] == RECORDS[::-1]
 
@@ -100,7 +107,7 @@ def test_a_length_with_a_right_checksum_is_not_believed(tmp_path: Path, length: 
 
 
 def test_a_sparse_file_does_not_make_a_long_record_true(tmp_path: Path) -> None:
-    head = struct.pack("<Q", LONGEST + 1)
+    head = struct.pack("<Q", MAX_DATA_BYTES + 1)
     path = tmp_path / "sparse"
     path.write_bytes(head + struct.pack("<I", masked(head)))
     os.truncate(path, 1 << 40)

@@ -63,8 +63,8 @@ fertools.cli.main()
 def start(source: Path, out: Path) -> subprocess.Popen[bytes]:
     """Run `build` in a Python of its own, in a process group of its own."""
     code = (
-        "from functools import partial; from fertools.pipeline import pool;"
-        "pool.attended = partial(pool.attended, pause=0.1);"
+        "from functools import partial; from fertools.workers import pool;"
+        "pool.watchdog = partial(pool.watchdog, pause=0.1);"
         f"from tests.faults.history import *; build(Path({str(source)!r}), Path({str(out)!r}))"
     )
     command = [sys.executable, "-c", code]

@@ -191,7 +191,7 @@ def test_the_watchdog_ends_its_own_workers_only(
         try:
             other.send_signal(signal.SIGSTOP)
             tasks = [Stops(tmp_path / str(i)) for i in range(2)]
-            assert sorted(run_tasks(tasks, 2, apart=True)) == ["0", "1"]
+            assert sorted(run_tasks(tasks, 2, isolate=True)) == ["0", "1"]
             assert other.poll() is None
         finally:
             end_workers()
@@ -201,7 +201,7 @@ def test_the_watchdog_ends_its_own_workers_only(
 @pytest.mark.slow
 def test_one_task_runs_apart_as_well(tmp_path: Path) -> None:
     """A task that dies must not take the caller's process along because there is only one."""
-    assert list(run_tasks([Dies(tmp_path / "mark")], 2, apart=True)) == ["mark"]
+    assert list(run_tasks([Dies(tmp_path / "mark")], 2, isolate=True)) == ["mark"]
     end_workers()
 
 
@@ -237,7 +237,7 @@ def test_what_a_task_raises_arrives_whole_and_ends_the_run_at_once(
     before = children(os.getpid()).keys()
     with pytest.raises(SourceError, match=r"^사진.zip cannot be read now: the same command"):
         tasks: list[Callable[[], object]] = [*others[:2], raises, *others[2:]]
-        list(run_tasks(tasks, jobs, apart=True))
+        list(run_tasks(tasks, jobs, isolate=True))
     new = {p: said for p, said in children(os.getpid()).items() if p not in before}
     assert [said for said in new.values() if "resource_tracker" not in said] == []
     done = len(list(tmp_path.iterdir()))
@@ -245,5 +245,5 @@ def test_what_a_task_raises_arrives_whole_and_ends_the_run_at_once(
     time.sleep(0.5)
     assert len(list(tmp_path.iterdir())) == done
     with pytest.raises(OSError, match="Stale file handle") as caught:
-        list(run_tasks([raises_os_error], jobs, apart=True))
+        list(run_tasks([raises_os_error], jobs, isolate=True))
     assert (caught.value.errno, caught.value.filename) == (116, "사진.zip")

@@ -110,7 +110,7 @@ class Dies:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_worker_costs_one_more_try(tmp_path: Path, jobs: int) -> None:
     tasks = [Dies(tmp_path / str(i)) for i in range(2)]
-    assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
+    assert sorted(run_tasks(tasks, jobs, isolate=True)) == ["0", "1"]
 
 
 class Stops(Dies):
@@ -127,14 +127,14 @@ def test_a_stopped_worker_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(pool, "watchdog", partial(watchdog, pause=0.05))
     tasks = [Stops(tmp_path / str(i)) for i in range(2)]
-    assert sorted(run_tasks(tasks, jobs, apart=True)) == ["0", "1"]
+    assert sorted(run_tasks(tasks, jobs, isolate=True)) == ["0", "1"]
 
 
 @pytest.mark.slow
 def test_workers_that_always_die_end_in_one_line(tmp_path: Path) -> None:
     tasks = [Dies(tmp_path / "mark", always=True)]
     with pytest.raises(FertoolsError, match="worker processes have died 5 times"):
-        list(run_tasks(tasks, 1, apart=True))
+        list(run_tasks(tasks, 1, isolate=True))
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def test_a_diary_names_the_last_one_that_was_looked_at(tmp_path: Path) -> None:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         assert InFlightLog(path).resolved() in ({}, {7: Reason.TIMED_OUT})
         assert InFlightLog(path).last_started() in (None, 9)
-    diary.end()
+    diary.remove()
     assert not path.exists()
 
 

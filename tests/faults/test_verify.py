@@ -171,8 +171,8 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     """Write another ledger, with the manifest and the checksums that would go with it."""
     from hashlib import sha256
 
-    from fertools.dataset.manifest import SPLITS, Manifest
-    from fertools.dataset.sidecars import CHECKSUMS, checksums
+    from fertools.dataset.manifest import SPLITS_CSV, Manifest
+    from fertools.dataset.sidecars import CHECKSUMS, sha256sums
     from fertools.splits.split_file import write_splits
 
     table = pq.read_table(out / "ledger.parquet")
@@ -189,9 +189,9 @@ def other_ledger(out: Path, column: str, row: int, value: object) -> None:
     manifest = Manifest.from_json(json.dumps(tree))
     (out / "metadata.json").write_text(manifest.to_json(), "utf-8")
     splits = b"".join(write_splits(table.to_batches()))
-    (out / SPLITS).write_bytes(splits)
+    (out / SPLITS_CSV).write_bytes(splits)
     digests = (sha256(text).hexdigest() for text in (manifest.to_json().encode(), splits))
-    (out / CHECKSUMS).write_bytes(checksums(manifest, *digests))
+    (out / CHECKSUMS).write_bytes(sha256sums(manifest, *digests))
 
 
 @pytest.mark.parametrize(
@@ -395,8 +395,8 @@ def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
     """A10: fields that its manifest lacks have their defaults, and its text stays its own."""
     from hashlib import sha256
 
-    from fertools.dataset.manifest import SPLITS, Manifest
-    from fertools.dataset.sidecars import CHECKSUMS, checksums
+    from fertools.dataset.manifest import SPLITS_CSV, Manifest
+    from fertools.dataset.sidecars import CHECKSUMS, sha256sums
 
     old = Manifest.from_json(OLD)
     assert (old.warnings, old.proof.unknown_people, old.unknown_people) == ((), 0, 2)
@@ -407,8 +407,8 @@ def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
     (out / "metadata.json").write_text(text, "utf-8")
     assert "SHA256SUMS" in problems(out)
     manifest = Manifest.from_json(text)
-    digests = (sha256(d).hexdigest() for d in (text.encode(), (out / SPLITS).read_bytes()))
-    (out / CHECKSUMS).write_bytes(checksums(manifest, *digests))
+    digests = (sha256(d).hexdigest() for d in (text.encode(), (out / SPLITS_CSV).read_bytes()))
+    (out / CHECKSUMS).write_bytes(sha256sums(manifest, *digests))
     verdict = fertools.verify(out, quiet=True)
     assert verdict.ok, verdict.text()
     assert "from its share" in fertools.stats(out).text()

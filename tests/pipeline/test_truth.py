@@ -360,7 +360,7 @@ def test_the_closing_line_counts_altered_copies(tmp_path: Path) -> None:
     report = build(write_archive(tmp_path / "src"), tmp_path / "out", augment=2)
     records = sum(split.records for split in report.manifest.splits.values())
     copies = report.manifest.proof.augmented
-    told = f"{records} examples (60 photos and {copies} altered copies) of 60 entries"
+    told = f"{records} examples (60 photos and {copies} augmented copies) of 60 entries"
     assert records == 60 + copies
     assert told in report.text()
 

@@ -10,9 +10,9 @@ import pytest
 
 from fertools.sample.canvas import Canvas, Pixels, Pose
 from fertools.sample.people import EXPRESSIONS, REST, Person
-from fertools.sample.photo import Dress, encoded, face_of, paint, photograph, upright
+from fertools.sample.photo import Dress, draw_photo, encode_photo, face_of, paint, photograph
 from fertools.sample.schedule import Shot, schedule
-from fertools.sample.setting import stored, tagged
+from fertools.sample.setting import as_stored, with_orientation
 
 PIXELS = 1.2e5
 SHOTS = schedule(4, 3, 60).training
@@ -31,12 +31,12 @@ def difference(a: Pixels, b: Pixels) -> float:
 
 @pytest.mark.parametrize("tag", [None, 0, 1, 2, 3, 4, 5, 6, 7, 8])
 def test_every_orientation_reads_back_upright(tag: int | None) -> None:
-    image = upright(4, SHOTS[0], PIXELS)
-    assert difference(decoded(encoded(image, tag)), image) < 4
+    image = draw_photo(4, SHOTS[0], PIXELS)
+    assert difference(decoded(encode_photo(image, tag)), image) < 4
 
 
 def test_the_segment_holds_nothing_but_the_orientation() -> None:
-    jpeg = encoded(np.zeros((8, 8, 3), np.uint8), 3)
+    jpeg = encode_photo(np.zeros((8, 8, 3), np.uint8), 3)
     assert jpeg[:4] == b"\xff\xd8\xff\xe1"
     assert jpeg[6:12] == b"Exif\0\0"
     assert jpeg[12:38] == b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0"
@@ -46,13 +46,13 @@ def test_the_segment_holds_nothing_but_the_orientation() -> None:
 
 def test_no_tag_means_no_segment_and_no_turn() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert tagged(b"\xff\xd8rest", None) == b"\xff\xd8rest"
-    assert np.array_equal(stored(image, None), image)
+    assert with_orientation(b"\xff\xd8rest", None) == b"\xff\xd8rest"
+    assert np.array_equal(as_stored(image, None), image)
 
 
 @pytest.mark.parametrize("pixels", [1e5, 8e5, 2.5e6])
 def test_the_frame_is_four_to_three_of_the_size_asked_for(pixels: float) -> None:
-    height, width, _ = upright(4, SHOTS[0], pixels).shape
+    height, width, _ = draw_photo(4, SHOTS[0], pixels).shape
     assert height * width == pytest.approx(pixels, rel=0.01)
     assert max(height, width) / min(height, width) == pytest.approx(4 / 3, rel=0.01)
 
@@ -65,7 +65,7 @@ def test_a_photo_is_drawn_again_byte_for_byte() -> None:
 def test_shots_of_a_session_are_near_and_sessions_are_not() -> None:
     small = {}
     for shot in SHOTS[:24]:
-        image = upright(4, shot, PIXELS)
+        image = draw_photo(4, shot, PIXELS)
         small[shot] = cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA)
     within: list[float] = []
     between: list[float] = []
@@ -79,7 +79,7 @@ def test_shots_of_a_session_are_near_and_sessions_are_not() -> None:
 def test_the_box_is_around_the_painted_head() -> None:
     shot = SHOTS[0]
     box = face_of(4, shot, PIXELS)
-    image = upright(4, shot, PIXELS)
+    image = draw_photo(4, shot, PIXELS)
     height, width, _ = image.shape
     assert box.width > 0.2 * min(height, width)
     assert 0 <= box.x0 < box.x1 <= width

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from fertools.sample.storage import StoredZip, cut
+from fertools.sample.storage import StoredZip, split_zip
 
 
 def written(path: Path, coding: str) -> Path:
@@ -42,7 +42,7 @@ def test_a_zip_is_never_written_over(tmp_path: Path) -> None:
 def test_pieces_join_to_the_whole(tmp_path: Path) -> None:
     path = written(tmp_path / "a.zip", "utf-8")
     whole = path.read_bytes()
-    pieces = cut(path, 3)
+    pieces = split_zip(path, 3)
     assert [piece.name for piece in pieces] == ["a.zip.part0", "a.zip.part404", "a.zip.part808"]
     assert b"".join(piece.read_bytes() for piece in pieces) == whole
     assert not path.exists()

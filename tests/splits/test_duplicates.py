@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Fingerprint
 from fertools.faces.fingerprint import fingerprint
-from fertools.sample.photo import upright
+from fertools.sample.photo import draw_photo
 from fertools.sample.schedule import schedule
 from fertools.splits.duplicates import (
     Component,
@@ -224,7 +224,7 @@ def test_planted_copies_of_drawn_people_are_tied_and_nobody_else() -> None:
     shots = schedule(5, 40, 600).training
     people = np.unique([shot.session.person.subject for shot in shots], return_inverse=True)[1]
     prints, groups, who = [], people.tolist(), people.tolist()
-    images = [upright(5, shot, 2e5) for shot in shots]
+    images = [draw_photo(5, shot, 2e5) for shot in shots]
     prints = [fingerprint(image) for image in images]
     for source in range(0, len(shots), len(shots) // 12):
         for copy in forms(images[source]):

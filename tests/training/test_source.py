@@ -9,7 +9,7 @@ import pytest
 from google_crc32c import value as crc32c
 
 from fertools.dataset.manifest import LeakageReport, Manifest
-from fertools.dataset.tfrecord import FRAMING, read_records
+from fertools.dataset.tfrecord import FRAMING_BYTES, read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.training.data import Source
 from tests.training.datasets import write_splits
@@ -42,7 +42,7 @@ def test_a_shard_cut_between_two_records_is_noticed(tmp_path: Path) -> None:
     write_splits(tmp_path, {"train": 3})
     (shard,) = Manifest.read(tmp_path).splits["train"].shards
     path = tmp_path / shard.file
-    last = len(list(read_records(path))[-1]) + FRAMING
+    last = len(list(read_records(path))[-1]) + FRAMING_BYTES
     path.write_bytes(path.read_bytes()[:-last])
     with pytest.raises(DatasetError, match=f"{shard.file} is not the shard"):
         Source.open(tmp_path, "train")

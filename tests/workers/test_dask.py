@@ -26,7 +26,7 @@ from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.workers import dask as pipeline_cluster
-from fertools.workers.dask import WorkerRequirements, _versions, connected, on_cluster, uncollected
+from fertools.workers.dask import WorkerRequirements, _versions, connected, gc_paused, on_cluster
 from fertools.workers.run import run_tasks
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
@@ -69,7 +69,7 @@ class Cluster:
     def kill_a_worker(self) -> None:
         import distributed
 
-        with uncollected():
+        with gc_paused():
             started = distributed.Client(self.address, set_as_default=False)
         with started as client:
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
@@ -237,22 +237,22 @@ def test_a_lost_scheduler_is_one_line(tmp_path: Path, cluster: Cluster) -> None:
     lost.join()
 
 
-def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
+def test_requirements_name_what_a_worker_lacks(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src", people=1)
     with_zip = source / "2.Validation" / "EMOIMG_기쁨.zip"
     with_zip.parent.mkdir()
     with_zip.write_bytes(write_zip(Item(b"1.jpg", photo(seed=1))))
     strange = source / "\x1b[2J.zip"
     strange.write_bytes(with_zip.read_bytes())
-    mark = tmp_path / "home" / "mark"
-    mark.parent.mkdir()
-    mark.write_text(json.dumps(file_signatures(source, scan(source).members)))
+    probe_file = tmp_path / "home" / "mark"
+    probe_file.parent.mkdir()
+    probe_file.write_text(json.dumps(file_signatures(source, scan(source).members)))
 
     def mismatch(**change: Any) -> str:
         same = {
             "versions": _versions(),
             "source": source,
-            "mark": mark,
+            "probe_file": probe_file,
             "difference": first_mismatch,
         }
         return WorkerRequirements(**{**same, **change}).mismatch() or "none"
@@ -261,8 +261,8 @@ def test_terms_name_what_a_node_lacks(tmp_path: Path) -> None:
     assert "has numpy" in mismatch(versions=(("numpy", "1.0"),))
     assert "has lens not" in mismatch(versions=(("lens", "1.0"),))
     assert f"does not see {tmp_path / 'src2'}" in mismatch(source=tmp_path / "src2")
-    assert f"does not see {tmp_path / 'home'}" in mismatch(mark=tmp_path / "home" / "gone")
-    assert list(mark.parent.iterdir()) == [mark]
+    assert f"does not see {tmp_path / 'home'}" in mismatch(probe_file=tmp_path / "home" / "gone")
+    assert list(probe_file.parent.iterdir()) == [probe_file]
     for path in source.rglob("*"):
         os.utime(path, ns=(1, 1))
     assert mismatch() == "none"  # V2: a copy has other times
@@ -393,7 +393,7 @@ refused("tcp://127.0.0.1:1")
 
 def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with uncollected():
+    with gc_paused():
         local = distributed.Client(
             n_workers=1,
             threads_per_worker=1,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from fertools.data import Split
 from fertools.dataset.example import FEATURES
-from fertools.dataset.manifest import TEMPLATE, Manifest
-from fertools.dataset.sidecars import features_json, info_files
+from fertools.dataset.manifest import SHARD_TEMPLATE, Manifest
+from fertools.dataset.sidecars import features_json, sidecar_files
 
 
 def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
     manifest = Manifest.read(dataset)
-    files = info_files(manifest)
+    files = sidecar_files(manifest)
 
     assert list(files) == ["dataset_info.json", "features.json", "label.labels.txt"]
     assert files["label.labels.txt"].decode() == "기쁨\n슬픔\n중립\n"
@@ -22,7 +22,7 @@ def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
         "name": "train",
         "shardLengths": ["6", "6"],
         "numBytes": str(data),
-        "filepathTemplate": TEMPLATE,
+        "filepathTemplate": SHARD_TEMPLATE,
     }
     assert (info["name"], info["version"], info["fileFormat"]) == ("fer", "1.0.0", "tfrecord")
 
@@ -30,7 +30,7 @@ def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
 def test_a_split_without_records_is_left_out(dataset: Path) -> None:
     manifest = Manifest.read(dataset)
     assert Split.TEST in manifest.splits
-    info = json.loads(info_files(manifest)["dataset_info.json"])
+    info = json.loads(sidecar_files(manifest)["dataset_info.json"])
     assert [split["name"] for split in info["splits"]] == ["train", "validation"]
 
 

@@ -10,11 +10,11 @@ import pytest
 from fertools.data import Box
 from fertools.sample.people import EXPRESSIONS
 from fertools.sample.schedule import schedule
-from fertools.sample.storage import record
+from fertools.sample.storage import label_record
 
 FACE = Box(100, 120, 300, 380)
 SHOTS = schedule(0, 30, 7000)
-RECORDS = [record(0, shot, FACE) for shot in SHOTS.training + SHOTS.validation]
+RECORDS = [label_record(0, shot, FACE) for shot in SHOTS.training + SHOTS.validation]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fertools.dataset.manifest import MANIFEST, Manifest
-from fertools.dataset.shards import read_examples
+from fertools.dataset.shards import check_shard, read_examples
 from fertools.dataset.tfrecord import RecordWriter, frame
 from fertools.errors import DatasetError, OptionError
 from fertools.files import whole_file
@@ -83,3 +83,23 @@ def test_a_record_that_does_not_belong_is_named(dataset: Path, data: bytes, what
     (dataset / MANIFEST).write_text(json.dumps(tree), encoding="utf-8")
     with pytest.raises(DatasetError, match=what):
         list(read_examples(dataset, "train"))
+
+
+def test_a_shard_is_checked_by_size_and_count_without_its_data(dataset: Path) -> None:
+    path, shard = dataset / FIRST, Manifest.read(dataset).splits["train"].shards[0]
+    whole = path.read_bytes()
+    check_shard(path, shard)
+    path.write_bytes(whole[:20] + bytes((whole[20] ^ 1,)) + whole[21:])
+    check_shard(path, shard)
+
+    with pytest.raises(DatasetError, match="it has 6 records, the manifest says 7"):
+        check_shard(path, replace(shard, records=7))
+    path.write_bytes(b"\1" + whole[1:])
+    with pytest.raises(DatasetError, match="does not end with the file"):
+        check_shard(path, shard)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(DatasetError, match=f"it has {len(whole) - 1} bytes, the manifest says"):
+        check_shard(path, shard)
+    path.unlink()
+    with pytest.raises(DatasetError, match=f"{FIRST} is missing: put it back, or build again"):
+        check_shard(path, shard)
