@@ -1,6 +1,6 @@
-"""The model card: what a network is, how well it does, and what it must not be used for.
+"""Write the model card: what a network is, how well it does, and what it must not be used for.
 
-Its figures are those of the very weights that it comes with: `evaluate` wrote down their SHA-256.
+Its figures are of the weights that it is exported with: `evaluate` recorded their SHA-256.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fertools.console import table
-from fertools.inference.metrics import drawn
-from fertools.training.checkpoints import Held
+from fertools.inference.metrics import Estimate, number, people_text
+from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 
 _USES: Final = """\
@@ -40,66 +40,61 @@ photos named their own poses. It does not know what anybody feels.
 """
 
 
-def model_card(run: Run, weights: str, held: Held) -> str:
+def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:
     """Return a run's model card in Markdown, with the figures of the last test of these weights.
 
-    weights   "best" or "last", and `held` what their file holds
+    weights   "best" or "last", and `weights_id` identifies their file
     """
     classes = ", ".join(dict.fromkeys(entry.english for entry in run.classes))
-    options = [(name, json.dumps(value)) for name, value in sorted(run.options.items())]
+    options = [(name, json.dumps(value)) for name, value in sorted(run.options.flat().items())]
     size = run.image.size
-    return "\n".join(
-        [
-            "# Model card\n",
-            f"Recognises {len(run.classes)} facial expressions ({classes}) in gray crops of faces, "
-            f"{size}×{size} pixels. Trained by fertools.\n",
-            f"Weights: {weights}, {_epoch(held.epoch)}, SHA-256 {held.sha256}.\n",
-            f"Dataset: {run.dataset.get('name')}, manifest {run.dataset.get('manifest')}.\n",
-            _USES,
-            "## Figures\n",
-            _figures(run, held),
-            "\n## Training\n",
-            f"```text\n{table(('option', 'value'), [*options, ('seed', str(run.seed))])}\n```\n",
-            *_prolonged(run),
-        ]
-    )
+    card = [
+        "# Model card\n",
+        f"Recognises {len(run.classes)} facial expressions ({classes}) in gray crops of faces, "
+        f"{size}×{size} pixels. Trained by fertools.\n",
+        f"Weights: {weights}, {_epoch(weights_id.epoch)}, SHA-256 {weights_id.sha256}.\n",
+        f"Dataset: {run.dataset.get('name')}, manifest {run.dataset.get('manifest')}.\n",
+        _USES,
+        "## Figures\n",
+        _figures(run, weights_id),
+        "\n## Training\n",
+        f"```text\n{table(('option', 'value'), [*options, ('seed', str(run.seed))])}\n```\n",
+    ]
+    if run.earlier:
+        ends = ", ".join(map(str, run.earlier))
+        card.append(f"Prolonged after epochs {ends}: the learning rate rose again there.\n")
+    return "\n".join(card)
 
 
 def _epoch(epoch: int | None) -> str:
     return "epoch unknown" if epoch is None else f"epoch {epoch}"
 
 
-def _prolonged(run: Run) -> list[str]:
-    if not run.earlier:
-        return []
-    ends = ", ".join(map(str, run.earlier))
-    return [f"Prolonged after epochs {ends}: the learning rate rose again there.\n"]
-
-
-def _figures(run: Run, held: Held) -> str:
-    found = _tested(run)
-    if found is None:
+def _figures(run: Run, weights_id: WeightsId) -> str:
+    measured = _tested(run)
+    if measured is None:
         return "Not evaluated on a test split: nobody knows how well it does."
-    if found.get("weights_sha256") != held.sha256:
+    if measured.get("weights_sha256") != weights_id.sha256:
         return (
             "Not evaluated on a test split: nobody knows how well it does. The last evaluation was "
-            f"of other weights ({found.get('weights')}, {_epoch(found.get('weights_epoch'))}), and "
-            "its figures are left out."
+            f"of other weights ({measured.get('weights')}, "
+            f"{_epoch(measured.get('weights_epoch'))}), and its figures are left out."
         )
-    doubts = [f"Beware: {doubt}." for doubt in found["warnings"]]
     groups = [
-        (each["name"], str(each["people"]), _estimate(each["accuracy"])) for each in found["groups"]
+        (each["name"], str(each["people"]), _estimate(each["accuracy"]))
+        for each in measured["groups"]
     ]
     classes = [
-        (each["english"], str(each["photos"]), _share(each["f1"])) for each in found["classes"]
+        (each["english"], str(each["photos"]), number(each["f1"])) for each in measured["classes"]
     ]
+    people = people_text(measured["people"], measured["unknown"])
     blocks = [
-        f"On {found['photos']:,} test photos, with 95 % intervals over "
-        f"{drawn(found['people'], found['unknown'])}:\n",
-        f"- accuracy {_estimate(found['accuracy'])}",
-        f"- macro-F1 {_estimate(found['macro_f1'])}",
-        f"- loss {found['loss']:.3f} nats, calibration error {found['calibration_error']:.3f}",
-        *doubts,
+        f"On {measured['photos']:,} test photos, with 95 % intervals over {people}:\n",
+        f"- accuracy {_estimate(measured['accuracy'])}",
+        f"- macro-F1 {_estimate(measured['macro_f1'])}",
+        f"- loss {measured['loss']:.3f} nats, calibration error "
+        f"{measured['calibration_error']:.3f}",
+        *(f"Beware: {warning}." for warning in measured["warnings"]),
         f"\n```text\n{table(('class', 'photos', 'F1'), classes)}",
         f"\n{table(('group', 'people', 'accuracy'), groups)}\n```" if groups else "```",
     ]
@@ -107,20 +102,12 @@ def _figures(run: Run, held: Held) -> str:
 
 
 def _tested(run: Run) -> dict[str, Any] | None:
-    """Return what `evaluate` wrote down of the test split, or None."""
+    """Return what `evaluate` wrote about the test split, or None."""
     with suppress(OSError, ValueError):
-        found = json.loads((run.folder / "evaluation-test" / "metrics.json").read_bytes())
-        return found if isinstance(found, dict) else None
+        tree = json.loads((run.folder / "evaluation-test" / "metrics.json").read_bytes())
+        return tree if isinstance(tree, dict) else None
     return None
 
 
-def _estimate(value: dict[str, float | None] | None) -> str:
-    if value is None:
-        return "too few people"
-    if value["low"] is None:
-        return f"{value['value']:.3f} (no interval)"
-    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _estimate(value: dict[str, Any] | None) -> str:
+    return "too few people" if value is None else str(Estimate(**value))

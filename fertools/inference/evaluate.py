@@ -1,13 +1,20 @@
-"""evaluate(run, out): measure a run's network on a split, on people that it has not seen."""
+"""Measure a run's network on a split, on people that it has not seen.
+
+Evaluations of a split are counted in RUN/looks.csv, a line for each. Whoever evaluates on test
+again and chooses by it needs new people for an honest figure. So the count is kept apart from the
+figures, and `train --no-resume` leaves it there.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 
@@ -16,27 +23,21 @@ from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
-from fertools.files import make_folder, write_whole
+from fertools.files import cannot_write, make_folder, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
 from fertools.keywords import EvaluateKeywords
 from fertools.options import EvaluateOptions
-from fertools.training.data import Source
-from fertools.training.run import Run
+from fertools.training.data import DatasetSplit
+from fertools.training.run import Build, Run
 
-if TYPE_CHECKING:
-    from fertools.training.model import Build
-import fcntl
-import os
-from typing import Final
-
-from fertools.files import cannot_write
-
-METRICS = "metrics.json"
+METRICS: Final = "metrics.json"
+LOOKS: Final = "looks.csv"
+_LOOKS_HEADER: Final = "split,manifest,weights\n"
 
 #: Faces in mistakes.png.
-_MISTAKES = 24
+_MISTAKES: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Evaluation:
     """What was measured, on what, and where it was written.
 
     folder    holds metrics.json, confusion.png, reliability.png and mistakes.png
-    weights   "best" or "last"; `weights_epoch` is their epoch, None where nobody knows it, and
+    weights   "best" or "last"; `weights_epoch` is their epoch, None where it is unknown, and
               `weights_sha256` the SHA-256 of their file
     dataset   the dataset's name, and `manifest` the SHA-256 of its manifest
     looks     how often this split of this dataset has been evaluated in this run
-    notes     what is to be known about the pictures
+    notes     remarks on the pictures
     """
 
     folder: Path
@@ -59,23 +60,16 @@ class Evaluation:
     dataset: str
     manifest: str
     looks: int
-    metrics: Metrics
     warnings: tuple[str, ...]
+    metrics: Metrics
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, without paths."""
-        return {
-            "split": self.split,
-            "weights": self.weights,
-            "weights_epoch": self.weights_epoch,
-            "weights_sha256": self.weights_sha256,
-            "dataset": self.dataset,
-            "manifest": self.manifest,
-            "looks": self.looks,
-            "warnings": list(self.warnings),
-            **self.metrics.to_dict(),
-        }
+        tree = asdict(self)
+        metrics = tree.pop("metrics")
+        del tree["folder"], tree["notes"]
+        return {**tree, **metrics}
 
     def text(self) -> str:
         """Return the figures for a person to read."""
@@ -93,7 +87,7 @@ def evaluate(
     build: Build | None = None,
     **options: Unpack[EvaluateKeywords],
 ) -> Evaluation:
-    """Measure a run's network on one split of a dataset, and write down what came out.
+    """Measure a run's network on one split of a dataset, and write the figures and pictures.
 
     build     the function that makes the network, if it was one of your own (--model)
     options   the fields of EvaluateOptions: split="test", weights="best", batch=128
@@ -107,34 +101,37 @@ def evaluate(
     split, weights, batch = chosen.split, chosen.weights, chosen.batch
     check_function("build", build)
     trained, manifest = Run.read(run), Manifest.read(out)
-    _check_fit(trained, manifest, out, split)
-    network, held = trained.loaded(weights, build=build)
-    answers = predict_split(network, out, split, size=trained.image.size, batch=batch)
+    _check_dataset(trained, manifest, out, split)
+    network, weights_id = trained.load_model(weights, build=build)
+    predictions = predict_split(network, out, split, size=trained.image.size, batch=batch)
     digest = sha256((out / MANIFEST).read_bytes()).hexdigest()
     names = [entry.english for entry in trained.classes]
     drawn = drawable(names)
-    worst = _worst(answers, drawn, out, split)
-    looks = count_look(trained.folder, split, digest, held.sha256)
-    doubts = _doubts(trained, manifest, out, split, digest)
+    mistakes = _mistakes(predictions, drawn, out, split)
+    looks = count_look(trained.folder, split, digest, weights_id.sha256)
     evaluation = Evaluation(
         folder=trained.folder / f"evaluation-{split}",
         split=split,
         weights=weights,
-        weights_epoch=held.epoch,
-        weights_sha256=held.sha256,
+        weights_epoch=weights_id.epoch,
+        weights_sha256=weights_id.sha256,
         dataset=manifest.name,
         manifest=digest,
         looks=looks,
-        metrics=Metrics.of(answers, trained.classes, trained.seed),
-        warnings=(*doubts, *_without_people(answers), *_repeated(split, looks)),
-        notes=tuple(_replaced(names, drawn)),
+        warnings=(
+            *_split_warnings(trained, manifest, out, split, digest),
+            *_people_warnings(predictions),
+            *_look_warnings(split, looks),
+        ),
+        metrics=Metrics.of(predictions, trained.classes, trained.seed),
+        notes=tuple(_font_notes(names, drawn)),
     )
-    _write(evaluation, drawn, worst)
+    _write(evaluation, drawn, mistakes)
     return evaluation
 
 
-def _check_fit(run: Run, manifest: Manifest, out: Path, split: str) -> None:
-    """Refuse, before the network is loaded, a dataset that the run cannot be asked about."""
+def _check_dataset(run: Run, manifest: Manifest, out: Path, split: str) -> None:
+    """Raise OptionError, before the network is loaded, if the dataset does not fit the run."""
     if split not in manifest.splits:
         raise OptionError(f"{out} has no split {split!r}: take one of {', '.join(manifest.splits)}")
     names, own = ([entry.name for entry in each.classes] for each in (manifest, run))
@@ -150,84 +147,24 @@ def _check_fit(run: Run, manifest: Manifest, out: Path, split: str) -> None:
         )
 
 
-def _doubts(run: Run, manifest: Manifest, out: Path, split: str, digest: str) -> list[str]:
-    """Return what makes these figures look better than they are."""
-    doubts = []
-    if split == Split.TRAIN:
-        doubts.append("these are the people it was trained on: the figures say nothing of others")
-    elif split == Split.VALIDATION:
-        doubts.append("the epoch was chosen on this split: expect less of new people")
-    if Source(out, split, manifest).leaks:
-        doubts.append("people of train are in this split too: the figures say nothing of new ones")
-    if digest != run.dataset.get("manifest"):
-        doubts.append(
-            "the run was trained on another dataset: these people may have been in its train split"
-        )
-    return doubts
-
-
-def _repeated(split: str, looks: int) -> list[str]:
-    if split != Split.TEST or looks < 2:
-        return []
-    return [f"this is look {looks} at test: whoever chooses by it needs new people for the figure"]
-
-
-def _without_people(answers: Predictions) -> list[str]:
-    """Return what cannot be known where photos carry no person."""
-    if not answers.unknown:
-        return []
-    many = "no photo carries a person"
-    if (photos := len(answers.labels)) > answers.unknown:
-        many = f"{answers.unknown:,} of {photos:,} photos carry no person"
-    return [
-        f"{many}: whether people of train are in this split too is unknown, a leak cannot be "
-        "excluded; each such photo counts as a person, so the intervals are too narrow"
-    ]
-
-
-def _replaced(names: list[str], drawn: list[str]) -> list[str]:
-    """Return a line on class names that the pictures replace for want of a font."""
-    pairs = zip(names, drawn, strict=True)
-    said = ", ".join(f"{short} is {name}" for name, short in pairs if name != short)
-    return [f"no installed font has all letters of the class names; in the pictures {said}"] * (
-        said != ""
-    )
-
-
-def _worst(answers: Predictions, names: list[str], out: Path, split: str) -> list[Face]:
-    """Return the most confident mistakes, the worst first."""
-    wrong = np.flatnonzero(answers.chosen != answers.labels)
-    order = np.argsort(-answers.confidence[wrong], kind="stable")[:_MISTAKES]
-    rows = wrong[order].tolist()
-    asked = [row in set(rows) for row in range(len(answers.labels))]
+def _mistakes(predictions: Predictions, names: list[str], out: Path, split: str) -> list[Face]:
+    """Return the most confident mistakes, the most confident first."""
+    wrong = np.flatnonzero(predictions.predicted != predictions.labels)
+    order = np.argsort(-predictions.confidence[wrong], kind="stable")[:_MISTAKES]
+    rows = wrong[order]
+    selected = np.isin(np.arange(len(predictions.labels)), rows)
     # Read once more: keeping every crop until now would take a gigabyte for 50,000 of them.
-    images = [example.image for example in compress(read_examples(out, split), asked)]
-    found = dict(zip(sorted(rows), images, strict=True))
+    crops = [example.image for example in compress(read_examples(out, split), selected)]
+    images = dict(zip(sorted(rows), crops, strict=True))
     return [
         Face(
-            found[row],
-            names[answers.labels[row]],
-            names[answers.chosen[row]],
-            float(answers.confidence[row]),
+            images[row],
+            names[predictions.labels[row]],
+            names[predictions.predicted[row]],
+            float(predictions.confidence[row]),
         )
         for row in rows
     ]
-
-
-def _write(evaluation: Evaluation, names: list[str], worst: list[Face]) -> None:
-    """Write the pictures and, last, the numbers."""
-    folder, metrics = evaluation.folder, evaluation.metrics
-    make_folder(folder)
-    write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))
-    write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
-    write_whole(folder / "mistakes.png", mistakes_png(worst))
-    text = json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=1) + "\n"
-    write_whole(folder / METRICS, text.encode())
-
-
-LOOKS: Final = "looks.csv"
-
-_HEAD: Final = "split,manifest,weights\n"
 
 
 def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
@@ -236,7 +173,7 @@ def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
     manifest   SHA-256 of the dataset's manifest
     weights    SHA-256 of the weights that were evaluated
 
-    Lines are only ever appended, under a lock: evaluations side by side all count.
+    Lines are only ever appended, under a lock: concurrent evaluations all count.
     """
     path = run / LOOKS
     try:
@@ -246,9 +183,66 @@ def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
             lines = file.read().splitlines(keepends=True)
             if lines and not lines[-1].endswith("\n"):  # a power cut took its end
                 file.write("\n")
-            file.write(("" if lines else _HEAD) + f"{split},{manifest},{weights}\n")
+            file.write(("" if lines else _LOOKS_HEADER) + f"{split},{manifest},{weights}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as fault:
         raise cannot_write(path, fault) from fault
     return 1 + sum(line.startswith(f"{split},{manifest},") for line in lines)
+
+
+def _split_warnings(run: Run, manifest: Manifest, out: Path, split: str, digest: str) -> list[str]:
+    """Return why the figures look better than they are."""
+    warnings = []
+    if split == Split.TRAIN:
+        warnings.append("these are the people it was trained on: the figures say nothing of others")
+    elif split == Split.VALIDATION:
+        warnings.append("the epoch was chosen on this split: expect less of new people")
+    if DatasetSplit(out, split, manifest).leaks:
+        warnings.append(
+            "people of train are in this split too: the figures say nothing of new ones"
+        )
+    if digest != run.dataset.get("manifest"):
+        warnings.append(
+            "the run was trained on another dataset: these people may have been in its train split"
+        )
+    return warnings
+
+
+def _people_warnings(predictions: Predictions) -> list[str]:
+    """Return what is unknown where photos carry no person."""
+    if not predictions.unknown:
+        return []
+    photos = "no photo carries a person"
+    if (total := len(predictions.labels)) > predictions.unknown:
+        photos = f"{predictions.unknown:,} of {total:,} photos carry no person"
+    return [
+        f"{photos}: whether people of train are in this split too is unknown, a leak cannot be "
+        "excluded; each such photo counts as a person, so the intervals are too narrow"
+    ]
+
+
+def _look_warnings(split: str, looks: int) -> list[str]:
+    if split != Split.TEST or looks < 2:
+        return []
+    return [f"this is look {looks} at test: whoever chooses by it needs new people for the figure"]
+
+
+def _font_notes(names: list[str], drawn: list[str]) -> list[str]:
+    """Return a line on class names that the pictures replace because no font has their letters."""
+    pairs = zip(names, drawn, strict=True)
+    replaced = ", ".join(f"{label} is {name}" for name, label in pairs if name != label)
+    if not replaced:
+        return []
+    return [f"no installed font has all letters of the class names; in the pictures {replaced}"]
+
+
+def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face]) -> None:
+    """Write the pictures and, last, the numbers."""
+    folder, metrics = evaluation.folder, evaluation.metrics
+    make_folder(folder)
+    write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))
+    write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
+    write_whole(folder / "mistakes.png", mistakes_png(mistakes))
+    text = json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    write_whole(folder / METRICS, text.encode())

@@ -1,4 +1,4 @@
-"""A run's network for others to run: ONNX, SavedModel or LiteRT, checked against Keras.
+"""Convert a run's network to ONNX, SavedModel or LiteRT, and check it against Keras.
 
 RUN/export-onnx/
   model.onnx           or model/ (SavedModel), model.tflite
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,8 @@ from fertools.inference.card import model_card
 from fertools.keywords import ExportKeywords
 from fertools.options import ExportFormat, ExportOptions
 from fertools.training.backend import BACKENDS, backend, no_stderr
-from fertools.training.checkpoints import Held
-from fertools.training.run import Run
-
-if TYPE_CHECKING:
-    from fertools.training.model import Build
+from fertools.training.checkpoints import WeightsId
+from fertools.training.run import Build, Run
 
 Images = NDArray[np.float32]
 
@@ -43,34 +40,34 @@ TOLERANCE: Final = 1e-5
 
 _PROBES: Final = 16
 
-#: Names of folders that an export is made in begin like this.
-_WORKSHOP: Final = ".export-"
+#: Prefix of the temporary folders that exports are made in.
+_TEMPORARY: Final = ".export-"
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way out: Keras' name for it, the file, and what runs that file."""
+    """One format: Keras' name for it, its file, and the function that runs that file."""
 
     keras: str
     file: str
-    answer: Callable[[Path, Images], Images]
+    run: Callable[[Path, Images], Images]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where an exported network lies, and how far its probabilities are from Keras' at most."""
+    """An exported network, and the largest difference of its probabilities from Keras'."""
 
     folder: Path
     file: Path
     difference: float
 
     def text(self) -> str:
-        """Return where it lies and how far it agrees, for a person to read."""
+        """Return the result for a person to read."""
         return (
             f"{self.file}\n"
             f"agrees with Keras: probabilities of {_PROBES} images differ by "
             f"{self.difference:.1e} at most\n"
-            f"preprocessing.json and MODEL_CARD.md are beside it"
+            "preprocessing.json and MODEL_CARD.md are beside it"
         )
 
 
@@ -83,8 +80,8 @@ def export(
     options   the fields of ExportOptions: to="onnx", weights="best"
 
     It takes gray values 0 to 255, float32 (N, size, size, 1), and returns probabilities, float32
-    (N, classes): scaling is inside. It is kept only if its answers are Keras' to within 1e-5, and
-    is there whole or not at all. Raises OptionError for another `to`, and on another backend than
+    (N, classes): scaling is inside. It is kept only if its probabilities are Keras' to within 1e-5,
+    and is whole or absent. Raises OptionError for another `to`, and on another backend than
     TensorFlow, which not every format knows (a run's weights can be loaded on any backend);
     DependencyError where a converter is missing, OutputError where it cannot be kept,
     DatasetError for a damaged run.
@@ -99,30 +96,32 @@ def export(
             "which exports what was trained on any"
         )
     trained = Run.read(folder)
-    model, held = trained.loaded(weights, build=build)
-    # Keras answers first: a network that was never called cannot be exported.
+    model, weights_id = trained.load_model(weights, build=build)
+    # Keras predicts first: a network that was never called cannot be exported.
     probes = _probes(trained.image.size, trained.seed)
-    meant = np.asarray(model.predict_on_batch(probes), np.float32)
+    expected = np.asarray(model.predict_on_batch(probes), np.float32)
     target = folder / f"export-{to}"
-    with _workshop(folder) as made:
-        with _quiet():
-            _convert(model, made / form.file, form)
-            difference = _difference(_answer(form, made / form.file, probes), meant, to)
-        about = _preprocessing(trained, form, weights, held)
+    with _temporary_folder(folder) as made:
+        # Converters and runtimes print messages for their developers, in Python and natively.
+        with no_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            converted = _convert(model, form, made / form.file, probes)
+        difference = _difference(converted, expected, to)
+        about = _preprocessing(trained, form, weights, weights_id)
         text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
         write_whole(made / "preprocessing.json", text.encode())
-        write_whole(made / "MODEL_CARD.md", model_card(trained, weights, held).encode())
+        write_whole(made / "MODEL_CARD.md", model_card(trained, weights, weights_id).encode())
         publish_folder(made, target, aside=made.parent / "replaced")
     return Export(target, target / form.file, difference)
 
 
 @contextmanager
-def _workshop(run: Path) -> Iterator[Path]:
-    """Make a folder to export into, and remove what an export that was killed left of its own."""
+def _temporary_folder(run: Path) -> Iterator[Path]:
+    """Make a folder to export into, after removing those of exports that were killed."""
     with locked(run / ".lock-export", f"another export is writing {run}: wait for it"):
         try:
-            remove(*run.glob(f"{_WORKSHOP}*"))
-            with tempfile.TemporaryDirectory(dir=run, prefix=_WORKSHOP) as home:
+            remove(*run.glob(f"{_TEMPORARY}*"))
+            with tempfile.TemporaryDirectory(dir=run, prefix=_TEMPORARY) as home:
                 made = Path(home) / "export"
                 made.mkdir()
                 yield made
@@ -130,34 +129,27 @@ def _workshop(run: Path) -> Iterator[Path]:
             raise cannot_write(run, fault) from fault
 
 
-def _convert(model: Any, file: Path, form: Format) -> None:
+def _convert(model: Any, form: Format, file: Path, probes: Images) -> Images:
+    """Write the network to a file and return the file's probabilities of the probes."""
     try:
         model.export(str(file), format=form.keras, verbose=False)
+        return form.run(file, probes)
     except ImportError as error:
-        raise _missing(error) from error
-    except Exception as fault:  # TensorFlow's OpError, which only it knows
+        raise DependencyError(
+            f"a converter is missing ({error}): pip install 'fertools[export]'"
+        ) from error
+    except Exception as fault:  # also TensorFlow's OpError, a class that is not imported here
         if (full := os.strerror(errno.ENOSPC)) in str(fault):
             raise OSError(errno.ENOSPC, full) from fault
         raise
 
 
-def _answer(form: Format, file: Path, probes: Images) -> Images:
-    try:
-        return form.answer(file, probes)
-    except ImportError as error:
-        raise _missing(error) from error
-
-
-def _missing(error: ImportError) -> DependencyError:
-    return DependencyError(f"a converter is missing ({error}): pip install 'fertools[export]'")
-
-
-def _difference(given: Images, meant: Images, to: str) -> float:
-    worst = float(np.abs(given - meant).max())
+def _difference(converted: Images, expected: Images, to: str) -> float:
+    worst = float(np.abs(converted - expected).max())
     if not worst <= TOLERANCE:  # written so that NaN is refused too
         raise OutputError(
-            f"the {to} export answers otherwise than Keras, by {worst:.2g} of a probability "
-            f"where {TOLERANCE:g} is allowed: it was not kept"
+            f"the {to} export differs from Keras by {worst:.2g} of a probability where "
+            f"{TOLERANCE:g} is allowed: it was not kept"
         )
     return worst
 
@@ -167,16 +159,15 @@ def _probes(size: int, seed: int) -> Images:
     rng = np.random.default_rng(seed)
     contrast = np.linspace(0, 1, _PROBES).reshape(-1, 1, 1, 1)
     noise = rng.integers(0, 256, (_PROBES, size, size, 1))
-    return (rng.integers(64, 192, (_PROBES, 1, 1, 1)) * (1 - contrast) + noise * contrast).astype(
-        np.float32
-    )
+    flat = rng.integers(64, 192, (_PROBES, 1, 1, 1))
+    return np.asarray(flat * (1 - contrast) + noise * contrast, np.float32)
 
 
-def _preprocessing(run: Run, form: Format, weights: str, held: Held) -> dict[str, Any]:
+def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) -> dict[str, Any]:
     size = run.image.size
     return {
         "file": form.file,
-        "weights": {"which": weights, "epoch": held.epoch, "sha256": held.sha256},
+        "weights": {"which": weights, "epoch": weights_id.epoch, "sha256": weights_id.sha256},
         "input": f"float32 (N, {size}, {size}, 1): gray, 0 to 255, not scaled",
         "output": f"float32 (N, {len(run.classes)}): probabilities, in the order of classes",
         "classes": [{"name": entry.name, "english": entry.english} for entry in run.classes],
@@ -205,42 +196,34 @@ def _steps(run: Run) -> list[str]:
     ]
 
 
-def _with_onnx(file: Path, images: Images) -> Images:
+def _run_onnx(file: Path, images: Images) -> Images:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {session.get_inputs()[0].name: images})
-    return np.asarray(answer)
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: images})
+    return np.asarray(outputs)
 
 
-def _with_tensorflow(file: Path, images: Images) -> Images:
+def _run_savedmodel(file: Path, images: Images) -> Images:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(file))  # named, or its variables go before it is asked
+    loaded = tf.saved_model.load(str(file))  # named, or its variables are freed before the call
     return np.asarray(loaded.serve(images))
 
 
-def _with_litert(file: Path, images: Images) -> Images:
-    # TensorFlow's own copy of it is announced to be removed.
+def _run_litert(file: Path, images: Images) -> Images:
+    # Not TensorFlow's own copy of it, whose removal is announced.
     interpreter = import_module("ai_edge_litert.interpreter").Interpreter(str(file))
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(taken["index"], images.shape)
+    (inputs,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(inputs["index"], images.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(taken["index"], images)
+    interpreter.set_tensor(inputs["index"], images)
     interpreter.invoke()
-    return np.asarray(interpreter.get_tensor(given["index"]))
+    return np.asarray(interpreter.get_tensor(outputs["index"]))
 
 
 FORMATS: Final[dict[ExportFormat, Format]] = {
-    "onnx": Format("onnx", "model.onnx", _with_onnx),
-    "savedmodel": Format("tf_saved_model", "model", _with_tensorflow),
-    "litert": Format("litert", "model.tflite", _with_litert),
+    "onnx": Format("onnx", "model.onnx", _run_onnx),
+    "savedmodel": Format("tf_saved_model", "model", _run_savedmodel),
+    "litert": Format("litert", "model.tflite", _run_litert),
 }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Discard what converters and runtimes say to their developers, in Python or in native code."""
-    with no_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -1,34 +1,34 @@
-"""The pictures of an evaluation, as the bytes of PNG files.
+"""Draw the pictures of an evaluation, as the bytes of PNG files.
 
-matplotlib is imported when the first one is drawn; without pyplot, so that no window system is
-asked for and nothing stays behind.
+matplotlib is imported when the first one is drawn; without pyplot, which would keep figures and
+look for a window system.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
 
-from fertools.errors import DependencyError
 from fertools.inference.predictions import Bin
+from fertools.training.run import png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: matplotlib's own font, which comes with it.
 _OWN: Final = "DejaVu Sans"
 
-#: Fonts with Hangul that are tried first, by system.
-_HANGUL: Final = (
+#: Fonts that are tried first: matplotlib's own, then fonts with Hangul of different systems.
+_PREFERRED: Final = (
+    _OWN,
     "Noto Sans CJK KR",
     "Noto Sans KR",
     "NanumGothic",
@@ -39,17 +39,17 @@ _HANGUL: Final = (
 #: A font that comes with matplotlib and has a box for every letter that there is.
 _BOXES: Final = "Last Resort"
 
-#: A bin with fewer answers is drawn pale: its accuracy is a matter of chance.
+#: A bin with fewer predictions is drawn pale: its accuracy is a matter of chance.
 FEW: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One mistake: the crop as PNG or JPEG bytes, its class, the answer and its confidence."""
+    """One mistake: the crop as PNG or JPEG bytes, its class, the predicted one, its confidence."""
 
     image: bytes
     label: str
-    answer: str
+    predicted: str
     confidence: float
 
 
@@ -73,54 +73,54 @@ def confusion_png(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> byte
         for (row, column), share in np.ndenumerate(shares):
             colour = "white" if share > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-        return _png(figure)
+        return png(figure)
 
 
 def reliability_png(bins: Sequence[Bin]) -> bytes:
     """Draw accuracy against confidence, and how many predictions there are."""
     with _figure(5, 6.4) as figure:
         draw_reliability(figure, bins)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_reliability(figure: Figure, bins: Sequence[Bin]) -> None:
-    """Draw a reliability diagram into a figure: a bar a bin, pale where it holds few answers."""
+    """Draw a reliability diagram into a figure: a bar a bin, pale with few predictions."""
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     for few, label in ((False, "accuracy"), (True, f"fewer than {FEW} predictions")):
         some = [each for each in bins if (each.count < FEW) is few]
-        middles, widths = _bars(some)
-        shade = {"color": "C0", "alpha": 0.25 if few else 1.0, "edgecolor": "white"}
-        upper.bar(middles, [each.accuracy for each in some], widths, label=label, **shade)
+        shade = {"color": "C0", "alpha": 0.25 if few else 1.0}
+        _bars(upper, some, [each.accuracy for each in some], label=label, **shade)
     upper.plot((0, 1), (0, 1), "--", color="gray", label="perfect calibration")
     means = [each.confidence for each in bins], [each.accuracy for each in bins]
     upper.plot(*means, "k.", label="mean confidence of a bin")
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title="Reliability diagram")
-    lower.bar(*_bars(bins)[:1], [each.count for each in bins], _bars(bins)[1], edgecolor="white")
+    _bars(lower, bins, [each.count for each in bins])
     lower.set(xlabel="confidence", ylabel="predictions")
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def mistakes_png(faces: Sequence[Face]) -> bytes:
-    """Draw mistakes, the first at the top left; it shows faces, so it is for the user alone."""
+    """Draw mistakes, the first at the top left; the picture shows faces: for the user only."""
     columns = 6
     rows = max(1, -(-len(faces) // columns))
-    letters = "".join(face.label + face.answer for face in faces)
+    letters = "".join(face.label + face.predicted for face in faces)
     with _figure(1.6 * columns, 2.1 * rows + 0.4, letters) as figure:
         figure.suptitle("Mistakes, the most confident first" if faces else "No mistakes")
-        for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        grid = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, face in zip_longest(grid, faces):
             axes.axis("off")
-            if place < len(faces):
-                face = faces[place]
+            if face is not None:
                 gray = cv2.imdecode(np.frombuffer(face.image, np.uint8), cv2.IMREAD_GRAYSCALE)
                 axes.imshow(gray, cmap="gray", vmin=0, vmax=255)
-                title = f"{face.label}\nas {face.answer} {face.confidence:.2f}"
+                title = f"{face.label}\nas {face.predicted} {face.confidence:.2f}"
                 axes.set_title(title, fontsize=8)
-        return _png(figure)
+        return png(figure)
 
 
-def _bars(bins: Sequence[Bin]) -> tuple[list[float], list[float]]:
-    """Return the middles and the widths of bins."""
-    return [(each.low + each.high) / 2 for each in bins], [each.high - each.low for each in bins]
+def _bars(axes: Axes, bins: Sequence[Bin], heights: Sequence[float], **style: Any) -> None:
+    middles = [(each.low + each.high) / 2 for each in bins]
+    widths = [each.high - each.low for each in bins]
+    axes.bar(middles, heights, widths, edgecolor="white", **style)
 
 
 @lru_cache(maxsize=8)
@@ -128,21 +128,18 @@ def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     """Return fonts of this system that have the letters between them, and which those are.
 
     matplotlib's own comes first. The others are opened only for letters that it lacks: a class
-    may be called anything.
+    may have any name.
     """
     from matplotlib.font_manager import fontManager
-
-    def rank(name: str) -> tuple[bool, int, str]:
-        liked = name in _HANGUL
-        return name != _OWN, _HANGUL.index(name) if liked else len(_HANGUL), name
 
     files = {
         entry.name: entry.fname
         for entry in reversed(fontManager.ttflist)
         if not entry.name.startswith(_BOXES)
     }
+    preferred = [name for name in _PREFERRED if name in files]
     families, covered = [_OWN], frozenset[str]()
-    for name in sorted(files, key=rank):
+    for name in [*preferred, *sorted(files.keys() - {*preferred})]:
         if covered >= letters:
             break
         if more := letters & _letters(files[name]) - covered:
@@ -164,19 +161,8 @@ def _letters(file: str) -> frozenset[str]:
 @contextmanager
 def _figure(width: float, height: float, letters: str = "") -> Iterator[Figure]:
     """Open a figure, in inches, with fonts for some letters where the system has them."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DependencyError(
-            f"matplotlib cannot be imported ({error}): pip install matplotlib"
-        ) from error
+    import matplotlib
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context({"font.family": _fonts(frozenset(letters))[0]}):
         yield Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    facts: dict[str, Any] = {"Software": None}  # else every version of matplotlib, other bytes
-    figure.savefig(file, format="png", dpi=110, metadata=facts)
-    return file.getvalue()

@@ -1,9 +1,12 @@
-"""A network's predictions for a split: a row for each example, with the person it shows."""
+"""A network's predictions for a split, and whether it is right as often as it says.
+
+A row for each example, with the person it shows; calibration as bins and as one number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,34 +15,74 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.dataset.example import Example
 from fertools.dataset.shards import read_examples
 from fertools.errors import DatasetError
 
+#: Bins between 0 and 1: the number that published figures use.
+BINS: Final = 15
+
 
 class Network(Protocol):
-    """What is asked of a keras.Model here."""
+    """The part of a keras.Model that is used here."""
 
     def predict_on_batch(self, images: NDArray[np.float32]) -> Any:
-        """Take gray values 0 to 255, float32 (N, size, size, 1); give float32 (N, classes)."""
+        """Take gray values 0 to 255, float32 (N, size, size, 1); return float32 (N, classes)."""
+
+
+def predict_split(network: Network, out: Path, split: str, *, size: int, batch: int) -> Predictions:
+    """Run a network on every example of a split, `batch` at a time.
+
+    The examples are read by fertools' own reader, which checks every shard against the manifest;
+    it raises DatasetError and OptionError.
+    """
+    examples = read_examples(out, split)
+    outputs: list[NDArray[np.float32]] = []
+    rows: list[tuple[int, str, str, int]] = []
+    while several := list(islice(examples, batch)):
+        outputs.append(probabilities(network, [example.image for example in several], size))
+        rows += [(each.label, each.subject, each.sex, each.age) for each in several]
+    if not rows:
+        raise DatasetError(f"the split {split} is empty: give another one with --split")
+    labels, *people = map(np.array, zip(*rows, strict=True))
+    return Predictions(np.concatenate(outputs), labels.astype(np.int64), *people)
+
+
+def probabilities(network: Network, images: Sequence[bytes], size: int) -> NDArray[np.float32]:
+    """Run a network on encoded crops, at least one: float32 (N, classes)."""
+    stack = np.stack([_pixels(image, size) for image in images]).astype(np.float32)
+    return np.asarray(network.predict_on_batch(stack), np.float32)
+
+
+def _pixels(image: bytes, size: int) -> NDArray[np.uint8]:
+    """Decode a crop, PNG or JPEG: uint8 (size, size, 1), gray.
+
+    Raises DatasetError where the bytes are no picture, or one of another size.
+    """
+    gray = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if gray is None:
+        raise DatasetError("an image in the dataset is damaged: put a whole copy back")
+    if gray.shape != (size, size):
+        shape = "×".join(map(str, gray.shape[::-1]))
+        raise DatasetError(f"an image of {shape} pixels where {size}×{size} are expected")
+    return np.asarray(gray, np.uint8)[..., np.newaxis]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Columns of one length, in the order in which the examples lie on disk.
+    """Columns of one length, in the order of the examples on disk.
 
     probabilities   float32 (N, classes), each row adds up to one
-    labels          int64 (N,), what the dataset says
-    subjects        the people's pseudonyms, "" where nobody is known
-    sexes           남, 여 or ""
-    ages            the decade, -1 where it is not known
+    labels          int64 (N,), of the dataset
+    subjects        str (N,), the people's pseudonyms, "" where the person is unknown
+    sexes           str (N,), 남, 여 or ""
+    ages            int64 (N,), the decade, -1 where it is unknown
     """
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
-    subjects: tuple[str, ...]
-    sexes: tuple[str, ...]
-    ages: tuple[int, ...]
+    subjects: NDArray[np.str_]
+    sexes: NDArray[np.str_]
+    ages: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         if not len(self.labels):
@@ -53,8 +96,8 @@ class Predictions:
             )
 
     @property
-    def chosen(self) -> NDArray[np.int64]:
-        """The class that each example was taken for: int64 (N,)."""
+    def predicted(self) -> NDArray[np.int64]:
+        """The likeliest class of each example: int64 (N,)."""
         return np.asarray(self.probabilities.argmax(1), np.int64)
 
     @property
@@ -71,68 +114,29 @@ class Predictions:
     @property
     def unknown(self) -> int:
         """How many examples carry no person."""
-        return self.subjects.count("")
+        return int((self.subjects == "").sum())
 
     @property
     def confusion_by_person(self) -> NDArray[np.int64]:
         """Each person's confusion matrix: int64 (people, classes, classes)."""
         people, classes = self.people, self.probabilities.shape[1]
         count = int(people.max()) + 1
-        cells = (people * classes + self.labels) * classes + self.chosen
+        cells = (people * classes + self.labels) * classes + self.predicted
         return np.bincount(cells, minlength=count * classes**2).reshape(count, classes, classes)
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Everybody's confusion matrix: int64 (classes, classes)."""
+        """The confusion matrix of all examples: int64 (classes, classes)."""
         return np.asarray(self.confusion_by_person.sum(0), np.int64)
 
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
-        """Return the rows that are marked."""
-        kept = np.flatnonzero(rows)
-        return Predictions(
-            self.probabilities[kept],
-            self.labels[kept],
-            tuple(self.subjects[row] for row in kept),
-            tuple(self.sexes[row] for row in kept),
-            tuple(self.ages[row] for row in kept),
-        )
-
-
-def predict_split(network: Network, out: Path, split: str, *, size: int, batch: int) -> Predictions:
-    """Show a network every example of a split, `batch` at a time.
-
-    The examples are read by fertools' own reader, which holds every shard against the manifest;
-    it raises DatasetError and OptionError.
-    """
-    said: list[NDArray[np.float32]] = []
-    seen: list[tuple[int, str, str, int]] = []
-    for examples in _in_batches(read_examples(out, split), batch):
-        said.append(probabilities(network, [example.image for example in examples], size))
-        seen += [(each.label, each.subject, each.sex, each.age) for each in examples]
-    if not seen:
-        raise DatasetError(f"the split {split} is empty: give another one with --split")
-    labels, subjects, sexes, ages = zip(*seen, strict=True)
-    return Predictions(np.concatenate(said), np.array(labels, np.int64), subjects, sexes, ages)
-
-
-def probabilities(network: Network, images: Sequence[bytes], size: int) -> NDArray[np.float32]:
-    """Show a network some encoded crops, at least one: float32 (N, classes)."""
-    stack = np.stack([_pixels(image, size) for image in images]).astype(np.float32)
-    return np.asarray(network.predict_on_batch(stack), np.float32)
-
-
-def _in_batches(examples: Iterator[Example], size: int) -> Iterator[list[Example]]:
-    while batch := list(islice(examples, size)):
-        yield batch
-
-
-#: Bins between 0 and 1: the number that published figures use.
-BINS: Final = 15
+        """Return the marked rows."""
+        return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The answers whose confidence lies above `low` and up to `high`; their means."""
+    """The predictions whose confidence lies above `low` and up to `high`; their means."""
 
     low: float
     high: float
@@ -142,9 +146,9 @@ class Bin:
 
 
 def reliability(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> list[Bin]:
-    """Sort answers by confidence into bins of equal width, and leave out the empty ones.
+    """Sort predictions by confidence into bins of equal width, and leave out the empty ones.
 
-    confidence: float (N,), 0 to 1, of the class that was answered; right: bool (N,).
+    confidence: float (N,), 0 to 1, of the predicted class; right: bool (N,).
     """
     numbers = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return [
@@ -165,19 +169,5 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
     Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
     """
-    total = sum(found.count for found in bins)
-    return sum(found.count / total * abs(found.accuracy - found.confidence) for found in bins)
-
-
-def _pixels(image: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode a crop, PNG or JPEG: uint8 (size, size, 1), gray.
-
-    Raises DatasetError where the bytes are no picture, or one of another size.
-    """
-    gray = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if gray is None:
-        raise DatasetError("an image in the dataset is damaged: put a whole copy back")
-    if gray.shape != (size, size):
-        found = "×".join(map(str, gray.shape[::-1]))
-        raise DatasetError(f"an image of {found} pixels where {size}×{size} are meant")
-    return np.asarray(gray, np.uint8)[..., np.newaxis]
+    total = sum(each.count for each in bins)
+    return sum(each.count / total * abs(each.accuracy - each.confidence) for each in bins)

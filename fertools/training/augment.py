@@ -1,4 +1,4 @@
-"""What training images go through, on the device and in `keras.ops`: one warp, noise, stretch.
+"""Augment training images on the device, in `keras.ops`: one warp, noise, stretch, erasing, mixup.
 
     talk    rotate ±40° · shift ±7 % · shear ±0.2° · zoom 0.8 to 1.2, x and y apart · mirror,
             then noise N(0, 1) · U(1, 5)
@@ -11,6 +11,18 @@ the warp. The six numbers of one matrix hold it all,
     M = O · rotate · shift · shear · zoom · mirror · O⁻¹      O: origin at the middle
 
 and output pixel (x, y) is the input at M (x, y, 1), between four neighbours.
+
+Random numbers are a function of a key: no generator, no state, the same on every backend.
+
+    key ──hash──▶ h        h + 0, h + 1, h + 2, … ──hash──▶ numbers
+
+A key is an int32 for each example: a hash of (seed, epoch) plus the example's place in the epoch.
+So what an example becomes depends neither on the batch it stands in nor on how many devices share
+that batch, and an interrupted training draws what an unbroken one would have drawn.
+
+The hash is `lowbias32` (Wellons, "Prospecting for Hash Functions", 2018) in int32 arithmetic that
+wraps around, as TensorFlow, JAX and PyTorch all do it. Tried and left: `keras.random`, whose seeds
+are Python numbers or a counter in the model, one for a whole batch.
 """
 
 from __future__ import annotations
@@ -46,22 +58,24 @@ RANGES: Final = {
     "light": Ranges(rotation=10, shift=0.05, shear=0, zoom=0.1, noise=(0, 0)),
 }
 
+#: Purposes of draws: each draws other numbers from the same key.
 _WARP, _LEVEL, _NOISE, _ERASE, _MIX = range(5)
+
+_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
     """Alters images in training: uint8 (N, S, S, 1), keys int32 (N,) -> float32, 0 to 255.
 
-    Outside training it only casts. What it does to an image is a function of its key alone.
+    Outside training it only casts. An image's alterations are a function of its key alone.
     """
 
     def __init__(self, ranges: Ranges | None, *, stretch: bool, erase: bool) -> None:
-        # float32 whatever the policy: bfloat16 cannot tell all of 256 grays apart.
+        # float32 whatever the policy: bfloat16 does not represent all of 256 grays.
         super().__init__(dtype="float32", trainable=False, name="augment")
         self._ranges, self._stretch, self._erase = ranges, stretch, erase
 
     def call(self, images: Any, keys: Any, training: bool = False) -> Any:
-        """Apply what was asked for, each a compiled stage of its own."""
         x = ops.cast(images, "float32")
         if not training:
             return x
@@ -70,15 +84,15 @@ class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
             if self._ranges.noise[1]:
                 x = compiled(add_noise)(x, keys, *self._ranges.noise)
         if self._stretch:
-            x = stretched(x)
+            x = stretch_contrast(x)
         return compiled(erase)(x, keys) if self._erase else x
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a stage with XLA by itself where the backend is TensorFlow.
+    """Compile a stage by itself with XLA where the backend is TensorFlow.
 
     Warp, noise and stretch in one XLA function ran at 50 images per CPU-second: the noise was
-    drawn anew for each of its readers. Apart they run at thousands.
+    drawn anew for each of its readers. Separately they run at thousands.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -87,9 +101,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
         _COMPILED[function] = tf.function(function, jit_compile=True, autograph=False)
     return _COMPILED[function]
-
-
-_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def draw_matrices(keys: Any, ranges: Ranges, size: int) -> Any:
@@ -135,7 +146,7 @@ def matrices(
 
 
 def warp(images: Any, matrix: Any) -> Any:
-    """Move pixels as matrices say, bilinear, edges repeated: float32 (N, S, S, 1) both ways."""
+    """Warp by matrices, bilinear, edges repeated: float32 (N, S, S, 1) -> float32 (N, S, S, 1)."""
     size = images.shape[1]
     flat = ops.reshape(images, (-1, size * size))
     line = ops.arange(size, dtype="float32")
@@ -148,8 +159,8 @@ def warp(images: Any, matrix: Any) -> Any:
     x1, y1 = ops.minimum(x0 + 1, size - 1), ops.minimum(y0 + 1, size - 1)
 
     def at(row: Any, column: Any) -> Any:
-        places = ops.reshape(row * size + column, (-1, size * size))
-        return ops.reshape(ops.take_along_axis(flat, places, axis=1), (-1, size, size))
+        index = ops.reshape(row * size + column, (-1, size * size))
+        return ops.reshape(ops.take_along_axis(flat, index, axis=1), (-1, size, size))
 
     upper = at(y0, x0) * (1.0 - dx) + at(y0, x1) * dx
     lower = at(y1, x0) * (1.0 - dx) + at(y1, x1) * dx
@@ -163,7 +174,7 @@ def add_noise(images: Any, keys: Any, low: float, high: float) -> Any:
     return images + ops.reshape(noise, (-1, *images.shape[1:]))
 
 
-def stretched(images: Any) -> Any:
+def stretch_contrast(images: Any) -> Any:
     """Bring each image's darkest gray to 0 and its brightest to 255."""
     low = ops.amin(images, axis=(1, 2, 3), keepdims=True)
     high = ops.amax(images, axis=(1, 2, 3), keepdims=True)
@@ -181,9 +192,9 @@ def erase(images: Any, keys: Any) -> Any:
     shape = ops.exp((2.0 * draw[:, 1] - 1.0) * math.log(3.3))
     line = (ops.arange(size, dtype="float32") + 0.5) / size
 
-    def within(share: Any, place: Any) -> Any:
+    def within(share: Any, position: Any) -> Any:
         share = ops.minimum(share, 1.0)
-        start = (place * (1.0 - share))[:, None]
+        start = (position * (1.0 - share))[:, None]
         return ops.logical_and(line >= start, line < start + share[:, None])
 
     rows = within(ops.sqrt(area * shape), draw[:, 2])
@@ -193,17 +204,17 @@ def erase(images: Any, keys: Any) -> Any:
     return ops.where(hit[..., None], 127.5, images)
 
 
-def mixing_shares(keys: Any) -> Any:
-    """Draw how much of itself each image keeps in a mixup: float32 (N,), 0.5 to 1.
+def mixup_shares(keys: Any) -> Any:
+    """Draw the share of itself that each image keeps in a mixup: float32 (N,), 0.5 to 1.
 
-    Beta(½, ½), whose inverse distribution function is sin²(πu/2), the larger share its own.
+    Beta(½, ½), whose inverse distribution function is sin²(πu/2); the larger share is its own.
     """
     share = ops.square(ops.sin(uniforms(keys, 1, _MIX)[:, 0] * (math.pi / 2)))
     return ops.maximum(share, 1.0 - share)
 
 
-def mixed(values: Any, shares: Any) -> Any:
-    """Mix each row with the batch's row at the mirrored place (Zhang et al. 2018)."""
+def mixup(values: Any, shares: Any) -> Any:
+    """Mix each row with the row at the mirrored place of the batch (Zhang et al. 2018)."""
     shares = ops.reshape(shares, (-1, *[1] * (len(values.shape) - 1)))
     return values * shares + ops.flip(values, axis=0) * (1.0 - shares)
 
@@ -211,7 +222,7 @@ def mixed(values: Any, shares: Any) -> Any:
 def uniforms(keys: Any, count: int, purpose: int) -> Any:
     """Draw from [0, 1): int32 (N,) -> float32 (N, count).
 
-    `purpose` tells draws for different things apart.
+    `purpose` makes the draws for different purposes independent.
     """
     return ops.cast(_bits(keys, count, purpose), "float32") * (1.0 / (1 << 24))
 
@@ -219,16 +230,16 @@ def uniforms(keys: Any, count: int, purpose: int) -> Any:
 def normals(keys: Any, count: int, purpose: int) -> Any:
     """Draw from N(0, 1): int32 (N,) -> float32 (N, count).
 
-    By the inverse distribution function: Box's and Muller's sines and cosines are drawn at a
-    quarter of the rate. Of 23 bits, and half a step beside them: of 24 the last is as good as 1 to
-    TensorFlow, whose answer is infinity.
+    By the inverse distribution function: Box and Muller's sines and cosines ran at a quarter of
+    the rate. From 23 bits and half a step beside them: with 24 bits the last number rounds to 1,
+    for which TensorFlow's erfinv returns infinity.
     """
     steps = ops.cast(ops.right_shift(_bits(keys, count, purpose), 1) - (1 << 22), "float32")
     return math.sqrt(2) * ops.erfinv((steps + 0.5) * (1.0 / (1 << 22)))
 
 
 def _bits(keys: Any, count: int, purpose: int) -> Any:
-    """Draw 24 bits at a time: int32 (N,) -> int32 (N, count), 0 to 2²⁴ - 1."""
+    """Draw 24 bits each: int32 (N,) -> int32 (N, count), 0 to 2²⁴ - 1."""
     starts = _hash(_hash(keys) + _signed(purpose * 0x3C6EF35F & 0xFFFFFFFF))
     numbers = _hash(starts[:, None] + ops.arange(count, dtype="int32")[None])
     return ops.bitwise_and(numbers, 0xFFFFFF)

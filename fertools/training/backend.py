@@ -1,4 +1,4 @@
-"""Which of Keras's backends learns: TensorFlow, JAX or PyTorch."""
+"""What a training runs on: Keras' backend, the device, its precision, XLA, several GPUs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from fertools.errors import DependencyError, OptionError
-from fertools.options import TrainOptions
 
-#: The ones that can train, by Keras's name, which is also that of the package.
+#: The backends that can train, by Keras' name, which is also that of the package.
 BACKENDS: Final = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def backend() -> str:
     """Return the name of the backend that Keras takes, without importing Keras.
 
-    As Keras does, it looks at KERAS_BACKEND, then into keras.json. Raises OptionError for one that
+    As in Keras, KERAS_BACKEND comes first, then keras.json. Raises OptionError for a backend that
     cannot train, DependencyError for one that is not installed.
     """
     name = os.environ.get("KERAS_BACKEND") or _configured()
@@ -45,31 +44,27 @@ def _configured() -> str:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow, where it is not yet, with nothing on standard error but a failure.
+    """Import Keras and TensorFlow, with nothing on standard error but a failure.
 
-    TF_CPP_MIN_LOG_LEVEL silences what it says later; what it says on import (2.21: "I0000 … Could
-    not find cuda drivers") comes before its log is set up and obeys nothing, so that the
-    descriptor itself is turned away for as long as the import takes. Raises OptionError or
-    DependencyError where Keras is asked for a backend that cannot be had.
+    TF_CPP_MIN_LOG_LEVEL silences later messages. Those on import (2.21: "I0000 … Could not find
+    cuda drivers") come before TensorFlow's log is set up and no setting silences them, so the
+    descriptor itself is redirected until the import is done. Raises OptionError or
+    DependencyError where Keras is asked for a backend that cannot train or is not installed.
     """
-    learns = backend()
+    name = backend()
     if "tensorflow" not in sys.modules:
-        _import_both()
-    if learns != "tensorflow":
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with no_stderr():
+            import keras  # noqa: F401  it imports its backend, with the same messages
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # without a GPU, it logs an error
+    if name != "tensorflow":
         import tensorflow as tf
 
-        # It only reads then, and would ask for nearly all of the GPU's memory all the same.
+        # TensorFlow only reads then, and would still ask for nearly all of the GPU's memory.
         with suppress(RuntimeError):  # it has been used: too late
             tf.config.set_visible_devices([], "GPU")
-
-
-def _import_both() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with no_stderr():
-        import keras  # noqa: F401  it imports its backend, which says the same
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()  # where there is no GPU, it says so as an error
 
 
 @contextmanager
@@ -77,22 +72,21 @@ def no_stderr() -> Iterator[None]:
     """Discard what native code writes to standard error, whatever its log level says."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    original, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(original, 2)
+        os.close(original)
+        os.close(null)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """The backend that Keras runs on, the GPUs that it sees, and what was chosen for them.
 
-    policy  Keras's dtype policy
+    policy  Keras' dtype policy
     jit     whether XLA compiles the whole step
     """
 
@@ -102,8 +96,8 @@ class Device:
     jit: bool
 
     @classmethod
-    def find(cls, recipe: TrainOptions) -> Device:
-        """Choose for this machine: bfloat16 and XLA on a GPU, neither on a CPU.
+    def choose(cls, precision: str) -> Device:
+        """Choose for this machine: with "auto", bfloat16 and XLA on a GPU, neither on a CPU.
 
         XLA is left out where several GPUs share a batch, which Keras does not allow together.
         JAX always has it: without, it would do every operation by itself, at a fortieth of the
@@ -111,8 +105,7 @@ class Device:
         """
         name = backend()
         gpus = _gpus(name)
-        wanted = recipe.precision
-        half = wanted == "bfloat16" or (wanted == "auto" and gpus > 0)
+        half = precision == "bfloat16" or (precision == "auto" and gpus > 0)
         jit = name == "jax" or (name == "tensorflow" and gpus == 1)
         return cls(name, gpus, "mixed_bfloat16" if half else "float32", jit)
 
@@ -122,7 +115,6 @@ class Device:
         return self.gpus > 1 and self.backend == "tensorflow"
 
     def text(self) -> str:
-        """Return it in a line."""
         where = "CPU" if not self.gpus else f"{self.gpus} GPU" + "s" * (self.gpus > 1)
         if self.gpus > 1 and not self.mirrored:
             where = f"1 of {self.gpus} GPUs (several need KERAS_BACKEND=tensorflow)"
@@ -140,16 +132,14 @@ class Device:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.policy)
         try:
-            with ExitStack() as stack:
-                if self.mirrored:
-                    stack.enter_context(tf.distribute.MirroredStrategy().scope())
+            with tf.distribute.MirroredStrategy().scope() if self.mirrored else nullcontext():
                 yield
         finally:
             keras.config.set_dtype_policy(before)
 
 
 def _gpus(name: str) -> int:
-    """Count what a backend sees, which Keras has imported already."""
+    """Count the GPUs that a backend sees, which Keras has imported already."""
     module = import_module(name)
     match name:
         case "jax":

@@ -1,76 +1,84 @@
-"""Keras callbacks: keep each epoch, stop at a loss that is no number, show the progress.
+"""Keras callbacks: keep each epoch, stop at a loss that is not a number, show the progress.
 
 a step   ──▶ shown · every 50th: is the loss still a number?
-an epoch ──▶ kept, as store says
+an epoch ──▶ kept, in the order that `checkpoints` describes
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Final
 
 import keras
+from keras import ops
 
 from fertools.console import Progress
 from fertools.errors import OptionError
 from fertools.training.checkpoints import Row, save
-from fertools.training.model import Learner, is_finite
+from fertools.training.model import Learner
 from fertools.training.run import Run
 
-#: Steps between two looks at the loss: a look waits for the device. The loss is an epoch's running
-#: mean, so what was no number once stays none until somebody looks.
-_LOOK: Final = 50
+#: Steps between two checks of the loss: a check waits for the device. The loss is an epoch's
+#: running mean, so once it is not a number it stays so until it is checked.
+_CHECK_STEPS: Final = 50
 
-#: Seconds between two lines inside an epoch where the output is no terminal.
+#: Seconds between two lines inside an epoch where the output is not a terminal.
 _PAUSE: Final = 30.0
 
 
+def training_callbacks(
+    run: Run, steps: int, batch: int, *, quiet: bool
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of a training; `SaveEpoch` is last."""
+    made: list[keras.callbacks.Callback] = []
+    if not quiet:
+        made.append(ProgressDisplay(run.store.finished, run.options.epochs, steps, batch))
+    if find_spec("tensorboard") is not None:
+        made.append(keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False))
+    return [*made, SaveEpoch(run, steps * batch)]
+
+
 class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Keep every epoch in the run's store, and stop at a loss that is no number."""
+    """Keep every epoch in the run's store; raise OptionError for a loss that is not a number."""
 
     def __init__(self, run: Run, images: int) -> None:
         super().__init__()
         self._run, self._images = run, images
         self._rows = run.store.rows()
-        self._began = 0.0
+        self._began = self._ended = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start the clock."""
-        self._began = time.monotonic()
+        self._began = self._ended = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Check the loss every so many steps."""
-        if batch % _LOOK == 0:
+        if batch % _CHECK_STEPS == 0:
             self._check(logs)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Stop the clock before validation."""
-        self._seconds = time.monotonic() - self._began
+        self._ended = time.monotonic()  # validation does not count
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the epoch: its figures, its weights, and the optimizer."""
         self._check(logs)
-        if not any(name.startswith("val_") for name in logs):
-            self._seconds = time.monotonic() - self._began
+        if "val_loss" not in logs:
+            self._ended = time.monotonic()
+        seconds = max(self._ended - self._began, 1e-9)
         row: Row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in sorted(logs)}
-        row["images_per_second"] = round(self._images / max(self._seconds, 1e-9), 1)
+        row["images_per_second"] = round(self._images / seconds, 1)
         self._rows.append(row)
         learner: Learner = self.model
         self._run.store.commit(self._rows, save(learner), save(learner.network))
 
     def _check(self, logs: Any) -> None:
-        if not is_finite(logs["loss"]):
-            kept = f"the last good weights are in {self._run.folder}" if self._rows else ""
+        if not ops.convert_to_numpy(ops.isfinite(logs["loss"])):
+            kept = f"; the last good weights are in {self._run.folder}" if self._rows else ""
             raise OptionError(
-                f"the loss is no number any more in epoch {len(self._rows) + 1}: try a smaller "
-                f"--learning-rate than {self._run.recipe.peak_rate:g} or --precision float32"
-                + (f"; {kept}" if kept else "")
+                f"the loss is not a number any more in epoch {len(self._rows) + 1}: try a smaller "
+                f"--learning-rate than {self._run.options.peak_rate:g} or --precision float32{kept}"
             )
 
 
-class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]
+class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Shows the training on standard error: a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, finished: int, epochs: int, steps: int, batch: int) -> None:
@@ -111,20 +119,6 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]
         shown.print(f"{line}; {shown.rate:.0f} images/s, {shown.left} left")
 
 
-def callbacks(run: Run, steps: int, batch: int, *, quiet: bool) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of a training, the one that keeps the epoch last."""
-    made: list[keras.callbacks.Callback] = []
-    if not quiet:
-        made.append(ProgressDisplay(run.store.finished, run.recipe.epochs, steps, batch))
-    if find_spec("tensorboard") is not None:
-        made.append(keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False))
-    return [*made, SaveEpoch(run, steps * batch)]
-
-
 def _figures(logs: dict[str, Any], prefix: str) -> str:
-    words: dict[str, Callable[[float], str]] = {
-        "loss": "loss {:.4f}".format,
-        "accuracy": "accuracy {:.4f}".format,
-        "f1": "macro-F1 {:.4f}".format,
-    }
-    return ", ".join(say(float(logs[prefix + name])) for name, say in words.items())
+    names = {"loss": "loss", "accuracy": "accuracy", "macro-F1": "f1"}
+    return ", ".join(f"{name} {float(logs[prefix + key]):.4f}" for name, key in names.items())

@@ -1,158 +1,56 @@
-"""The figures of each epoch: history.csv, and a plot of it."""
+"""What a training keeps of each epoch, in the order in which it is written.
+
+    checkpoint/000007.csv                the history up to epoch 7
+    checkpoint/000007.weights.h5         weights and optimizer, the mark: now epoch 7 counts
+    history.csv, last and best weights   each follows from a checkpoint
+    weights.json                         which epochs these two hold, and their SHA-256
+    older checkpoints removed            but for the best epoch's, from which best follows
+
+Every file is whole or absent. A training that is killed before the mark runs epoch 7 again, one
+killed after it makes what is missing from the checkpoints. So no file ever holds a network whose
+epoch is not in the history, even where the same epoch run twice gives two networks (on a GPU), and
+weights that are deleted or damaged come back by the same command.
+
+Weights are written as all other files, whole or absent, so Keras saves into memory: HDF5 itself
+must not meet a disk that refuses. With a limit on the file's size, h5py 3.14 reported every later
+step as an exception that cannot be caught, and the process ended by a segmentation fault. And Keras
+loads from bytes, whose SHA-256 is then known to be that of what was loaded.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fertools.errors import DatasetError
-from fertools.files import write_whole
+from fertools.files import make_folder, remove, remove_leftovers, sha256_of, write_whole
 
 if TYPE_CHECKING:
     import keras
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from fertools.files import make_folder, remove, remove_leftovers
 
 HISTORY: Final = "history.csv"
 CURVES: Final = "curves.png"
+_RECORD: Final = "weights.json"
+_CHECKPOINTS: Final = "checkpoint"
+_LOGS: Final = "logs"
+
+#: Digits of an epoch in file names.
+DIGITS: Final = 6
 
 Row = dict[str, float]
 """An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … images_per_second."""
 
 
-def read_history(path: Path, cure: str) -> list[Row]:
-    """Read a history; raise DatasetError with `cure` where it is missing or damaged."""
-    try:
-        with path.open(newline="", encoding="ascii") as file:
-            return [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing: {cure}") from None
-    except (OSError, ValueError, TypeError, csv.Error) as fault:
-        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
-
-
-def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Return the bytes of history.csv, a row an epoch."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:  # floats, so that a history read back gives the same bytes
-        writer.writerow(
-            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
-        )
-    return text.getvalue().encode("ascii")
-
-
-def best(rows: Sequence[Row]) -> Row | None:
-    """Return the epoch with the highest macro-F1 on validation, the first of equals."""
-    judged = [row for row in rows if "val_f1" in row]
-    return max(judged, key=lambda row: row["val_f1"], default=None)
-
-
-def draw_curves(run: Path, rows: Sequence[Row]) -> None:
-    """Draw accuracy and loss over the epochs as the talk did."""
-    from matplotlib.figure import Figure  # not pyplot: nothing global, no window system
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    epochs = [row["epoch"] for row in rows]
-    chosen = best(rows)
-    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-        axes.plot(epochs, [row[name] for row in rows], label="train")
-        if chosen:
-            axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation")
-            axes.axvline(chosen["epoch"], color="gray", linewidth=0.8, linestyle="--", label="best")
-        axes.set(xlabel="epoch", title=name)
-        axes.legend()
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
-    write_whole(run / CURVES, image.getvalue())
-
-
-class _Named(io.BytesIO):
-    """Memory with the name that Keras asks for."""
-
-    def __str__(self) -> str:
-        return "memory.weights.h5"
-
-
-def digest(data: bytes) -> str:
-    """Return the SHA-256 of some bytes, 64 hex digits."""
-    return sha256(data).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, "" where it cannot be read."""
-    try:
-        return digest(path.read_bytes())
-    except OSError:
-        return ""
-
-
-def read_weights(path: Path, cure: str) -> bytes:
-    """Read a file of weights; raise DatasetError with `cure` where that fails."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing: {cure}") from None
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
-
-
-def save(model: keras.Model) -> bytes:
-    """Return a model's weights, with its optimizer's where it has one."""
-    buffer = _Named()
-    model.save_weights(buffer)
-    return buffer.getvalue()
-
-
-def load(model: keras.Model, data: bytes, path: Path, cure: str) -> None:
-    """Load weights as arrays only; raise DatasetError where they do not fit the model.
-
-    `path` is where they were read from, and `cure` what to do about it, for the message.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file does not have, and leaves them untrained.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(_Named(data))
-    # What h5py and Keras raise over bytes that are damaged; RuntimeError is HDF5's own.
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        UserWarning,
-    ) as fault:
-        line = str(fault).strip().partition("\n")[0]
-        raise DatasetError(
-            f"{path} does not fit the network that run.json describes: {line}: {cure}"
-        ) from fault
-
-
-#: Epochs have so many digits in file names.
-DIGITS: Final = 6
-
-_RECORD: Final = "weights.json"
-_CHECKPOINTS: Final = "checkpoint"
-_LOGS: Final = "logs"
-
-
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a file of weights holds: its SHA-256, and the epoch, None where nobody knows it."""
+class WeightsId:
+    """What a file of weights holds: its SHA-256, and the epoch, None where it is unknown."""
 
     sha256: str
     epoch: int | None
@@ -170,11 +68,11 @@ class Store:
         return max(self._epochs(), default=0)
 
     def checkpoint(self, epoch: int) -> Path:
-        """Return where the weights and the optimizer after an epoch lie."""
-        return self.folder / _CHECKPOINTS / f"{epoch:0{DIGITS}d}.weights.h5"
+        """Return the path of the weights and the optimizer after an epoch."""
+        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.weights.h5"
 
     def weights(self, which: str) -> Path:
-        """Return where a network's weights lie, of the "best" or the "last" epoch."""
+        """Return the path of a network's weights, of the "best" or the "last" epoch."""
         return self.folder / f"{which}.weights.h5"
 
     def rows(self) -> list[Row]:
@@ -195,11 +93,14 @@ class Store:
             return f"delete {self.checkpoint(epoch).name} and train goes on after epoch {older}"
         return "put a whole copy back, or begin anew with --no-resume"
 
-    def holds(self, which: str, data: bytes | None = None) -> Held:
+    def identify(self, which: str, data: bytes | None = None) -> WeightsId:
         """Return what the file of a network's weights holds, read or as handed in."""
-        found = file_digest(self.weights(which)) if data is None else digest(data)
+        try:
+            digest = sha256_of(self.weights(which)) if data is None else sha256(data).hexdigest()
+        except OSError:
+            digest = ""
         known = self._record().get(which)
-        return Held(found, known.epoch if known and known.sha256 == found else None)
+        return WeightsId(digest, known.epoch if known and known.sha256 == digest else None)
 
     def is_current(self) -> bool:
         """Return whether history and weights are what the checkpoints hold, and nothing is left."""
@@ -208,7 +109,7 @@ class Store:
         return (
             history.is_file()
             and history.read_bytes() == history_csv(rows)
-            and all(self.holds(which).epoch == e for which, e in _chosen(rows).items())
+            and all(self.identify(which).epoch == e for which, e in _chosen(rows).items())
             and not self._superseded(rows)
         )
 
@@ -230,13 +131,13 @@ class Store:
         `network` returns the weights of an epoch's network, from its checkpoint.
         """
         rows = self.rows()
-        whole = {which: held for which in _chosen(rows) if (held := self.holds(which)).epoch}
+        whole = {which: held for which in _chosen(rows) if (held := self.identify(which)).epoch}
         self._publish(rows, whole, network)
 
     def clear(self) -> None:
-        """Remove all that an earlier training and what looked at it left in the folder.
+        """Remove what an earlier training, its evaluations and its exports left in the folder.
 
-        looks.csv stays: who has seen test has seen it.
+        looks.csv stays: a test split that was looked at stays looked at.
         """
         names = [_RECORD, HISTORY, CURVES, _CHECKPOINTS, _LOGS]
         others = [path for each in ("evaluation-*", "export-*") for path in self.folder.glob(each)]
@@ -250,16 +151,15 @@ class Store:
         remove_leftovers(self.folder / _CHECKPOINTS)
 
     def _publish(
-        self, rows: list[Row], current: Mapping[str, Held], network: Callable[[int], bytes]
+        self, rows: list[Row], current: Mapping[str, WeightsId], network: Callable[[int], bytes]
     ) -> None:
         record = dict(current)
-        chosen = _chosen(rows)
         write_whole(self.folder / HISTORY, history_csv(rows))
-        for which, epoch in chosen.items():
+        for which, epoch in _chosen(rows).items():
             if which not in record or record[which].epoch != epoch:
                 data = network(epoch)
                 write_whole(self.weights(which), data)
-                record[which] = Held(digest(data), epoch)
+                record[which] = WeightsId(sha256(data).hexdigest(), epoch)
         tree = {
             which: {"epoch": each.epoch, "sha256": each.sha256} for which, each in record.items()
         }
@@ -268,22 +168,23 @@ class Store:
 
     def _superseded(self, rows: list[Row]) -> list[Path]:
         """Return the files of epochs from which neither the last nor the best weights follow."""
-        kept = {f"{epoch:0{DIGITS}d}" for epoch in _chosen(rows).values()}
+        kept = {_digits(epoch) for epoch in _chosen(rows).values()}
         files = (self.folder / _CHECKPOINTS).iterdir()
         return sorted(file for file in files if file.name.partition(".")[0] not in kept)
 
-    def _record(self) -> dict[str, Held]:
-        """Read weights.json; what cannot be read is as good as not there."""
+    def _record(self) -> dict[str, WeightsId]:
+        """Read weights.json; a damaged one counts as missing."""
         try:
             tree: Any = json.loads((self.folder / _RECORD).read_bytes())
             return {
-                which: Held(str(each["sha256"]), int(each["epoch"])) for which, each in tree.items()
+                which: WeightsId(str(each["sha256"]), int(each["epoch"]))
+                for which, each in tree.items()
             }
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return {}
 
     def _history(self, epoch: int) -> Path:
-        return self.folder / _CHECKPOINTS / f"{epoch:0{DIGITS}d}.csv"
+        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.csv"
 
     def _epochs(self) -> set[int]:
         files = (self.folder / _CHECKPOINTS).glob("*.weights.h5")
@@ -291,9 +192,92 @@ class Store:
         return {int(number) for number in numbers if len(number) == DIGITS and number.isdigit()}
 
 
+def _digits(epoch: int) -> str:
+    return f"{epoch:0{DIGITS}d}"
+
+
 def _chosen(rows: list[Row]) -> dict[str, int]:
     """Return the epoch of the last and of the best weights; without validation the last is best."""
     if not rows:
         return {}
-    row = best(rows) or rows[-1]
+    row = best_epoch(rows) or rows[-1]
     return {"last": len(rows), "best": int(row["epoch"])}
+
+
+def best_epoch(rows: Sequence[Row]) -> Row | None:
+    """Return the epoch with the highest macro-F1 on validation, the first of equals."""
+    validated = [row for row in rows if "val_f1" in row]
+    return max(validated, key=lambda row: row["val_f1"], default=None)
+
+
+def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
+    """Return the bytes of history.csv, a row an epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:  # floats, so that a history read back gives the same bytes
+        writer.writerow(
+            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
+        )
+    return text.getvalue().encode("ascii")
+
+
+def read_history(path: Path, cure: str) -> list[Row]:
+    """Read a history; raise DatasetError with `cure` where it is missing or damaged."""
+    try:
+        with path.open(newline="", encoding="ascii") as file:
+            return [
+                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: {cure}") from None
+    except (OSError, ValueError, TypeError, csv.Error) as fault:
+        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
+
+
+class _NamedBuffer(io.BytesIO):
+    """Memory with the name that Keras asks for.
+
+    Keras' store of weights takes an `io.BytesIO`, but `save_weights` and `load_weights` look at the
+    ending of the name first, and have no argument for it. This is the one place that relies on
+    more than Keras documents (3.15; a test saves and loads by it).
+    """
+
+    def __str__(self) -> str:
+        return "memory.weights.h5"
+
+
+def read_weights(path: Path, cure: str) -> bytes:
+    """Read a file of weights; raise DatasetError with `cure` where that fails."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: {cure}") from None
+    except OSError as fault:
+        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
+
+
+def save(model: keras.Model) -> bytes:
+    """Return a model's weights as HDF5, with its optimizer's where it has one."""
+    buffer = _NamedBuffer()
+    model.save_weights(buffer)
+    return buffer.getvalue()
+
+
+def load(model: keras.Model, data: bytes, path: Path, cure: str) -> None:
+    """Load weights as arrays only; raise DatasetError where they do not fit the model.
+
+    `path` is where they were read from, and `cure` what to do about it, for the message.
+    """
+    # What h5py and Keras raise over bytes that are damaged; RuntimeError is HDF5's own.
+    damaged = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, UserWarning)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file does not have, and leaves them untrained.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(_NamedBuffer(data))
+    except damaged as fault:
+        line = str(fault).strip().partition("\n")[0]
+        raise DatasetError(
+            f"{path} does not fit the network that run.json describes: {line}: {cure}"
+        ) from fault

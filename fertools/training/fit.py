@@ -1,4 +1,4 @@
-"""Training, a line for each stage."""
+"""Train a network: `train` has a line for each stage, `_fit` hands the work to Keras."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from fertools.files import cannot_write, is_leftover, locked, make_folder
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
-from fertools.training.checkpoints import HISTORY, draw_curves, load, read_weights, save
-from fertools.training.data import Feed, Source
-from fertools.training.run import RUN, Run
+from fertools.training.checkpoints import HISTORY, load, read_weights, save
+from fertools.training.data import DatasetSplit, TrainingData
+from fertools.training.run import RUN, Run, draw_curves
 
 if TYPE_CHECKING:
     from fertools.training.model import Learner
@@ -43,75 +43,68 @@ def train(
     is complete is not run again, but weights that are missing are made from the checkpoints. More
     `epochs` prolong a finished training: the learning rate then follows the schedule of the new
     number from that epoch on. Raises OptionError, DatasetError or OutputError, each one line that
-    says what to do: also for a loss that is no number, and where memory or the disk is too small.
+    says what to do: also for a loss that is not a number, and where memory or the disk is too
+    small.
     """
-    recipe, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
+    chosen, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
     out, folder = user_path(out, "out"), user_path(run, "run")
-    feed = _feed(
-        out, recipe, run_options.seed, cache=run_options.cache, allow_leak=run_options.allow_leak
-    )
+    data = _training_data(out, chosen, run_options)
     make_folder(folder)
     with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
-        plan, begun = _begin(_plan(feed, folder), resume=run_options.resume)
-        if not (begun and _finished(plan)):
+        training, resumed = _choose_run(_new_run(data, folder), resume=run_options.resume)
+        if not (resumed and _is_complete(training)):
             import_tensorflow()
-            with _in_words(feed, folder):
-                _fit(feed, plan, begun=begun, quiet=run_options.quiet)
-        draw_curves(folder, plan.store.rows())
-    return plan
+            with _in_one_line(data, folder):
+                _fit(data, training, resumed=resumed, quiet=run_options.quiet)
+        draw_curves(folder, training.store.rows())
+    return training
 
 
-def _feed(out: Path, recipe: TrainOptions, seed: int, *, cache: bool, allow_leak: bool) -> Feed:
-    source = Source.open(out, "train", allow_leak=allow_leak)
-    has_validation = bool(replace(source, split="validation").shards)
-    validation = Source.open(out, "validation", allow_leak=allow_leak) if has_validation else None
-    return Feed(source, validation, recipe, seed, cache)
+def _training_data(out: Path, options: TrainOptions, run_options: TrainRunOptions) -> TrainingData:
+    allow_leak = run_options.allow_leak
+    training, validation = DatasetSplit.open(out, "train", allow_leak=allow_leak), None
+    if replace(training, name="validation").shards:
+        validation = DatasetSplit.open(out, "validation", allow_leak=allow_leak)
+    return TrainingData(training, validation, options, run_options.seed, run_options.cache)
 
 
-def _plan(feed: Feed, folder: Path) -> Run:
-    """Return what the weights will depend on."""
-    manifest = feed.train.manifest
+def _new_run(data: TrainingData, folder: Path) -> Run:
+    """Return everything that the weights will depend on."""
+    manifest = data.train.manifest
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    face_options = {field.name for field in fields(FaceOptions)}
+    name = backend()
+    packages = dict.fromkeys(("fertools", "keras", "tensorflow", "numpy", name))
     return Run(
         folder=folder,
         classes=manifest.classes,
         image=manifest.image,
-        options=feed.recipe.flat(),
-        faces={
-            field.name: manifest.options[field.name]
-            for field in fields(FaceOptions)
-            if field.name in manifest.options
-        },
+        options=data.options,
+        faces={key: value for key, value in manifest.options.items() if key in face_options},
         dataset={
             "name": manifest.name,
-            "manifest": sha256((feed.train.out / MANIFEST).read_bytes()).hexdigest(),
+            "manifest": sha256((data.train.out / MANIFEST).read_bytes()).hexdigest(),
             "shards": {shard.file: shard.sha256 for shard in shards},
         },
-        seed=feed.seed,
-        versions=_versions(),
+        seed=data.seed,
+        versions={package: version(package) for package in packages} | {"backend": name},
     )
 
 
-def _versions() -> dict[str, str]:
-    name = backend()
-    packages = dict.fromkeys(("fertools", "keras", "tensorflow", "numpy", name))
-    return {package: version(package) for package in packages} | {"backend": name}
-
-
-def _begin(plan: Run, *, resume: bool) -> tuple[Run, bool]:
-    """Return the training to run, and whether the folder was begun with it; write nothing.
+def _choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
+    """Return the training to run, and whether it goes on in the folder; write nothing.
 
     Without a finished epoch there is nothing to lose, and other options take the place of those
     that the folder was begun with. Raises OutputError where it holds something else.
     """
-    folder, store = plan.folder, plan.store
+    folder, store = wanted.folder, wanted.store
     if not (folder / RUN).is_file():
         others = (path.name for path in folder.iterdir() if not is_leftover(path.name))
         if any(name != _LOCK for name in others):
             raise OutputError(f"{folder} is not empty and no run: give another RUN")
-        return plan, False
+        return wanted, False
     if not resume:
-        return plan, False
+        return wanted, False
     if not store.finished:
         results = store.weights("best"), store.weights("last"), folder / HISTORY
         if kept := [path.name for path in results if path.is_file()]:
@@ -119,102 +112,97 @@ def _begin(plan: Run, *, resume: bool) -> tuple[Run, bool]:
                 f"{folder} holds {kept[0]} and no checkpoint to go on from: "
                 "give another RUN, or --no-resume to begin anew"
             )
-        return plan, False
+        return wanted, False
     begun = Run.read(folder)
-    plan = replace(plan, earlier=begun.earlier)
-    if begun == plan:
-        return plan, True
-    more = plan.recipe.epochs > begun.recipe.epochs
-    if more and begun == replace(plan, options=plan.options | {"epochs": begun.recipe.epochs}):
-        if store.finished >= begun.recipe.epochs:
-            return replace(plan, earlier=(*begun.earlier, begun.recipe.epochs)), True
+    wanted = replace(wanted, earlier=begun.earlier)
+    if begun == wanted:
+        return wanted, True
+    begun_with = f"{folder} was begun with {_difference(begun, wanted)}"
+    epochs = begun.options.epochs
+    longer = replace(begun, options=replace(begun.options, epochs=wanted.options.epochs))
+    if wanted.options.epochs > epochs and longer == wanted:
+        if store.finished >= epochs:
+            return replace(wanted, earlier=(*begun.earlier, epochs)), True
         raise OutputError(
-            f"{folder} was begun with {_difference(begun, plan)} and is not finished: finish it "
-            "with the number that it was begun with, then more --epochs prolong it"
+            f"{begun_with} and is not finished: finish it with the number that it was begun with, "
+            "then more --epochs prolong it"
         )
-    raise OutputError(
-        f"{folder} was begun with {_difference(begun, plan)}: "
-        "give another RUN, or --no-resume to begin anew"
-    )
+    raise OutputError(f"{begun_with}: give another RUN, or --no-resume to begin anew")
 
 
 def _difference(begun: Run, wanted: Run) -> str:
     """Name up to three of the things that differ, such as "epochs 30 (now 60)"."""
     if begun.dataset != wanted.dataset:
         return f"another dataset, {begun.dataset.get('name')} (now {wanted.dataset['name']})"
-    old, new = ({**r.options, "seed": r.seed, **r.versions} for r in (begun, wanted))
-    told = [
-        f"{name} {_named(old.get(name))} (now {_named(new[name])})"
+    old, new = ({**run.options.flat(), "seed": run.seed, **run.versions} for run in (begun, wanted))
+    differing = [
+        f"{name} {str(old.get(name)) or 'none'} (now {str(new[name]) or 'none'})"
         for name in new
         if old.get(name) != new[name]
     ]
-    return ", ".join(told[:3]) or "another dataset"
+    return ", ".join(differing[:3]) or "another dataset"
 
 
-def _named(value: object) -> object:
-    return "none" if value == "" else value
-
-
-def _finished(plan: Run) -> bool:
+def _is_complete(run: Run) -> bool:
     """Return whether the last epoch's checkpoint is there, and all that follows from it."""
-    return plan.store.finished >= plan.recipe.epochs and plan.store.is_current()
+    return run.store.finished >= run.options.epochs and run.store.is_current()
 
 
-def _fit(feed: Feed, plan: Run, *, begun: bool, quiet: bool) -> None:
+def _fit(data: TrainingData, run: Run, *, resumed: bool, quiet: bool) -> None:
     import keras
 
     from fertools.training.backend import Device
-    from fertools.training.callbacks import callbacks
-    from fertools.training.model import build, compile_learner, find
+    from fertools.training.callbacks import training_callbacks
+    from fertools.training.model import build, compile_learner, import_build
 
-    own = find(feed.recipe.model)
-    keras.utils.set_random_seed(plan.seed)
-    device = Device.find(feed.recipe)
+    options = run.options
+    own = import_build(options.model)
+    keras.utils.set_random_seed(run.seed)
+    device = Device.choose(options.precision)
     if not quiet:
         print(device.text(), file=sys.stderr, flush=True)
     with device.scope():
-        network = build(feed.recipe, plan.image.size, len(plan.classes), own)
-        steps = feed.steps * feed.recipe.epochs
-        learner = compile_learner(network, feed.recipe, steps, jit=device.jit)
-    plan.store.sweep()
-    if not begun:
-        plan.store.clear()
-    plan.write()  # only now: a network that cannot be built leaves nothing behind
-    _restore(plan, learner)
-    if (finished := plan.store.finished) >= feed.recipe.epochs:
+        network = build(options, run.image.size, len(run.classes), own)
+        learner = compile_learner(network, options, data.steps * options.epochs, jit=device.jit)
+    run.store.sweep()
+    if not resumed:
+        run.store.clear()
+    run.write()  # only now: a network that cannot be built leaves nothing behind
+    _restore(run, learner)
+    if (finished := run.store.finished) >= options.epochs:
         return
     learner.fit(
-        feed.training(finished),
-        validation_data=feed.validating(),
+        data.training_batches(finished),
+        validation_data=data.validation_batches(),
         initial_epoch=finished,
-        epochs=feed.recipe.epochs,
-        steps_per_epoch=feed.steps,
-        callbacks=callbacks(plan, feed.steps, feed.batch, quiet=quiet),
+        epochs=options.epochs,
+        steps_per_epoch=data.steps,
+        callbacks=training_callbacks(run, data.steps, data.batch, quiet=quiet),
         verbose=0,
-        shuffle=False,  # the feed has its order; True would warn of that
+        shuffle=False,  # the data has its order; True would warn of that
     )
 
 
-def _restore(plan: Run, learner: Learner) -> None:
+def _restore(run: Run, learner: Learner) -> None:
     """Load the newest checkpoint, after files that should follow from checkpoints are made."""
-    store = plan.store
+    store = run.store
 
-    def read(epoch: int) -> None:
+    def restore(epoch: int) -> None:
         path, cure = store.checkpoint(epoch), store.cure(epoch)
         load(learner, read_weights(path, cure), path, cure)
 
     def network(epoch: int) -> bytes:
-        read(epoch)
+        restore(epoch)
         return save(learner.network)
 
     if store.finished:
         if not store.is_current():
             store.complete(network)
-        read(store.finished)
+        restore(store.finished)
 
 
 @contextmanager
-def _in_words(feed: Feed, folder: Path) -> Iterator[None]:
+def _in_one_line(data: TrainingData, folder: Path) -> Iterator[None]:
     """Turn what a backend or the system raises over memory, disk and shards into one line."""
     import tensorflow as tf
 
@@ -232,10 +220,10 @@ def _in_words(feed: Feed, folder: Path) -> Iterator[None]:
             "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
         ):
             raise OptionError(
-                f"memory does not suffice for --batch {feed.batch}: "
-                f"try --batch {max(1, feed.batch // 2)}"
+                f"memory does not suffice for --batch {data.batch}: "
+                f"try --batch {max(1, data.batch // 2)}"
             ) from fault
-        for source in (feed.train, feed.validation):
-            if isinstance(fault, tf.errors.OpError) and source and (damage := source.damage()):
+        for split in (data.train, data.validation):
+            if isinstance(fault, tf.errors.OpError) and split and (damage := split.damage()):
                 raise damage from fault
         raise

@@ -1,10 +1,23 @@
-"""The whole network: gray values in 0 to 255, stretched or scaled, a body, a head, logits."""
+"""The network, and the model that trains it.
+
+    gray 0..255 ── stretch or scale ── body ── head ── logits        `build`: what is saved
+    augmentation, mixup ── network ── loss of mixed targets          `Learner`: training only
+
+The body is ResNet v1.5 (He et al. 2016; v1.5: the stride sits in the 3×3 convolution).
+
+          ┌── 1×1, w ── 3×3, w, stride s ── 1×1, 4w ──┐            every convolution without bias,
+     x ───┤                                           + ── ReLU    followed by batch norm and,
+          └── 1×1, 4w, stride s (first block only) ───┘            but for the last, ReLU
+
+     stem 7×7, w, stride 2 · max 3×3, stride 2 · stages of w, 2w, 4w, 8w · head
+
+Padding is that of the textbook, k // 2 on every side. Keras' "same" pads an even image by one
+more at the right and the bottom only, which moves a feature map by half a pixel at each stride.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -12,10 +25,8 @@ from keras import layers, ops
 
 from fertools.errors import OptionError
 from fertools.options import TrainOptions
-from fertools.training.augment import RANGES, Augment, mixed, mixing_shares
-
-Build = Callable[[int, int], keras.Model]
-"""Makes somebody's own network: (size, classes) -> images in -1 to 1 to logits."""
+from fertools.training.augment import RANGES, Augment, mixup, mixup_shares
+from fertools.training.run import Build
 
 #: Blocks in each stage, by the depth that the network is known by: 3 layers a block, stem, head.
 DEPTHS: Final = {
@@ -28,26 +39,16 @@ DEPTHS: Final = {
 }
 
 
-def build(recipe: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:
+def build(options: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:
     """Make a network with fresh weights: float32 (N, size, size, 1) in 0..255 -> logits.
 
-    Logits are float32 (N, classes) under every dtype policy. `own` takes the ResNet's place.
+    Logits are float32 (N, classes) under every dtype policy. `own` makes another body and head.
     """
     image = keras.Input((size, size, 1), dtype="float32", name="image")
-    x = centred(image, stretch=recipe.stretch == "always")
-    if own is not None:
-        x = own(size, classes)(x)
-    else:
-        body = ResNet(DEPTHS[recipe.depth], recipe.width, recipe.init, recipe.zero_gamma)
-        x = _head(body(x), recipe, classes)
+    x = centred(image, stretch=options.stretch == "always")
+    x = own(size, classes)(x) if own else _head(_resnet(x, options), options, classes)
     logits = layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model(image, logits, name="network")
-
-
-def answering(network: keras.Model) -> keras.Model:
-    """Put softmax behind a network: the same weights, probabilities instead of logits."""
-    chances = layers.Softmax(dtype="float32", name="probabilities")(network.output)
-    return keras.Model(network.input, chances)
 
 
 def centred(image: Any, *, stretch: bool) -> Any:
@@ -60,121 +61,119 @@ def centred(image: Any, *, stretch: bool) -> Any:
     return (image - low) * (2.0 / ops.maximum(high - low, 1.0)) - 1.0
 
 
-def find(word: str) -> Build | None:
+def _resnet(x: Any, options: TrainOptions) -> Any:
+    """Apply ResNet's body: (N, H, W, 1) -> (N, H / 32, W / 32, 4 w 2^(stages - 1)).
+
+    Every layer has a name: Keras' own would count the process's layers, and the same weights
+    would not be the same bytes.
+    """
+    # The stem stays in small networks too: under oneDNN, TensorFlow 2.21 crashes on a 1×1
+    # convolution of stride 2 that reads an image of one to three channels.
+    x = layers.ReLU(name="stem_relu")(_convolve(x, options.width, 7, "stem", options, stride=2))
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    for stage, blocks in enumerate(DEPTHS[options.depth]):
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            name = f"stage{stage + 1}_{block + 1}"
+            x = _block(x, options.width << stage, stride, name, options)
+    return x
+
+
+def _block(x: Any, width: int, stride: int, name: str, options: TrainOptions) -> Any:
+    shortcut, wide = x, 4 * width
+    if stride > 1 or x.shape[-1] != wide:
+        shortcut = _convolve(x, wide, 1, f"{name}_shortcut", options, stride=stride)
+    x = _convolve(x, width, 1, f"{name}_a", options)
+    x = layers.ReLU(name=f"{name}_a_relu")(x)
+    x = _convolve(x, width, 3, f"{name}_b", options, stride=stride)
+    x = layers.ReLU(name=f"{name}_b_relu")(x)
+    x = _convolve(x, wide, 1, f"{name}_c", options, zero_gamma=options.zero_gamma)
+    return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
+
+
+def _convolve(
+    x: Any,
+    filters: int,
+    side: int,
+    name: str,
+    options: TrainOptions,
+    *,
+    stride: int = 1,
+    zero_gamma: bool = False,
+) -> Any:
+    """Convolve and normalise; with `zero_gamma` the normalisation begins with 0."""
+    if stride > 1 and side > 1:
+        x = layers.ZeroPadding2D(side // 2, name=f"{name}_pad")(x)
+    x = layers.Conv2D(
+        filters,
+        side,
+        stride,
+        padding="valid" if stride > 1 else "same",
+        use_bias=False,
+        kernel_initializer=options.init,
+        name=f"{name}_conv",
+    )(x)
+    gamma = "zeros" if zero_gamma else "ones"
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_norm"
+    )(x)
+
+
+def _head(x: Any, options: TrainOptions, classes: int) -> Any:
+    pool = layers.Flatten if options.head == "flatten" else layers.GlobalAveragePooling2D
+    x, init = pool(name="pool")(x), options.init
+    if options.head_units:
+        x = layers.Dense(options.head_units, "relu", kernel_initializer=init, name="hidden")(x)
+    return layers.Dense(classes, kernel_initializer=init, dtype="float32", name="classes")(x)
+
+
+def with_softmax(network: keras.Model) -> keras.Model:
+    """Put softmax behind a network: the same weights, probabilities instead of logits."""
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(network.output)
+    return keras.Model(network.input, probabilities)
+
+
+def import_build(name: str) -> Build | None:
     """Import the function that "module:function" names, None for ""; raise OptionError."""
-    if not word:
+    if not name:
         return None
-    module, _, function = word.partition(":")
+    module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
     # The last three are those of a file that is no Python and of a module such as ".mine".
     except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as fault:
-        raise OptionError(f"--model {word} cannot be imported: {fault}") from fault
+        raise OptionError(f"--model {name} cannot be imported: {fault}") from fault
     if not callable(found):
-        raise OptionError(f"--model {word} is not a function")
+        raise OptionError(f"--model {name} is not a function")
     made: Build = found
     return made
 
 
-def _head(x: Any, recipe: TrainOptions, classes: int) -> Any:
-    flat = recipe.head == "flatten"
-    x = (layers.Flatten if flat else layers.GlobalAveragePooling2D)(name="pool")(x)
-    if recipe.head_units:
-        x = layers.Dense(recipe.head_units, "relu", kernel_initializer=recipe.init, name="hidden")(
-            x
-        )
-    return layers.Dense(classes, kernel_initializer=recipe.init, dtype="float32", name="classes")(x)
-
-
-@dataclass(frozen=True, slots=True)
-class ResNet:
-    """A body without input and head: calling it on (N, H, W, 1) gives (N, H / 32, W / 32, C).
-
-    blocks       blocks in each stage, such as (3, 4, 6, 3)
-    width        w of the picture; C is 4 w 2^(stages - 1)
-    init         kernel initialiser; `seed` makes each layer's own
-    zero_gamma   begin the last batch norm of every block with 0, so that it begins as identity
-    """
-
-    blocks: Sequence[int]
-    width: int = 64
-    init: str = "he_normal"
-    zero_gamma: bool = False
-
-    def __call__(self, x: Any) -> Any:
-        """Apply the body to a symbolic tensor.
-
-        Every layer has a name: Keras' own would count the process's layers, and the same weights
-        would not be the same bytes.
-        """
-        # The stem stays in small networks too: under oneDNN, TensorFlow 2.21 crashes on a 1×1
-        # convolution of stride 2 that reads an image of one to three channels.
-        x = layers.ReLU(name="stem_relu")(self._convolve(x, self.width, 7, 2, "stem"))
-        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-        x = layers.MaxPooling2D(3, 2, name="stem_pool")(x)
-        for stage, blocks in enumerate(self.blocks):
-            for block in range(blocks):
-                stride = 2 if stage > 0 and block == 0 else 1
-                x = self._block(x, self.width << stage, stride, f"stage{stage + 1}_{block + 1}")
-        return x
-
-    def _block(self, x: Any, width: int, stride: int, name: str) -> Any:
-        shortcut = x
-        if stride > 1 or x.shape[-1] != 4 * width:
-            shortcut = self._convolve(x, 4 * width, 1, stride, f"{name}_shortcut")
-        x = layers.ReLU(name=f"{name}_a_relu")(self._convolve(x, width, 1, 1, f"{name}_a"))
-        x = layers.ReLU(name=f"{name}_b_relu")(self._convolve(x, width, 3, stride, f"{name}_b"))
-        x = self._convolve(x, 4 * width, 1, 1, f"{name}_c", zero=self.zero_gamma)
-        return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
-
-    def _convolve(
-        self, x: Any, filters: int, side: int, stride: int, name: str, *, zero: bool = False
-    ) -> Any:
-        if stride > 1 and side > 1:
-            x = layers.ZeroPadding2D(side // 2, name=f"{name}_pad")(x)
-        x = layers.Conv2D(
-            filters,
-            side,
-            stride,
-            padding="valid" if stride > 1 else "same",
-            use_bias=False,
-            kernel_initializer=self.init,
-            name=f"{name}_conv",
-        )(x)
-        return layers.BatchNormalization(
-            momentum=0.9,
-            epsilon=1e-5,
-            gamma_initializer="zeros" if zero else "ones",
-            name=f"{name}_norm",
-        )(x)
-
-
 class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
-    """Takes {"image": uint8 (N, S, S, 1), "key": int32 (N,)} and gives logits.
+    """The network in training: {"image": uint8 (N, S, S, 1), "key": int32 (N,)} -> logits.
 
-    Everything that only training needs happens in here, on the device, in `keras.ops`; `network`
-    is what remains of it.
+    Everything that only training needs happens in here, on the device, in `keras.ops`; only
+    `network` is kept as the result.
     """
 
-    def __init__(self, network: keras.Model, recipe: TrainOptions) -> None:
+    def __init__(self, network: keras.Model, options: TrainOptions) -> None:
         super().__init__(name="learner")
         self.network = network
         self._augment = Augment(
-            RANGES.get(recipe.augment),
-            stretch=recipe.stretch == "train",
-            erase=recipe.mix == "erasing",
+            RANGES.get(options.augment),
+            stretch=options.stretch == "train",
+            erase=options.mix == "erasing",
         )
-        self._mixup = recipe.mix == "mixup"
+        self._mixup = options.mix == "mixup"
 
     def build(self, shapes: Any) -> None:
-        """Nothing is left to build: the network came built."""
-        self.built = True
+        self.built = True  # the network was built by its maker
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Return logits, of altered and mixed images in training."""
         images = self._augment(inputs["image"], inputs["key"], training=training)
         if training and self._mixup:
-            images = mixed(images, mixing_shares(inputs["key"]))
+            images = mixup(images, mixup_shares(inputs["key"]))
         return self.network(images, training=training)
 
     def compute_loss(
@@ -185,22 +184,21 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the loss, of targets mixed as their images were."""
         if training and self._mixup:
-            y = mixed(y, mixing_shares(x["key"]))
+            y = mixup(y, mixup_shares(x["key"]))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 
 def compile_learner(
-    network: keras.Model, recipe: TrainOptions, steps: int, *, jit: bool
+    network: keras.Model, options: TrainOptions, steps: int, *, jit: bool
 ) -> Learner:
-    """Make the learner with its optimizer, loss and metrics; `steps` is those of all epochs."""
-    learner = Learner(network, recipe)
+    """Make the learner with its optimizer, loss and metrics; `steps` are those of all epochs."""
+    learner = Learner(network, options)
     learner.build(None)  # else weights of an earlier run could not be loaded before the first step
     learner.compile(
-        optimizer=_optimizer(recipe, steps),
+        optimizer=_optimizer(options, steps),
         loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=recipe.label_smoothing
+            from_logits=True, label_smoothing=options.label_smoothing
         ),
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
@@ -213,26 +211,21 @@ def compile_learner(
     return learner
 
 
-def _optimizer(recipe: TrainOptions, steps: int) -> keras.optimizers.Optimizer:
-    # A schedule of the step alone: it goes on by itself after an interruption, which what
+def _optimizer(options: TrainOptions, steps: int) -> keras.optimizers.Optimizer:
+    # A function of the step alone: it goes on by itself after an interruption. A schedule that
     # watches the loss (ReduceLROnPlateau) does not.
-    warmup = round(recipe.warmup * steps)
+    warmup = round(options.warmup * steps)
     rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else recipe.peak_rate,
+        initial_learning_rate=0.0 if warmup else options.peak_rate,
         decay_steps=max(1, steps - warmup),
-        warmup_target=recipe.peak_rate if warmup else None,
+        warmup_target=options.peak_rate if warmup else None,
         warmup_steps=warmup,
     )
-    if recipe.optimizer == "sgd":
+    if options.optimizer == "sgd":
         optimizer: keras.optimizers.Optimizer = keras.optimizers.SGD(
-            rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay, name="sgd"
+            rate, momentum=0.9, nesterov=True, weight_decay=options.decay, name="sgd"
         )
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.decay, name="adamw")
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=options.decay, name="adamw")
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
-
-
-def is_finite(loss: Any) -> bool:
-    """Return whether a loss is still a number."""
-    return bool(ops.convert_to_numpy(ops.isfinite(loss)))

@@ -1,7 +1,7 @@
 """The folder of one training: its options, its dataset, and its results.
 
     RUN/
-      run.json             this page's class, written first
+      run.json             the fields of `Run`, written first
       history.csv          a row an epoch
       best.weights.h5      of the epoch with the best macro-F1 on validation
       last.weights.h5      of the last epoch
@@ -9,16 +9,17 @@
       curves.png           accuracy and loss, as in the talk
       looks.csv            a line for each evaluation of a split
       logs/                for TensorBoard, where it is installed
-      checkpoint/          the last and the best epoch with the optimizer, to go on from: see store
+      checkpoint/          the last and the best epoch with the optimizer: see `checkpoints`
 
 A run holds numbers and no code: the network is built by fertools from the options in run.json,
-and weights are arrays in HDF5. So a run from anywhere can be read and asked, and executes nothing.
+and weights are arrays in HDF5. So a run from anywhere can be read and used, and executes nothing.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,10 +30,22 @@ from fertools.errors import DatasetError, OptionError
 from fertools.files import make_folder, write_whole
 from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
-from fertools.training.checkpoints import Held, Store, best, load, read_weights
+from fertools.training.checkpoints import (
+    CURVES,
+    Row,
+    Store,
+    WeightsId,
+    best_epoch,
+    load,
+    read_weights,
+)
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
+
+Build = Callable[[int, int], "keras.Model"]
+"""Makes a user's network: (size, classes) -> model from images in -1 to 1 to logits."""
 
 RUN: Final = "run.json"
 FORMAT: Final = 1
@@ -49,8 +62,7 @@ class Run:
 
     classes    in the order of the network's outputs
     image      what an image must be
-    options    the fields of recipe.TrainOptions
-    faces      the fields of faces.FaceOptions that the dataset's crops were made with
+    faces      the fields of FaceOptions that the dataset's crops were made with
     dataset    its name, its manifest's sha256, and that of every shard by file name
     seed       of order, augmentation and first weights
     versions   of what decides about numbers
@@ -60,7 +72,7 @@ class Run:
     folder: Path
     classes: tuple[ClassName, ...]
     image: Images
-    options: dict[str, Any]
+    options: TrainOptions
     faces: dict[str, Any]
     dataset: dict[str, Any]
     seed: int
@@ -69,7 +81,7 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path | str) -> Run:
-        """Read a run back; DatasetError where it is missing, damaged or none of ours."""
+        """Read a run back; raise DatasetError where it is missing, damaged or not ours."""
         path = Path(folder) / RUN
         try:
             if not path.is_file():
@@ -79,11 +91,9 @@ class Run:
             tree = json.loads(path.read_bytes())
             if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}, which this fertools reads")
-            run = cls._of(Path(folder), tree)
-            run.recipe  # noqa: B018  its options are held against what there is
+            return cls._of(Path(folder), tree)
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as fault:
             raise DatasetError(f"{path} is not a run that can be used: {fault}: {_CURE}") from fault
-        return run
 
     @classmethod
     def _of(cls, folder: Path, tree: dict[str, Any]) -> Run:
@@ -93,7 +103,8 @@ class Run:
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
-        return cls(folder, classes, Images(**tree.pop("image")), **tree, earlier=earlier)
+        image, options = Images(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
+        return cls(folder, classes, image, options, **tree, earlier=earlier)
 
     def write(self) -> None:
         """Write run.json, and make the folder where it is missing."""
@@ -111,20 +122,15 @@ class Run:
         rows = self.store.rows()
         if not rows:
             return f"{self.folder}: no epoch is finished; the same train command goes on"
-        row = best(rows)
-        done = f"{len(rows)} of {self.recipe.epochs} epochs"
-        if row is None:
+        best = best_epoch(rows)
+        done = f"{len(rows)} of {self.options.epochs} epochs"
+        if best is None:
             return f"{done} in {self.folder}, without a validation split to choose one by"
         return (
-            f"{done} in {self.folder}; the best on validation is epoch {row['epoch']:.0f}: "
-            f"accuracy {row['val_accuracy']:.4f}, macro-F1 {row['val_f1']:.4f}\n"
+            f"{done} in {self.folder}; the best on validation is epoch {best['epoch']:.0f}: "
+            f"accuracy {best['val_accuracy']:.4f}, macro-F1 {best['val_f1']:.4f}\n"
             f"how good it is on people never looked at: fertools evaluate {self.folder} OUT"
         )
-
-    @property
-    def recipe(self) -> TrainOptions:
-        """The options, checked; raises OptionError."""
-        return TrainOptions.of(self.options)
 
     @property
     def store(self) -> Store:
@@ -132,12 +138,10 @@ class Run:
         return Store(self.folder)
 
     def weights(self, which: str = "best") -> Path:
-        """Return where weights lie, "best" or "last"; OptionError for another word."""
+        """Return the path of the "best" or the "last" weights; OptionError for another word."""
         return self.store.weights(check("--weights", which, Weights))
 
-    def model(
-        self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
-    ) -> keras.Model:
+    def model(self, weights: str = "best", *, build: Build | None = None) -> keras.Model:
         """Build the network in float32 and load weights: gray values in, probabilities out.
 
         The model takes float32 (N, size, size, 1) in 0 to 255 and returns float32 (N, classes);
@@ -146,23 +150,51 @@ class Run:
         DatasetError where the weights are missing or damaged, OptionError for such a run
         without `build`.
         """
-        return self.loaded(weights, build=build)[0]
+        return self.load_model(weights, build=build)[0]
 
-    def loaded(
-        self, weights: str = "best", *, build: Callable[[int, int], keras.Model] | None = None
-    ) -> tuple[keras.Model, Held]:
+    def load_model(
+        self, weights: str = "best", *, build: Build | None = None
+    ) -> tuple[keras.Model, WeightsId]:
         """Return the model as `model` does, with the SHA-256 and the epoch of its weights."""
         path = self.weights(weights)
-        if self.recipe.model and build is None:
+        if self.options.model and build is None:
             raise OptionError(
-                f"{self.folder} was trained with --model {self.recipe.model}, code that is not "
+                f"{self.folder} was trained with --model {self.options.model}, code that is not "
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
         cure = "the same train command makes it from the checkpoint, or give the other --weights"
         data = read_weights(path, cure)
         import_tensorflow()
-        from fertools.training import model as network
+        from fertools.training import model
 
-        made = network.build(self.recipe, self.image.size, len(self.classes), build)
-        load(made, data, path, cure)
-        return network.answering(made), self.store.holds(weights, data)
+        network = model.build(self.options, self.image.size, len(self.classes), build)
+        load(network, data, path, cure)
+        return model.with_softmax(network), self.store.identify(weights, data)
+
+
+def draw_curves(folder: Path, rows: Sequence[Row]) -> None:
+    """Draw accuracy and loss over the epochs as the talk did."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    best = best_epoch(rows)
+    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        axes.plot(epochs, [row[name] for row in rows], label="train")
+        if best:
+            axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation")
+            axes.axvline(best["epoch"], color="gray", linewidth=0.8, linestyle="--", label="best")
+        axes.set(xlabel="epoch", title=name)
+        axes.legend()
+    write_whole(folder / CURVES, png(figure))
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG: the same drawing, the same bytes.
+
+    Figures are made without pyplot, which would keep them and look for a window system.
+    """
+    file = io.BytesIO()
+    metadata: dict[str, Any] = {"Software": None}  # it names the version of matplotlib
+    figure.savefig(file, format="png", dpi=110, metadata=metadata)
+    return file.getvalue()

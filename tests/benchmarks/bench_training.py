@@ -50,9 +50,9 @@ def parsing(out: Path) -> Callable[[], int]:
     """Parse and decode a split that is in memory already."""
     import tensorflow as tf
 
-    from fertools.training.data import Source, decoded, parser
+    from fertools.training.data import DatasetSplit, decoded, parser
 
-    source = Source.open(out, "train")
+    source = DatasetSplit.open(out, "train")
     files = [str(out / shard.file) for shard in source.shards]
     records = tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator()))
     parse = parser(source, ("image", "label"))
@@ -106,19 +106,20 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
 
     from fertools.options import TrainOptions
     from fertools.training.backend import Device
-    from fertools.training.data import Feed, Source
-    from fertools.training.model import build, compile_learner, find
+    from fertools.training.data import DatasetSplit, TrainingData
+    from fertools.training.model import build, compile_learner, import_build
 
-    source, recipe = Source.open(out, "train"), TrainOptions.of({"batch": batch, "epochs": 1000})
-    feed = Feed(source, None, recipe, 0, cache=False)
+    source = DatasetSplit.open(out, "train")
+    options = TrainOptions.of({"batch": batch, "epochs": 1000})
+    data = TrainingData(source, None, options, 0, cache=False)
     keras.utils.set_random_seed(0)
     classes = len(source.manifest.classes)
-    device = Device.find(recipe)
+    device = Device.choose(options.precision)
     print(device.text())
     with device.scope():
-        network = build(recipe, source.manifest.image.size, classes, find(recipe.model))
-        learner = compile_learner(network, recipe, 1000, jit=device.jit)
-    shards = feed.training(0)
+        network = build(options, source.manifest.image.size, classes, import_build(options.model))
+        learner = compile_learner(network, options, 1000, jit=device.jit)
+    shards = data.training_batches(0)
     ready = tf.data.Dataset.from_tensors(next(iter(shards))).repeat()
     sources = {"shards": iter(shards), "synthetic": iter(ready)}
     taken: dict[str, list[float]] = {name: [] for name in sources}

@@ -10,11 +10,11 @@ import pytest
 
 from fertools.inference.card import model_card
 from fertools.inference.evaluate import evaluate
-from fertools.training.checkpoints import Held
+from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 from tests.training.fakes import example, fake_run, write_dataset
 
-BEST, LAST = Held("a" * 64, 3), Held("b" * 64, 60)
+BEST, LAST = WeightsId("a" * 64, 3), WeightsId("b" * 64, 60)
 
 
 def test_a_network_that_nobody_tested_says_so(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_figures_of_other_weights_are_left_out(
     for name in ("confusion_png", "reliability_png", "mistakes_png"):
         monkeypatch.setattr(f"fertools.inference.evaluate.{name}", lambda *_: b"")
     evaluate(run.folder, out)
-    card = model_card(run, "best", Held("c" * 64, 7))
+    card = model_card(run, "best", WeightsId("c" * 64, 7))
     assert "accuracy" not in card
     assert "The last evaluation was of other weights (best, epoch 3)" in card
 

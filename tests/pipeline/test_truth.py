@@ -248,7 +248,7 @@ def test_copies_in_two_splits_are_counted_as_pictures_and_refused_in_training(
     tmp_path: Path,
 ) -> None:
     """R13: a split file may part copies; the manifest says so, and the trainer reads it."""
-    from fertools.training.data import Source
+    from fertools.training.data import DatasetSplit
 
     source = write_archive(tmp_path / "src", people=6)
     home = source / "1.Training" / "[원천]EMOIMG_기쁨_TRAIN_01"
@@ -262,7 +262,7 @@ def test_copies_in_two_splits_are_counted_as_pictures_and_refused_in_training(
     assert any("copies of 1 pictures into more than one split" in w for w in report.warnings)
     assert fertools.verify(tmp_path / "out", quiet=True).ok
     with pytest.raises(OptionError, match="--allow-leak"):
-        Source.open(tmp_path / "out", "train")
+        DatasetSplit.open(tmp_path / "out", "train")
 
 
 def test_a_split_file_in_nfd_names_the_same_photos(tmp_path: Path) -> None:

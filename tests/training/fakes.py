@@ -26,7 +26,8 @@ from fertools.dataset.manifest import (
     SplitContents,
 )
 from fertools.dataset.tfrecord import RecordWriter
-from fertools.training.checkpoints import Held
+from fertools.options import TrainOptions
+from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 
 CLASSES = (
@@ -105,9 +106,9 @@ class FakeRun(Run):
     """A run whose network is handed in, with the epoch and a stand-in for the SHA-256."""
 
     network: Any = None
-    held: Held = field(default_factory=lambda: Held("a" * 64, 3))
+    held: WeightsId = field(default_factory=lambda: WeightsId("a" * 64, 3))
 
-    def loaded(self, weights: str = "best", *, build: Any = None) -> tuple[Any, Held]:
+    def load_model(self, weights: str = "best", *, build: Any = None) -> tuple[Any, WeightsId]:
         assert weights in ("best", "last")
         return self.network, self.held
 
@@ -120,7 +121,7 @@ def fake_run(folder: Path, out: Path | None = None, **other: Any) -> FakeRun:
         "folder": folder,
         "classes": CLASSES,
         "image": Images(SIZE, "png"),
-        "options": {"augment": "none"},
+        "options": TrainOptions(augment="none"),
         "faces": {"size": SIZE, "detector": "bright spot 1", "runtime": "opencv"},
         "dataset": {"name": "faces", "manifest": manifest},
         "seed": 0,

@@ -105,13 +105,13 @@ def test_erasing_covers_a_rectangle_of_about_every_other_image() -> None:
 def test_mixup_mixes_targets_as_it_mixes_images() -> None:
     import keras
 
-    from fertools.training.augment import mixed, mixing_shares
+    from fertools.training.augment import mixup, mixup_shares
 
-    shares = keras.ops.convert_to_numpy(mixing_shares(np.arange(4000, dtype=np.int32)))
+    shares = keras.ops.convert_to_numpy(mixup_shares(np.arange(4000, dtype=np.int32)))
     assert shares.min() >= 0.5 and shares.max() <= 1
     # The larger of two Beta(½, ½) shares: the mean is ½ + 1/π.
     assert abs(shares.mean() - (0.5 + 1 / np.pi)) < 0.01
     rows = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
     halves = np.array([0.75, 0.5], np.float32)
-    got = keras.ops.convert_to_numpy(mixed(rows, halves))
+    got = keras.ops.convert_to_numpy(mixup(rows, halves))
     np.testing.assert_allclose(got, [[0.75, 0.25], [0.5, 0.5]])

@@ -30,11 +30,11 @@ fertools.train(sys.argv[1], sys.argv[2], depth=8, width=4, batch=8, epochs=4, qu
 ALTERED = """
 import sys
 import numpy as np, keras
-from fertools.training.augment import RANGES, Augment, mixed, mixing_shares
+from fertools.training.augment import RANGES, Augment, mixup, mixup_shares
 images = np.random.default_rng(0).integers(0, 256, (16, 48, 48, 1)).astype(np.uint8)
 keys = np.arange(16, dtype=np.int32)
 altered = Augment(RANGES["talk"], stretch=True, erase=True)(images, keys, training=True)
-altered = mixed(altered, mixing_shares(keys))
+altered = mixup(altered, mixup_shares(keys))
 np.save(sys.argv[1], keras.ops.convert_to_numpy(altered))
 """
 

@@ -82,11 +82,11 @@ def test_a_loss_that_is_no_number_stops_and_keeps_good_weights(out: Path, tmp_pa
     run = tmp_path / "run"
     wild = SMALL | {"optimizer": "sgd", "learning_rate": 100.0, "label_smoothing": 0.0}
     wild |= {"model": "tests.training.test_fit:overflowing", "warmup": 0.0}
-    with pytest.raises(OptionError, match="no number any more in epoch 1: try a smaller"):
+    with pytest.raises(OptionError, match="not a number any more in epoch 1: try a smaller"):
         train(out, run, **wild)
     assert not list(run.rglob("*.weights.h5")) and not (run / "history.csv").exists()
     train(out, run, **SMALL | {"epochs": 1})  # other options: there was no epoch to lose
-    assert Run.read(run).recipe.epochs == 1
+    assert Run.read(run).options.epochs == 1
 
 
 def overflowing(size: int, classes: int) -> Any:
@@ -122,10 +122,12 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     import tensorflow as tf
 
     from fertools.options import TrainOptions
-    from fertools.training.data import Feed, Source
-    from fertools.training.fit import _in_words
+    from fertools.training.data import DatasetSplit, TrainingData
+    from fertools.training.fit import _in_one_line
 
-    feed = Feed(Source.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False)
+    data = TrainingData(
+        DatasetSplit.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False
+    )
     folder = Path("run")
     for fault in (
         tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
@@ -133,9 +135,12 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
         RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"),  # JAX
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),  # PyTorch
     ):
-        with pytest.raises(OptionError, match="--batch 16: try --batch 8"), _in_words(feed, folder):
+        with (
+            pytest.raises(OptionError, match="--batch 16: try --batch 8"),
+            _in_one_line(data, folder),
+        ):
             raise fault
-    with pytest.raises(RuntimeError, match="another"), _in_words(feed, folder):
+    with pytest.raises(RuntimeError, match="another"), _in_one_line(data, folder):
         raise RuntimeError("another")
     for full in (
         OSError(errno.ENOSPC, "No space left on device"),
@@ -143,17 +148,17 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     ):
         with (
             pytest.raises(OutputError, match="run cannot be written: No space"),
-            _in_words(feed, folder),
+            _in_one_line(data, folder),
         ):
             raise full
 
 
 def plan_of(out: Path, run: Path, **options: Any) -> Run:
-    from fertools.options import TrainOptions
-    from fertools.training.fit import _feed, _plan
+    from fertools.options import TrainOptions, TrainRunOptions
+    from fertools.training.fit import _new_run, _training_data
 
     run.mkdir(exist_ok=True)
-    return _plan(_feed(out, TrainOptions(**options), 0, cache=False, allow_leak=False), run)
+    return _new_run(_training_data(out, TrainOptions(**options), TrainRunOptions()), run)
 
 
 def finish(run: Run, epochs: int) -> None:
@@ -166,44 +171,44 @@ def finish(run: Run, epochs: int) -> None:
 def test_a_run_of_other_options_or_of_another_dataset_is_not_gone_on_with(
     out: Path, tmp_path: Path
 ) -> None:
-    from fertools.training.fit import _begin
+    from fertools.training.fit import _choose_run
 
     run = tmp_path / "run"
     plan = plan_of(out, run, epochs=4)
-    assert _begin(plan, resume=True) == (plan, False)
+    assert _choose_run(plan, resume=True) == (plan, False)
     plan.write()
     # Nothing is finished, so nothing can be lost: T5's corrected command.
     other = plan_of(out, run, epochs=5, model="tests.training.test_fit:overflowing")
-    assert _begin(other, resume=True) == (other, False)
+    assert _choose_run(other, resume=True) == (other, False)
     finish(plan, 1)
-    assert _begin(plan, resume=True) == (plan, True)
+    assert _choose_run(plan, resume=True) == (plan, True)
     with pytest.raises(OutputError, match=r"begun with epochs 4 \(now 3\).*--no-resume"):
-        _begin(plan_of(out, run, epochs=3), resume=True)
+        _choose_run(plan_of(out, run, epochs=3), resume=True)
     with pytest.raises(OutputError, match=r"begun with model none \(now tests\.training"):
-        _begin(plan_of(out, run, epochs=4, model=other.recipe.model), resume=True)
-    assert _begin(other, resume=False) == (other, False)
+        _choose_run(plan_of(out, run, epochs=4, model=other.options.model), resume=True)
+    assert _choose_run(other, resume=False) == (other, False)
     shutil.rmtree(out)
     write_splits(out, {"train": 27, "validation": 9})
     with pytest.raises(OutputError, match="another dataset"):
-        _begin(plan_of(out, run, epochs=4), resume=True)
+        _choose_run(plan_of(out, run, epochs=4), resume=True)
 
 
 def test_more_epochs_prolong_a_training_that_is_finished(out: Path, tmp_path: Path) -> None:
     """T15: there was no way to."""
-    from fertools.training.fit import _begin
+    from fertools.training.fit import _choose_run
 
     run = tmp_path / "run"
     plan, longer = plan_of(out, run, epochs=2), plan_of(out, run, epochs=3)
     plan.write()
     finish(plan, 1)
     with pytest.raises(OutputError, match=r"epochs 2 \(now 3\) and is not finished: finish it"):
-        _begin(longer, resume=True)
+        _choose_run(longer, resume=True)
     finish(plan, 2)
-    prolonged, begun = _begin(longer, resume=True)
-    assert begun and prolonged.earlier == (2,) and prolonged.recipe.epochs == 3
+    prolonged, begun = _choose_run(longer, resume=True)
+    assert begun and prolonged.earlier == (2,) and prolonged.options.epochs == 3
     prolonged.write()
     assert Run.read(run) == prolonged
-    assert _begin(longer, resume=True) == (prolonged, True)
+    assert _choose_run(longer, resume=True) == (prolonged, True)
 
 
 def test_weights_without_a_checkpoint_are_not_written_over(out: Path, tmp_path: Path) -> None:

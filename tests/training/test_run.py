@@ -12,7 +12,7 @@ import pytest
 from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
 from fertools.options import TrainOptions
-from fertools.training.checkpoints import best, history_csv, read_history
+from fertools.training.checkpoints import best_epoch, history_csv, read_history
 from fertools.training.run import Run
 
 
@@ -21,7 +21,7 @@ def a_run(folder: Path, **options: Any) -> Run:
         folder=folder,
         classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
         image=Images(32, "png"),
-        options=TrainOptions(**options).flat(),
+        options=TrainOptions(**options),
         faces={"size": 32, "margin": 0.0},
         dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},
         seed=3,
@@ -33,7 +33,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", depth=14)
     run.write()
     assert Run.read(run.folder) == run
-    assert Run.read(run.folder).recipe.depth == 14
+    assert Run.read(run.folder).options.depth == 14
     assert (run.folder / "run.json").read_text("utf-8") == run.to_json() + "\n"
 
 
@@ -88,8 +88,8 @@ def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -
     path = tmp_path / "history.csv"
     path.write_bytes(history_csv(rows))
     assert read_history(path, "") == rows
-    assert best(rows) == rows[1]
-    assert best([{"epoch": 1.0, "loss": 2.0}]) is None
+    assert best_epoch(rows) == rows[1]
+    assert best_epoch([{"epoch": 1.0, "loss": 2.0}]) is None
     path.write_text("epoch,loss\n1,two\n")
     with pytest.raises(DatasetError, match=r"two.*: look after it"):
         read_history(path, "look after it")

@@ -94,14 +94,14 @@ def test_however_few_bytes_are_shuffled_at_once_every_example_comes_once(
 
 
 def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path) -> None:
-    from fertools.training.data import Feed, Source
+    from fertools.training.data import DatasetSplit, TrainingData
 
     write_splits(tmp_path, {"train": 10})
-    recipe = TrainOptions(epochs=3, batch=4, balance=True)
-    feed = Feed(Source.open(tmp_path, "train"), None, recipe, 0, cache=False)
-    whole = list(feed.training(0).as_numpy_iterator())
-    rest = list(feed.training(1).as_numpy_iterator())
-    assert (len(whole), len(rest), feed.steps) == (6, 4, 2)
+    options = TrainOptions(epochs=3, batch=4, balance=True)
+    data = TrainingData(DatasetSplit.open(tmp_path, "train"), None, options, 0, cache=False)
+    whole = list(data.training_batches(0).as_numpy_iterator())
+    rest = list(data.training_batches(1).as_numpy_iterator())
+    assert (len(whole), len(rest), data.steps) == (6, 4, 2)
     for (inputs, targets, weights), again in zip(whole[2:], rest, strict=True):
         np.testing.assert_array_equal(inputs["key"], again[0]["key"])
         np.testing.assert_array_equal(inputs["image"], again[0]["image"])
@@ -112,4 +112,4 @@ def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path
     used = [key for batch in whole for key in batch[0]["key"].tolist()]
     assert len(set(used)) == len(used)  # no image is ever altered twice in the same way
     with pytest.raises(OptionError, match="holds no votes"):
-        Feed(feed.train, None, TrainOptions(soft_labels=True), 0, cache=False)
+        TrainingData(data.train, None, TrainOptions(soft_labels=True), 0, cache=False)

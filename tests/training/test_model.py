@@ -54,7 +54,7 @@ def test_a_run_answers_with_probabilities_of_gray_values(tmp_path: Path) -> None
     from fertools.training.model import build
 
     run = a_run(tmp_path, depth=8, width=4)
-    network = build(run.recipe, 32, 2)
+    network = build(run.options, 32, 2)
     network.save_weights(run.weights("best"))
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1)).astype(np.float32)
     model = run.model()

@@ -116,7 +116,7 @@ def test_mistakes_come_with_their_own_faces_the_most_confident_first(
         for row in range(9)
     ]
     evaluated(examples, {"network": Graded()})
-    assert [(face.label, face.answer) for face in shown] == [
+    assert [(face.label, face.predicted) for face in shown] == [
         ("neutral", "joy"),
         ("embarrassment", "neutral"),
         ("joy", "embarrassment"),
@@ -333,7 +333,7 @@ def test_names_without_a_font_are_numbered_and_told(
     found = evaluated(examples, {"classes": renamed}, classes=renamed)
     plots._fonts.cache_clear()
     assert "in the pictures label 0 is 불편" in found.text()
-    assert [(face.label, face.answer) for face in shown] == [("label 0", "neutral")]
+    assert [(face.label, face.predicted) for face in shown] == [("label 0", "neutral")]
     assert found.warnings == ()
 
 

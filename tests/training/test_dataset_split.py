@@ -11,12 +11,12 @@ from google_crc32c import value as crc32c
 from fertools.dataset.manifest import LeakageReport, Manifest
 from fertools.dataset.tfrecord import FRAMING_BYTES, read_records
 from fertools.errors import DatasetError, OptionError
-from fertools.training.data import Source
+from fertools.training.data import DatasetSplit
 from tests.training.datasets import write_splits
 
 
 def test_a_whole_split_opens(tmp_path: Path) -> None:
-    source = Source.open(write_splits(tmp_path, {"train": 7, "test": 3}), "train")
+    source = DatasetSplit.open(write_splits(tmp_path, {"train": 7, "test": 3}), "train")
     assert (source.records, source.counts) == (7, [3, 2, 2])
     assert source.damage() is None
 
@@ -24,7 +24,7 @@ def test_a_whole_split_opens(tmp_path: Path) -> None:
 def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_splits(tmp_path, {"train": 3, "test": 3})
     with pytest.raises(OptionError, match="no examples in 'validation': take one of train, test"):
-        Source.open(tmp_path, "validation")
+        DatasetSplit.open(tmp_path, "validation")
 
 
 @pytest.mark.parametrize("how", ["by image", "by proof"])
@@ -34,8 +34,8 @@ def test_splits_that_share_people_are_refused(how: str, tmp_path: Path) -> None:
     else:
         write_splits(tmp_path, {"train": 3}, proof=LeakageReport(overlap=1))
     with pytest.raises(OptionError, match="the same people in several splits"):
-        Source.open(tmp_path, "train")
-    assert Source.open(tmp_path, "train", allow_leak=True).records == 3
+        DatasetSplit.open(tmp_path, "train")
+    assert DatasetSplit.open(tmp_path, "train", allow_leak=True).records == 3
 
 
 def test_a_shard_cut_between_two_records_is_noticed(tmp_path: Path) -> None:
@@ -45,10 +45,10 @@ def test_a_shard_cut_between_two_records_is_noticed(tmp_path: Path) -> None:
     last = len(list(read_records(path))[-1]) + FRAMING_BYTES
     path.write_bytes(path.read_bytes()[:-last])
     with pytest.raises(DatasetError, match=f"{shard.file} is not the shard"):
-        Source.open(tmp_path, "train")
+        DatasetSplit.open(tmp_path, "train")
     path.unlink()
     with pytest.raises(DatasetError, match=f"{shard.file} is missing"):
-        Source.open(tmp_path, "train")
+        DatasetSplit.open(tmp_path, "train")
 
 
 def test_a_length_of_64_gib_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_length_of_64_gib_with_a_right_checksum_is_refused(tmp_path: Path) -> 
     data[:12] = length + struct.pack("<I", masked)
     (tmp_path / shard.file).write_bytes(data)
     with pytest.raises(DatasetError, match=shard.file):
-        Source.open(tmp_path, "train")
+        DatasetSplit.open(tmp_path, "train")
 
 
 def test_damage_inside_a_record_is_found_and_named(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_damage_inside_a_record_is_found_and_named(tmp_path: Path) -> None:
     data = bytearray((tmp_path / shard.file).read_bytes())
     data[-20] ^= 1
     (tmp_path / shard.file).write_bytes(data)
-    damage = Source.open(tmp_path, "train").damage()
+    damage = DatasetSplit.open(tmp_path, "train").damage()
     assert damage and shard.file in str(damage) and "record 2" in str(damage)
