@@ -3,7 +3,7 @@
 # make check  ruff and mypy
 # make test   installs what tests need as well, and runs the whole suite with coverage
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
-# make docs   writes docs/cli.md from the commands
+# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
 
@@ -43,6 +43,7 @@ bench: $(VENV)/installed-for-tests
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_keywords.py
 
 clean:
 	rm -rf demo build/matrix $(VENV)

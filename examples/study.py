@@ -19,11 +19,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Final, Literal
 
 import fertools
 
-SPLITS = ("validation", "test")
+SPLITS: Final = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Arm:
     """One row of the table: how the dataset is split, and the options that differ in training."""
 
     name: str
-    split_by: str = "subject"
+    split_by: Literal["subject", "image"] = "subject"
     options: dict[str, Any] = field(default_factory=dict)
 
 

@@ -1,19 +1,21 @@
-"""Turns AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
+"""Turn AI-Hub's Korean emotion photos into TFRecords of face crops, and train from them.
 
-    build_dataset(src, out, …)    the main job: an archive in, a dataset out
-    build_parts(src, out, parts)  a share of that, for one of several machines
-    stats(path)                   who and what is in an archive or a dataset
-    verify(out, source)           whether a dataset is still what was built
+    build_dataset(src, out, …)    build a dataset from an archive: the main function
+    build_parts(src, out, parts)  do a part range of that, on one of several machines
+    stats(path)                   count photos and people in an archive or a dataset
+    verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that no option needs any more
     make_sample(out, …)           draw an archive of people who do not exist
-    read_examples(out, split)     a dataset's examples, one by one, without TensorFlow
-    load(out, split, …)           a split as a tf.data.Dataset
-    train(out, run, …)            a network, trained from the shards
-    evaluate(run, out)            the truth about a trained run, on people that it has not seen
-    predict(run, *photos)         what a run takes faces in photos for
-    export(run, to="onnx")        a run's network for others to run
+    read_examples(out, split)     iterate over a dataset's examples without TensorFlow
+    load(out, split, …)           open a split as a tf.data.Dataset
+    train(out, run, …)            train a network from the shards
+    evaluate(run, out)            measure a trained run on people that it has not seen
+    predict(run, *photos)         predict the expression of faces in photos
+    export(run, to="onnx")        convert a run's network to ONNX, SavedModel or LiteRT
 
-The functions are loaded when they are first used, so that importing fertools costs nothing.
+Options are keywords: their types and choices are in fertools.keywords, their meanings in
+fertools.options and docs/cli.md. The functions are loaded when they are first used, so that
+importing fertools costs nothing.
 """
 
 from __future__ import annotations

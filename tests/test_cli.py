@@ -16,7 +16,8 @@ import pytest
 
 import fertools
 from fertools.cli import cli
-from fertools.pipeline.options import BuildOptions
+from fertools.keywords import BuildKeywords
+from fertools.options import BuildOptions
 from tests.fakes import photo, photo_name, write_archive
 
 
@@ -42,10 +43,11 @@ def test_every_command_and_option_explains_itself(name: str) -> None:
 
 def test_the_command_line_offers_what_python_offers() -> None:
     offered = {str(parameter.name) for parameter in cli.commands["build-dataset"].params}
-    keywords = set(inspect.signature(fertools.build_parts).parameters) - {"options"}
-    assert set(inspect.signature(fertools.build_dataset).parameters) < keywords | {"options"}
+    arguments = set(inspect.signature(fertools.build_parts).parameters) - {"options"}
+    assert set(inspect.signature(fertools.build_dataset).parameters) < arguments | {"options"}
     # A detector on the command line is a name; as an object it comes from Python alone.
-    assert offered | {"detector"} == keywords | set(BuildOptions().flat())
+    keywords = set(BuildKeywords.__annotations__)
+    assert offered == arguments | keywords | {"config"}
 
 
 def test_the_command_lines_defaults_are_pythons() -> None:
@@ -58,16 +60,33 @@ def test_the_command_lines_defaults_are_pythons() -> None:
                 assert given == defaults[parameter.name], parameter.name
 
 
-def test_the_documentation_page_is_the_commands_own_help() -> None:
-    docs = Path(__file__).parents[1] / "docs"
+@pytest.mark.parametrize(
+    ("file", "script"),
+    [
+        ("docs/cli.md", "from write_cli import page as text"),
+        ("fertools/keywords.py", "from write_keywords import module as text"),
+    ],
+)
+def test_what_make_docs_writes_is_written(file: str, script: str) -> None:
+    root = Path(__file__).parents[1]
     written = subprocess.run(
-        [sys.executable, "-c", "from write_cli import page; print(page(), end='')"],
-        cwd=docs,
+        [sys.executable, "-c", f"{script}; print(text(), end='')"],
+        cwd=root / "docs",
         capture_output=True,
         text=True,
         check=True,
     )
-    assert (docs / "cli.md").read_text("utf-8") == written.stdout, "run `make docs`"
+    assert (root / file).read_text("utf-8") == written.stdout, "run `make docs`"
+
+
+def test_most_used_options_come_first_in_the_help() -> None:
+    for name, first in (("build-dataset", "--classes"), ("train", "--depth")):
+        command = cli.commands[name]
+        text = command.get_help(click.Context(command))
+        sections = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+        assert sections[0] == "Most used:" and sections[-1] == "Run:"
+        assert text.split("Most used:\n")[1].split()[0] == first
+        assert "Options:" not in sections
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from typing import Final
 import pytest
 
 import fertools
-from fertools.labels.classes import LabelOptions
 from fertools.labels.labeller import Labeller
+from fertools.options import LabelOptions
 from tests.documented import PAGES, ROOT, Block, Example, blocks, docstrings, examples
 
 #: Blocks that are not run: the page, a text that only this block of the page has, and why.
@@ -69,7 +69,10 @@ class Home:
         code = block.code
         for text, other in REPLACED.items():
             code = code.replace(text, other)
-        if block.language == "python":
+        if block.language == "toml":
+            (work / "my.toml").write_text(code, "utf-8")
+            command = ["true"]
+        elif block.language == "python":
             file = work / "block.py"
             file.write_text(code, "utf-8")
             command = [sys.executable, str(file)]
@@ -127,7 +130,7 @@ def test_the_blocks_of_a_page_run(page: Path, home: Home, tmp_path: Path) -> Non
 
 def test_every_language_of_a_block_is_known() -> None:
     found = {block.language for page in PAGES for block in blocks(page)}
-    assert found <= {"console", "bash", "python", ""}
+    assert found <= {"console", "bash", "python", "toml", ""}
 
 
 def test_quickstarts_table_of_folders_is_what_happens() -> None:
@@ -218,7 +221,7 @@ PROSE: Final = {
         "connected_components(5, [(3, 1), (4, 3)]).tolist()",
         [0, 1, 2, 1, 1],
     ),
-    "fertools.splits.ratios.Ratios": (
+    "fertools.options.Ratios": (
         "[round(x, 12) for x in Ratios(7, 2, 1).shares.tolist()]",
         [0.7, 0.2, 0.1],
     ),

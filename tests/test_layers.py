@@ -14,7 +14,18 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {"columns", "console", "data", "environment", "errors", "files", "hashing", "options"}
+GROUND = {
+    "checking",
+    "columns",
+    "console",
+    "data",
+    "environment",
+    "errors",
+    "files",
+    "hashing",
+    "keywords",
+    "options",
+}
 #: What each package, and each module beside them, may import of the others.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
@@ -29,7 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "columns": set(),
     "files": {"errors"},
     "console": {"errors"},
-    "options": {"errors"},
+    "checking": {"errors"},
+    "options": {"checking", "errors"},
+    "keywords": set(),
     "archive": GROUND,
     "labels": GROUND,
     "faces": GROUND,
@@ -95,6 +108,11 @@ def test_no_worker_loads_what_is_heavy(statement: str) -> None:
 
 def test_help_loads_nothing_but_click() -> None:
     assert loaded("import fertools.cli").isdisjoint({"numpy", "cv2", "pyarrow", "joblib", *HEAVY})
+
+
+def test_options_load_nothing_heavy() -> None:
+    heavy = {"numpy", "cv2", "pyarrow", "joblib", "click", *HEAVY}
+    assert loaded("import fertools.options, fertools.keywords").isdisjoint(heavy)
 
 
 def test_a_worker_that_starts_loads_nothing_before_it_is_bound_to_its_parent() -> None:

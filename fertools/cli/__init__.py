@@ -1,6 +1,9 @@
-"""The command line: a command parses, calls the function of its name, and prints.
+"""The command line: its entry, its signals and its exit codes.
 
-Nothing heavy is imported before a command runs: `fertools --help` answers at once.
+commands   the commands: each opens, calls the function of its name, and prints
+options    click's options, made from the fields of options dataclasses; `--config`
+
+Nothing heavy is imported before a command runs: `fertools --help` prints at once.
 """
 
 from __future__ import annotations
@@ -16,11 +19,10 @@ from typing import Any
 import click
 
 import fertools
-from fertools.cli.dataset import build_dataset, clean, make_sample, stats, verify
-from fertools.cli.training import evaluate, export, predict, train
-from fertools.errors import FertoolsError
+from fertools.cli import commands
+from fertools.errors import FertoolsError, printable
 
-#: Exit codes, as docs/cli.md lists them; one of a signal is 128 and its number, as in a shell.
+#: Exit codes, as in docs/cli.md; that of a signal is 128 and its number, as in a shell.
 _USER_ERROR, _USAGE_ERROR = 1, 2
 _READER_GONE = 128 + signal.SIGPIPE
 
@@ -33,18 +35,18 @@ class _Group(click.Group):
     """A group that leaves a broken pipe to `main`: click would end with exit code 1."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Parse the arguments; prints where they ask for help."""
-        with _broken_pipe_named():
+        """Parse the arguments; `--help` prints here."""
+        with _broken_pipe_as_own_error():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _broken_pipe_named():
+        with _broken_pipe_as_own_error():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _broken_pipe_named() -> Iterator[None]:
+def _broken_pipe_as_own_error() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
@@ -61,19 +63,19 @@ def _broken_pipe_named() -> Iterator[None]:
 def cli(context: click.Context) -> None:
     """Turn AI-Hub's Korean emotion photos into stratified TFRecords of face crops.
 
-    Everything works on this machine alone: no photo, crop or figure leaves it.
+    Everything runs on this machine: no photo, crop or figure leaves it.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(_USAGE_ERROR)
 
 
-for command in (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export):
+for command in commands.ALL:
     cli.add_command(command)
 
 
-class _Ended(KeyboardInterrupt):
-    """Somebody else than Ctrl-C asked for an end: `kill`, a scheduler, a terminal that closed."""
+class _Signalled(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: from `kill`, a scheduler, or a terminal that was closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -81,9 +83,9 @@ class _Ended(KeyboardInterrupt):
 
 
 def main() -> None:
-    """Run the command line; whatever the user can put right is one line and exit code 1 or 2."""
+    """Run the command line; what the user can put right is one line and exit code 1 or 2."""
     _open_streams()
-    _listen()
+    _catch_signals()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -91,8 +93,8 @@ def main() -> None:
     except FertoolsError as error:
         _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
-        asked = stop.__cause__ or stop  # click makes an Abort of what interrupts it
-        number = asked.number if isinstance(asked, _Ended) else signal.SIGINT
+        cause = stop.__cause__ or stop  # click raises an Abort from what interrupts it
+        number = cause.number if isinstance(cause, _Signalled) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -118,15 +120,15 @@ def _output_fails() -> bool:
 
 
 def _discard_output() -> None:
-    """Lead standard output to the null device, so that Python's last flush does not fail."""
+    """Redirect standard output to the null device, so that Python's last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
-    """Lead standard streams that were closed to the null device.
+    """Redirect standard streams that were closed to the null device.
 
-    joblib flushes them when it starts a process. Worse, the next file to be opened would get the
-    number of a closed one, and hold whatever a library prints.
+    joblib flushes them when it starts a process. Worse, the next file that is opened would get the
+    number of a closed one, and receive what libraries print.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -135,21 +137,18 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
 
 
-def _listen() -> None:
+def _catch_signals() -> None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with their own exit codes."""
 
     def end(number: int, _: FrameType | None) -> None:
-        raise _Ended(number)
+        raise _Signalled(number)
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        # nohup has SIGHUP ignored, and means it.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP; it must stay ignored.
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 
 
 def _end(message: str, code: int) -> None:
-    from fertools.errors import printable
-
     click.echo(f"fertools: {printable(message)}", err=True)
     sys.exit(code)

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
 from fertools.data import Split
-from fertools.errors import DatasetError, OptionError
+from fertools.errors import DatasetError
+from fertools.options import check_dataset_name
 
 #: tensorflow-datasets reserves this name for a dataset's own metadata.
 MANIFEST: Final = "metadata.json"
@@ -282,19 +283,6 @@ class Manifest:
                 f"{path} is not a manifest that can be used: {fault}: "
                 "put a whole copy back, or build again into an empty folder"
             ) from fault
-
-
-def check_dataset_name(name: str) -> str:
-    """Give a dataset's name back, or raise OptionError where it cannot be one.
-
-    tensorflow-datasets asks for a letter, then letters, digits and _. Only ASCII ones are taken
-    here: the name becomes a file name on every machine that the shards travel to.
-    """
-    if not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
-        raise OptionError(
-            f"a dataset cannot be called {name!r}: take a letter, then letters, digits and _"
-        )
-    return name
 
 
 def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:

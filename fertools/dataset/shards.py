@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.checking import user_path
 from fertools.data import Split
 from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.tfrecord import count_records, read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.hashing import by_rank
-from fertools.options import user_path
 
 
 def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:

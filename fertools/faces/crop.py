@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Box, Face
 from fertools.faces.decode import Picture
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 Region = tuple[int, int, int, int]
 

@@ -30,7 +30,7 @@ from fertools.faces.header import (
     unsupported,
 )
 from fertools.faces.jpeg import read_jpeg, repair
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 Scale = Literal[1, 2, 4, 8]
 

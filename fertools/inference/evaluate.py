@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import compress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 
+from fertools.checking import check_function, user_path
 from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
@@ -26,7 +27,8 @@ from fertools.files import cannot_write, make_folder, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
-from fertools.training import checks
+from fertools.keywords import EvaluateKeywords
+from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
 from fertools.training.run import Build, Run
 
@@ -82,27 +84,22 @@ def evaluate(
     run: Path | str,
     out: Path | str,
     *,
-    split: str = "test",
-    weights: str = "best",
-    batch: int = 128,
     build: Build | None = None,
+    **options: Unpack[EvaluateKeywords],
 ) -> Evaluation:
     """Measure a run's network on one split of a dataset, and write the figures and pictures.
 
-    split     the split to measure on; test is for one look, after every choice has been made
-    weights   "best" (the epoch chosen on validation) or "last"
-    batch     images at a time
     build     the function that makes the network, if it was one of your own (--model)
+    options   the fields of EvaluateOptions: split="test", weights="best", batch=128
 
     Writes into RUN/evaluation-SPLIT. Raises OptionError where the dataset has other classes or
     another image size than the run, DatasetError for a run or a dataset that is damaged,
     OutputError where RUN cannot be written.
     """
-    run, out = checks.path("run", run), checks.path("out", out)
-    batch = checks.whole("batch", batch, 1)
-    checks.choice("split", split, Split)
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    run, out = user_path(run, "run"), user_path(out, "out")
+    chosen = EvaluateOptions.of(options)
+    split, weights, batch = chosen.split, chosen.weights, chosen.batch
+    check_function("build", build)
     trained, manifest = Run.read(run), Manifest.read(out)
     _check_dataset(trained, manifest, out, split)
     network, weights_id = trained.load_model(weights, build=build)

@@ -18,15 +18,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.checking import check_function, user_path
 from fertools.errors import DependencyError, OptionError, OutputError
 from fertools.files import cannot_write, locked, publish_folder, remove, write_whole
 from fertools.inference.card import model_card
-from fertools.training import checks
+from fertools.keywords import ExportKeywords
+from fertools.options import ExportFormat, ExportOptions
 from fertools.training.backend import BACKENDS, backend, no_stderr
 from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Build, Run
@@ -70,13 +72,12 @@ class Export:
 
 
 def export(
-    run: Path | str, *, to: str = "onnx", weights: str = "best", build: Build | None = None
+    run: Path | str, *, build: Build | None = None, **options: Unpack[ExportKeywords]
 ) -> Export:
     """Write a run's network, in float32, into RUN/export-TO.
 
-    to        "onnx", "savedmodel" or "litert"
-    weights   "best" or "last"
     build     the function that makes the network, if it was one of your own (--model)
+    options   the fields of ExportOptions: to="onnx", weights="best"
 
     It takes gray values 0 to 255, float32 (N, size, size, 1), and returns probabilities, float32
     (N, classes): scaling is inside. It is kept only if its probabilities are Keras' to within 1e-5,
@@ -85,10 +86,10 @@ def export(
     DependencyError where a converter is missing, OutputError where it cannot be kept,
     DatasetError for a damaged run.
     """
-    folder = checks.path("run", run)
-    form = FORMATS[checks.choice("to", to, FORMATS)]
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    folder = user_path(run, "run")
+    chosen = ExportOptions.of(options)
+    to, weights, form = chosen.to, chosen.weights, FORMATS[chosen.to]
+    check_function("build", build)
     if (name := backend()) != "tensorflow":
         raise OptionError(
             f"Keras runs on {BACKENDS[name]}: say KERAS_BACKEND=tensorflow fertools export …, "
@@ -221,7 +222,7 @@ def _run_litert(file: Path, images: Images) -> Images:
     return np.asarray(interpreter.get_tensor(outputs["index"]))
 
 
-FORMATS: Final = {
+FORMATS: Final[dict[ExportFormat, Format]] = {
     "onnx": Format("onnx", "model.onnx", _run_onnx),
     "savedmodel": Format("tf_saved_model", "model", _run_savedmodel),
     "litert": Format("litert", "model.tflite", _run_litert),

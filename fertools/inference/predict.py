@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from fertools.archive.names import decode_name, is_zip
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.archive.volumes import parse_volume_name
+from fertools.checking import check_function, user_path
 from fertools.console import named
 from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.dataset.manifest import ClassName
 from fertools.errors import OptionError, SourceError
 from fertools.faces.detectors import Detector, load_detector
 from fertools.faces.extract import extract_face
-from fertools.faces.options import DETECTORS, FaceOptions
 from fertools.inference.predictions import Network, probabilities
-from fertools.training import checks
+from fertools.keywords import PredictKeywords
+from fertools.options import DETECTORS, FaceOptions, PredictOptions
 from fertools.training.run import Build, Run
 
 #: Entries of a folder that are not meant as photos.
@@ -84,15 +85,15 @@ class Prediction:
 def predict(
     run: Path | str,
     *photos: Path | str,
-    weights: str = "best",
     detector: Detector | None = None,
     build: Build | None = None,
+    **options: Unpack[PredictKeywords],
 ) -> Iterator[Prediction]:
     """Predict the expression in photos, or in all photos of folders and zips.
 
-    weights    "best" or "last"
     detector   the one that the run's dataset was built with, if it was one of your own
     build      the function that makes the network, if it was one of your own (--model)
+    options    the fields of PredictOptions: weights="best"
 
     Photos go through the build's decode, detection and crop, with the options that the dataset
     was built with: a photo of the archive gets the same pixels as its example. Returns one
@@ -100,15 +101,17 @@ def predict(
     Raises SourceError for a path that does not exist, OptionError for a detector that is missing,
     DatasetError for a run that is damaged.
     """
-    run = checks.path("run", run)
-    paths = [checks.path("a photo", photo) for photo in photos]
-    checks.choice("weights", weights, ("best", "last"))
-    checks.function("build", build)
+    run = user_path(run, "run")
+    paths = [user_path(photo, "a photo") for photo in photos]
+    weights = PredictOptions.of(options).weights
+    check_function("build", build)
     trained = Run.read(run)
-    options, detector = _face_options(trained, detector)
+    face_options, detector = _face_options(trained, detector)
     sources = [_members(path) for path in paths]
     faces = (
-        face for source, members in sources for face in _extract(source, members, options, detector)
+        face
+        for source, members in sources
+        for face in _extract(source, members, face_options, detector)
     )
     return _predict(trained.model(weights, build=build), trained, faces)
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from fertools.archive.scan import scan
+from fertools.checking import user_path
 from fertools.columns import Words, by_first
 from fertools.console import named, table
 from fertools.dataset.manifest import HOME, MANIFEST, Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError, SourceError, printable
-from fertools.labels.classes import LabelOptions
-from fertools.options import user_path
+from fertools.options import LabelOptions
 from fertools.pipeline.catalog import Catalog
 
 #: Files of a training's folder, whose plots are no archive of photos.

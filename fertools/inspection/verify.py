@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
+from fertools.checking import user_path
 from fertools.dataset.manifest import HOME, MANIFEST, SPLITS_CSV, Manifest, canonical_json
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
@@ -37,7 +38,7 @@ from fertools.inspection.records import (
     digests,
     sort_digests,
 )
-from fertools.options import user_path
+from fertools.options import VerifyOptions
 from fertools.pipeline.parts import KEPT
 from fertools.splits.ratios import overlapping_groups
 from fertools.splits.split_file import write_splits
@@ -57,6 +58,7 @@ def verify(
     Up to ten problems are reported. Raises DatasetError if `out` is no complete dataset, and
     SourceError if `source` is no archive.
     """
+    options = VerifyOptions.of({"source": source, "quiet": quiet})
     out = user_path(out)
     try:
         manifest = Manifest.read(out)
@@ -64,8 +66,9 @@ def verify(
         if not (out / MANIFEST).is_file():
             raise
         return VerifyResult(out, (str(fault),), 0, 0)
-    check = _Check(out, manifest, quiet)
-    problems = tuple(islice(check.problems(None if source is None else user_path(source)), _MOST))
+    check = _Check(out, manifest, options.quiet)
+    archive = None if options.source is None else Path(options.source)
+    problems = tuple(islice(check.problems(archive), _MOST))
     return VerifyResult(
         out,
         problems,

@@ -24,9 +24,10 @@ from itertools import chain
 from typing import Final
 
 from fertools.data import Box, Drop, Reason
-from fertools.labels.classes import ClassMap, LabelOptions
+from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS, UNKNOWN, base_name, lookup_name
 from fertools.labels.records import LabelRecord, read_records
+from fertools.options import LabelOptions
 
 #: Names that a list in a report shows; the counts beside it are of all.
 LISTED: Final = 20

@@ -10,68 +10,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Annotated, Final, Literal, get_args
+from typing import Final
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
 from fertools.labels.filename import EMOTIONS, ENGLISH, korean_word
-from fertools.options import Pairs, check_fields
+from fertools.options import LabelOptions
 
 #: The talk's classes in the talk's order, each with the archive's word for it.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
-
-ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
-LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
-CLASS_SETS: Final = get_args(ClassSet)
-
-#: Of three annotators, how many must say the same; 0 asks none of them.
-LABEL_SOURCES: Final = MappingProxyType(
-    {"name": 0, "majority": 2, "unanimous": 3, **{f"at-least:{n}": n for n in (1, 2, 3)}}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelOptions:
-    """Which classes to build, and who says a photo's: its name or the annotators.
-
-    The classes are a set, then some renamed (and so joined), then some dropped.
-
-    classes   one of CLASS_SETS; `auto` is `aihub7`, or `folders` where no photo's name or folder
-              is an emotion
-    rename    "OLD=NEW" each, or a dict {old: new}; OLD in Korean or English; several OLD with one
-              NEW become one class
-    drop      class names, after renaming, in Korean or English
-    labels    one of LABEL_SOURCES: the file's name, or as many of three annotators
-    disputed  what becomes of a photo on which they do not agree enough: drop it, or keep the
-              name's label
-
-    Raises OptionError for a value that does not exist, a rename without "=", and annotators asked
-    about classes that are folders: they know only the archive's emotions.
-    """
-
-    classes: ClassSet = "auto"
-    rename: Annotated[tuple[str, ...], Pairs()] = ()
-    drop: tuple[str, ...] = ()
-    labels: LabelSource = "name"
-    disputed: Literal["drop", "keep"] = "drop"
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.classes == "folders" and self.votes_needed:
-            raise OptionError(
-                f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
-                "the classes are folders; use --labels name"
-            )
-        for pair in self.rename:
-            old, equals, new = pair.partition("=")
-            if not (old.strip() and equals and new.strip()):
-                raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
-
-    @property
-    def votes_needed(self) -> int:
-        """How many of the three annotators must say the same; 0 where the name decides."""
-        return LABEL_SOURCES[self.labels]
 
 
 @dataclass(frozen=True, slots=True)

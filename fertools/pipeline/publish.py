@@ -25,9 +25,9 @@ from fertools.dataset.manifest import (
 )
 from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
 from fertools.files import whole_file, write_whole
+from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.ledger import LEDGER, Ledger
-from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shards import ShardPlan
 from fertools.splits.split_file import write_splits

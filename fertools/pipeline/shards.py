@@ -35,12 +35,11 @@ from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import OutputError
 from fertools.faces.augment import talk_augment
 from fertools.faces.crop import encode
-from fertools.faces.options import FaceOptions
 from fertools.files import sha256_of, whole_file, write_whole
 from fertools.hashing import pseudonym, ranks
+from fertools.options import BuildOptions, FaceOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.ledger import Ledger, Placements
-from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import PartFiles, open_part, read_crop
 
 #: Columns of the plan that are fields of the example.

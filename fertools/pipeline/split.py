@@ -20,13 +20,13 @@ from fertools.data import Drop, Reason
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
 from fertools.labels.filename import official_split
+from fertools.options import BuildOptions, Ratios, SplitOptions
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
-from fertools.pipeline.options import BuildOptions, SplitOptions
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, Ratios, deviation, measure_leakage, overlapping_groups
+from fertools.splits.ratios import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}

@@ -16,21 +16,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Final, Unpack
 
-from fertools.errors import OptionError, OutputError
-from fertools.options import Between, Seed, check_fields, user_path
+from fertools.checking import user_path
+from fertools.errors import OutputError
+from fertools.keywords import SampleKeywords
+from fertools.options import Form, SampleOptions
 from fertools.sample.people import EXPRESSIONS
 from fertools.sample.photo import face_of, photograph
 from fertools.sample.schedule import Schedule, Shot, schedule
 from fertools.sample.storage import Folder, StoredZip, label_file, label_record, split_zip
 from fertools.sample.troubles import Trouble, plant
-
-Form = Literal["folders", "zips"]
-
-MAX_PHOTOS: Final = 50_000
-MEGAPIXELS: Final = (0.1, 16.0)  # below, a face is too small to be found; a phone's photo is 12
-MAX_TROUBLES: Final = 9
 
 #: Photos in one zip: at about 2.5 MB for 16 megapixels it stays far below the 4 GiB of a plain zip.
 MAX_CONTAINER_PHOTOS: Final = 1000
@@ -70,69 +66,43 @@ class Sample:
 def make_sample(
     out: Path | str,
     *,
-    people: int = 12,
-    photos: int = 336,
-    megapixels: float = 0.8,
-    form: Form = "zips",
-    troubles: bool | int = False,
-    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[SampleKeywords],
 ) -> Sample:
     """Draw people and write an AI-Hub style archive of them into `out`; same seed, same bytes.
 
     "Same bytes" holds for the same versions of numpy, OpenCV and simplejpeg on one kind of CPU:
     another CPU may round a pixel differently.
 
-    photos     number of proper photos, divided about equally among the seven emotions
-    form       "zips", one of them in volumes, or "folders" of the same names
-    troubles   number of files of each unusual kind to plant as well (True: one)
     progress   called with (files drawn, files to draw) after each
+    options    the fields of SampleOptions: people=12, troubles=2, …
 
     Raises OutputError if `out` is not an empty or new folder, OptionError if an option is out of
     range.
     """
-    options = _Options(people, photos, megapixels, form, troubles, seed)
+    chosen = SampleOptions.of(options)
+    folders = chosen.form == "folders"
     root = _prepared(user_path(out))
-    plan = schedule(options.seed, options.people, options.photos)
-    pixels = options.megapixels * 1e6
-    planted = plant(options.seed, plan.training, pixels, int(options.troubles), form == "folders")
+    plan = schedule(chosen.seed, chosen.people, chosen.photos)
+    pixels = chosen.megapixels * 1e6
+    planted = plant(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
     by_shot: dict[str, list[Trouble]] = defaultdict(list)
     for trouble in planted:
         by_shot[trouble.shot.name].append(trouble)
-    total = options.photos + len(planted)
-    writer = _Writer(root, form, options.seed, pixels, total, by_shot, progress)
+    total = chosen.photos + len(planted)
+    writer = _Writer(root, chosen.form, chosen.seed, pixels, total, by_shot, progress)
     containers = [path for holder in photo_containers(plan) for path in writer.photos(holder)]
     for file in label_files(plan):
         writer.labels(file)
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
-        people=options.people,
-        photos=options.photos,
+        people=chosen.people,
+        photos=chosen.photos,
         emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The checked options of `make_sample`."""
-
-    people: Annotated[int, Between(1, MAX_PHOTOS)]
-    photos: Annotated[int, Between(1, MAX_PHOTOS)]
-    megapixels: Annotated[float, Between(*MEGAPIXELS)]
-    form: Form
-    troubles: bool | Annotated[int, Between(0, MAX_TROUBLES)]
-    seed: Seed
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.people > self.photos:
-            raise OptionError(
-                f"--people {self.people} are more than --photos {self.photos}: "
-                "each person needs a photo"
-            )
 
 
 def _prepared(out: Path) -> Path:

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from fertools.columns import Ints
 from fertools.errors import SplitError
 from fertools.hashing import by_hash
+from fertools.options import Ratios
 from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
-from fertools.splits.ratios import TEST, Ratios
+from fertools.splits.ratios import TEST
 
 
 def assign(

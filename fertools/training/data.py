@@ -23,8 +23,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from fertools.checking import Between, check, user_path
 from fertools.data import Split
 from fertools.dataset.example import FEATURES, Feature, Kind
 from fertools.dataset.manifest import Manifest, ShardFile
@@ -33,9 +34,8 @@ from fertools.dataset.tfrecord import read_records
 from fertools.errors import DatasetError, OptionError
 from fertools.faces.crop import RAW_ROWS_OFFSET, raw_rows_contiguous
 from fertools.hashing import rank
-from fertools.training import checks
+from fertools.options import TrainOptions
 from fertools.training.backend import import_tensorflow
-from fertools.training.options import TrainOptions
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -80,12 +80,12 @@ def load(
     that the dataset does not have. A record damaged inside is noticed when it is reached, by
     tf.errors.DataLossError.
     """
-    out = checks.path("out", out)
-    checks.of_kind("split", split, str)
+    out = user_path(out, "out")
+    check("split", split, str)
     if isinstance(features, str):
         raise OptionError(f'features is {features!r}; it must be a list, such as ["{features}"]')
-    batch = None if batch is None else checks.whole("batch", batch, 1)
-    seed, epoch = checks.of_kind("seed", seed, int), checks.whole("epoch", epoch, 0)
+    batch = check("batch", batch, Annotated[int | None, Between(1)])
+    seed, epoch = check("seed", seed, int), check("epoch", epoch, Annotated[int, Between(0)])
     source = DatasetSplit.open(out, split, allow_leak=allow_leak)
     import_tensorflow()
     if shuffle:

@@ -11,17 +11,17 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import MANIFEST
 from fertools.errors import FertoolsError, OptionError, OutputError
-from fertools.faces.options import FaceOptions
 from fertools.files import cannot_write, is_leftover, locked, make_folder
-from fertools.training import checks
+from fertools.keywords import TrainKeywords
+from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
 from fertools.training.checkpoints import HISTORY, load, read_weights, save
 from fertools.training.data import DatasetSplit, TrainingData
-from fertools.training.options import TrainOptions
 from fertools.training.run import RUN, Run, draw_curves
 
 if TYPE_CHECKING:
@@ -33,22 +33,11 @@ _LOCK = ".lock"
 def train(
     out: Path | str,
     run: Path | str,
-    *,
-    seed: int = 0,
-    resume: bool = True,
-    cache: bool = False,
-    allow_leak: bool = False,
-    quiet: bool = False,
-    **options: Any,
+    **options: Unpack[TrainKeywords],
 ) -> Run:
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
-    seed        of order, augmentation and first weights: same seed, same losses on a CPU
-    resume      go on with what `run` was begun with; False begins anew
-    cache       keep decoded images in memory
-    allow_leak  take a dataset whose splits share people, for experiments
-    quiet       show no progress
-    options     the fields of TrainOptions: epochs=30, depth=14, …
+    The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
 
     A training that was interrupted goes on by the same call after the last finished epoch; one that
     is complete is not run again, but weights that are missing are made from the checkpoints. More
@@ -57,30 +46,26 @@ def train(
     says what to do: also for a loss that is not a number, and where memory or the disk is too
     small.
     """
-    chosen = TrainOptions.of(options)
-    out, folder = checks.path("out", out), checks.path("run", run)
-    flags = {"resume": resume, "cache": cache, "allow_leak": allow_leak, "quiet": quiet}
-    for name, flag in flags.items():
-        checks.of_kind(name, flag, bool)
-    data = _training_data(out, chosen, checks.seed(seed), cache=cache, allow_leak=allow_leak)
+    chosen, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
+    out, folder = user_path(out, "out"), user_path(run, "run")
+    data = _training_data(out, chosen, run_options)
     make_folder(folder)
     with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
-        training, resumed = _choose_run(_new_run(data, folder), resume=resume)
+        training, resumed = _choose_run(_new_run(data, folder), resume=run_options.resume)
         if not (resumed and _is_complete(training)):
             import_tensorflow()
             with _in_one_line(data, folder):
-                _fit(data, training, resumed=resumed, quiet=quiet)
+                _fit(data, training, resumed=resumed, quiet=run_options.quiet)
         draw_curves(folder, training.store.rows())
     return training
 
 
-def _training_data(
-    out: Path, options: TrainOptions, seed: int, *, cache: bool, allow_leak: bool
-) -> TrainingData:
+def _training_data(out: Path, options: TrainOptions, run_options: TrainRunOptions) -> TrainingData:
+    allow_leak = run_options.allow_leak
     training, validation = DatasetSplit.open(out, "train", allow_leak=allow_leak), None
     if replace(training, name="validation").shards:
         validation = DatasetSplit.open(out, "validation", allow_leak=allow_leak)
-    return TrainingData(training, validation, options, seed, cache)
+    return TrainingData(training, validation, options, run_options.seed, run_options.cache)
 
 
 def _new_run(data: TrainingData, folder: Path) -> Run:

@@ -18,15 +18,25 @@ more at the right and the bottom only, which moves a feature map by half a pixel
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import layers, ops
 
 from fertools.errors import OptionError
+from fertools.options import TrainOptions
 from fertools.training.augment import RANGES, Augment, mixup, mixup_shares
-from fertools.training.options import DEPTHS, TrainOptions
 from fertools.training.run import Build
+
+#: Blocks in each stage, by the depth that the network is known by: 3 layers a block, stem, head.
+DEPTHS: Final = {
+    8: (1, 1),
+    14: (1, 1, 1, 1),
+    26: (2, 2, 2, 2),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
 
 
 def build(options: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:

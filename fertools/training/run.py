@@ -24,9 +24,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fertools.checking import check
 from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
 from fertools.files import make_folder, write_whole
+from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
     CURVES,
@@ -37,8 +39,6 @@ from fertools.training.checkpoints import (
     load,
     read_weights,
 )
-from fertools.training.checks import choice, of_kind
-from fertools.training.options import TrainOptions
 
 if TYPE_CHECKING:
     import keras
@@ -102,7 +102,7 @@ class Run:
         for name, kind in kinds.items():
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
-        earlier = tuple(of_kind("earlier", each, int) for each in tree.pop("earlier", ()))
+        earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
         image, options = Images(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
 
@@ -139,7 +139,7 @@ class Run:
 
     def weights(self, which: str = "best") -> Path:
         """Return the path of the "best" or the "last" weights; OptionError for another word."""
-        return self.store.weights(choice("weights", which, ("best", "last")))
+        return self.store.weights(check("--weights", which, Weights))
 
     def model(self, weights: str = "best", *, build: Build | None = None) -> keras.Model:
         """Build the network in float32 and load weights: gray values in, probabilities out.

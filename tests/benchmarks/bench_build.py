@@ -24,7 +24,7 @@ from typing import Any
 
 import cv2
 
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from fertools.sample.photo import face_of, photograph
 from fertools.sample.schedule import schedule
 from tests.benchmarks import surroundings

@@ -30,10 +30,10 @@ from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.dataset.manifest import ShardFile
 from fertools.hashing import rank
+from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
-from fertools.pipeline.options import BuildOptions
 from fertools.pipeline.parts import KEPT, ROWS, PartFiles, pack_rows
 from fertools.pipeline.plan import Parts, cut_into_parts, part_fingerprint, write_plan
 from fertools.pipeline.publish import ManifestHeader, publish

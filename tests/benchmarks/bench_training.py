@@ -104,10 +104,10 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     import keras
     import tensorflow as tf
 
+    from fertools.options import TrainOptions
     from fertools.training.backend import Device
     from fertools.training.data import DatasetSplit, TrainingData
     from fertools.training.model import build, compile_learner, import_build
-    from fertools.training.options import TrainOptions
 
     source = DatasetSplit.open(out, "train")
     options = TrainOptions.of({"batch": batch, "epochs": 1000})

@@ -33,7 +33,7 @@ from fertools.faces.detectors import load_detector
 from fertools.faces.detectors.caffe import SIDE
 from fertools.faces.detectors.cvlib import SsdDetector
 from fertools.faces.extract import MAX_OUTSIDE, extract_face
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.benchmarks.published import published
 
 

@@ -119,7 +119,7 @@ def worker(photos: Sequence[Photo], *options: str) -> dict[str, float]:
         import fertools.pipeline.parts
         from fertools.faces.detectors import load_detector
         from fertools.faces.extract import extract_face
-        from fertools.faces.options import FaceOptions
+        from fertools.options import FaceOptions
         cv2.setNumThreads(1)
         options = FaceOptions(exact="exact" in sys.argv)
         detector = load_detector(options)

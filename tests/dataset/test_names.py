@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from fertools.data import Split
-from fertools.dataset.manifest import check_dataset_name, shard_name
+from fertools.dataset.manifest import shard_name
 from fertools.errors import OptionError
+from fertools.options import check_dataset_name
 
 
 def test_shards_are_called_as_tensorflow_datasets_calls_them() -> None:

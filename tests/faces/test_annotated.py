@@ -8,7 +8,7 @@ import pytest
 
 from fertools.data import Box, Reason, Unusable
 from fertools.faces.extract import extract_face, iou
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
 from tests.faces.conftest import MakeDetector, face
 from tests.faces.test_crop import pixels

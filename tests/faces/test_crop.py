@@ -9,7 +9,7 @@ from fertools.errors import OptionError
 from fertools.faces.crop import crop_gray
 from fertools.faces.decode import Picture
 from fertools.faces.extract import extract_face
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
 from tests.faces.conftest import MakeDetector, face
 

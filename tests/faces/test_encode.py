@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from fertools.data import Box, Face
 from fertools.faces.crop import crop_gray, encode
 from fertools.faces.decode import Picture
-from fertools.faces.options import FaceOptions, ImageFormat
+from fertools.options import FaceOptions, ImageFormat
 from tests.faces.bytes_of import Image, picture
 
 PNG, RAW = FaceOptions(), FaceOptions(image_format="raw")

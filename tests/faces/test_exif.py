@@ -10,7 +10,7 @@ from fertools.data import Box
 from fertools.faces.decode import read_header
 from fertools.faces.extract import extract_face
 from fertools.faces.header import read_orientation, turn_upright
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.bytes_of import Image, chunk, encoded, exif, jpeg, picture, png, riff
 from tests.faces.conftest import MakeDetector, face
 

@@ -9,7 +9,7 @@ from fertools.data import Box, Face, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.faces.decode import Picture
 from fertools.faces.extract import choose_face, find_faces
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.conftest import FakeDetector, MakeDetector, face
 
 

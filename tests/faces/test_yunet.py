@@ -12,7 +12,7 @@ from fertools.errors import DependencyError
 from fertools.faces.detectors import load_detector
 from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fit_to_input
 from fertools.faces.extract import extract_face, iou
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 from tests.faces.bytes_of import encoded, picture
 from tests.faces.test_network import drawn, is_portrait, real
 

@@ -26,8 +26,8 @@ from fertools.dataset.manifest import Manifest
 from fertools.dataset.tfrecord import frame, read_records
 from fertools.errors import DatasetError, SourceError
 from fertools.faces.extract import extract_face
-from fertools.faces.options import FaceOptions
 from fertools.labels.records import read_records as read_label_records
+from fertools.options import FaceOptions
 from fertools.pipeline.parts import ROWS, PartFiles, PartWriter, read_rows, read_thumbnails
 from fertools.workers.inflight import InFlightLog
 from tests.archive.rawzip import Item, write_zip

@@ -47,7 +47,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
     """Evaluate a fake run on examples, with whatever of the run or the manifest is other."""
 
     def call(
-        examples: list[Any], run: dict[str, Any] | None = None, split: str = "test", **other: Any
+        examples: list[Any], run: dict[str, Any] | None = None, split: Any = "test", **other: Any
     ) -> Evaluation:
         out = write_dataset(tmp_path / "out", examples, split, **other)
         fake = fake_run(tmp_path / "run", out, **run or {})
@@ -307,11 +307,11 @@ def test_a_run_that_cannot_be_written_is_one_line(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch": 0}, "batch is 0; it must be at least 1"),
-        ({"batch": "9"}, "batch is '9'; it must be a whole number"),
-        ({"split": "tset"}, "split is 'tset'; it must be one of train, validation, test"),
-        ({"weights": "worst"}, "weights is 'worst'; it must be one of best, last"),
-        ({"build": "module:function"}, "build is 'module:function'; it must be a function"),
+        ({"batch": 0}, "--batch 0: give a whole number, 1 or more"),
+        ({"batch": "9"}, "--batch '9': give a whole number"),
+        ({"split": "tset"}, "--split tset: choose test, validation or train"),
+        ({"weights": "worst"}, "--weights worst: choose best or last"),
+        ({"build": "module:function"}, "build 'module:function': give a function"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused_first(

@@ -17,6 +17,7 @@ import pytest
 from fertools.errors import DependencyError, OptionError, OutputError
 from fertools.files import locked
 from fertools.inference.export import export
+from fertools.options import ExportFormat
 from fertools.training.run import Run
 from tests.training.fakes import CLASSES, SIZE, Brightness, fake_run
 
@@ -41,7 +42,10 @@ def network() -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("to", ["onnx", "savedmodel", "litert"])
 def test_an_export_answers_as_keras_does(
-    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    to: ExportFormat,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     if not all(map(importlib.util.find_spec, _NEEDS.get(to, ()))):
         pytest.skip("the extra `export` is not installed")
@@ -184,9 +188,9 @@ def test_a_missing_converter_is_one_line_that_says_what_to_install(
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="to is 'torch'; it must be one of onnx, savedmodel, lit"):
-        export(tmp_path, to="torch")
-    with pytest.raises(OptionError, match="weights is 3; it must be one of best, last"):
+    with pytest.raises(OptionError, match="--to torch: choose onnx, savedmodel or litert"):
+        export(tmp_path, to="torch")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="--weights 3: choose best or last"):
         export(tmp_path, weights=3)  # type: ignore[arg-type]
 
 

@@ -98,7 +98,7 @@ def test_a_path_may_begin_with_a_tilde(
     monkeypatch.setenv("HOME", str(tmp_path))
     (said,) = predict(run, "~/a.jpg", detector=BrightSpot())
     assert isinstance(said.fate, Crop)
-    with pytest.raises(OptionError, match=r"a photo is .'a.jpg'.; it must be a path"):
+    with pytest.raises(OptionError, match=r"a photo .'a.jpg'.: give a path"):
         predict(run, ["a.jpg"])  # type: ignore[arg-type]
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.classes import ClassMap, LabelOptions
+from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
+from fertools.options import LabelOptions
 
 NAMED = "a_여_30_기쁨_20210202.jpg"
 

@@ -8,8 +8,8 @@ import pytest
 
 from fertools.data import Label
 from fertools.errors import SourceError
-from fertools.labels.classes import LabelOptions
 from fertools.labels.labeller import Labeller
+from fertools.options import LabelOptions
 
 #: A tree's photos with the class and the person that each must have.
 Tree = dict[str, tuple[str | None, str | None]]

@@ -9,10 +9,11 @@ import pytest
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
 from fertools.labels.annotations import Agreement, agreement, decide_emotion, vote_counts
-from fertools.labels.classes import ClassMap, LabelOptions, LabelSource
+from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import LabelRecord
+from fertools.options import LabelOptions, LabelSource
 
 Votes = tuple[str | None, str | None, str | None]
 

@@ -11,7 +11,7 @@ import pytest
 import fertools
 from fertools.data import Face
 from fertools.errors import OptionError
-from fertools.pipeline.options import BuildOptions, parse_size
+from fertools.options import BuildOptions, parse_size
 from tests.fakes import BrightSpot, photo, write_archive
 
 LOOK: dict[str, Any] = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}

@@ -209,7 +209,7 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path: Path) -> None:
         ({"photos": 60_000}, "--photos 60000"),
         ({"megapixels": 0.01}, "--megapixels 0.01: give a number from 0.1 to 16.0"),
         ({"megapixels": float("nan")}, "--megapixels nan"),
-        ({"form": "tar"}, "--form tar: choose folders or zips"),
+        ({"form": "tar"}, "--form tar: choose zips or folders"),
         ({"troubles": -1}, "--troubles -1: give True or False or a whole number from 0 to 9"),
         ({"seed": -1}, "--seed -1"),
         ({"seed": 2**32}, "--seed 4294967296"),

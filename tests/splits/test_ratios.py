@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fertools.errors import OptionError
-from fertools.splits.ratios import Ratios
+from fertools.options import Ratios
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from fertools.dataset.manifest import (
     SplitContents,
 )
 from fertools.dataset.tfrecord import RecordWriter
+from fertools.options import TrainOptions
 from fertools.training.checkpoints import WeightsId
-from fertools.training.options import TrainOptions
 from fertools.training.run import Run
 
 CLASSES = (

@@ -14,9 +14,8 @@ from fertools.dataset.manifest import MANIFEST, Images, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
 from fertools.faces.crop import encode
-from fertools.faces.options import FaceOptions, ImageFormat
+from fertools.options import FaceOptions, ImageFormat, TrainOptions
 from fertools.training.data import load
-from fertools.training.options import TrainOptions
 from tests.training.datasets import write_splits
 from tests.training.fakes import example, write_dataset
 

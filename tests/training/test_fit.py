@@ -121,9 +121,9 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     import_tensorflow()
     import tensorflow as tf
 
+    from fertools.options import TrainOptions
     from fertools.training.data import DatasetSplit, TrainingData
     from fertools.training.fit import _in_one_line
-    from fertools.training.options import TrainOptions
 
     data = TrainingData(
         DatasetSplit.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False
@@ -154,13 +154,11 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
 
 
 def plan_of(out: Path, run: Path, **options: Any) -> Run:
+    from fertools.options import TrainOptions, TrainRunOptions
     from fertools.training.fit import _new_run, _training_data
-    from fertools.training.options import TrainOptions
 
     run.mkdir(exist_ok=True)
-    return _new_run(
-        _training_data(out, TrainOptions(**options), 0, cache=False, allow_leak=False), run
-    )
+    return _new_run(_training_data(out, TrainOptions(**options), TrainRunOptions()), run)
 
 
 def finish(run: Run, epochs: int) -> None:
@@ -270,12 +268,12 @@ def test_a_run_that_cannot_be_written_is_one_line(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"seed": -1}, "seed is -1; it must be from 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296"),
-        ({"seed": "1"}, "seed is '1'; it must be a whole number"),
-        ({"resume": "no"}, "resume is 'no'; it must be True or False"),
-        ({"quiet": 1}, "quiet is 1; it must be True or False"),
-        ({"epochs": "many"}, "epochs is 'many'"),
+        ({"seed": -1}, "--seed -1: give a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "--seed 4294967296"),
+        ({"seed": "1"}, "--seed '1': give a whole number"),
+        ({"resume": "no"}, "--resume 'no': give True or False"),
+        ({"quiet": 1}, "--quiet 1: give True or False"),
+        ({"epochs": "many"}, "--epochs 'many'"),
     ],
 )
 def test_an_option_that_cannot_be_meant_leaves_nothing_behind(
@@ -285,7 +283,7 @@ def test_an_option_that_cannot_be_meant_leaves_nothing_behind(
     with pytest.raises(OptionError, match=said):
         train(out, tmp_path / "run", **SMALL | options)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(OptionError, match=r"run is 3; it must be a path"):
+    with pytest.raises(OptionError, match="run 3: give a path"):
         train(out, 3)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fertools.errors import DatasetError
-from fertools.training.options import TrainOptions
+from fertools.options import TrainOptions
 from tests.training.test_run import a_run
 
 pytestmark = pytest.mark.slow

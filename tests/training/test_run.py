@@ -11,8 +11,8 @@ import pytest
 
 from fertools.dataset.manifest import ClassName, Images
 from fertools.errors import DatasetError, OptionError
+from fertools.options import TrainOptions
 from fertools.training.checkpoints import best_epoch, history_csv, read_history
-from fertools.training.options import TrainOptions
 from fertools.training.run import Run
 
 
@@ -42,7 +42,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"format": 2}, "format"),
         ({"seed": "3"}, "seed"),
-        ({"options": {"depth": 51}}, "depth is 51"),
+        ({"options": {"depth": 51}}, "--depth 51"),
         ({"options": {"exec": "x"}}, "no option exec"),
         ({"classes": [{"name": ""}]}, "english"),
         ({"image": {"size": 0, "format": "png"}}, "size 0"),

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from fertools.training.options import TrainOptions
+from fertools.options import TrainOptions
 
 STUDY = Path(__file__).parents[2] / "examples" / "study.py"
 

@@ -11,8 +11,8 @@ import pytest
 
 import fertools.training
 from fertools.errors import DatasetError
+from fertools.options import TrainOptions
 from fertools.training.checkpoints import load, read_weights, save
-from fertools.training.options import TrainOptions
 
 HOME = Path(fertools.training.__file__).parent
 

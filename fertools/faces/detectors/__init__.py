@@ -19,7 +19,7 @@ from fertools.errors import OptionError
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.cvlib import load_ssd
 from fertools.faces.detectors.yunet import load_yunet
-from fertools.faces.options import FaceOptions
+from fertools.options import FaceOptions
 
 
 class Detector(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.errors import DependencyError, OptionError
-from fertools.faces.options import Precision, Runtime
+from fertools.options import Precision, Runtime
 
 Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 

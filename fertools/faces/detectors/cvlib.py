@@ -35,7 +35,7 @@ from fertools.faces.detectors.caffe import (
     read_layers,
     read_net,
 )
-from fertools.faces.options import Precision
+from fertools.options import Precision
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Opset = Any  # the module openvino.opset8; OpenVINO has no type stubs

@@ -26,7 +26,7 @@ from fertools.faces.detectors.base import (
     import_openvino,
     non_maximum_suppression,
 )
-from fertools.faces.options import Precision
+from fertools.options import Precision
 
 Outputs = Mapping[str, NDArray[np.float32]]
 Forward = Callable[[NDArray[np.uint8]], Outputs]

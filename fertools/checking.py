@@ -1,0 +1,421 @@
+"""Declare options as fields of a dataclass, and check their values against the declared types.
+
+    size: Annotated[int, Between(8, 4096)] = 224   --size '3': give a whole number from 8 to 4096
+    on_many: Literal["largest", "best", "reject"]  --on-many all: choose largest, best or reject
+    drop: tuple[str, ...]                          a list, or one text, which counts as one value
+    rename: Annotated[tuple[str, ...], Pairs()]    the same, or a dict {old: new}
+    split_file: Annotated[str | None, UserPath()]  a text or a Path; `~` is replaced
+
+A text among the marks is the help text, a Group its heading:
+
+    margin: Annotated[float, Between(0, 4), Group.FACES, "Widen the box …"] = 0.0
+
+A type, a range, a choice, a default and a help text are declared once, at the field. From there
+they reach the check, the command line, the keywords of Python and the documentation.
+
+Numbers come out as int or float, whichever the field declares, so that equal options have equal
+bytes in a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number
+is not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from fertools.errors import OptionError
+
+# Marks of a field's type, for Annotated[type, mark, …] -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The range of a number, `low` included, `high` too unless `open_end`; NaN is in none.
+
+    also    one value outside the range that is allowed
+    """
+
+    low: float
+    high: float = math.inf
+    open_end: bool = False
+    also: float | None = None
+
+    def __contains__(self, number: float) -> bool:
+        inside = self.low <= number < self.high or (number == self.high and not self.open_end)
+        return inside or number == self.also
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{self.low} or more"
+        end = f"{'less than ' if self.open_end else ''}{self.high}"
+        return f"{self.low} to {end}" + ("" if self.also is None else f", or {self.also}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A mark: texts of the form OLD=NEW, or a dict {old: new}."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserPath:
+    """A mark: a text or a Path, in which `~` is replaced by the home folder."""
+
+
+class Group(Enum):
+    """The headings of `--help`, in their order there."""
+
+    MOST_USED = "Most used"
+    SOURCE = "Source"
+    LABELS = "Labels"
+    FACES = "Faces"
+    SPLITS = "Splits"
+    SHARDS = "Shards"
+    NETWORK = "Network"
+    DATA = "Data"
+    OPTIMISATION = "Optimisation"
+    RUN = "Run"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A mark: how an option is shown in `--help`, where name, type and default do not tell.
+
+    metavar   the word for the value
+    flag      the option, where its name is not that of the field
+    default   the default, where its value does not tell
+    """
+
+    metavar: str | None = None
+    flag: str = ""
+    default: str = ""
+
+
+#: Seeds that every consumer takes: NumPy's and Keras' legacy seeds are 32 bits.
+Seed = Annotated[int, Between(0, 2**32 - 1)]
+
+
+# Options dataclasses ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Base of the dataclasses of options; their values are checked when one is made.
+
+    A field whose type is such a class itself is a group: `of` and `flat` know its options by their
+    own names. Raises OptionError for a value that the declared type does not allow.
+    """
+
+    #: The heading in `--help` of the options that name no group themselves.
+    HEADING: ClassVar[Group | None] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, Any]) -> Self:
+        """Make the options from keywords; raises OptionError for a name that does not exist."""
+        _refuse_unknown(keywords, cls)
+        return _make(cls, keywords)
+
+    def flat(self) -> dict[str, Any]:
+        """Return the options by their names, as JSON would: what `of` takes, lists for tuples."""
+        entries: dict[str, Any] = {}
+        for name, value in ((entry.name, getattr(self, entry.name)) for entry in fields(self)):
+            if isinstance(value, Options):
+                entries |= value.flat()
+            else:
+                entries[name] = list(value) if isinstance(value, tuple) else value
+        return entries
+
+
+Mark = TypeVar("Mark")
+First = TypeVar("First", bound=Options)
+Second = TypeVar("Second", bound=Options)
+
+
+def split_keywords(
+    keywords: Mapping[str, Any], first: type[First], second: type[Second]
+) -> tuple[First, Second]:
+    """Make two kinds of options from the keywords of one call; raises OptionError as `of` does."""
+    _refuse_unknown(keywords, first, second)
+    return _make(first, keywords), _make(second, keywords)
+
+
+def _make(kind: type[First], keywords: Mapping[str, Any]) -> First:
+    values = {
+        name: _make(hint, keywords) if _is_group(hint) else keywords[name]
+        for name, hint in _hints(kind).items()
+        if _is_group(hint) or name in keywords
+    }
+    return kind(**values)
+
+
+def _refuse_unknown(keywords: Iterable[str], *kinds: type[Options]) -> None:
+    names = [option.name for kind in kinds for option in declared(kind)]
+    for unknown in keywords:
+        if unknown not in names:
+            raise OptionError(f"there is no option {unknown}{did_you_mean(unknown, names)}")
+
+
+def did_you_mean(unknown: str, names: Iterable[str]) -> str:
+    """Return ": did you mean …?" with the name that is nearest, or "" where none is near."""
+    near = difflib.get_close_matches(unknown, list(names), 1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One option as its field declares it: `kind` is the type with its marks."""
+
+    name: str
+    kind: Any
+    default: Any
+    group: Group | None
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        """The alternatives of the type without marks: `int | None` has two."""
+        inner, _ = _apart(self.kind)
+        return get_args(inner) if get_origin(inner) in (Union, UnionType) else (inner,)
+
+    @property
+    def marks(self) -> tuple[Any, ...]:
+        return _apart(self.kind)[1]
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        return _choices(self.kind)
+
+    @property
+    def between(self) -> Between | None:
+        return _mark(self.kind, Between)
+
+    @property
+    def usage(self) -> Usage:
+        return _mark(self.kind, Usage) or Usage()
+
+    @property
+    def help(self) -> str:
+        return _mark(self.kind, str) or ""
+
+
+def declared(kind: type[Options]) -> Iterator[Declared]:
+    """Yield the options of a class in their order, those of its groups in their place."""
+    defaults = {entry.name: entry.default for entry in fields(kind)}
+    for name, hint in _hints(kind).items():
+        if _is_group(hint):
+            yield from declared(hint)
+        else:
+            yield Declared(name, hint, defaults[name], _mark(hint, Group) or kind.HEADING)
+
+
+def flag(name: str) -> str:
+    """Return the command line's word for an option.
+
+    >>> flag("max_per_class")
+    '--max-per-class'
+    """
+    return "--" + name.replace("_", "-")
+
+
+_HINTS: Final[dict[type[Options], dict[str, Any]]] = {}
+
+
+def _hints(kind: type[Options]) -> dict[str, Any]:
+    """Return the declared types of a class's fields; working them out takes a millisecond."""
+    if kind not in _HINTS:
+        hints = get_type_hints(kind, include_extras=True)
+        _HINTS[kind] = {entry.name: hints[entry.name] for entry in fields(kind)}
+    return _HINTS[kind]
+
+
+def _is_group(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Options)
+
+
+# Checks -------------------------------------------------------------------------------------------
+
+_REFUSED: Final = object()
+
+
+def check_fields(options: Options) -> None:
+    """Check and convert every field; a `__post_init__` of a subclass calls it first.
+
+    Raises OptionError, one line that names the option, its value and what is wanted.
+    """
+    for name, kind in _hints(type(options)).items():
+        object.__setattr__(options, name, check(flag(name), getattr(options, name), kind))
+
+
+def check(name: str, value: Any, kind: Any) -> Any:
+    """Return a value as the declared type has it; raise OptionError where it does not fit."""
+    taken = _taken(kind, value)
+    if taken is _REFUSED:
+        raise OptionError(f"{name} {_shown(kind, value)}: {_wanted(kind)}")
+    return taken
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raise OptionError where a value is neither None nor callable."""
+    if value is not None and not callable(value):
+        raise OptionError(f"{name} {_shown(None, value)}: give a function")
+
+
+def refuse_without(options: Options, name: str, needed: str) -> None:
+    """Refuse an option that was given although, without `needed`, it has no effect.
+
+    Such an option would otherwise stand in the manifest, and count as a difference when a build
+    is repeated without it. Raises OptionError unless the field has its default.
+    """
+    value = getattr(options, name)
+    if value != {entry.name: entry.default for entry in fields(options)}[name]:
+        shown = "" if value is True else f" {value}"
+        raise OptionError(f"{flag(name)}{shown} has no effect without {needed}: leave it out")
+
+
+def user_path(path: Path | str, name: str = "a path") -> Path:
+    """Return a path with `~` and `~user` replaced by that home folder, where there is one.
+
+    Every public function and the command line take paths through here: a shell expands `~` only
+    at the beginning of a word, and Python not at all. Raises OptionError for what is not a path.
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise OptionError(f"{name} {_shown(None, path)}: give a path")
+    # Not Path.expanduser, which raises RuntimeError for a user that does not exist.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def _taken(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line a type)
+    """Return the value as the declared type has it, or _REFUSED."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        taken = (_taken(each, value) for each in get_args(kind))
+        return next((each for each in taken if each is not _REFUSED), _REFUSED)
+    if origin is Annotated:
+        return _annotated(kind, value)
+    if origin is Literal:
+        same = (c for c in get_args(kind) if _taken(type(c), value) == c)
+        return next(same, _REFUSED)
+    if origin is tuple:
+        return _texts(value)
+    if kind is NoneType:
+        return None if value is None else _REFUSED
+    if kind is bool:
+        return value if isinstance(value, bool) else _REFUSED
+    if kind is str:
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        return str(text) if isinstance(text, str) else _REFUSED
+    return _number(kind, value)
+
+
+def _number(kind: Any, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        return _REFUSED
+    try:
+        return kind(value)
+    except OverflowError:  # a whole number that no float holds
+        return _REFUSED
+
+
+def _apart(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type without its marks, and the marks."""
+    if get_origin(kind) is not Annotated:
+        return kind, ()
+    inner, *marks = get_args(kind)
+    return inner, tuple(marks)
+
+
+def _mark(kind: Any, mark: type[Mark]) -> Mark | None:
+    """Return the mark of one class that a type has."""
+    return next((each for each in _apart(kind)[1] if isinstance(each, mark)), None)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """Return the values of a Literal, () for another type."""
+    inner, _ = _apart(kind)
+    return get_args(inner) if get_origin(inner) is Literal else ()
+
+
+def _annotated(kind: Any, value: Any) -> Any:
+    inner, marks = _apart(kind)
+    if Pairs() in marks and isinstance(value, Mapping):
+        value = _pairs(value)
+    taken = _taken(inner, value)
+    if taken is None or taken is _REFUSED:
+        return taken
+    if UserPath() in marks:
+        return str(user_path(taken))
+    return taken if all(taken in m for m in marks if isinstance(m, Between)) else _REFUSED
+
+
+def _pairs(renames: Mapping[Any, Any]) -> Any:
+    if not all(isinstance(each, str) for pair in renames.items() for each in pair):
+        return _REFUSED
+    if any("=" in old for old in renames):  # as text it would mean another OLD
+        return _REFUSED
+    return [f"{old}={new}" for old, new in renames.items()]
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return (str(value),)
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return tuple(map(str, value))
+    return _REFUSED
+
+
+def _wanted(kind: Any) -> str:
+    """Return the advice of a message, such as "give a whole number from 8 to 4096"."""
+    if choices := _choices(kind):
+        *others, last = map(str, choices)
+        return f"choose {', '.join(others)} or {last}" if others else f"give {last}"
+    return f"give {_noun(kind)}"
+
+
+def _noun(kind: Any) -> str:
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(_noun(each) for each in get_args(kind) if each is not NoneType)
+    if origin is Annotated:
+        inner, marks = _apart(kind)
+        if UserPath() in marks:
+            return "a path"
+        pairs = " OLD=NEW, or a dict {old: new}" if Pairs() in marks else ""
+        return _noun(inner) + "".join(map(_in_range, marks)) + pairs
+    if origin is tuple:
+        return "a text or a list of texts"
+    return {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}[kind]
+
+
+def _in_range(mark: Any) -> str:
+    if not isinstance(mark, Between):
+        return ""
+    return f", {mark}" if mark.high == math.inf else f" from {mark}"
+
+
+def _shown(kind: Any, value: Any) -> str:
+    """Return a value in one line of bounded length: a choice as it is, another by its repr."""
+    is_choice = isinstance(value, str) and any(isinstance(each, str) for each in _choices(kind))
+    text = value if is_choice else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

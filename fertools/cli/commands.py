@@ -1,0 +1,155 @@
+"""The commands: each opens, calls the function of its name, and prints.
+
+Their options are the fields of the dataclasses that `command` names (fertools/options.py).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+import fertools
+from fertools.cli.options import command
+from fertools.errors import printable
+from fertools.options import (
+    BuildOptions,
+    EvaluateOptions,
+    ExportOptions,
+    JsonOptions,
+    PartsOptions,
+    PredictOptions,
+    RunOptions,
+    SampleOptions,
+    TrainOptions,
+    TrainRunOptions,
+    VerifyOptions,
+)
+
+#: Any path; the function of the command checks what is there, and replaces `~`.
+_PATH = click.Path(path_type=Path)
+
+
+@command("make-sample", SampleOptions)
+@click.argument("out", type=_PATH)
+def make_sample(out: Path, **options: Any) -> None:
+    """Draw an AI-Hub style archive of people who do not exist into OUT, to try things on."""
+    with click.progressbar(
+        length=1, label="drawing", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+
+        def progress(drawn: int, total: int) -> None:
+            bar.length = total
+            bar.update(drawn - bar.pos)
+
+        sample = fertools.make_sample(out, progress=progress, **options)
+    click.echo(str(sample))
+
+
+@command("build-dataset", BuildOptions, RunOptions, PartsOptions)
+@click.argument("src", type=_PATH)
+@click.argument("out", type=_PATH)
+def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) -> None:
+    """Build a dataset of face crops in OUT from the archive in SRC.
+
+    SRC holds folders, zips, zips in parts or any mixture, is read in place and never written to.
+    A build that was interrupted is continued by the same command. An option that has no effect
+    beside the others, such as --jpeg-quality without --image-format jpeg, is refused before the
+    work.
+    """
+    if only_parts is None:
+        click.echo(fertools.build_dataset(src, out, **options).text())
+    else:
+        click.echo(fertools.build_parts(src, out, only_parts, **options).text())
+
+
+@command("stats", JsonOptions)
+@click.argument("path", type=_PATH)
+def stats(path: Path, **options: Any) -> None:
+    """Count photos and people in an archive (by names alone, no pixels) or in a built dataset."""
+    _print(fertools.stats(path), as_json=options["json"])
+
+
+@command("verify", VerifyOptions)
+@click.argument("out", type=_PATH)
+def verify(out: Path, **options: Any) -> None:
+    """Check that the dataset in OUT is what was built, to the last bit; exit code 1 if not."""
+    result = fertools.verify(out, **options)
+    click.echo(result.text())
+    sys.exit(0 if result.ok else 1)
+
+
+@command("clean")
+@click.argument("out", type=_PATH)
+def clean(out: Path) -> None:
+    """Remove finished faces from OUT/.fertools that the last build of OUT does not need."""
+    click.echo(fertools.clean(out).text())
+
+
+@command("train", TrainOptions, TrainRunOptions)
+@click.argument("out", type=_PATH)
+@click.argument("run", type=_PATH)
+def train(out: Path, run: Path, **options: Any) -> None:
+    """Train a network from the dataset in OUT and keep its weights and figures in RUN.
+
+    A training that was interrupted is continued by the same command, and more --epochs prolong one
+    that is finished. The best epoch is chosen by macro-F1 on validation; test is not used.
+    """
+    click.echo(fertools.train(out, run, **options).text())
+
+
+@command("evaluate", EvaluateOptions, JsonOptions)
+@click.argument("run", type=_PATH)
+@click.argument("out", type=_PATH)
+def evaluate(run: Path, out: Path, **options: Any) -> None:
+    """Measure the network of RUN on people of the dataset OUT that it has not seen.
+
+    Accuracy and macro-F1 with intervals, figures by class, sex and age, calibration. Writes
+    metrics.json, confusion.png, reliability.png and mistakes.png into RUN/evaluation-SPLIT.
+    """
+    as_json = options.pop("json")
+    _print(fertools.evaluate(run, out, **options), as_json=as_json)
+
+
+@command("predict", PredictOptions, JsonOptions)
+@click.argument("run", type=_PATH)
+@click.argument("photos", type=_PATH, nargs=-1, required=True)
+def predict(run: Path, photos: tuple[Path, ...], **options: Any) -> None:
+    """Predict the expression of the faces in PHOTOS with the network of RUN, one line a photo.
+
+    PHOTOS are files, folders or zips. Faces are found and cropped as in the build of the dataset;
+    the line of a photo without a face says why. --json prints one JSON object a line.
+    """
+    as_json = options.pop("json")
+    for prediction in fertools.predict(run, *photos, **options):
+        line = _json_line(prediction.to_dict()) if as_json else printable(prediction.text())
+        click.echo(line)
+
+
+@command("export", ExportOptions)
+@click.argument("run", type=_PATH)
+def export(run: Path, **options: Any) -> None:
+    """Export the network of RUN into RUN/export-TO.
+
+    Its probabilities are compared with Keras', and a description of its preprocessing and a model
+    card are written beside it.
+    """
+    click.echo(fertools.export(run, **options).text())
+
+
+#: In the order of the work, which is that of `fertools --help` and docs/cli.md.
+ALL: Final = (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export)
+
+
+def _print(result: Any, *, as_json: bool) -> None:
+    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else result.text()
+    click.echo(text)
+
+
+def _json_line(tree: dict[str, Any]) -> str:
+    """Return JSON that can be printed: plain Korean, or escaped where a name is not printable."""
+    text = json.dumps(tree, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(tree)

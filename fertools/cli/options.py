@@ -1,0 +1,188 @@
+"""Make click's options from the fields of options dataclasses, and read them from a TOML file.
+
+    Literal["png", "raw"]      a choice            bool               --square, --resume/--no-resume
+    Annotated[int, Between]    a number; the       tuple[str, ...]    an option that is repeated
+                               range in the help   UserPath           a path
+
+click checks the kind of a value and the choices (exit code 2); ranges and what options mean for
+each other are checked where the dataclass is made (exit code 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+
+from fertools.checking import (
+    Declared,
+    Group,
+    Options,
+    UserPath,
+    check,
+    declared,
+    did_you_mean,
+    flag,
+    user_path,
+)
+from fertools.errors import OptionError
+
+
+def command(name: str, *kinds: type[Options]) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function a command that has the options of these classes, and `--config`."""
+    params = [_FieldOption(option) for kind in kinds for option in declared(kind)]
+    return click.command(name, cls=_Command, params=[*params, _config_option()])
+
+
+class _Command(click.Command):
+    """A command whose help lists the options by their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group, in the order of `Group`."""
+        params = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        grouped = any(isinstance(each, _FieldOption) and each.declared.group for each in params)
+        others = Group.RUN if grouped else None
+        sections: dict[Group | None, list[tuple[str, str]]] = {
+            group: [] for group in (*Group, None)
+        }
+        for param in params:
+            group = param.declared.group if isinstance(param, _FieldOption) else None
+            if record := param.get_help_record(ctx):
+                sections[group or others].append(record)
+        for group, records in sections.items():
+            if records:
+                with formatter.section(group.value if group else "Options"):
+                    formatter.write_dl(records)
+
+
+class _FieldOption(click.Option):
+    """The option of one field."""
+
+    def __init__(self, option: Declared) -> None:
+        self.declared = option
+        word = option.usage.flag or flag(option.name)
+        self.key = word.removeprefix("--")  # in a TOML file
+        is_flag = bool in option.types
+        if is_flag and option.default:
+            word = f"{word}/--no-{self.key}"
+        super().__init__(
+            [word, option.name],
+            type=None if is_flag else _type(option),
+            is_flag=is_flag,
+            multiple=_is_multiple(option),
+            default=option.default,
+            metavar=option.usage.metavar,
+            help=_help(option),
+        )
+
+
+def _is_multiple(option: Declared) -> bool:
+    return isinstance(option.default, tuple)
+
+
+def _type(option: Declared) -> click.ParamType[Any] | type:
+    if option.choices:
+        return click.Choice(option.choices)
+    if UserPath() in option.marks:
+        return click.Path()
+    if _is_multiple(option) or str in option.types:
+        return str
+    return float if float in option.types else int
+
+
+def _help(option: Declared) -> str:
+    """Return the text with the default and the range, as in "Quality.  [default: 95; 1 to 100]"."""
+    facts = [f"default: {shown}"] if (shown := _default(option)) else []
+    if option.between and bool not in option.types:
+        facts.append(str(option.between))
+    return f"{option.help}  [{'; '.join(facts)}]" if facts else option.help
+
+
+def _default(option: Declared) -> str:
+    if option.usage.default:
+        return option.usage.default
+    if isinstance(option.default, bool):
+        return "on" if option.default else ""
+    return "" if option.default in (None, "", ()) else str(option.default)
+
+
+# --config -----------------------------------------------------------------------------------------
+
+
+def _config_option() -> click.Option:
+    return click.Option(
+        ["--config"],
+        type=click.Path(),
+        metavar="FILE.toml",
+        is_eager=True,
+        expose_value=False,
+        callback=_take_config,
+        help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
+    )
+
+
+def _take_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
+    """Make the values of a file the defaults of the command that is run."""
+    if file is None:
+        return
+    root = context.find_root().command
+    commands = root.commands if isinstance(root, click.Group) else {}
+    try:
+        context.default_map = dict(_values(file, context.command, commands))
+    except OptionError as error:
+        raise click.UsageError(str(error), context) from error
+
+
+def _values(
+    file: str, command: click.Command, commands: Mapping[str, click.Command]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the values in a TOML file that are for a command, by the names of the fields.
+
+    Those at top level come first, then those of the table with the command's name. Options at top
+    level that only other commands have, and tables of other commands, are ignored. Raises
+    OptionError, one line that names file and key.
+    """
+    name = str(command.name)
+    options = _by_key(command)
+    elsewhere = {key for each in commands.values() for key in _by_key(each)}
+    tree = _with_hyphens(_load(file), file)
+    table = tree.get(name, {})
+    if not isinstance(table, dict):
+        raise OptionError(f"{file}: {name} is the name of a command: write a table, [{name}]")
+    ignored = (elsewhere - options.keys()) | commands.keys()
+    top = {key: value for key, value in tree.items() if key not in ignored}
+    own = f"{file}, [{name}]"
+    for where, entries in ((file, top), (own, _with_hyphens(table, own))):
+        for key, value in entries.items():
+            if key not in options:
+                hint = did_you_mean(key, (*options, *commands))
+                raise OptionError(f"{where}: fertools {name} has no option {key}{hint}")
+            option = options[key].declared
+            yield option.name, check(f"{where}: {key} =", value, option.kind)
+
+
+def _by_key(command: click.Command) -> dict[str, _FieldOption]:
+    return {each.key: each for each in command.params if isinstance(each, _FieldOption)}
+
+
+def _load(file: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(user_path(file).read_text("utf-8"))
+    except OSError as error:
+        raise OptionError(f"--config {file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"--config {file} is not TOML: {error}") from error
+
+
+def _with_hyphens(entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return entries with keys as on the command line; `max_per_class` is `max-per-class`."""
+    found: dict[str, Any] = {}
+    for written, value in entries.items():
+        key = written.replace("_", "-")
+        if key in found:
+            raise OptionError(f"{where}: {key} is there twice: remove one")
+        found[key] = value
+    return found

@@ -1,0 +1,113 @@
+"""The keywords that fertools' functions take, for type checkers and editors.
+
+Written by `make docs` from fertools/options.py, where each is documented: change them there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+
+class SampleKeywords(TypedDict, total=False):
+    """The fields of SampleOptions."""
+
+    people: int
+    photos: int
+    megapixels: float
+    form: Literal["zips", "folders"]
+    troubles: bool | int
+    seed: int
+
+
+class BuildKeywords(TypedDict, total=False):
+    """The fields of BuildOptions and RunOptions."""
+
+    classes: Literal["auto", "aihub7", "talk5", "folders"]
+    rename: str | Sequence[str] | Mapping[str, str]
+    drop: str | Sequence[str]
+    labels: Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
+    disputed: Literal["drop", "keep"]
+    runtime: Literal["auto", "openvino", "opencv"]
+    precision: Literal["f32", "bf16"]
+    exact: bool
+    min_confidence: float
+    on_many: Literal["largest", "best", "reject"]
+    size: int
+    margin: float
+    square: bool
+    align: bool
+    image_format: Literal["png", "raw", "jpeg"]
+    jpeg_quality: int
+    max_pixels: int
+    split: str
+    split_by: Literal["subject", "image"]
+    split_file: Path | str | None
+    overlap: Literal["drop", "report"]
+    duplicates: Literal["keep", "drop"]
+    max_per_subject: int | None
+    max_per_class: int | None
+    seed: int
+    name: str
+    shard_size: str | int
+    keep_names: bool
+    augment: int
+    salt_file: Path | str | None
+    jobs: int | None
+    dask: str | None
+    quiet: bool
+    photo_seconds: float
+    overwrite: bool
+    accept_unreadable: bool
+
+
+class TrainKeywords(TypedDict, total=False):
+    """The fields of TrainOptions and TrainRunOptions."""
+
+    depth: Literal[8, 14, 26, 50, 101, 152]
+    width: int
+    init: Literal["he_normal", "glorot_uniform"]
+    zero_gamma: bool
+    head: Literal["gap", "flatten"]
+    head_units: int
+    model: str
+    augment: Literal["talk", "light", "none"]
+    mix: Literal["none", "mixup", "erasing"]
+    stretch: Literal["always", "train", "never"]
+    epochs: int
+    batch: int
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    label_smoothing: float
+    soft_labels: bool
+    balance: bool
+    precision: Literal["auto", "float32", "bfloat16"]
+    seed: int
+    resume: bool
+    cache: bool
+    allow_leak: bool
+    quiet: bool
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """The fields of EvaluateOptions."""
+
+    split: Literal["test", "validation", "train"]
+    weights: Literal["best", "last"]
+    batch: int
+
+
+class PredictKeywords(TypedDict, total=False):
+    """The fields of PredictOptions."""
+
+    weights: Literal["best", "last"]
+
+
+class ExportKeywords(TypedDict, total=False):
+    """The fields of ExportOptions."""
+
+    to: Literal["onnx", "savedmodel", "litert"]
+    weights: Literal["best", "last"]
