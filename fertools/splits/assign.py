@@ -27,7 +27,7 @@ from fertools.errors import SplitError
 from fertools.hashing import by_hash
 from fertools.options import Ratios
 from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
-from fertools.splits.ratios import TEST
+from fertools.splits.measures import TEST
 
 
 def assign(

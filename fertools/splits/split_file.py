@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Split
 from fertools.errors import OptionError, printable
-from fertools.splits.ratios import TEST, TRAIN, VALIDATION
+from fertools.splits.measures import TEST, TRAIN, VALIDATION
 
 _NAMES: Final = tuple(Split)
 _NUMBERS: Final = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fertools.errors import SplitError
 from fertools.options import Ratios
 from fertools.splits.assign import assign, assign_photos
-from fertools.splits.ratios import deviation, overlapping_groups
+from fertools.splits.measures import deviation, overlapping_groups
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]

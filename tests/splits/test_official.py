@@ -8,7 +8,7 @@ import pytest
 from fertools.errors import SplitError
 from fertools.options import Ratios
 from fertools.splits.assign import Half, OfficialOverlap, assign_official
-from fertools.splits.ratios import overlapping_groups
+from fertools.splits.measures import overlapping_groups
 
 T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
 ORDER = ["kim", "lee", "cho", "park"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fertools.options import Ratios
-from fertools.splits.ratios import Leakage, deviation, measure_leakage, overlapping_groups
+from fertools.splits.measures import Leakage, deviation, measure_leakage, overlapping_groups
 
 #                  kim kim lee lee lee cho cho  one who is left out
 GROUPS = np.array([0, 0, 1, 1, 1, 2, 2, 0])

@@ -1,4 +1,4 @@
-"""Ratios of the splits, and measures of how well an assignment keeps them and separates people."""
+"""Measure how well an assignment keeps to its ratios, and how well it separates people."""
 
 from __future__ import annotations
 
