@@ -170,26 +170,21 @@ def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
 
 def _directory(zipped: VolumeReader, end: _EndRecord, start: int) -> ZipListing:
     # What stands in front of the zip, as in a self-extracting one, moves every offset.
-    entries = _parse(zipped.read(start, end.size), shift=start - end.offset)
-    count = len(entries)
-    # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
-    if end.claimed != (count if end.zip64 else count & _NONE16):
-        fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
-        return ZipListing(entries, start, (fault,))
-    return ZipListing(entries, start)
-
-
-def _parse(text: bytes, shift: int) -> Entries:
-    """Parse the directory's bytes. Raises Unusable where no header is."""
+    text, shift = zipped.read(start, end.size), start - end.offset
     starts = _header_starts(text)
-    fields = np.zeros(len(starts), ENTRY_DTYPE)
-    for first in range(0, len(starts), _BLOCK):
+    count = len(starts)
+    fields = np.zeros(count, ENTRY_DTYPE)
+    for first in range(0, count, _BLOCK):
         block = slice(first, first + _BLOCK)
         fields[block] = _parse_headers(text, starts[block], shift)
-    return Entries(text, fields)
+    # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
+    is_right = end.claimed == (count if end.zip64 else count & _NONE16)
+    fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
+    return ZipListing(Entries(text, fields), start, () if is_right else (fault,))
 
 
 def _header_starts(text: bytes) -> NDArray[np.int64]:
+    """Return the offset of each header. Raises Unusable where none is."""
     starts = array("q")
     at, end = 0, len(text)
     while at < end:

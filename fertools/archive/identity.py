@@ -11,7 +11,7 @@ between copies, do not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
@@ -82,8 +82,7 @@ def source_fingerprint(members: Members) -> str:
     32 hexadecimal digits.
     """
     digest = blake2b(digest_size=16)
-    for line in _lines(members):
-        digest.update(line)
+    _update(digest, members)
     return digest.hexdigest()
 
 
@@ -98,8 +97,7 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     """
     digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
     if salt_file is None:
-        for line in _lines(members):
-            digest.update(line)
+        _update(digest, members)
         return digest.digest()
     try:
         data = salt_file.read_bytes()
@@ -111,8 +109,8 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     return digest.digest()
 
 
-def _lines(members: Members) -> Iterator[bytes]:
+def _update(digest: blake2b, members: Members) -> None:
     for batch in members.columns.slices():
         columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
         for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):
-            yield f"{key}\0{size}\0{crc}\0".encode()
+            digest.update(f"{key}\0{size}\0{crc}\0".encode())

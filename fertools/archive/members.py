@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, overload
 
 import numpy as np
@@ -54,13 +54,6 @@ class Members(Sequence[Member]):
     def __init__(self, columns: Columns, drops: Sequence[Drop]) -> None:
         self.columns = columns
         self.drops = tuple(drops)
-
-    @classmethod
-    def of(cls, members: Iterable[Member]) -> Members:
-        """Pack members, in the order given."""
-        builder = MembersBuilder()
-        builder.add(list(members))
-        return Members(builder.columns(), tuple(builder.drops))
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -158,17 +151,16 @@ class MembersBuilder:
     reasons   how many members have each reason
     """
 
-    def __init__(self, drops: dict[Drop, int] | None = None) -> None:
-        self.drops = {} if drops is None else drops
+    def __init__(self, drops: dict[Drop, int]) -> None:
+        self.drops = drops
         self._rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         self._batches: list[pa.RecordBatch] = []
         self._hashes: list[Ints] = []
-        self._flushed = 0
         self.photos = 0
         self.reasons: Counter[Reason] = Counter()
 
     def __len__(self) -> int:
-        return self._flushed + len(self._rows["rest"])
+        return self.photos + self.reasons.total()
 
     def add(self, members: Sequence[Member]) -> None:
         keys = [member.key for member in members]
@@ -219,7 +211,6 @@ class MembersBuilder:
     def _flush(self) -> None:
         arrays = [_column(self._rows[name], name) for name in SCHEMA.names]
         self._batches.append(pa.record_batch(arrays, schema=SCHEMA))
-        self._flushed += len(self._rows["rest"])
         self._rows = {name: [] for name in SCHEMA.names}
 
 

@@ -63,15 +63,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSet:
-    """The volumes of one zip in order, the gaps between them, and its faults, a line each."""
+    """The volumes of one zip in order (at least one), its gaps, and its faults, a line each."""
 
     volumes: tuple[Volume, ...]
     gaps: tuple[Gap, ...] = ()
     faults: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.volumes:
-            raise ValueError("a zip has at least one volume, got none")
 
     @property
     def path(self) -> bytes:
@@ -118,25 +114,20 @@ def find_volumes(base: bytes, path: bytes) -> VolumeSet:
     The path is relative to the base. Links are not volumes, as in the scan. Raises OSError if the
     file, or the folder of the volumes, is gone or not accessible.
     """
-    parsed = parse_volume_name(path)
-    if parsed is None:
-        return order_volumes([_volume(path, _lstat(base, path))])
-    folder = os.path.dirname(path)
-    beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
-    same = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
-    statuses = [(other, _lstat(base, other)) for other in same]
-    volumes = [_volume(other, s) for other, s in statuses if stat.S_ISREG(s.st_mode)]
+    paths = [path]
+    if parsed := parse_volume_name(path):
+        folder = os.path.dirname(path)
+        beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
+        paths = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
+    statuses = [(each, os.stat(os.path.join(base, each), follow_symlinks=False)) for each in paths]
+    volumes = [
+        Volume(each, 0, status.st_size, status.st_mtime_ns)
+        for each, status in statuses
+        if parsed is None or stat.S_ISREG(status.st_mode)
+    ]
     if not volumes:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return order_volumes(volumes)
-
-
-def _lstat(base: bytes, path: bytes) -> os.stat_result:
-    return os.stat(os.path.join(base, path), follow_symlinks=False)
-
-
-def _volume(path: bytes, status: os.stat_result) -> Volume:
-    return Volume(path, 0, status.st_size, status.st_mtime_ns)
 
 
 def order_volumes(files: Iterable[Volume]) -> VolumeSet:

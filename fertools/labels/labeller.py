@@ -41,9 +41,9 @@ surprise surprised astonished calm contempt anxious embarrassed annoyed
 excitement excited boredom bored amusement amused confused confusion pain shame
 놀람 혐오 공포 두려움 경멸 무표정 평온 당혹 화남 걱정 지루함
 """
-_SPLITS: Final = """
-train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가
-"""
+_SPLITS: Final = (
+    "train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가"
+)
 #: Words of folders that name no person.
 _STORAGE: Final = """
 data dataset set image images img imgs photo photos picture pictures pic pics face faces
@@ -188,7 +188,6 @@ class FolderTree:
         return tuple(_steps(folder, self.open_zips))
 
     def _class_at(self, path: _Path) -> int | None:
-        """Return the position of the class on a path."""
         here = self.depth if len(path) > self.depth else None
         if not self.by_words or (here is not None and _is_emotion(path[here].name)):
             return here

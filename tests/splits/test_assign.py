@@ -132,7 +132,14 @@ def test_no_photos_are_refused() -> None:
 
 def test_a_class_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
-        assign(np.arange(3), np.array([0, -1, 0]), TENTHS, group_keys=["a", "b", "c"], seed=1)
+        assign(
+            np.arange(3),
+            np.array([0, -1, 0]),
+            TENTHS,
+            group_keys=["a", "b", "c"],
+            seed=1,
+            attributes=np.zeros((3, 0), np.int64),
+        )
 
 
 def test_one_key_for_two_people_is_refused() -> None:

@@ -34,9 +34,8 @@ Forward = Callable[[NDArray[np.uint8]], Outputs]
 WEIGHTS_FILE: Final = "face_detection_yunet_2023mar.onnx"
 SIDE: Final = 320
 STRIDES: Final = (8, 16, 32)  # px of the input per cell
-OVERLAP: Final = (
-    0.3  # IoU above which the less confident of two boxes is dropped, as in cv2's YuNet
-)
+# IoU above which the less confident of two boxes is dropped, as in cv2's YuNet.
+OVERLAP: Final = 0.3
 
 _OUTPUTS: Final = [
     f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES
