@@ -75,9 +75,6 @@ _LARGEST = 1 << 30
 class SpannedZip(Unusable):
     """The zip is the last file of a `.z01` set, whose offsets count from other files."""
 
-    def __init__(self) -> None:
-        super().__init__(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
-
 
 def read_central_directory(zipped: VolumeReader) -> ZipListing:
     """Return the entries of the central directory in its order, read in one go.
@@ -92,7 +89,7 @@ def read_central_directory(zipped: VolumeReader) -> ZipListing:
         if start is not None:
             return _directory(zipped, end, start)
     if spanned:
-        raise SpannedZip
+        raise SpannedZip(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
     raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
 
 
@@ -134,7 +131,6 @@ def _end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
 
 
 def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
-    """Return the zip64 end record in front of an end record, if there is one."""
     at = end.end - _LOCATOR.size
     if at < zipped.tail_start + _END64.size:
         return None
@@ -151,7 +147,6 @@ def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
 
 
 def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
-    """Return the offset where the directory starts, None if it is not there."""
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
     if not _HEADER.itemsize <= end.size <= _LARGEST:

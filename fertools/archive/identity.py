@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fertools.archive.folder import Files, base_of, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
 from fertools.archive.volumes import find_volumes
-from fertools.columns import Ints
 from fertools.errors import OptionError
 
 #: Bytes at the end of a zip, or of a volume of one, that are read: 800 entries of AI-Hub's zips.
@@ -40,7 +39,10 @@ def file_signatures(source: Path, members: Members) -> Signatures:
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
     sample = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
-    zips = {member.path for member in members.take(_first_of_each_zip(members, packed))}
+    rows = np.flatnonzero(packed)  # the members of one zip follow each other
+    containers = members.columns.codes("container")[0][rows]
+    first_of_each = rows[np.flatnonzero(np.diff(containers, prepend=-1))]
+    zips = {member.path for member in members.take(first_of_each)}
     with Files(base_of(source)) as files:
         paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
         ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
@@ -52,21 +54,12 @@ def first_mismatch(source: Path, expected: Signatures) -> str | None:
     with Files(base_of(source)) as files:
         for name, signature in expected.items():
             path = os.fsencode(name)
-            try:
+            with suppress(OSError):
                 size = os.stat(os.path.join(files.base, path)).st_size  # noqa: PTH116, PTH118
-                same = signature == (_end_signature(files, path) if " " in signature else str(size))
-            except OSError:
-                same = False
-            if not same:
-                return decode_path(path)
+                if signature == (_end_signature(files, path) if " " in signature else str(size)):
+                    continue
+            return decode_path(path)
     return None
-
-
-def _first_of_each_zip(members: Members, packed: NDArray[np.bool_]) -> Ints:
-    """Return the number of one member of every zip; members of one zip follow each other."""
-    containers = members.columns.codes("container")[0]
-    rows = np.flatnonzero(packed)
-    return rows[np.flatnonzero(np.diff(containers[rows], prepend=-1))]
 
 
 def _end_signature(files: Files, path: bytes) -> str:

@@ -45,11 +45,7 @@ SCHEMA: Final = pa.schema(
 
 
 class Members(Sequence[Member]):
-    """Members in the order of the build; a slice shares the columns.
-
-    columns   by SCHEMA
-    drops     what the column `dropped` points to
-    """
+    """Members in the order of the build, as columns by SCHEMA; a slice shares the columns."""
 
     def __init__(self, columns: Columns, drops: Sequence[Drop]) -> None:
         self.columns = columns
@@ -84,7 +80,6 @@ class Members(Sequence[Member]):
         return self.keys_at(np.arange(len(self)))
 
     def keys_at(self, rows: Ints) -> Keys:
-        """Return the keys of the members with these row numbers."""
         return Keys(self.columns.select(("prefix", "rest")), rows)
 
     @property
@@ -128,7 +123,6 @@ class Keys(Lazy[str]):
         self._rows = rows
 
     def take(self, numbers: Ints) -> Keys:
-        """Return the keys with these numbers, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
     def items(self, start: int, stop: int) -> list[str]:

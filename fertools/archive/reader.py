@@ -1,8 +1,5 @@
 """Read a member's bytes, complete and checked, or raise why that is impossible.
 
-    Unusable    the bytes themselves are unusable: a wrong CRC, a password, a damaged stream
-    ReadFault   the system failed: an I/O error, a file that is gone or is being written to
-
 A packed member is recognised by its CRC and size, so the zip's mtime may differ from the one that
 the scan saw: it is that of a copy on another machine. Only where a check fails is it asked whether
 the file was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
@@ -75,14 +72,11 @@ class Reader:
         A copy that is still running may have the final size and half of the bytes. A packed
         photo needs no check: its CRC was right.
         """
-        if member.packed is not None:
-            return
         try:
-            changed = self._any_changed([member.path])
+            if member.packed is None and self._any_changed([member.path]):
+                raise ReadFault(Reason.CHANGED, "it was written to since the scan")
         except OSError as error:
             raise read_fault(error) from error
-        if changed:
-            raise ReadFault(Reason.CHANGED, "it was written to since the scan")
 
     def close(self) -> None:
         """Close the open files; a later read opens them again."""

@@ -101,15 +101,15 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
     batch: list[Member] = []
     for file in files:
         numbered = parse_volume_name(file.path)
-        if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.key)):
-            drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
-            batch.append(replace(file, dropped=drop) if drop else file)
-            if len(batch) == BATCH:
-                loose.add(batch)
-                batch = []
+        if (numbered or is_zip(file.key)) and not (file.dropped or is_hidden(file.key)):
+            stem = numbered[0] if numbered else file.path
+            zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
             continue
-        stem = numbered[0] if numbered else file.path
-        zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
+        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
+        batch.append(replace(file, dropped=drop) if drop else file)
+        if len(batch) == BATCH:
+            loose.add(batch)
+            batch = []
     loose.add(batch)
     return [order_volumes(volumes) for volumes in zips.values()]
 
@@ -203,7 +203,6 @@ def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
 
 
 def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
-    """Warn of zips that lie there both joined and in volumes."""
     times = Counter(zip_.key for zip_ in zips)
     advice = "its photos count twice; remove one of the two"
     return [

@@ -48,7 +48,6 @@ class Volume:
 
     @property
     def name(self) -> str:
-        """The file's name, printable."""
         return printable(decode_name(os.path.basename(self.path)))
 
 
@@ -181,8 +180,7 @@ def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes.append(replace(numbered[number], start=start))
             start = volumes[-1].end
         else:
-            detail = f"{_name_of(any_volume, number)} is missing"
-            gaps.append(Gap(start, start + longest, detail))
+            gaps.append(Gap(start, start + longest, f"{_name_of(any_volume, number)} is missing"))
             start += longest
     return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 
@@ -209,7 +207,15 @@ class VolumeReader:
         """
         chunks = []
         while count > 0:
-            chunk = self._read_volume(offset, count)
+            volume = self.volume_set.at(offset)
+            if isinstance(volume, Gap):
+                raise Unusable(Reason.UNREADABLE, volume.detail)
+            if volume is None:
+                raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
+            descriptor = self._files.descriptor(volume.path)
+            chunk = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
+            if not chunk:
+                raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
             chunks.append(chunk)
             offset += len(chunk)
             count -= len(chunk)
@@ -236,16 +242,3 @@ class VolumeReader:
     def tail_start(self) -> int:
         """Where the last unbroken run of bytes starts."""
         return max((gap.end for gap in self.volume_set.gaps), default=0)
-
-    def _read_volume(self, offset: int, count: int) -> bytes:
-        """Return at least one byte: the part of a range that one volume holds."""
-        volume = self.volume_set.at(offset)
-        if isinstance(volume, Gap):
-            raise Unusable(Reason.UNREADABLE, volume.detail)
-        if volume is None:
-            raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
-        descriptor = self._files.descriptor(volume.path)
-        data = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
-        if not data:
-            raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
-        return data

@@ -65,20 +65,14 @@ def list_entries(zipped: VolumeReader) -> ZipListing:
     except SpannedZip:
         raise
     except Unusable as damage:
-        entries = Entries.of(_recover_entries(zipped))
-        fault = _lost_directory(zipped.volume_set, damage)
-        return ZipListing(entries, zipped.size, (*faults, fault))
+        fault = damage.drop.detail
+        if parse_volume_name(zipped.volume_set.path):
+            last = zipped.volume_set.volumes[-1].name
+            fault += f"; {last} is the last volume here: is a later one missing?"
+        return ZipListing(Entries.of(_recover_entries(zipped)), zipped.size, (*faults, fault))
     entries = listing.entries.by_offset()
     faults += listing.faults + tuple(_misplaced_volumes(zipped, entries))
     return replace(listing, entries=entries, faults=faults)
-
-
-def _lost_directory(volume_set: VolumeSet, damage: Unusable) -> str:
-    fault = damage.drop.detail or str(damage.drop.reason)
-    if parse_volume_name(volume_set.path) is None:
-        return fault
-    last = volume_set.volumes[-1].name
-    return f"{fault}; {last} is the last volume here: is a later one missing?"
 
 
 def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
@@ -205,16 +199,13 @@ def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipList
 
 def _order(entries: Entries) -> NDArray[np.int64]:
     """Return the numbers of entries that are sorted by offset, those of one offset by name."""
-
-    def name(number: int) -> str:
-        return decode_entry_name(entries.entry(number).name)
-
     offsets = entries.fields["offset"]
     order = np.arange(len(offsets))
     same = np.flatnonzero(offsets[1:] == offsets[:-1])
     for offset in np.unique(offsets[same]).tolist():
         numbers = np.flatnonzero(offsets == offset)
-        order[numbers] = sorted(numbers.tolist(), key=name)
+        names = [decode_entry_name(entries.entry(number).name) for number in numbers.tolist()]
+        order[numbers] = numbers[sorted(range(len(names)), key=names.__getitem__)]
     return order
 
 

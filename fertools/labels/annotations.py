@@ -224,9 +224,8 @@ def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many annotators agree with the names of one emotion's photos.
+    """How many photos with one emotion in their names have a record, and what it says.
 
-    records     photos that have a record
     majority    of these, those where two or three annotators chose the name's emotion
     unanimous   where all three did
     """

@@ -95,7 +95,6 @@ def parse_name(name: str) -> Label | None:
     if match is None:
         return None
     fields = match.groupdict()
-    shot = fields["shot"]
     return Label(
         emotion=archive_word(fields["emotion"]),
         subject=fields["subject"],
@@ -103,7 +102,7 @@ def parse_name(name: str) -> Label | None:
         age=int(fields["age"]),
         place=PLACES.get(fields.get("code") or "", fields.get("place")),
         stamp=fields["stamp"],
-        shot=None if shot is None else int(shot),
+        shot=None if fields["shot"] is None else int(fields["shot"]),
     )
 
 

@@ -41,9 +41,9 @@ surprise surprised astonished calm contempt anxious embarrassed annoyed
 excitement excited boredom bored amusement amused confused confusion pain shame
 놀람 혐오 공포 두려움 경멸 무표정 평온 당혹 화남 걱정 지루함
 """
-_SPLITS: Final = (
-    "train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가"
-)
+_SPLITS: Final = """
+train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가
+"""
 #: Words of folders that name no person.
 _STORAGE: Final = """
 data dataset set image images img imgs photo photos picture pictures pic pics face faces
@@ -164,7 +164,10 @@ class FolderTree:
             tree = replace(tree, depth=depth, by_words=True)
         else:
             tree = replace(tree, depth=_top_depth(rows))
-            if len(tree._classes(rows)) < 2:
+            classes = {
+                path[at].name for path, _ in rows if (at := tree._class_at(path)) is not None
+            }
+            if len(classes) < 2:
                 tree = cls(open_zips=False)
                 rows = tree._rows(folders)
                 tree = replace(tree, depth=_top_depth(rows))
@@ -200,9 +203,6 @@ class FolderTree:
             return None
         step = path[at + self.person]
         return None if step.zipped else step
-
-    def _classes(self, rows: _Rows) -> set[str]:
-        return {path[at].name for path, _ in rows if (at := self._class_at(path)) is not None}
 
     def _find_person(self, rows: _Rows) -> int:
         """Return the steps from the class to the persons: below it, else above it, else 0.

@@ -92,12 +92,11 @@ def assign_photos(
     counts = np.bincount(classes)
     counts = counts[counts > 0]
     quotas = apportion(np.outer(ratios.shares[used], counts), counts)
-    by_class = ranked[np.argsort(classes[ranked], kind="stable")]
-    split_of = np.empty(len(classes), dtype=np.int64)
-    split_of[by_class] = np.concatenate([interleave(quota) for quota in quotas])
-    del by_class
-    in_hash_order = split_of[ranked]
-    fill_empty_splits(in_hash_order, np.ones(len(in_hash_order), np.int64), len(used))
+    by_class = np.argsort(classes[ranked], kind="stable")
+    in_hash_order = np.empty_like(ranked)
+    in_hash_order[by_class] = np.concatenate([interleave(quota) for quota in quotas])
+    fill_empty_splits(in_hash_order, np.ones_like(ranked), len(used))
+    split_of = np.empty_like(ranked)
     split_of[ranked] = in_hash_order
     return used[split_of].astype(np.int8)
 
