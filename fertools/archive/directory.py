@@ -3,7 +3,7 @@
     local header · data │ … │ central directory │ zip64 end · locator │ end record · comment
 
 Python's zipfile is not used. It refuses the whole zip if one name is flagged as UTF-8 and is not,
-opens the last file of a `.z01` set with wrong offsets, and follows a zip64 locator that lies; and
+opens the last file of a `.z01` set with wrong offsets, and follows a wrong zip64 locator; and
 500,000 entries took it 3.4 s and 450 MB, against 1.4 s and 240 MB here.
 
 Field names and sizes: PKWARE's APPNOTE 6.3.10, 4.3.12–16.
@@ -68,7 +68,7 @@ _WIDE = ("size", "packed", "offset")  # in the order of the zip64 extra field
 _BLOCK = 1 << 14  # headers parsed at once
 _NONE16 = 0xFFFF
 
-# Six million entries. A record that claims more lies, or lists more than memory could hold.
+# Six million entries. A record that claims more is wrong, or lists more than memory could hold.
 _LARGEST = 1 << 30
 
 
@@ -137,7 +137,7 @@ def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
     signature, _, claimed_at, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
     if signature != _LOCATOR_SIGNATURE:
         return None
-    # It nearly always touches its locator; a locator that lies is not followed anywhere else.
+    # It nearly always touches its locator; a wrong locator is not followed anywhere else.
     for start in (at - _END64.size, claimed_at):
         if zipped.tail_start <= start <= at - _END64.size:
             signature, *_, claimed, size, offset = _END64.unpack(zipped.read(start, _END64.size))

@@ -70,10 +70,7 @@ def _end_signature(files: Files, path: bytes) -> str:
 
 
 def source_fingerprint(members: Members) -> str:
-    """Return a hash of the members' keys, sizes and checksums; not of times, which a copy changes.
-
-    32 hexadecimal digits.
-    """
+    """Return 32 hex digits: a hash of keys, sizes and checksums, not of times, which a copy changes."""
     digest = blake2b(digest_size=16)
     _update(digest, members)
     return digest.hexdigest()

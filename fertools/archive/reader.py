@@ -1,8 +1,8 @@
 """Read a member's bytes, complete and checked, or raise why that is impossible.
 
 A packed member is recognised by its CRC and size, so the zip's mtime may differ from the one that
-the scan saw: it is that of a copy on another machine. Only where a check fails is it asked whether
-the file was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
+the scan saw: it is that of a copy on another machine. Only if a check fails, the file's ctime is
+read: if it was written to, renamed or replaced since the scan, the damage may pass.
 """
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.

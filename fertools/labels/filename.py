@@ -22,8 +22,7 @@ from typing import Final
 
 from fertools.data import Label
 
-#: The seven emotions in the archive's (alphabetical) order, with English; the order gives the class
-#: indices.
+#: The seven emotions with English, in the archive's alphabetical order: that of the class indices.
 EMOTIONS: Final[Mapping[str, str]] = {
     "기쁨": "joy",
     "당황": "embarrassment",
