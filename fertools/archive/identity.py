@@ -70,7 +70,7 @@ def _end_signature(files: Files, path: bytes) -> str:
 
 
 def source_fingerprint(members: Members) -> str:
-    """Return 32 hex digits: a hash of keys, sizes and checksums, not of times, which a copy changes."""
+    """Hash the members' keys, sizes and checksums to 32 hex digits; a copy changes only times."""
     digest = blake2b(digest_size=16)
     _update(digest, members)
     return digest.hexdigest()
