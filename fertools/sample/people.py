@@ -66,86 +66,43 @@ class Expression:
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Expression(*(a + (b - a) * share for a, b in pairs))
 
-    def shaken(self, rng_for: np.random.Generator, share: float) -> Expression:
+    def shaken(self, rng: np.random.Generator, share: float) -> Expression:
         """Return a similar expression: each movement varied by about `share` of itself."""
         pairs = zip(astuple(self), astuple(REST), strict=True)
-        return Expression(*(r + (a - r) * (1 + rng_for.normal(0, share)) for a, r in pairs))
+        return Expression(*(r + (a - r) * (1 + rng.normal(0, share)) for a, r in pairs))
 
 
 REST = Expression()
 
-EXPRESSIONS: dict[str, Expression] = {
-    "기쁨": Expression(
-        brow_inner=0.02,
-        brow_outer=0.05,
-        eye_open=0.75,
-        squint=0.8,
-        smile=0.13,
-        mouth_open=0.15,
-        mouth_width=1.3,
-        teeth=0.6,
-        blush=0.5,
-    ),
-    "당황": Expression(
-        brow_inner=0.11,
-        brow_outer=0.09,
-        brow_skew=0.04,
-        eye_open=1.4,
-        gaze_x=0.6,
-        gaze_y=-0.1,
-        mouth_open=0.17,
-        mouth_width=0.55,
-        mouth_skew=0.015,
-        blush=1.0,
-    ),
-    "분노": Expression(
-        brow_inner=-0.12,
-        brow_outer=0.07,
-        brow_squeeze=0.06,
-        eye_open=0.8,
-        squint=0.4,
-        smile=-0.07,
-        mouth_width=1.1,
-        press=0.6,
-        blush=0.25,
-    ),
-    "불안": Expression(
-        brow_inner=0.12,
-        brow_outer=-0.02,
-        brow_squeeze=0.03,
-        eye_open=1.35,
-        gaze_x=-0.25,
-        smile=-0.02,
-        mouth_open=0.085,
-        mouth_width=1.15,
-        teeth=1.0,
-        wobble=0.022,
-    ),
-    "상처": Expression(
-        brow_inner=0.05,
-        brow_outer=-0.03,
-        brow_squeeze=0.06,
-        eye_open=0.32,
-        gaze_x=-0.3,
-        gaze_y=0.9,
-        smile=-0.02,
-        mouth_width=0.95,
-        mouth_skew=0.05,
-        press=0.9,
-    ),
-    "슬픔": Expression(
-        brow_inner=0.11,
-        brow_outer=-0.07,
-        brow_squeeze=0.02,
-        eye_open=0.72,
-        gaze_y=0.35,
-        smile=-0.12,
-        mouth_open=0.02,
-        mouth_width=0.85,
-        tears=1.0,
-    ),
-    "중립": REST,
+_MOVEMENTS: dict[str, tuple[float, ...]] = {
+    # 기쁨, 당황, 분노, 불안, 상처, 슬픔
+    "brow_inner": (0.02, 0.11, -0.12, 0.12, 0.05, 0.11),
+    "brow_outer": (0.05, 0.09, 0.07, -0.02, -0.03, -0.07),
+    "brow_squeeze": (0.0, 0.0, 0.06, 0.03, 0.06, 0.02),
+    "brow_skew": (0.0, 0.04, 0.0, 0.0, 0.0, 0.0),
+    "eye_open": (0.75, 1.4, 0.8, 1.35, 0.32, 0.72),
+    "squint": (0.8, 0.0, 0.4, 0.0, 0.0, 0.0),
+    "gaze_x": (0.0, 0.6, 0.0, -0.25, -0.3, 0.0),
+    "gaze_y": (0.0, -0.1, 0.0, 0.0, 0.9, 0.35),
+    "smile": (0.13, 0.0, -0.07, -0.02, -0.02, -0.12),
+    "mouth_open": (0.15, 0.17, 0.0, 0.085, 0.0, 0.02),
+    "mouth_width": (1.3, 0.55, 1.1, 1.15, 0.95, 0.85),
+    "mouth_skew": (0.0, 0.015, 0.0, 0.0, 0.05, 0.0),
+    "teeth": (0.6, 0.0, 0.0, 1.0, 0.0, 0.0),
+    "wobble": (0.0, 0.0, 0.0, 0.022, 0.0, 0.0),
+    "press": (0.0, 0.0, 0.6, 0.0, 0.9, 0.0),
+    "blush": (0.5, 1.0, 0.25, 0.0, 0.0, 0.0),
+    "tears": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
 }
+
+EXPRESSIONS: dict[str, Expression] = {
+    emotion: Expression(**dict(zip(_MOVEMENTS, column, strict=True)))
+    for emotion, column in zip(
+        ("기쁨", "당황", "분노", "불안", "상처", "슬픔"),
+        zip(*_MOVEMENTS.values(), strict=True),
+        strict=True,
+    )
+} | {"중립": REST}
 
 
 AGES = (10, 20, 30, 40, 50, 60)
