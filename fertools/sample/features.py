@@ -13,7 +13,6 @@ from fertools.sample.canvas import (
     ellipse,
     mix,
     ribbon,
-    shifted_down,
     spline,
 )
 from fertools.sample.people import Expression, Person
@@ -103,10 +102,10 @@ def _eye(canvas: Canvas, person: Person, expression: Expression, side: int) -> N
     lash = np.sin(np.linspace(0, np.pi, len(upper)))
     canvas.fill(ribbon(upper, 0.010 + 0.010 * lash), dark)
     canvas.stroke(lower, mix(person.skin, dark, 0.45), 0.008)
-    fold = shifted_down(upper, -0.035 - 0.02 * expression.eye_open)
+    fold = np.add(upper, (0, -0.035 - 0.02 * expression.eye_open))
     canvas.stroke(fold[3:-2], mix(person.skin, SHADE, 0.5), 0.010)
     if expression.squint > 0.5:
-        canvas.stroke(shifted_down(lower[3:-3], 0.05), mix(person.skin, SHADE, 0.4), 0.012)
+        canvas.stroke(np.add(lower[3:-3], (0, 0.05)), mix(person.skin, SHADE, 0.4), 0.012)
 
 
 def _iris(canvas: Canvas, person: Person, expression: Expression, x: float) -> None:
@@ -193,7 +192,7 @@ def _inside(canvas: Canvas, gap: Points, upper: Points, expression: Expression) 
         canvas.glow((0, gap[:, 1].max()), (0.13, 0.05), RED, 0.7)
     if expression.teeth < 0.2:
         return
-    row = shifted_down(upper, expression.mouth_open * min(expression.teeth, 1.0))
+    row = np.add(upper, (0, expression.mouth_open * min(expression.teeth, 1.0)))
     canvas.fill(np.concatenate([upper, row[::-1]]), ENAMEL)
     for i in range(2, len(upper) - 2, 3):
         canvas.stroke(np.stack([upper[i], row[i]]), (206.0, 213.0, 222.0), 0.004)

@@ -200,7 +200,7 @@ def paint(canvas: Canvas, person: Person, expression: Expression, dress: Dress) 
     canvas.fill(head, person.skin)
     with canvas.within(head) as face:
         _light_on_face(face, person)
-        _hair_shadow(face, person)
+        face.glow((0, -0.86), (0.95, 0.38), mix(person.skin, BLACK, 0.6), 0.5)  # under the hair
         paint_features(face, person, expression)
     _hair_in_front(canvas, person)
 
@@ -263,10 +263,6 @@ def _light_on_face(canvas: Canvas, person: Person) -> None:
     canvas.glow((-far * person.face.width * 0.5, 0.0), (0.5, 0.9), WHITE, 0.22 * abs(person.light))
     canvas.glow((0, 1.08), (0.75, 0.24), dark, 0.35)
     canvas.glow((0, -0.42), (0.4, 0.2), WHITE, 0.12)
-
-
-def _hair_shadow(canvas: Canvas, person: Person) -> None:
-    canvas.glow((0, -0.86), (0.95, 0.38), mix(person.skin, BLACK, 0.6), 0.5)
 
 
 def _hair_behind(canvas: Canvas, person: Person) -> None:

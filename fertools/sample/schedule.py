@@ -55,12 +55,6 @@ class Session:
     start: datetime
     orientation: int | None
 
-    def __post_init__(self) -> None:
-        if self.emotion not in EXPRESSIONS:
-            raise ValueError(f"emotion must be one of {', '.join(EXPRESSIONS)}, not {self.emotion}")
-        if self.orientation is not None and not 0 <= self.orientation <= 8:
-            raise ValueError(f"orientation must be 0 to 8 or None, not {self.orientation}")
-
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -70,10 +64,6 @@ class Shot:
     number: int
     after: int
     ending: str = "jpg"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.number <= 999:
-            raise ValueError(f"shot number must be 1 to 999, not {self.number}")
 
     @property
     def name(self) -> str:
