@@ -130,7 +130,7 @@ def cores() -> int:
 
 
 def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iterator[tuple[int, T]]:
-    if (cluster := dask.connected()) is not None:
+    if (cluster := dask.connected.get()) is not None:
         yield from cluster.run(tasks)
         return
     size = min(jobs, len(tasks))
