@@ -82,13 +82,12 @@ def schedule(seed: int, people: int, photos: int) -> Schedule:
     sessions = _sessions(seed, people, max(people, -(-photos // SHOTS)))
     lengths = dict(zip(sessions, _lengths(seed, len(sessions), photos), strict=True))
     held_out = _validation(seed, lengths)
-    halves: tuple[list[Shot], list[Shot]] = ([], [])
-    number = 0
+    training: list[Shot] = []
+    validation: list[Shot] = []
     for session, length in lengths.items():
-        for shot in _shots(seed, session, length, number):
-            halves[session.key in held_out].append(shot)
-        number += length
-    return Schedule(tuple(halves[0]), tuple(halves[1]))
+        half = validation if session.key in held_out else training
+        half += _shots(seed, session, length, len(training) + len(validation))
+    return Schedule(tuple(training), tuple(validation))
 
 
 def _sessions(seed: int, people: int, count: int) -> list[Session]:
