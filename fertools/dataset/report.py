@@ -92,7 +92,6 @@ class DatasetReport:
         return lines
 
     def _worst_class(self) -> list[str]:
-        """Return a line on the class that is furthest from its ratio."""
         deviation = self.manifest.proof.deviation
         if not deviation:
             return []
