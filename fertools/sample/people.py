@@ -24,8 +24,9 @@ exaggerated, because a drawing has no wrinkles:
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field, fields
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -113,41 +114,33 @@ JET, CHESTNUT, GREY = (26.0, 24.0, 28.0), (40.0, 56.0, 92.0), (168.0, 166.0, 166
 ROSE, BERRY = (112.0, 118.0, 204.0), (92.0, 88.0, 178.0)
 
 
+def _between(low: float, high: float, male: float = 0.0) -> Any:
+    """Declare a proportion by its range, and by how much it is larger for men."""
+    return field(metadata={"low": low, "high": high, "male": male})
+
+
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
-    """The proportions of one head."""
+    """The proportions of one head, drawn in the order of the fields."""
 
-    width: float  # half of it, at the cheekbones
-    jaw: float  # exponent of the lower outline: 1.9 pointed, 2.6 square
-    taper: float  # how much narrower the chin is
-    eye_gap: float  # from the middle line to an eye's centre
-    eye_width: float  # half of it
-    eye_height: float  # of the opening at rest
-    eye_slant: float  # how much higher the outer corner is
-    brow_height: float  # above the eyes
-    brow_weight: float  # half of its thickness
-    nose_width: float  # half of it
-    nose_tip: float  # below the middle of the head
-    mouth_width: float  # half of it
-    lips: float  # fullness
+    width: float = _between(0.71, 0.79, 0.02)  # half of it, at the cheekbones
+    jaw: float = _between(1.95, 2.35, 0.2)  # exponent of the lower outline: 1.9 pointed, 2.6 square
+    taper: float = _between(0.10, 0.24, -0.05)  # how much narrower the chin is
+    eye_gap: float = _between(0.30, 0.345)  # from the middle line to an eye's centre
+    eye_width: float = _between(0.145, 0.175)  # half of it
+    eye_height: float = _between(0.085, 0.112)  # of the opening at rest
+    eye_slant: float = _between(-0.012, 0.03)  # how much higher the outer corner is
+    brow_height: float = _between(0.19, 0.235, -0.015)  # above the eyes
+    brow_weight: float = _between(0.016, 0.026, 0.007)  # half of its thickness
+    nose_width: float = _between(0.105, 0.14, 0.01)  # half of it
+    nose_tip: float = _between(0.33, 0.39)  # below the middle of the head
+    mouth_width: float = _between(0.215, 0.265)  # half of it
+    lips: float = _between(0.055, 0.085, -0.012)  # fullness
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
-        return cls(
-            width=rng.uniform(0.71, 0.79) + 0.02 * male,
-            jaw=rng.uniform(1.95, 2.35) + 0.2 * male,
-            taper=rng.uniform(0.10, 0.24) - 0.05 * male,
-            eye_gap=rng.uniform(0.30, 0.345),
-            eye_width=rng.uniform(0.145, 0.175),
-            eye_height=rng.uniform(0.085, 0.112),
-            eye_slant=rng.uniform(-0.012, 0.03),
-            brow_height=rng.uniform(0.19, 0.235) - 0.015 * male,
-            brow_weight=rng.uniform(0.016, 0.026) + 0.007 * male,
-            nose_width=rng.uniform(0.105, 0.14) + 0.01 * male,
-            nose_tip=rng.uniform(0.33, 0.39),
-            mouth_width=rng.uniform(0.215, 0.265),
-            lips=rng.uniform(0.055, 0.085) - 0.012 * male,
-        )
+        ranges = [entry.metadata for entry in fields(cls)]
+        return cls(*(rng.uniform(r["low"], r["high"]) + r["male"] * male for r in ranges))
 
 
 @dataclass(frozen=True, slots=True)
