@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive.directory import SpannedZip
+from fertools.archive.central_directory import SpannedZip
 from fertools.archive.folder import Files, RetryPolicy, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
 from fertools.archive.names import OTHER_FORMATS, decode_name, drop_by_name, is_hidden, is_zip

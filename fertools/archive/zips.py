@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.directory import SpannedZip, read_central_directory
+from fertools.archive.central_directory import SpannedZip, read_central_directory
 from fertools.archive.entry import (
     DATA_DESCRIPTOR,
     DEFLATED,

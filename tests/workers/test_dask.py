@@ -27,7 +27,7 @@ from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.workers import dask as pipeline_cluster
 from fertools.workers.dask import WorkerRequirements, _versions, connected, gc_paused, on_cluster
-from fertools.workers.run import run_tasks
+from fertools.workers.tasks import run_tasks
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
