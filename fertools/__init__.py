@@ -23,7 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from fertools.environment import environment_kept
+from fertools.environment import restore_environment
 
 if TYPE_CHECKING:
     from fertools.dataset.shards import read_examples
@@ -73,6 +73,6 @@ _MODULES: Final = {
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        with environment_kept():
+        with restore_environment():
             return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'fertools' has no attribute {name!r}")

@@ -22,9 +22,9 @@ Ints = NDArray[np.int64]
 _Item = TypeVar("_Item")
 
 #: Rows a batch: enough that a call into Arrow costs little per row, few enough for Python objects.
-BATCH: Final = 1 << 15
+BATCH_ROWS: Final = 1 << 15
 
-#: Items that `Lazy` makes when one is requested.
+#: Items that `LazySequence` makes when one is requested.
 _BLOCK: Final = 1024
 
 #: The memory pool of columns that stay: the default pool keeps up to twice what an array needs.
@@ -107,15 +107,15 @@ class Columns:
 
         The words are in the order of their first row; a code is an index into them.
         """
-        found = np.empty(len(self), np.int32)
+        codes = np.empty(len(self), np.int32)
         words: dict[str, int] = {}
         for batch, first in zip(self.batches, self.starts[:-1], strict=True):
-            column = batch[name]
-            own = column.dictionary.to_pylist()
-            numbers = np.array([*(words.setdefault(word, len(words)) for word in own), -1])
-            codes = column.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)
-            found[first : first + len(batch)] = numbers[codes]
-        return found, list(words)
+            encoded = batch[name]
+            batch_words = encoded.dictionary.to_pylist()
+            new_codes = [*(words.setdefault(word, len(words)) for word in batch_words), -1]
+            indices = encoded.indices.fill_null(len(batch_words)).to_numpy(zero_copy_only=False)
+            codes[first : first + len(batch)] = np.array(new_codes)[indices]
+        return codes, list(words)
 
     def select(self, names: Sequence[str]) -> Columns:
         """Return some of the columns, without a copy."""
@@ -123,14 +123,14 @@ class Columns:
         return Columns((batch.select(list(names)) for batch in self.batches), schema)
 
 
-def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Return values as an Arrow array in `POOL`."""
     if pa.types.is_dictionary(kind):
         return pc.dictionary_encode(pa.array(values, kind.value_type), memory_pool=POOL)
     return pa.array(values, kind, memory_pool=POOL)
 
 
-class Lazy(Sequence[_Item]):
+class LazySequence(Sequence[_Item]):
     """A sequence that makes its items in blocks when they are read, best in order."""
 
     def __init__(self, length: int) -> None:
@@ -162,11 +162,11 @@ class Lazy(Sequence[_Item]):
         return self._block[numbers - self._first]
 
     def __iter__(self) -> Iterator[_Item]:
-        for start in range(0, self._length, BATCH):
-            yield from self.items(start, min(start + BATCH, self._length))
+        for start in range(0, self._length, BATCH_ROWS):
+            yield from self.items(start, min(start + BATCH_ROWS, self._length))
 
 
-class Words(Lazy[str | None]):
+class Words(LazySequence[str | None]):
     """A column of words, dictionary encoded: few distinct words in many rows.
 
     codes   int32, (rows,): the index of each row's word, -1 for None
@@ -186,10 +186,10 @@ class Words(Lazy[str | None]):
         return [None if code < 0 else self.words[code] for code in codes]
 
 
-def by_first(codes: NDArray[Any]) -> tuple[Ints, Ints]:
+def number_by_first_row(codes: NDArray[Any]) -> tuple[Ints, Ints]:
     """Renumber codes in the order of their first rows; return the new codes and the first rows.
 
-    >>> by_first(np.array([7, 3, 7, 5]))
+    >>> number_by_first_row(np.array([7, 3, 7, 5]))
     (array([0, 1, 0, 2]), array([0, 1, 3]))
     """
     _, first, numbers = np.unique(codes, return_index=True, return_inverse=True)

@@ -179,6 +179,6 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def named(name: str, english: str) -> str:
+def name_pair(name: str, english: str) -> str:
     """Return a class's name, escaped, followed by the English one if it differs."""
     return printable(name if name == english else f"{name} {english}")

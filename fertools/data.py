@@ -72,7 +72,7 @@ class ReadFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class ZipLocation:
     """The location of a member in its zip.
 
     `offset` is that of the local file header, counted over all volumes; `size` the compressed size
@@ -104,7 +104,7 @@ class Member:
     path: bytes
     size: int
     modified: int
-    packed: Packed | None = None
+    packed: ZipLocation | None = None
     dropped: Drop | None = None
 
     @property

@@ -131,7 +131,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise cannot_write(folder, fault) from fault
+        raise run_write_error(folder, fault) from fault
 
 
 @contextmanager
@@ -144,14 +144,14 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     try:
         file = path.open("a+b")  # also for reading: NFS turns the lock into one that needs both
     except OSError as fault:
-        raise cannot_write(path, fault) from fault
+        raise run_write_error(path, fault) from fault
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(busy) from None
         except OSError as fault:
-            raise cannot_write(path, fault) from fault
+            raise run_write_error(path, fault) from fault
         yield
 
 
@@ -170,7 +170,7 @@ def remove(*paths: Path) -> None:
             else:
                 path.unlink(missing_ok=True)
         except OSError as fault:
-            raise cannot_write(path, fault) from fault
+            raise run_write_error(path, fault) from fault
 
 
 def publish_folder(made: Path, folder: Path, aside: Path) -> None:
@@ -188,7 +188,7 @@ def publish_folder(made: Path, folder: Path, aside: Path) -> None:
     _sync(folder.parent)
 
 
-def cannot_write(path: Path, fault: OSError) -> OutputError:
+def run_write_error(path: Path, fault: OSError) -> OutputError:
     """Return the error for a file or folder of a run that the system refused to write."""
     why = fault.strerror or " ".join(str(fault).split())
     return OutputError(f"{path} cannot be written: {why}: make it writable, or give another RUN")

@@ -46,7 +46,7 @@ def ranks(seed: int, keys: Iterable[str], purpose: str = "order") -> NDArray[np.
     return np.concatenate([np.zeros(0, np.uint64), *numbers]).reshape(-1, 2)
 
 
-def by_rank(ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
+def order_by_rank(ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the numbers of the rows in the order of their ranks (see `ranks`), int64, (rows,).
 
     Raises ValueError if two rows have one rank, because their order would be undefined.
@@ -63,12 +63,12 @@ def by_rank(ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
     return order
 
 
-def by_hash(keys: Iterable[str], seed: int, purpose: str) -> NDArray[np.int64]:
+def order_by_hash(keys: Iterable[str], seed: int, purpose: str) -> NDArray[np.int64]:
     """Return the numbers of the keys in the order of their ranks, int64, (keys,).
 
     Raises ValueError if a key appears twice.
     """
-    return by_rank(ranks(seed, keys, purpose))
+    return order_by_rank(ranks(seed, keys, purpose))
 
 
 def pseudonym(secret: bytes, text: str, purpose: str) -> str:

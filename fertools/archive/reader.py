@@ -19,7 +19,7 @@ from pathlib import Path
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
 from fertools.archive.volumes import VolumeReader, find_volumes
-from fertools.data import Member, Packed, ReadFault, Reason, Unusable
+from fertools.data import Member, ReadFault, Reason, Unusable, ZipLocation
 
 MAX_BYTES = 256 << 20  # of a member, packed or unpacked
 _MOST_ZIPS = 64
@@ -105,7 +105,7 @@ class Reader:
             raise ReadFault(Reason.CHANGED, "it was written to while it was read")
         return data
 
-    def _unpack(self, member: Member, packed: Packed) -> bytes:
+    def _unpack(self, member: Member, packed: ZipLocation) -> bytes:
         zipped = self._zip(member.path)
         try:
             return _unpack_checked(zipped, member, packed)
@@ -126,7 +126,7 @@ class Reader:
             self._zips[path] = zipped
         return zipped
 
-    def _change(self, path: bytes, packed: Packed, zipped: VolumeReader) -> str | None:
+    def _change(self, path: bytes, packed: ZipLocation, zipped: VolumeReader) -> str | None:
         """Return how a zip with a member that is not what the scan saw has changed since.
 
         None if it has not changed, so that the bytes themselves are damaged.
@@ -146,7 +146,7 @@ class Reader:
         return any(status.st_ctime_ns > self._since for status in statuses)
 
 
-def _unpack_checked(zipped: VolumeReader, member: Member, packed: Packed) -> bytes:
+def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -> bytes:
     """Read and unpack a member; raise Unusable if it is not what the directory says."""
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
@@ -158,7 +158,7 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: Packed) -> byt
     return data
 
 
-def _data_offset(zipped: VolumeReader, packed: Packed) -> int:
+def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:
     """Return where a member's data starts, behind a local header that agrees with the directory.
 
     Its sizes and CRC are not compared: they may be 0 there and lie behind the data.

@@ -34,9 +34,9 @@ MANIFEST: Final = "metadata.json"
 SPLITS_CSV: Final = "splits.csv"
 
 #: The folder in OUT for the build's own files.
-HOME: Final = ".fertools"
+WORK_DIR: Final = ".fertools"
 
-#: The file in HOME with the key of the pseudonyms; it never leaves that folder.
+#: The file in WORK_DIR with the key of the pseudonyms; it never leaves that folder.
 SECRET: Final = "secret"
 
 #: The pattern of `shard_name` in the notation of tensorflow-datasets.
@@ -65,7 +65,7 @@ class ClassName:
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class ImageSpec:
     """The images' common format: `size` × `size` × 1, uint8, encoded as "png" or "jpeg"."""
 
     size: int
@@ -192,7 +192,7 @@ class Manifest:
     name: str
     version: str
     classes: tuple[ClassName, ...]
-    image: Images
+    image: ImageSpec
     counts: Counts
     splits: dict[str, SplitContents]
     ledger: LedgerFile
@@ -265,7 +265,7 @@ class Manifest:
         path = out / MANIFEST
         if not out.is_dir():
             raise DatasetError(f"{out} is not a folder: give the folder that build-dataset wrote")
-        if not path.is_file() and (out / HOME).is_dir():
+        if not path.is_file() and (out / WORK_DIR).is_dir():
             raise DatasetError(f"{out} is not complete: run the same build-dataset command again")
         if not path.is_file():
             raise DatasetError(

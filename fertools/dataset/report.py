@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.console import named, table
+from fertools.console import name_pair, table
 from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.errors import printable
@@ -51,7 +51,7 @@ class DatasetReport:
         rows: list[tuple[object, ...]] = []
         for entry in self.manifest.classes:
             row = [contents.classes.get(entry.name, 0) for contents in splits.values()]
-            rows.append((named(entry.name, entry.english), *row, sum(row)))
+            rows.append((name_pair(entry.name, entry.english), *row, sum(row)))
         photos = [contents.records for contents in splits.values()]
         people = [contents.subjects for contents in splits.values()]
         head = ("class", *splits, "all")
@@ -127,7 +127,7 @@ class DatasetReport:
 
     def _named(self, name: str) -> str:
         english = {entry.name: entry.english for entry in self.manifest.classes}
-        return named(name, english.get(name, name))
+        return name_pair(name, english.get(name, name))
 
     def _agreement(self) -> list[str]:
         proof = self.manifest.proof

@@ -29,7 +29,7 @@ from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.tfrecord import count_records, read_records
 from fertools.errors import DatasetError, OptionError
-from fertools.hashing import by_rank
+from fertools.hashing import order_by_rank
 
 
 def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:
@@ -83,7 +83,7 @@ def plan_shards(
         raise OptionError(f"a shard size of {shard_size} bytes: give at least 1")
     if not len(ranks):
         return []
-    by_hash = by_rank(ranks)
+    by_hash = order_by_rank(ranks)
     by_class = by_hash[np.argsort(classes[by_hash], kind="stable")]
     shards = max(1, min(len(ranks), -(-int(sizes.sum()) // shard_size)))
     position = np.empty_like(by_hash)  # of each row in the order of the hash

@@ -34,10 +34,10 @@ from typing import Any, Final
 from fertools.data import Split
 from fertools.dataset.example import Feature, Kind, features
 from fertools.dataset.manifest import (
-    HOME,
     MANIFEST,
     SHARD_TEMPLATE,
     SPLITS_CSV,
+    WORK_DIR,
     Manifest,
     SplitContents,
 )
@@ -52,7 +52,8 @@ _PACKAGE: Final = "tensorflow_datasets.core.features"
 
 _PSEUDONYMS: Final = (
     "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
-    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
+    f"stays in `{WORK_DIR}`. "
+    "Who has the same archive can compute it, unless `--salt-file` was given."
 )
 _PLAIN_NAMES: Final = (
     "Keys and subjects in the shards are plain file names and subject ids, because\n"
@@ -166,7 +167,7 @@ faces, hence personal data; AI-Hub's terms forbid passing its photos on, and cro
 | `{MANIFEST}`, `*.json`, `label.labels.txt` | options, counts, formats | with the shards |
 | `SHA256SUMS` | checksums of all files | with the shards |
 | `{manifest.ledger.file}`, `splits.csv` | **plain file names and subject ids** | no |
-| `{HOME}/` | finished faces, plain names, the secret of the pseudonyms | no |
+| `{WORK_DIR}/` | finished faces, plain names, the secret of the pseudonyms | no |
 
 {_PLAIN_NAMES if plain else _PSEUDONYMS}
 """.encode()

@@ -12,9 +12,9 @@ import numpy as np
 
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.columns import Words, by_first
-from fertools.console import named, table
-from fertools.dataset.manifest import HOME, MANIFEST, Manifest
+from fertools.columns import Words, number_by_first_row
+from fertools.console import name_pair, table
+from fertools.dataset.manifest import MANIFEST, WORK_DIR, Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import LabelOptions
@@ -38,7 +38,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
             f"{path} is the folder of a training: give an archive or a dataset, or use the network "
             "with fertools evaluate or predict"
         )
-    if (path / HOME).is_dir():
+    if (path / WORK_DIR).is_dir():
         raise DatasetError(
             f"{path} is not complete: run the same build-dataset command again, it goes on"
         )
@@ -77,7 +77,7 @@ def _by(values: Iterable[str | int | None]) -> dict[str, int]:
 def _dropped(catalog: Catalog) -> dict[str, int]:
     """Count the members that are not selected by reason, the most frequent first."""
     dropped = catalog.class_or_drop[catalog.class_or_drop < 0]
-    numbers, first = by_first(dropped)
+    numbers, first = number_by_first_row(dropped)
     counts: Counter[str] = Counter()
     for code, count in zip(dropped[first].tolist(), np.bincount(numbers).tolist(), strict=True):
         counts[str(catalog.drops[-1 - code].reason)] += count
@@ -116,8 +116,9 @@ class Census:
 
     def text(self) -> str:
         fewest, median, most = self.photos_each
+        total = max(self.photos, 1)
         rows = [
-            (named(name, self.english[name]), count, f"{100 * count / max(self.photos, 1):.1f} %")
+            (name_pair(name, self.english[name]), count, f"{100 * count / total:.1f} %")
             for name, count in self.classes.items()
         ]
         blocks = [

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.checking import user_path
-from fertools.dataset.manifest import HOME, MANIFEST, SECRET, Manifest
+from fertools.dataset.manifest import MANIFEST, SECRET, WORK_DIR, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
 from fertools.pipeline.plan import planned_names
@@ -58,7 +58,7 @@ class BuildDir:
 
     @property
     def home(self) -> Path:
-        return self.out / HOME
+        return self.out / WORK_DIR
 
     @property
     def request(self) -> Path:

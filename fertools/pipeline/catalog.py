@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fertools.archive.folder import RetryPolicy
 from fertools.archive.members import Keys, Members, keys_of
 from fertools.archive.reader import Reader
-from fertools.columns import Columns, Ints, Words, column
+from fertools.columns import Columns, Ints, Words, to_array
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
@@ -156,7 +156,7 @@ def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
         labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
-        arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
+        arrays = [to_array([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
 
 

@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.archive.members import keys_of
-from fertools.columns import BATCH, Columns, Ints, by_first
+from fertools.columns import BATCH_ROWS, Columns, Ints, number_by_first_row
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
@@ -129,8 +129,8 @@ class Ledger:
         """Return the picture hashes of the kept photos, uint8, (kept, 32): for duplicates."""
         rows, column = self.extracted_at(self.kept), self.extracted.select(["hash"])
         hashes = np.empty((len(rows), 32), np.uint8)
-        for first in range(0, len(rows), BATCH):
-            own = rows[first : first + BATCH]
+        for first in range(0, len(rows), BATCH_ROWS):
+            own = rows[first : first + BATCH_ROWS]
             hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
         return hashes
 
@@ -153,7 +153,7 @@ class Ledger:
 
     def outcomes(self) -> Counter[str]:
         """Count the outcomes, in the order in which they occur first."""
-        numbers, first = by_first(np.minimum(self.class_or_drop, 0))
+        numbers, first = number_by_first_row(np.minimum(self.class_or_drop, 0))
         found: Counter[str] = Counter()
         for row, count in zip(first.tolist(), np.bincount(numbers).tolist(), strict=True):
             code = int(self.class_or_drop[row])
@@ -169,7 +169,7 @@ class Ledger:
                 writer.write_table(SCHEMA.empty_table())
 
     def batches(
-        self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
+        self, size: int = BATCH_ROWS, names: Sequence[str] = SCHEMA.names
     ) -> Iterator[pa.RecordBatch]:
         """Yield all rows by SCHEMA, or some columns of it."""
         schema = pa.schema([SCHEMA.field(name) for name in names])

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, POOL, Columns, column
+from fertools.columns import BATCH_ROWS, POOL, Columns, to_array
 from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
@@ -305,7 +305,7 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         part = pa.array(np.full(len(table), number), pa.int32())
         waiting.append(table.append_column("part", part))
         count += len(table)
-        if count >= BATCH:
+        if count >= BATCH_ROWS:
             yield _packed(pa.concat_tables(waiting))
             waiting, count = [], 0
     if count:
@@ -319,9 +319,9 @@ def _packed(table: pa.Table) -> pa.RecordBatch:
     for name, values in columns.items():
         if name == "digest":
             digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
-            columns[name] = column(digests, _PACKED_TYPES[name])
+            columns[name] = to_array(digests, _PACKED_TYPES[name])
         elif name in _PACKED_TYPES:
-            columns[name] = column(values, _PACKED_TYPES[name])
+            columns[name] = to_array(values, _PACKED_TYPES[name])
     return pa.record_batch([columns[name] for name in _PACKED.names], schema=_PACKED)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 import fertools
-from fertools.columns import Ints, by_first
+from fertools.columns import Ints, number_by_first_row
 from fertools.data import Split
 from fertools.dataset.manifest import (
     SPLITS_CSV,
     ClassName,
     Counts,
-    Images,
+    ImageSpec,
     LeakageReport,
     LedgerFile,
     Manifest,
@@ -72,7 +72,7 @@ def publish(
         name=header.options.shards.name,
         version="1.0.0",
         classes=tuple(map(ClassName, classes.names, classes.english)),
-        image=Images(header.options.faces.size, header.options.faces.file_format),
+        image=ImageSpec(header.options.faces.size, header.options.faces.file_format),
         counts=_counts(ledger),
         splits=_splits(plan, shards, ledger),
         ledger=LedgerFile(LEDGER, len(ledger), rows.sha256),
@@ -121,5 +121,5 @@ def _splits(
 
 def _count_codes(codes: Ints) -> list[tuple[int, int]]:
     """Count each code, in the order in which they occur first."""
-    numbers, first = by_first(codes)
+    numbers, first = number_by_first_row(codes)
     return list(zip(codes[first].tolist(), np.bincount(numbers).tolist(), strict=True))

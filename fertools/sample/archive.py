@@ -23,10 +23,10 @@ from fertools.errors import OutputError
 from fertools.keywords import SampleKeywords
 from fertools.options import Form, SampleOptions
 from fertools.sample.people import EXPRESSIONS
-from fertools.sample.photo import face_of, photograph
+from fertools.sample.photo import photograph, true_face_box
 from fertools.sample.schedule import Schedule, Shot, schedule
 from fertools.sample.storage import Folder, StoredZip, label_file, label_record, split_zip
-from fertools.sample.troubles import Trouble, plant
+from fertools.sample.troubles import Trouble, choose_troubles
 
 #: Photos in one zip: at about 2.5 MB for 16 megapixels it stays far below the 4 GiB of a plain zip.
 MAX_CONTAINER_PHOTOS: Final = 1000
@@ -81,7 +81,7 @@ def make_sample(
     root = _prepared(user_path(out))
     plan = schedule(chosen.seed, chosen.people, chosen.photos)
     pixels = chosen.megapixels * 1e6
-    planted = plant(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
+    planted = choose_troubles(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
     by_shot: dict[str, list[Trouble]] = defaultdict(list)
     for trouble in planted:
         by_shot[trouble.shot.name].append(trouble)
@@ -185,7 +185,7 @@ class _Writer:
         """Write a container with one label file for each emotion of a half of the archive."""
         for emotion, group in _by_emotion(shots):
             records = [
-                label_record(self.seed, shot, face_of(self.seed, shot, self.pixels))
+                label_record(self.seed, shot, true_face_box(self.seed, shot, self.pixels))
                 for shot in group
             ]
             with self._open(path.format(emotion), "cp949") as container:

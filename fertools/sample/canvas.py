@@ -59,7 +59,7 @@ def ribbon(middle: Points, half: NDArray[np.float64]) -> Points:
     return np.concatenate([middle + across, (middle - across)[::-1]])
 
 
-def mirrored(points: Points) -> Points:
+def mirror(points: Points) -> Points:
     """Return points mirrored at x = 0."""
     flipped: Points = points * np.array([-1.0, 1.0])
     return flipped

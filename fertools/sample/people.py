@@ -62,12 +62,12 @@ class Expression:
     blush: float = 0.0
     tears: float = 0.0
 
-    def towards(self, other: Expression, share: float) -> Expression:
+    def interpolate(self, other: Expression, share: float) -> Expression:
         """Return the expression `share` of the way to another; above 1 is beyond it."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Expression(*(a + (b - a) * share for a, b in pairs))
 
-    def shaken(self, rng: np.random.Generator, share: float) -> Expression:
+    def vary(self, rng: np.random.Generator, share: float) -> Expression:
         """Return a similar expression: each movement varied by about `share` of itself."""
         pairs = zip(astuple(self), astuple(REST), strict=True)
         return Expression(*(r + (a - r) * (1 + rng.normal(0, share)) for a, r in pairs))
@@ -138,7 +138,7 @@ class FaceGeometry:
     lips: float = _between(0.055, 0.085, -0.012)  # fullness
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
+    def draw(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
         ranges = [entry.metadata for entry in fields(cls)]
         return cls(*(rng.uniform(r["low"], r["high"]) + r["male"] * male for r in ranges))
 
@@ -154,7 +154,7 @@ class Hair:
     volume: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, male: bool, age: int) -> Hair:
+    def draw(cls, rng: np.random.Generator, male: bool, age: int) -> Hair:
         """Draw a hairstyle, greyer from fifty on."""
         colour = mix(JET, CHESTNUT, rng.uniform(0, 1) ** 2)
         grey = rng.uniform(0.15, 0.5) * max(0, age - 40) / 10 * 0.8
@@ -189,7 +189,7 @@ class Person:
     contrast: float
 
     @classmethod
-    def drawn(cls, seed: int, key: str) -> Person:
+    def draw(cls, seed: int, key: str) -> Person:
         """Draw the person of a key; equal for equal (seed, key)."""
         rng = rng_for(seed, "person", key)
         male = bool(rng.random() < 0.45)
@@ -198,8 +198,8 @@ class Person:
             subject=sha256(f"{seed}:{key}".encode()).hexdigest(),
             sex="남" if male else "여",
             age=age,
-            face=FaceGeometry.drawn(rng, male),
-            hair=Hair.drawn(rng, male, age),
+            face=FaceGeometry.draw(rng, male),
+            hair=Hair.draw(rng, male, age),
             skin=mix(FAIR, TANNED, rng.uniform(0, 0.7) + 0.3 * male),
             mouth=mix(ROSE, BERRY, rng.uniform(0, 1)),
             glasses=bool(rng.random() < 0.22),

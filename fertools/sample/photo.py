@@ -33,14 +33,14 @@ from fertools.sample.canvas import (
     Points,
     Pose,
     ellipse,
-    mirrored,
+    mirror,
     mix,
     spline,
 )
 from fertools.sample.features import paint_features
 from fertools.sample.people import EXPRESSIONS, REST, Expression, Person, rng_for
 from fertools.sample.schedule import Session, Shot
-from fertools.sample.setting import as_stored, draw_scene, with_orientation
+from fertools.sample.setting import add_orientation_tag, draw_scene, to_stored_orientation
 
 MAX_DRAWN_PIXELS: Final = 0.6e6
 QUALITY: Final = 90
@@ -66,7 +66,7 @@ def photograph(seed: int, shot: Shot, pixels: float) -> bytes:
 
 def draw_photo(seed: int, shot: Shot, pixels: float) -> Pixels:
     """Return a shot of about `pixels` pixels: uint8, (H, W, 3), BGR, upright."""
-    style = SessionStyle.drawn(seed, shot.session, pixels)
+    style = SessionStyle.draw(seed, shot.session, pixels)
     small = min(1.0, sqrt(MAX_DRAWN_PIXELS / pixels))
     width, height = round(style.width * small), round(style.height * small)
     rng = rng_for(seed, "backdrop", shot.session.key)
@@ -79,17 +79,17 @@ def draw_photo(seed: int, shot: Shot, pixels: float) -> Pixels:
 
 def encode_photo(image: Pixels, orientation: int | None) -> bytes:
     """Return the JPEG of an upright photo, turned, with the EXIF tag that turns it back."""
-    pixels = np.ascontiguousarray(as_stored(image, orientation))
+    pixels = np.ascontiguousarray(to_stored_orientation(image, orientation))
     jpeg: bytes = simplejpeg.encode_jpeg(pixels, QUALITY, "BGR", "420")
-    return with_orientation(jpeg, orientation)
+    return add_orientation_tag(jpeg, orientation)
 
 
-def face_of(seed: int, shot: Shot, pixels: float) -> Box:
+def true_face_box(seed: int, shot: Shot, pixels: float) -> Box:
     """Return the box that an annotator would draw in the upright photo, from hairline to chin.
 
     The photo is not drawn.
     """
-    pose, _ = _moved_between_shots(seed, shot, SessionStyle.drawn(seed, shot.session, pixels))
+    pose, _ = _moved_between_shots(seed, shot, SessionStyle.draw(seed, shot.session, pixels))
     head = outline(shot.session.person)
     face = pose.to_pixels(head[head[:, 1] > -0.72])
     return Box(*face.min(axis=0).tolist(), *face.max(axis=0).tolist())
@@ -107,7 +107,7 @@ class SessionStyle:
     warmth: float
 
     @classmethod
-    def drawn(cls, seed: int, session: Session, pixels: float) -> SessionStyle:
+    def draw(cls, seed: int, session: Session, pixels: float) -> SessionStyle:
         """Draw the style of a session, for images of about `pixels`, 4:3, portrait or landscape."""
         rng = rng_for(seed, "setting", session.key)
         long, short = image_sides(pixels)
@@ -121,7 +121,7 @@ class SessionStyle:
             lean=rng.normal(0, 0.07),
         )
         strength = rng.uniform(0.8, 1.1)
-        expression = REST.towards(EXPRESSIONS[session.emotion], strength).shaken(rng, 0.12)
+        expression = REST.interpolate(EXPRESSIONS[session.emotion], strength).vary(rng, 0.12)
         colour = mix(DRESSES[rng.integers(len(DRESSES))], WHITE, rng.uniform(0, 0.2))
         dress = Dress(colour, str(rng.choice(["round", "open", "high"])))
         return cls(width, height, pose, expression, dress, rng.uniform(-0.5, 1.0))
@@ -154,7 +154,7 @@ def _moved_between_shots(seed: int, shot: Shot, style: SessionStyle) -> tuple[Po
         unit=pose.unit * (1 + rng.normal(0, 0.012)),
         lean=pose.lean + rng.normal(0, 0.010),
     )
-    return nudged, style.expression.shaken(rng, 0.04)
+    return nudged, style.expression.vary(rng, 0.04)
 
 
 def _light(session: Session, style: SessionStyle, image: Pixels) -> Pixels:
@@ -221,7 +221,7 @@ def _shoulders(canvas: Canvas, person: Person, dress: Dress) -> None:
     broad = 1.62 if person.sex == "남" else 1.42
     side = [(0.36, 1.16), (0.72, 1.36), (broad, 1.62), (broad + 0.28, 2.3), (broad + 0.35, 4.2)]
     right = spline(side)
-    body = np.concatenate([right, mirrored(right)[::-1]])
+    body = np.concatenate([right, mirror(right)[::-1]])
     canvas.fill(body, dress.colour)
     for arm in (-1, 1):
         crease = spline([(arm * 1.02, 2.1), (arm * 1.1, 2.7), (arm * 1.06, 3.6)])
@@ -229,11 +229,11 @@ def _shoulders(canvas: Canvas, person: Person, dress: Dress) -> None:
     neck = 0.44 if person.sex == "남" else 0.36
     throat = {"round": 1.55, "open": 1.95, "high": 1.3}[dress.collar]
     cut = spline([(neck, 0.6), (neck * 1.02, 1.15), (neck * 1.3, 1.32), (0.0, throat)])
-    skin = np.concatenate([cut, mirrored(cut)[::-1]])
+    skin = np.concatenate([cut, mirror(cut)[::-1]])
     canvas.fill(skin, mix(person.skin, (70.0, 84.0, 130.0), 0.16))
     canvas.glow((0, 1.0), (0.5, 0.3), mix(person.skin, BLACK, 0.6), 0.55)
     canvas.stroke(cut[15:], mix(dress.colour, BLACK, 0.3), 0.03)
-    canvas.stroke(mirrored(cut)[15:], mix(dress.colour, BLACK, 0.3), 0.03)
+    canvas.stroke(mirror(cut)[15:], mix(dress.colour, BLACK, 0.3), 0.03)
 
 
 def _ears(canvas: Canvas, person: Person) -> None:
@@ -267,7 +267,7 @@ def _hair_behind(canvas: Canvas, person: Person) -> None:
     side = [(0.0, -1.0 - hair.volume), (wide * 0.8, -0.75), (wide + 0.04, 0.0)]
     side += [(wide + flare, low * 0.7), (wide + flare * 0.6, low), (0.0, low + 0.02)]
     right = spline(side)
-    canvas.fill(np.concatenate([right, mirrored(right)[::-1]]), mix(hair.colour, BLACK, 0.25))
+    canvas.fill(np.concatenate([right, mirror(right)[::-1]]), mix(hair.colour, BLACK, 0.25))
 
 
 def _hair_in_front(canvas: Canvas, person: Person) -> None:

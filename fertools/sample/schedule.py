@@ -97,7 +97,7 @@ def _sessions(seed: int, people: int, count: int) -> list[Session]:
     within one session, and a person with seven sessions shows all seven.
     """
     owners = np.repeat(np.arange(people), _unequal(seed, people, count))
-    persons = [Person.drawn(seed, str(number)) for number in range(people)]
+    persons = [Person.draw(seed, str(number)) for number in range(people)]
     held = _orientations(seed, count)
     emotions = list(EXPRESSIONS)
     sessions = []

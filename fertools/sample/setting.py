@@ -121,13 +121,13 @@ def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, gro
         cv2.fillPoly(image, [roof], mix(tint, (40.0, 40.0, 40.0), 0.5), cv2.LINE_AA)
 
 
-def as_stored(upright: Pixels, tag: int | None) -> Pixels:
+def to_stored_orientation(upright: Pixels, tag: int | None) -> Pixels:
     """Return the pixels as a camera stores them: applying the tag makes them upright."""
     stored = cv2.transpose(upright) if tag in (5, 6, 7, 8) else upright
     return np.asarray(cv2.flip(stored, FLIPS[tag]) if tag in FLIPS else stored, np.uint8)
 
 
-def with_orientation(jpeg: bytes, tag: int | None) -> bytes:
+def add_orientation_tag(jpeg: bytes, tag: int | None) -> bytes:
     """Return a JPEG with an EXIF segment that has only the orientation.
 
     SOI │ APP1 length "Exif" 0 0 │ "II" 42, directory at 8 │ 1 entry: tag type 1 value │ 0 │ …

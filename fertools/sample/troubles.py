@@ -70,10 +70,10 @@ def no_face(trouble: Trouble) -> File:
 def two_faces(trouble: Trouble) -> File:
     """Return two people side by side; the second one is nowhere else in the archive."""
     session = trouble.later.session
-    style = replace(SessionStyle.drawn(trouble.seed, session, 4e5), width=730, height=548)
+    style = replace(SessionStyle.draw(trouble.seed, session, 4e5), width=730, height=548)
     rng = rng_for(trouble.seed, "pair", trouble.later.name)
     image = draw_scene(session.place, rng, style.width, style.height)
-    guest = Person.drawn(trouble.seed, session.key)
+    guest = Person.draw(trouble.seed, session.key)
     for person, x in ((session.person, 0.29), (guest, 0.71)):
         pose = Pose(x * style.width, 240, 96, rng.normal(0, 0.05))
         paint(Canvas(image, pose), person, EXPRESSIONS[session.emotion], style.dress)
@@ -162,7 +162,7 @@ KINDS: dict[str, Callable[[Trouble], File]] = {
 LOOSE_ONLY = frozenset({"decomposed"})  # CP949 has no decomposed syllables
 
 
-def plant(
+def choose_troubles(
     seed: int, shots: tuple[Shot, ...], pixels: float, each: int, loose: bool
 ) -> list[Trouble]:
     """Return `each` files of every kind, each for the container of one of `shots`, by the seed.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.columns import Ints, Lazy, Words, by_first
-from fertools.hashing import by_hash
+from fertools.columns import Ints, LazySequence, Words, number_by_first_row
+from fertools.hashing import order_by_hash
 
 
 def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
@@ -22,11 +22,11 @@ def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequen
     owners = subjects.codes.astype(np.int64)
     unnamed = np.flatnonzero(owners < 0)
     owners[unnamed] = len(subjects.words) + unnamed
-    groups, first = by_first(owners)
+    groups, first = number_by_first_row(owners)
     return groups, _GroupKeys(subjects, keys, first)
 
 
-class _GroupKeys(Lazy[str]):
+class _GroupKeys(LazySequence[str]):
     """The keys of groups: the subject, or the photo's own key where it has no subject.
 
     examples   int64, (groups,), a row of each group
@@ -103,7 +103,7 @@ def cap_photos(
     kept = np.ones(len(groups), dtype=np.bool_)
     if max_per_subject is None and max_per_class is None:
         return kept
-    order = by_hash(keys, seed, "cap")
+    order = order_by_hash(keys, seed, "cap")
     if max_per_subject is not None:
         turn = _nth(groups[order], classes[order])
         round_robin = order[np.argsort(turn, kind="stable")]

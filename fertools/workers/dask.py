@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import fertools
-from fertools.environment import libraries
+from fertools.environment import library_versions
 from fertools.errors import DependencyError, FertoolsError, OptionError, printable
 from fertools.workers.worker import WorkersDied, mark_as_worker, run_task
 
@@ -139,7 +139,7 @@ def _run_sent(sent: _ClusterTask[T]) -> tuple[int, T]:
 
 
 #: The cluster that tasks run on, or None if they run on this machine.
-connected: ContextVar[Cluster | None] = ContextVar("connected", default=None)
+connected_cluster: ContextVar[Cluster | None] = ContextVar("connected", default=None)
 
 
 @lru_cache(maxsize=4)
@@ -185,7 +185,7 @@ def on_cluster(
 def _used(cluster: Cluster) -> Iterator[None]:
     from distributed.comm import CommClosedError
 
-    token = connected.set(cluster)
+    token = connected_cluster.set(cluster)
     try:
         yield
     except FertoolsError:
@@ -198,7 +198,7 @@ def _used(cluster: Cluster) -> Iterator[None]:
         # A request to a lost scheduler can raise many exceptions; their texts do not help.
         raise cluster.lost() from fault
     finally:
-        connected.reset(token)
+        connected_cluster.reset(token)
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def _check_workers(cluster: Cluster) -> None:
         # The signal that ends a hanging worker would end this process.
         raise OptionError(f"--dask {address}: its workers must be processes of their own")
     try:
-        client.run_on_scheduler(libraries)
+        client.run_on_scheduler(library_versions)
     except Exception as fault:  # whatever an import there may raise
         raise OptionError(
             f"--dask {address}: the scheduler cannot import fertools ({_one_line(fault)}): "
@@ -300,7 +300,7 @@ def _log_silenced() -> Iterator[None]:
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    here = libraries() | {
+    here = library_versions() | {
         # An object that was defined in a script is sent as bytecode.
         "python": "{}.{}".format(*sys.version_info),
         "fertools": fertools.__version__,

@@ -30,7 +30,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-from fertools.environment import environment_kept
+from fertools.environment import restore_environment
 from fertools.errors import FertoolsError
 from fertools.workers import dask
 from fertools.workers.pool import Pool, WorkersUnavailable
@@ -123,13 +123,13 @@ def worker_warnings() -> list[str]:
 
 def cores() -> int:
     """Return how many cores this process may use, affinity and container limits included."""
-    with environment_kept():
+    with restore_environment():
         import joblib
     return int(joblib.cpu_count())
 
 
 def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iterator[tuple[int, T]]:
-    if (cluster := dask.connected.get()) is not None:
+    if (cluster := dask.connected_cluster.get()) is not None:
         yield from cluster.run(tasks)
         return
     size = min(jobs, len(tasks))
