@@ -96,7 +96,7 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._compiled = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._progress.advance(self._batch)
+        self._progress.add_silently(self._batch)
         if not self._compiled:  # the first step compiles and would lower the rate
             self._progress.start_clock()
             self._compiled = True
@@ -116,7 +116,7 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
 
     def _print(self, line: str) -> None:
         shown = self._progress
-        shown.print(f"{line}; {shown.rate:.0f} images/s, {shown.left} left")
+        shown.print(f"{line}; {shown.rate:.0f} images/s, {shown.time_left_text} left")
 
 
 def _figures(logs: dict[str, Any], prefix: str) -> str:

@@ -30,8 +30,8 @@ from fertools.workers.dask import (
     WorkerRequirements,
     _versions,
     connected_cluster,
-    gc_paused,
     on_cluster,
+    pause_gc,
 )
 from fertools.workers.tasks import run_tasks
 from tests.archive.rawzip import Item, write_zip
@@ -75,7 +75,7 @@ class Cluster:
     def kill_a_worker(self) -> None:
         import distributed
 
-        with gc_paused():
+        with pause_gc():
             started = distributed.Client(self.address, set_as_default=False)
         with started as client:
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
@@ -259,7 +259,7 @@ def test_requirements_name_what_a_worker_lacks(tmp_path: Path) -> None:
             "versions": _versions(),
             "source": source,
             "probe_file": probe_file,
-            "difference": first_mismatch,
+            "find_difference": first_mismatch,
         }
         return WorkerRequirements(**{**same, **change}).mismatch() or "none"
 
@@ -351,7 +351,7 @@ def test_an_address_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(pipeline_cluster, "_TO_ANSWER", 0.5)
+    monkeypatch.setattr(pipeline_cluster, "_ANSWER_SECONDS", 0.5)
     for address in ("127.0.0.1", "nonsense://x", "tcp://127.0.0.1:1"):
         with (
             pytest.raises(OptionError, match="no scheduler answers"),
@@ -367,7 +367,7 @@ def test_an_address_put_right_is_not_waited_for_for_ever(tmp_path: Path) -> None
 import gc, pathlib, distributed.utils as utils
 from fertools.errors import OptionError
 from fertools.workers import dask as cluster
-cluster._TO_ANSWER = 0.3
+cluster._ANSWER_SECONDS = 0.3
 def refused(address):
     try:
         with cluster.on_cluster(address, pathlib.Path(), pathlib.Path(), dict, dict.get):
@@ -399,7 +399,7 @@ refused("tcp://127.0.0.1:1")
 
 def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with gc_paused():
+    with pause_gc():
         local = distributed.Client(
             n_workers=1,
             threads_per_worker=1,
