@@ -152,10 +152,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = Fa
     Whole numbers have thousands separators, control characters are escaped. With `foot`, a ruled
     line separates the last row.
     """
-    cells = [
-        [_cell_text(name) for name in head],
-        *([_cell_text(value) for value in row] for row in rows),
-    ]
+    cells = [[_cell_text(value) for value in row] for row in (head, *rows)]
     widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
     rule = "  ".join("─" * width for width in widths)
     lines = [_table_row(row, widths) for row in cells]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 #: By error number: the reason why a file cannot be written, and advice for the user.
-_CAUSE_AND_ADVICE: Final = {
+_ADVICE: Final = {
     errno.ENOSPC: ("the disk is full", "make room"),
     errno.EDQUOT: ("your share of the disk is used up", "make room"),
     errno.EACCES: ("writing there is not allowed", "allow it"),
@@ -215,9 +215,7 @@ def _sync(path: Path) -> None:
 
 
 def _file_write_error(path: Path, fault: OSError) -> OutputError:
-    why, advice = _CAUSE_AND_ADVICE.get(
-        fault.errno or 0, (str(fault.strerror or fault), "solve that")
-    )
+    why, advice = _ADVICE.get(fault.errno or 0, (str(fault.strerror or fault), "solve that"))
     return OutputError(
         f"{path} could not be written, {why}; nothing half-written carries its name: "
         f"{advice}, and the same command goes on where it was"

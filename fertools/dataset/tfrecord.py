@@ -122,8 +122,8 @@ def count_records(path: Path) -> int:
 def read_record(file: BinaryIO, offset: int) -> bytes:
     """Return the data of the record that begins at an offset of an open file.
 
-    Limits, checks and errors are those of `read_records`. Raises DatasetError too if no record
-    begins at the offset.
+    Limits, checks and errors are those of `read_records`. If no record begins at the offset,
+    DatasetError is raised.
     """
     try:
         end = file.seek(0, SEEK_END)
@@ -147,9 +147,8 @@ def _read_framed(file: BinaryIO, remaining: int) -> bytes:
     if checksum != _masked_crc(head[:8]):
         raise _DamagedRecord("the checksum of its length is wrong")
     if length > min(remaining - FRAMING_BYTES, MAX_DATA_BYTES):
-        raise _DamagedRecord(
-            f"it claims {length} bytes, the file has {remaining - FRAMING_BYTES} left"
-        )
+        left = remaining - FRAMING_BYTES
+        raise _DamagedRecord(f"it claims {length} bytes, the file has {left} left")
     data = _read_exactly(file, length)
     if _read_exactly(file, _FOOT.size) != _FOOT.pack(_masked_crc(data)):
         raise _DamagedRecord("the checksum of its data is wrong")

@@ -63,7 +63,7 @@ def make_sample(
     out: Path | str,
     *,
     progress: Callable[[int, int], None] | None = None,
-    **keywords: Unpack[SampleKeywords],
+    **options: Unpack[SampleKeywords],
 ) -> Sample:
     """Draw people and write an AI-Hub style archive of their photos into `out`.
 
@@ -71,22 +71,22 @@ def make_sample(
     on one kind of CPU: another CPU may round a pixel differently.
 
     progress   called after each file with (files drawn, files to draw)
-    keywords   the fields of SampleOptions: people=12, troubles=2, …
+    options    the fields of SampleOptions: people=12, troubles=2, …
 
     Raises OutputError if `out` is neither new nor an empty folder, OptionError if an option is out
     of range.
     """
-    options = SampleOptions.of(keywords)
-    folders = options.form == "folders"
+    chosen = SampleOptions.of(options)
+    folders = chosen.form == "folders"
     root = _make_empty_folder(user_path(out))
-    plan = schedule(options.seed, options.people, options.photos)
-    pixels = options.megapixels * 1e6
-    planted = choose_troubles(options.seed, plan.training, pixels, int(options.troubles), folders)
+    plan = schedule(chosen.seed, chosen.people, chosen.photos)
+    pixels = chosen.megapixels * 1e6
+    planted = choose_troubles(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
     by_shot: dict[str, list[Trouble]] = defaultdict(list)
     for trouble in planted:
         by_shot[trouble.shot.name].append(trouble)
-    n_files = options.photos + len(planted)
-    writer = _Writer(root, options.form, options.seed, pixels, n_files, by_shot, progress)
+    n_files = chosen.photos + len(planted)
+    writer = _Writer(root, chosen.form, chosen.seed, pixels, n_files, by_shot, progress)
     containers = [path for group in photo_containers(plan) for path in writer.write_photos(group)]
     writer.write_labels("1.Training/[라벨]EMOIMG_{}_TRAIN", "training", "utf-8-sig", plan.training)
     writer.write_labels(
@@ -95,8 +95,8 @@ def make_sample(
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
-        people=options.people,
-        photos=options.photos,
+        people=chosen.people,
+        photos=chosen.photos,
         emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),

@@ -31,16 +31,13 @@ _FATAL: Final = (Reason.CRASHED, Reason.TIMED_OUT)
 
 @dataclass(slots=True)
 class InFlightLog:
-    """The in-flight log of one task; a missing file counts as empty, damaged lines are ignored.
-
-    `start` and `resolve` raise OutputError if the log cannot be written.
-    """
+    """The in-flight log of one task; a missing file counts as empty, damaged lines are ignored."""
 
     path: Path
     _handle: int = field(default=-1, init=False)
 
     def start(self, number: int) -> None:
-        """Record that the processing of an item starts."""
+        """Record that the processing of an item starts. Raises OutputError, as `resolve` does."""
         self._append(number, _STARTED)
 
     def resolve(self, number: int, reason: Reason | None) -> None:
