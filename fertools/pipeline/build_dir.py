@@ -45,44 +45,23 @@ from fertools.pipeline.plan import planned_names
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
 _PATIENCE: Final = 30
 
-_BEGINNING: Final = b"beginning"
-_BUILDING: Final = b"building"
-_STATE_BYTES: Final = 16
+#: States of the lock's holder, in the lock file for processes that wait.
+_BEGINNING: Final = b"beginning".ljust(16)
+_BUILDING: Final = b"building".ljust(16)
 
 
-@dataclass(frozen=True, slots=True)
 class BuildDir:
     """The folders and files of one build's output; see the drawing above."""
 
-    out: Path
-
-    @property
-    def home(self) -> Path:
-        return self.out / HOME
-
-    @property
-    def request(self) -> Path:
-        return self.home / "build.json"
-
-    @property
-    def secret(self) -> Path:
-        return self.home / SECRET
-
-    @property
-    def plan(self) -> Path:
-        return self.home / "plan.arrow"
-
-    @property
-    def parts(self) -> Path:
-        return self.home / "parts"
-
-    @property
-    def staging(self) -> Path:
-        return self.home / "shards"
-
-    @property
-    def manifest(self) -> Path:
-        return self.out / MANIFEST
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.manifest = out / MANIFEST
+        self.home = home = out / HOME
+        self.request = home / "build.json"
+        self.secret = home / SECRET
+        self.plan = home / "plan.arrow"
+        self.parts = home / "parts"
+        self.staging = home / "shards"
 
     def check(self, source: Path) -> None:
         """Refuse, before any work, an OUT that would damage or mix with other files.
@@ -90,25 +69,24 @@ class BuildDir:
         Raises OutputError.
         """
         try:
-            self._check(source)
+            # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
+            out, archive = (Path(os.path.realpath(path)) for path in (self.out, source))
+            if out == archive or archive in out.parents:
+                raise OutputError(
+                    f"{self.out} lies inside {source}: give an OUT outside the archive"
+                )
+            if self.out.exists() and not self.out.is_dir():
+                raise OutputError(f"{self.out} is a file: give a folder for the dataset")
+            ours = self.home.is_dir() or self.manifest.is_file()
+            if self.out.is_dir() and not ours and any(self.out.iterdir()):
+                raise OutputError(
+                    f"{self.out} is not empty and was not made by fertools: give another OUT"
+                )
         except (OSError, ValueError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else str(fault)
             raise OutputError(
                 f"{printable(str(self.out))} cannot be used, {why}: give another OUT"
             ) from fault
-
-    def _check(self, source: Path) -> None:
-        # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
-        out, archive = (Path(os.path.realpath(path)) for path in (self.out, source))
-        if out == archive or archive in out.parents:
-            raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
-        if self.out.exists() and not self.out.is_dir():
-            raise OutputError(f"{self.out} is a file: give a folder for the dataset")
-        ours = self.home.is_dir() or self.manifest.is_file()
-        if self.out.is_dir() and not ours and any(self.out.iterdir()):
-            raise OutputError(
-                f"{self.out} is not empty and was not made by fertools: give another OUT"
-            )
 
     def create(self) -> None:
         """Create the folders; raise OutputError if that is not allowed."""
@@ -128,7 +106,7 @@ class BuildDir:
         with self._lock_file() as lock:
             if not _flock(lock):
                 raise self._busy()
-            _write_state(lock, _BUILDING)
+            os.pwrite(lock, _BUILDING, 0)
             self._sweep()
             yield
 
@@ -143,13 +121,13 @@ class BuildDir:
             until = time.monotonic() + _PATIENCE
             while True:
                 if _flock(lock):
-                    _write_state(lock, _BEGINNING)
+                    os.pwrite(lock, _BEGINNING, 0)
                     self._sweep()
                     begin()
                 # Downgrading a flock is not atomic; another process may take it first, so retry.
                 if _flock(lock, shared=True):
                     break
-                if _read_state(lock) == _BEGINNING:
+                if os.pread(lock, 16, 0) == _BEGINNING:
                     until = time.monotonic() + _PATIENCE
                 elif time.monotonic() > until:
                     raise self._busy()
@@ -205,21 +183,17 @@ class BuildDir:
             return None, []
         return (manifest if (self.out / manifest.ledger.file).is_file() else None), []
 
-    def unread(self, part_range: str = "") -> Path:
-        """Return the list of photos that could not be read: a file for each part range."""
-        return self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")
-
     def write_unread(self, unread: Iterable[tuple[str, str]], part_range: str) -> Path:
-        """Write the key and the cause of each photo that could not be read."""
+        """Write the key and the cause of each photo that could not be read, a file a range."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
-        path = self.unread(part_range)
+        path = self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")
         write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
         return path
 
     def remove_unread(self, part_range: str) -> None:
         """Remove the list of a part range, or, without one, all lists."""
-        for path in [self.unread(part_range)] if part_range else self.home.glob("unread*.csv"):
+        for path in self.home.glob(f"unread-{part_range}.csv" if part_range else "unread*.csv"):
             path.unlink(missing_ok=True)
 
     def spare_parts(self) -> list[Path]:
@@ -381,15 +355,6 @@ def _flock(descriptor: int, *, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _write_state(descriptor: int, state: bytes) -> None:
-    """Write the state of the lock's holder into the lock file, for processes that wait."""
-    os.pwrite(descriptor, state.ljust(_STATE_BYTES), 0)
-
-
-def _read_state(descriptor: int) -> bytes:
-    return os.pread(descriptor, _STATE_BYTES, 0).strip()
 
 
 def _size(path: Path) -> int | None:
