@@ -88,8 +88,11 @@ class PartsPlan:
         return [files.fingerprint for files in self.files]
 
     def write(self) -> None:
-        """Write the plan for the workers, which get a part's number."""
-        write_plan(self.path, self.members, self.boxes, self.names, self.scanned)
+        """Write the plan for the workers, which get a part's number: see `read_part`."""
+        schema = _SCHEMA.with_metadata({_NAMES: "\n".join(self.names), _SCANNED: str(self.scanned)})
+        with whole_file(self.path) as file, pa.ipc.new_file(file, schema) as writer:
+            for members in self.members:
+                writer.write_batch(_batch(members, self.boxes).cast(schema))
 
     def check_written(self) -> None:
         """Raise OutputError if another process wrote the plan for another archive."""
@@ -205,14 +208,11 @@ def part_fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str
     """
     digest = blake2b(basis.encode(), digest_size=16)
     for member in members:
-        digest.update(f"\0{_identity(member)}\0{_edges(boxes.get(member.key))}".encode(*_ANY_TEXT))
+        packed = member.packed
+        where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
+        text = f"\0{member.key}\0{member.size}\0{where}\0{_edges(boxes.get(member.key))}"
+        digest.update(text.encode(*_ANY_TEXT))
     return digest.hexdigest()
-
-
-def _identity(member: Member) -> str:
-    packed = member.packed
-    where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
-    return f"{member.key}\0{member.size}\0{where}"
 
 
 def _edges(box: Box | None) -> tuple[float, ...] | None:
@@ -225,21 +225,6 @@ def modified(member: Member) -> int | None:
     A part whose rows hold another time may be of another photo.
     """
     return None if member.packed else member.modified
-
-
-def write_plan(
-    path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str], scanned: int
-) -> None:
-    """Write the parts for `read_part`.
-
-    boxes    the annotators' box by a member's key, if it is the crop's
-    names    the parts' fingerprints
-    scanned  when the archive's listing began, ns since the epoch
-    """
-    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names), _SCANNED: str(scanned)})
-    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
-        for members in parts:
-            writer.write_batch(_batch(members, boxes).cast(schema))
 
 
 def planned_names(path: Path) -> list[str]:
