@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -52,13 +52,14 @@ from fertools.pipeline.plan import (
     part_fingerprint,
 )
 from fertools.pipeline.process_part import PartTask, cached_detector
-from fertools.pipeline.publish import ManifestHeader, publish
+from fertools.pipeline.publish import publish
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.pipeline.shards import (
-    ShardPlan,
+    PlannedShard,
     ShardTask,
     StagingDir,
     example_batches,
+    placements,
     plan_splits,
 )
 from fertools.pipeline.split import assign_splits, leakage_report
@@ -120,8 +121,12 @@ def _run_stages(build: _Build) -> Manifest:
     warnings = (*duplicates.warnings(samples), *assignment.warnings)
     del samples, duplicates, assignment  # of 10 million photos 1.3 GB
     plan, shards = _write_shards(build, parts, ledger, splits)
-    ledger = ledger.with_placements(plan.placements(splits, options.shards.augment))
-    header = ManifestHeader(
+    ledger = replace(ledger, placements=placements(plan, splits, options.shards.augment))
+    manifest = publish(
+        build.build_dir,
+        ledger,
+        plan,
+        shards,
         options=options,
         resolved_options=build.resolved_options,
         libraries=build.libraries,
@@ -130,7 +135,6 @@ def _run_stages(build: _Build) -> Manifest:
         warnings=warnings,
         unread=build.unread,
     )
-    manifest = publish(build.build_dir, header, ledger, plan, shards)
     build.build_dir.remove_staging()
     return manifest
 
@@ -362,7 +366,7 @@ def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") 
 
 def _write_shards(
     build: _Build, parts: list[PartFiles], ledger: Ledger, splits: NDArray[np.int8]
-) -> tuple[ShardPlan, dict[str, ShardFile]]:
+) -> tuple[list[PlannedShard], dict[str, ShardFile]]:
     """Write the shards that are not there yet in the staging folder, and move all to OUT."""
     out, options = build.build_dir.out, build.options
     plan = plan_splits(ledger, splits, options)
@@ -370,9 +374,9 @@ def _write_shards(
     staging = StagingDir.prepare(build.build_dir, plan, examples)
     shards = staging.finished(plan, out)
     tasks = [
-        ShardTask(staging, i, name, options.faces, options.splits.seed)
-        for i, name in enumerate(plan.names)
-        if name not in shards
+        ShardTask(staging, i, shard.name, options.faces, options.splits.seed)
+        for i, shard in enumerate(plan)
+        if shard.name not in shards
     ]
     with Progress("shards", len(tasks), unit="shards", quiet=build.run.quiet) as progress:
         for shard in run_tasks(tasks, build.run.jobs or cores()):

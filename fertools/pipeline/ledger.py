@@ -33,12 +33,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.archive.members import keys_of
-from fertools.columns import BATCH, Columns, Ints, by_first
+from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
-from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.parts import KEPT, bytes_of, hex_of
+from fertools.pipeline.catalog import LABELS, Catalog, count_outcomes
+from fertools.pipeline.parts import KEPT, ROWS, bytes_of, hex_of
 
 LEDGER: Final = "ledger.parquet"
 
@@ -47,28 +47,10 @@ SCHEMA: Final = pa.schema(
         ("key", pa.string()),
         ("container", pa.string()),
         ("bytes", pa.int64()),
-        ("subject", pa.string()),
-        ("sex", pa.string()),
-        ("age", pa.int16()),
-        ("emotion", pa.string()),
-        ("place", pa.string()),
-        ("stamp", pa.string()),
-        ("shot", pa.int32()),
+        *((f.name, getattr(f.type, "value_type", f.type)) for f in LABELS),
         ("label", pa.string()),
         ("votes", pa.list_(pa.int64())),
-        ("outcome", pa.string()),
-        ("detail", pa.string()),
-        ("x0", pa.int32()),
-        ("y0", pa.int32()),
-        ("x1", pa.int32()),
-        ("y1", pa.int32()),
-        ("confidence", pa.float32()),
-        ("faces", pa.int32()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("landmarks", pa.list_(pa.float32())),
-        ("iou", pa.float32()),
-        ("digest", pa.string()),
+        *list(ROWS)[: ROWS.get_field_index("digest") + 1],  # outcome, detail, …
         ("split", pa.string()),
         ("shard", pa.int32()),
         ("index", pa.int32()),
@@ -92,7 +74,7 @@ class Ledger:
     extracted      the parts' rows of the selected members, in their order
     class_or_drop  int32, (members,): at least 0 if the member is kept, or -1 - i where drops[i] is
                    the reason why not
-    placements     None until the shards are planned
+    placements     of the columns split, shard, index and copies; None until shards are planned
     """
 
     catalog: Catalog
@@ -147,18 +129,8 @@ class Ledger:
             class_or_drop[row] = -1 - numbers.setdefault(drop, len(numbers))
         return replace(self, class_or_drop=class_or_drop, drops=tuple(numbers))
 
-    def with_placements(self, placements: Placements) -> Ledger:
-        """Return the ledger with the columns split, shard, index and copies."""
-        return replace(self, placements=placements)
-
     def outcomes(self) -> Counter[str]:
-        """Count the outcomes, in the order in which they occur first."""
-        numbers, first = by_first(np.minimum(self.class_or_drop, 0))
-        found: Counter[str] = Counter()
-        for row, count in zip(first.tolist(), np.bincount(numbers).tolist(), strict=True):
-            code = int(self.class_or_drop[row])
-            found[KEPT if code >= 0 else str(self.drops[-1 - code].reason)] += count
-        return found
+        return count_outcomes(self.class_or_drop, self.drops)
 
     def write(self, file: BinaryIO) -> None:
         """Write the ledger as Parquet, the same bytes for the same rows."""

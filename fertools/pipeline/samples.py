@@ -18,12 +18,7 @@ from fertools.columns import Columns, Ints, Lazy, by_first
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import (
-    Component,
-    find_duplicates,
-    label_conflicts,
-    largest_component,
-)
+from fertools.splits.duplicates import Component, find_duplicates, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
 from fertools.splits.ratios import overlapping_groups
 
@@ -151,10 +146,6 @@ class Duplicates:
             if original != i:
                 later[i] = original
         return later
-
-    def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
-        """Return each sample whose picture has two classes, with one of another class."""
-        return [(a, b) for a, b in label_conflicts(self.pairs, samples.classes).tolist()]
 
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that are in more than one split; -1 is no split."""

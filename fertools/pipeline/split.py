@@ -25,6 +25,7 @@ from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
+from fertools.splits.duplicates import label_conflicts
 from fertools.splits.groups import cap_photos
 from fertools.splits.ratios import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
@@ -127,7 +128,7 @@ def _conflicts(samples: Samples, duplicates: Duplicates, classes: Sequence[str])
             Reason.CONFLICTING_LABEL,
             f"the same picture is {classes[samples.classes[other]]} as {samples.keys[other]}",
         )
-        for photo, other in duplicates.conflicting(samples)
+        for photo, other in label_conflicts(duplicates.pairs, samples.classes).tolist()
     }
 
 
