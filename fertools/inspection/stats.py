@@ -104,7 +104,6 @@ class Census:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
         return asdict(self)
 
     def text(self) -> str:
