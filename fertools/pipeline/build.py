@@ -43,7 +43,7 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
 from fertools.pipeline.extraction import extract_parts
 from fertools.pipeline.ledger import Ledger, count_unread
-from fertools.pipeline.parts import DamagedPart, PartFiles, read_rows, remove_damaged
+from fertools.pipeline.parts import DamagedPart, PartFiles, pack_rows, read_table, remove_damaged
 from fertools.pipeline.plan import (
     PartsPlan,
     PartsReport,
@@ -99,7 +99,7 @@ def build_dataset(
                 manifest = _run_stages(build)
             except DamagedPart as damage:
                 warnings.append(remove_damaged(_plan(build).files, damage, remade))
-        if unread := _count_unread(build, manifest):
+        if unread := count_unread(build_dir.out, manifest):
             again = "without --accept-unreadable the same command tries again"
             warnings.append(f"{_unread_line(unread)}; {again}")
         warnings += [*build_dir.spare_warnings(), *worker_warnings()]
@@ -198,7 +198,6 @@ class _Build:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The fingerprint of the archive's members."""
         return source_fingerprint(self.catalog.members)
 
     @cached_property
@@ -242,13 +241,17 @@ def _scan_and_label(
     build_dir.check(source)
     scanned = time.time_ns()
     found = scan(source)
-    accept = run.accept_unreadable
+    members, accept = found.members, run.accept_unreadable
     if found.faults and not accept:
         raise unreadable_source(found.faults)
-    annotations, unread = read_annotations(source, found.members, accept_unreadable=accept)
-    catalog = Catalog.of(found.members, checked.labels, annotations)
+    annotations, unread = read_annotations(source, members, accept_unreadable=accept)
+    catalog = Catalog.of(members, checked.labels, annotations)
     checked.check_number(len(catalog.selected))
-    _check_split_file(checked, catalog)
+    # Before any photo is read: it may have errors, or name no photo.
+    if split_file := checked.splits.split_file:
+        rows = catalog.selected
+        table = SplitTable.read(user_path(split_file))
+        table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
     salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     return _Build(
@@ -258,19 +261,11 @@ def _scan_and_label(
         run,
         detector,
         catalog,
-        secret=pseudonym_secret(found.members, checked.splits.seed, salt_file or None),
+        secret=pseudonym_secret(members, checked.splits.seed, salt_file or None),
         scanned=scanned,
         unread=len(found.faults) + unread,
         warnings=(*found.faults, *found.warnings, *warnings),
     )
-
-
-def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
-    """Raise OptionError, before any photo is read, if the split file has errors or no photo."""
-    if options.splits.split_file:
-        rows = catalog.selected
-        table = SplitTable.read(user_path(options.splits.split_file))
-        table.assign(catalog.keys(rows), catalog.subjects(rows))
 
 
 @contextmanager
@@ -298,10 +293,7 @@ def _check_request(build: _Build, *, overwrite: bool) -> list[str]:
         },
     }
     return build.build_dir.check_request(
-        request,
-        BuildOptions().flat(),
-        overwrite=overwrite,
-        first_difference=lambda: _plan(build).difference(),
+        request, overwrite=overwrite, first_difference=lambda: _plan(build).difference()
     )
 
 
@@ -311,15 +303,10 @@ def _finished(build: _Build) -> tuple[Manifest | None, list[str]]:
     It is not complete while photos are missing that could not be read, unless that is accepted.
     """
     manifest, warnings = build.build_dir.complete_manifest()
-    unread = _count_unread(build, manifest) if manifest else 0
+    unread = count_unread(build.build_dir.out, manifest) if manifest else 0
     if unread and not build.run.accept_unreadable:
         return None, [f"{_unread_line(unread)} when this dataset was built: tried again"]
     return manifest, warnings
-
-
-def _count_unread(build: _Build, manifest: Manifest) -> int:
-    """Count the files of the archive that a dataset lacks because they could not be read."""
-    return manifest.unread + count_unread(build.build_dir.out, manifest)
 
 
 def _unread_line(files: int) -> str:
@@ -327,7 +314,6 @@ def _unread_line(files: int) -> str:
 
 
 def _plan(build: _Build) -> PartsPlan:
-    """Divide the selected members into parts."""
     catalog, options, build_dir = build.catalog, build.options.faces, build.build_dir
     parts = cut_into_parts(catalog.members, catalog.selected)
     text = json.dumps(asdict(options), sort_keys=True)
@@ -342,7 +328,7 @@ def _extract_faces(build: _Build) -> tuple[list[PartFiles], Ledger]:
     plan = _plan(build)
     plan.write()
     _process(build, plan, range(len(plan.files)))
-    return plan.files, Ledger.of(build.catalog, read_rows(plan.files))
+    return plan.files, Ledger.of(build.catalog, pack_rows(map(read_table, plan.files)))
 
 
 def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") -> list[str]:

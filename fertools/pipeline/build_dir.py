@@ -40,6 +40,7 @@ from fertools.checking import user_path
 from fertools.dataset.manifest import HOME, MANIFEST, SECRET, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
+from fertools.options import BuildOptions
 from fertools.pipeline.plan import planned_names
 
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
@@ -137,21 +138,19 @@ class BuildDir:
     def check_request(
         self,
         request: Mapping[str, Any],
-        defaults: Mapping[str, Any],
         *,
         overwrite: bool,
-        first_difference: Callable[[], str] = str,
+        first_difference: Callable[[], str],
     ) -> list[str]:
         """Compare a request with the one that OUT was begun with, and write it; return warnings.
 
-        defaults          the options' defaults: those of options that an older version lacked
         first_difference  returns the first member in which the two archives differ
 
         Raises OutputError on a difference. With `overwrite` the new request replaces the old one;
         parts that both need are kept.
         """
         begun, warnings = self._begun()
-        differing = _differences(begun, request, defaults) if begun is not None else []
+        differing = _differences(begun, request) if begun is not None else []
         if differing and not overwrite:
             listed = ", ".join(differing[:3]) + (
                 f" and {len(differing) - 3} more" if len(differing) > 3 else ""
@@ -328,14 +327,13 @@ def _checked(text: bytes) -> Mapping[str, Any] | None:
         return None
 
 
-def _differences(
-    begun: Mapping[str, Any], wanted: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> list[str]:
+def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return what differs, such as "size 224 (now 112)".
 
     A value that only one of the two has is no difference: a manifest holds less than a request.
     """
-    old, new = dict(defaults) | begun["options"], dict(wanted["options"])
+    # Defaults for options that an older version lacked.
+    old, new = BuildOptions().flat() | begun["options"], dict(wanted["options"])
     # fertools 0.1.0 listed other versions, and does not know how crops are made today.
     groups = ["source", "libraries"] if "crops" in begun["libraries"] else ["source"]
     for group in groups:

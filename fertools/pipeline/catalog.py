@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.folder import RetryPolicy
-from fertools.archive.members import Keys, Members, keys_of
+from fertools.archive.members import Members, keys_of
 from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, by_first, column
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
@@ -120,9 +120,6 @@ class Catalog:
         """Whether any photo has a label record, so that examples hold votes."""
         return self.matches.found > 0
 
-    def keys(self, rows: Ints) -> Keys:
-        return self.members.keys_at(rows)
-
     def subjects(self, rows: Ints) -> Words:
         return Words(*self.labels.codes("subject")).take(rows)
 
@@ -132,19 +129,19 @@ class Catalog:
 
     def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
         """Yield the votes for each class of these members, the uploader's included."""
-        for key in self.keys(rows):
+        for key in self.members.keys_at(rows):
             yield vote_counts(self.annotations.record_of(key), self.classes)
 
     def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
         """Yield the annotators' median box, or None, of these members."""
-        for key in self.keys(rows):
+        for key in self.members.keys_at(rows):
             record = self.annotations.record_of(key)
             yield median_box(record.boxes) if record else None
 
     def boxes_by_key(self) -> dict[str, Box]:
         """Return the annotators' median boxes of the selected members that have one."""
-        boxes = zip(self.keys(self.selected), self.annotated_boxes(self.selected), strict=True)
-        return {key: box for key, box in boxes if box}
+        keys, boxes = self.members.keys_at(self.selected), self.annotated_boxes(self.selected)
+        return {key: box for key, box in zip(keys, boxes, strict=True) if box}
 
 
 def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> Counter[str]:

@@ -89,8 +89,12 @@ class Ledger:
         numbers = {drop: number for number, drop in enumerate(catalog.drops)}
         class_or_drop = catalog.class_or_drop.copy()
         for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
-            members = catalog.selected[first : first + len(batch)]
-            class_or_drop[members] = _with_drops(batch, class_or_drop[members], numbers)
+            members = catalog.selected[first : first + len(batch)].tolist()
+            outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
+            for member, outcome, detail in zip(members, outcomes, details, strict=True):
+                if outcome != KEPT:
+                    drop = Drop(Reason(outcome), detail or "")
+                    class_or_drop[member] = -1 - numbers.setdefault(drop, len(numbers))
         compared = Columns(_with_ious(catalog, rows), rows.schema)
         names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
         return cls(catalog, compared.select(names), class_or_drop, tuple(numbers))
@@ -239,37 +243,24 @@ class Placements:
 
 
 def count_unread(out: Path, manifest: Manifest) -> int:
-    """Count the rows of a dataset's ledger that say that a photo could not be read.
+    """Count the files of the archive that a dataset lacks because they could not be read.
 
-    They differ from damage by their detail, which is the system's own text of an error. A ledger
-    that cannot be read counts as 0: `verify` reports that.
+    Rows of such photos differ from damage by their detail, which is the system's own text of an
+    error. A ledger that cannot be read counts as one without such rows: `verify` reports that.
     """
     dropped = manifest.counts.dropped
     if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
-        return 0
+        return manifest.unread
     try:
         table = pq.read_table(out / manifest.ledger.file, columns=["outcome", "detail"])
     except (OSError, pa.ArrowException):
-        return 0
+        return manifest.unread
     changed = pc.equal(table["outcome"], str(Reason.CHANGED))
     unreadable = pc.and_(
         pc.equal(table["outcome"], str(Reason.UNREADABLE)),
         pc.is_in(table["detail"], pa.array([*map(os.strerror, errno.errorcode)])),
     )
-    return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
-
-
-def _with_drops(
-    batch: pa.RecordBatch, class_or_drop: NDArray[np.int32], numbers: dict[Drop, int]
-) -> NDArray[np.int32]:
-    """Return `class_or_drop` of the batch's members, with those dropped that have no crop."""
-    outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
-    found = class_or_drop.tolist()
-    for i, outcome in enumerate(outcomes):
-        if outcome != KEPT:
-            drop = Drop(Reason(outcome), details[i] or "")
-            found[i] = -1 - numbers.setdefault(drop, len(numbers))
-    return np.array(found, np.int32)
+    return manifest.unread + int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
 
 
 def _with_ious(catalog: Catalog, rows: Columns) -> Iterator[pa.RecordBatch]:

@@ -56,7 +56,7 @@ class Samples:
             raise SourceError(
                 f"no photo became an example ({counts}): see docs/format.md for the reasons"
             )
-        keys = catalog.keys(rows)
+        keys = catalog.members.keys_at(rows)
         subjects = catalog.subjects(rows)
         people, people_keys = group_by_subject(subjects, keys)
         return cls(

@@ -131,7 +131,7 @@ def _shard_keys(ledger: Ledger, rows: Ints, times: int) -> Iterator[str]:
 
     A copy has a key of its own: it may be anywhere in train, not only next to its original.
     """
-    keys = ledger.catalog.keys(rows)
+    keys = ledger.catalog.members.keys_at(rows)
     return (f"{key} copy {copy}" if copy else key for copy in range(times) for key in keys)
 
 
@@ -179,14 +179,14 @@ class _Features:
         self._secret = secret
         self._plain = options.shards.keep_names
         self._augment = options.shards.augment > 0
-        self._subjects: dict[str, str] = {}
 
     def batch(self, rows: Ints, copies: Ints) -> pa.RecordBatch:
-        """Return the features of examples by ledger row and number of copy."""
         catalog, at = self._ledger.catalog, self._ledger.extracted_at(rows)
         extracted = self._ledger.extracted.select(_EXTRACTED).take(at)
         labels = self._labels.take(rows)
-        keys = list(catalog.keys(rows))
+        subjects = labels["subject"]
+        people = [self._name(word, "subject") for word in subjects.dictionary.to_pylist()]
+        keys = list(catalog.members.keys_at(rows))
         sides = (extracted[side].to_pylist() for side in ("x0", "y0", "x1", "y1"))
         columns: dict[str, Any] = {
             "part": self._parts.take(extracted["part"]),
@@ -194,7 +194,7 @@ class _Features:
             "crc": extracted["crc"],
             "label": catalog.class_index(rows),
             "key": [self._name(key, "key") for key in keys],
-            "subject": [self._subject(name) for name in labels["subject"].to_pylist()],
+            "subject": pa.array(people, pa.string()).take(subjects.indices).fill_null(""),
             "sex": labels["sex"].dictionary_decode().fill_null(""),
             "age": labels["age"].fill_null(-1),
             "box": list(zip(*sides, strict=True)),
@@ -210,13 +210,6 @@ class _Features:
 
     def _name(self, name: str, purpose: str) -> str:
         return name if self._plain else pseudonym(self._secret, name, purpose)
-
-    def _subject(self, name: str | None) -> str:
-        if name is None:
-            return ""
-        if name not in self._subjects:
-            self._subjects[name] = self._name(name, "subject")
-        return self._subjects[name]
 
 
 @dataclass(frozen=True, slots=True)
