@@ -38,6 +38,7 @@ _LARGEST: Final = 256
 #: At least this many: below it, opening files costs more than the photos.
 _SMALLEST: Final = 4
 
+#: The annotators' box by a member's key, if it is the crop's.
 Boxes = Mapping[str, Box]
 
 _ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
@@ -70,7 +71,6 @@ class PartsPlan:
     """The parts of a build by number.
 
     path     the plan's file
-    boxes    the annotators' box by a member's key, if it is the crop's
     basis    what the parts' names cover besides the members (see part_fingerprint)
     scanned  when the listing of the archive began, ns since the epoch
     """
@@ -84,7 +84,6 @@ class PartsPlan:
 
     @property
     def names(self) -> list[str]:
-        """The parts' fingerprints."""
         return [files.fingerprint for files in self.files]
 
     def write(self) -> None:
@@ -201,7 +200,6 @@ def part_fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str
     """Return a part's name, which covers all that its bytes depend on.
 
     basis  how faces are found and cropped, and the versions that decide about that
-    boxes  the annotators' box by a member's key, if it is the crop's
 
     A loose photo's time is not covered: a copy of the archive has other times. The part's rows
     hold it, and a photo with another time is compared by its SHA-256 (see parts.py).

@@ -217,7 +217,6 @@ class _PartMaker:
         self._faults: dict[int, Row] = {}
 
     def make(self, writer: PartWriter) -> None:
-        """Write a row for every member."""
         left = list(range(len(self._members)))
         since = scanned_at(self._task.plan)
         try:

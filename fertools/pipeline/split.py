@@ -234,7 +234,6 @@ def _unknown(samples: Samples, splits: NDArray[np.int8]) -> list[str]:
 
 
 def _unknown_people(samples: Samples, splits: NDArray[np.int8]) -> int:
-    """Count the photos in the splits that have no subject."""
     return sum(samples.subjects[i] is None for i in np.flatnonzero(splits >= 0).tolist())
 
 
