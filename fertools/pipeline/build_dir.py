@@ -183,7 +183,7 @@ class BuildDir:
         return (manifest if (self.out / manifest.ledger.file).is_file() else None), []
 
     def write_unread(self, unread: Iterable[tuple[str, str]], part_range: str) -> Path:
-        """Write the key and the cause of each photo that could not be read, a file a range."""
+        """Write key and cause of each photo that could not be read, in a file for each range."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
         path = self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")

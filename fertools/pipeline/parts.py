@@ -301,16 +301,14 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
 
 
 def _packed(table: pa.Table) -> pa.RecordBatch:
-    columns = {
-        name: pa.concat_arrays(table[name].chunks, memory_pool=POOL) for name in _PACKED.names
-    }
-    for name, values in columns.items():
+    arrays = []
+    for name in _PACKED.names:
+        values = pa.concat_arrays(table[name].chunks, memory_pool=POOL)
         if name == "digest":
-            digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
-            columns[name] = column(digests, _PACKED_TYPES[name])
-        elif name in _PACKED_TYPES:
-            columns[name] = column(values, _PACKED_TYPES[name])
-    return pa.record_batch([columns[name] for name in _PACKED.names], schema=_PACKED)
+            values = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
+        kind = _PACKED_TYPES.get(name)
+        arrays.append(column(values, kind) if kind else values)
+    return pa.record_batch(arrays, schema=_PACKED)
 
 
 def hex_of(column: pa.Array) -> pa.Array:

@@ -63,7 +63,11 @@ def assign_splits(
     """
     drops = _conflicts(samples, duplicates, classes)
     if options.duplicates == "drop":
-        drops |= _repeats(samples, duplicates, drops)
+        repeats = duplicates.repeats(samples, drops)
+        drops |= {
+            later: Drop(Reason.DUPLICATE, f"the same picture as {samples.keys[first]}")
+            for later, first in repeats.items()
+        }
     left = _without(np.arange(len(samples)), drops)
     drops |= _capped(samples, left, options)
     left = _without(left, drops)
@@ -129,13 +133,6 @@ def _conflicts(samples: Samples, duplicates: Duplicates, classes: Sequence[str])
             f"the same picture is {classes[samples.classes[other]]} as {samples.keys[other]}",
         )
         for photo, other in label_conflicts(duplicates.pairs, samples.classes).tolist()
-    }
-
-
-def _repeats(samples: Samples, duplicates: Duplicates, drops: dict[int, Drop]) -> dict[int, Drop]:
-    return {
-        later: Drop(Reason.DUPLICATE, f"the same picture as {samples.keys[first]}")
-        for later, first in duplicates.repeats(samples, drops).items()
     }
 
 
