@@ -56,13 +56,13 @@ def publish(
     unread            files of the archive that could not be read, photos apart
     """
     out, classes = build_dir.out, ledger.catalog.classes
-    outcomes = ledger.outcomes()
-    kept = outcomes.pop(KEPT, 0)
     with whole_file(out / LEDGER) as rows:
         ledger.write(rows)
     with whole_file(out / SPLITS_CSV) as splits:
         for text in write_splits(ledger.batches(names=("key", "subject", "split"))):
             splits.write(text)
+    outcomes = ledger.outcomes()
+    kept = outcomes.pop(KEPT, 0)
     manifest = Manifest(
         fertools=fertools.__version__,
         name=options.shards.name,
