@@ -73,7 +73,7 @@ class RecordCheck:
                 rows = rows_of.get(place, np.zeros(0, np.int64))
                 indices = self.rows.numbers["index"][rows]
                 if (indices[1:] == indices[:-1]).any():
-                    yield f"{ledger}: two rows lie at one place of {shard.file}"
+                    yield f"{ledger}: two rows have one index in {shard.file}"
                 yield from self._shard(shard, rows)
                 progress.add(1)
 

@@ -21,7 +21,7 @@ from fertools.options import LabelOptions
 from fertools.pipeline.catalog import Catalog, count_outcomes
 from fertools.pipeline.parts import KEPT
 
-#: Files of a training's folder, whose plots are no archive of photos.
+#: Files of a training's folder: its plots are not an archive of photos.
 _RUN: Final = ("run.json", "history.csv")
 
 

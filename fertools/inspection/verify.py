@@ -193,7 +193,7 @@ class _Check:
         if found != Counter(counts.dropped | {KEPT: counts.kept}):
             yield f"{name}: its outcomes are not the manifest's counts"
         if sort_digests(rows.keys)[1].any():
-            yield f"{name}: a key stands there twice"
+            yield f"{name}: a key occurs twice"
         kept = outcome.codes == (outcome.words.index(KEPT) if KEPT in outcome.words else -2)
         wrong = np.flatnonzero(kept != (split.codes >= 0))[:_MOST].tolist()
         for row, key in zip(wrong, rows.key_texts(wrong), strict=True):

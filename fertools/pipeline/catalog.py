@@ -61,7 +61,7 @@ class Catalog:
                    drops[i] is the reason not to process it
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
-    annotations    the label records; a record is unpacked when it is asked for
+    annotations    the label records; a record is unpacked on access
     matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each

@@ -157,7 +157,7 @@ def _missing(names: Sequence[str], others: Sequence[str]) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The members of each part, put together when they are asked for.
+    """The members of each part, put together on access.
 
     selected  the positions of the members to process
     starts    where in `selected` each part begins, and behind the last one its end

@@ -92,6 +92,7 @@ def publish(
 def _splits(
     plan: Iterable[PlannedShard], shards: Mapping[str, ShardFile], catalog: Catalog
 ) -> dict[str, SplitContents]:
+    """Return the contents of each split; `plan` has the shards of a split next to each other."""
     contents = {}
     subjects = catalog.labels.codes("subject")[0]
     for split, owned in groupby(plan, key=lambda shard: shard.split):

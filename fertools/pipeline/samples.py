@@ -168,7 +168,7 @@ class Duplicates:
 
 
 class _Thumbnails:
-    """Thumbnails of samples, read from the parts when they are asked for."""
+    """Thumbnails of samples, read from the parts on access."""
 
     def __init__(self, parts: Sequence[PartFiles], ledger: Ledger, rows: Ints) -> None:
         extracted, part_of = ledger.extracted_at(rows), ledger.extracted.numbers("part", np.int32)
