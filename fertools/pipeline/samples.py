@@ -20,7 +20,7 @@ from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
 from fertools.splits.duplicates import Component, find_duplicates, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
-from fertools.splits.ratios import overlapping_groups
+from fertools.splits.measures import overlapping_groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.duplicates import label_conflicts
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, deviation, measure_leakage, overlapping_groups
+from fertools.splits.measures import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}

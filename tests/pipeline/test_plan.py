@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive.members import Members
 from fertools.data import Box, Member, Packed
 from fertools.pipeline.parts import PartFiles
 from fertools.pipeline.plan import (
@@ -20,6 +19,7 @@ from fertools.pipeline.plan import (
     read_times,
     scanned_at,
 )
+from tests.fakes import members_of
 
 
 def member(number: int, container: str = "a") -> Member:
@@ -27,7 +27,7 @@ def member(number: int, container: str = "a") -> Member:
 
 
 def cut_all(members: list[Member]) -> Parts:
-    return cut_into_parts(Members.of(members), np.arange(len(members)))
+    return cut_into_parts(members_of(members), np.arange(len(members)))
 
 
 def test_a_part_never_crosses_a_container() -> None:
@@ -47,7 +47,7 @@ def test_large_archives_have_parts_of_256() -> None:
 
 def test_what_is_planned_is_read_back(tmp_path: Path) -> None:
     packed = Member("z.zip/기쁨 1.jpg", "z.zip", b"\xff.zip", 9, 7, Packed(1 << 40, 5, 8, 1 << 31))
-    members = Members.of([member(1), member(2), packed])
+    members = members_of([member(1), member(2), packed])
     parts = Parts(members, np.arange(3), np.array([0, 2, 3]))
     box = Box(1.5, 2.0, 30.0, 40.0)
     files = [PartFiles(tmp_path, name) for name in ("one", "two")]
