@@ -41,7 +41,7 @@ from fertools.keywords import BuildKeywords
 from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
-from fertools.pipeline.extraction import extract_parts
+from fertools.pipeline.crashes import extract_parts
 from fertools.pipeline.ledger import Ledger, count_unread
 from fertools.pipeline.parts import DamagedPart, PartFiles, pack_rows, read_table, remove_damaged
 from fertools.pipeline.plan import (
