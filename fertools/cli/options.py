@@ -40,15 +40,13 @@ class _Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group, in the order of `Group`."""
-        params = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
-        grouped = any(isinstance(each, _FieldOption) and each.declared.group for each in params)
+        grouped = any(option.declared.group for option in _by_key(self).values())
         others = Group.RUN if grouped else None
-        sections: dict[Group | None, list[tuple[str, str]]] = {
-            group: [] for group in (*Group, None)
-        }
-        for param in params:
+        sections: dict[Group | None, list[tuple[str, str]]] = {each: [] for each in (*Group, None)}
+        for param in self.get_params(ctx):
             group = param.declared.group if isinstance(param, _FieldOption) else None
-            if record := param.get_help_record(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:  # newer versions of click have one of an argument too
                 sections[group or others].append(record)
         for group, records in sections.items():
             if records:
@@ -70,15 +68,11 @@ class _FieldOption(click.Option):
             [word, option.name],
             type=None if is_flag else _type(option),
             is_flag=is_flag,
-            multiple=_is_multiple(option),
+            multiple=isinstance(option.default, tuple),
             default=option.default,
             metavar=option.usage.metavar,
             help=_help(option),
         )
-
-
-def _is_multiple(option: Declared) -> bool:
-    return isinstance(option.default, tuple)
 
 
 def _type(option: Declared) -> click.ParamType[Any] | type:
@@ -86,25 +80,17 @@ def _type(option: Declared) -> click.ParamType[Any] | type:
         return click.Choice(option.choices)
     if UserPath() in option.marks:
         return click.Path()
-    if _is_multiple(option) or str in option.types:
-        return str
-    return float if float in option.types else int
+    return next((kind for kind in (float, int) if option.types[0] is kind), str)
 
 
 def _help(option: Declared) -> str:
     """Return the text with the default and the range, as in "Quality.  [default: 95; 1 to 100]"."""
-    facts = [f"default: {shown}"] if (shown := _default(option)) else []
+    facts, default = [], option.usage.default or option.default
+    if default is not False and default not in (None, "", ()):
+        facts.append(f"default: {'on' if default is True else default}")
     if option.between and bool not in option.types:
         facts.append(str(option.between))
     return f"{option.help}  [{'; '.join(facts)}]" if facts else option.help
-
-
-def _default(option: Declared) -> str:
-    if option.usage.default:
-        return option.usage.default
-    if isinstance(option.default, bool):
-        return "on" if option.default else ""
-    return "" if option.default in (None, "", ()) else str(option.default)
 
 
 # --config -----------------------------------------------------------------------------------------
