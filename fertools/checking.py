@@ -26,7 +26,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -239,11 +238,15 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-@cache
+_HINTS: Final[dict[type[Options], dict[str, Any]]] = {}
+
+
 def _hints(kind: type[Options]) -> dict[str, Any]:
     """Return the declared types of a class's fields; working them out takes a millisecond."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {entry.name: hints[entry.name] for entry in fields(kind)}
+    if kind not in _HINTS:
+        hints = get_type_hints(kind, include_extras=True)
+        _HINTS[kind] = {entry.name: hints[entry.name] for entry in fields(kind)}
+    return _HINTS[kind]
 
 
 def _is_group(hint: Any) -> bool:
@@ -310,7 +313,7 @@ def _taken(types: tuple[Any, ...], marks: tuple[Any, ...], value: Any) -> Any:
     if Pairs() in marks and isinstance(value, Mapping):
         value = _pairs(value)
     converted = (_convert(kind, value) for kind in types)
-    taken = next((each for each in converted if each is not _REFUSED), _REFUSED)
+    taken: Any = next((each for each in converted if each is not _REFUSED), _REFUSED)
     if taken is None or taken is _REFUSED:
         return taken
     if UserPath() in marks:

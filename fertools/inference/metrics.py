@@ -95,7 +95,7 @@ class Metrics:
     accuracy, macro_f1  with 95 % intervals that draw people
     loss                mean -log of the true class's probability, in nats
     calibration_error   expected calibration error, 0 to 1
-    classes             figures of each class, in the order of the labels
+    classes             in the order of the labels
     confusion           rows are the true classes, columns the predicted ones, both in that order
     reliability         the bins behind the calibration error
     groups              by sex and by age
@@ -134,7 +134,7 @@ class Metrics:
         )
 
     def text(self) -> str:
-        """Return the figures for a person to read: the headline, classes, groups."""
+        """Return the headline and tables of the classes and groups."""
         people = people_text(self.people, self.unknown)
         head = (
             f"accuracy   {self.accuracy}   95 % intervals over {people}",
@@ -186,15 +186,11 @@ def _by_class(matrix: Matrices, classes: Sequence[ClassName]) -> tuple[ClassFigu
 
 def _groups(predictions: Predictions, seed: int) -> tuple[Group, ...]:
     """Return the figures by sex and by age; photos without a person are in no group."""
-    members = {name: predictions.sexes == sex for sex, name in _SEXES.items()}
-    ages = np.unique(predictions.ages[predictions.ages != -1])
-    members |= {f"age {age}": predictions.ages == age for age in ages}
-    known = predictions.subjects != ""
-    return tuple(
-        _group(name, predictions.where(rows & known), seed)
-        for name, rows in members.items()
-        if (rows & known).any()
-    )
+    known = predictions.where(predictions.subjects != "")
+    members = {name: known.sexes == sex for sex, name in _SEXES.items()}
+    members |= {f"age {age}": known.ages == age for age in np.unique(known.ages) if age != -1}
+    groups = {name: known.where(rows) for name, rows in members.items() if rows.any()}
+    return tuple(_group(name, group, seed) for name, group in groups.items())
 
 
 def _group(name: str, predictions: Predictions, seed: int) -> Group:

@@ -185,13 +185,13 @@ def shuffled(
 
     seeds = tf.constant([epoch_number(seed, epoch, "records") for epoch in epochs], tf.int64)
     if cache:
-        examples = _from_memory(split, features, batch)
-        return tf.data.Dataset.from_tensor_slices(seeds).flat_map(examples)
+        in_memory = _from_memory(split, features, batch)
+        return tf.data.Dataset.from_tensor_slices(seeds).flat_map(in_memory)
     names = [shard.file for shard in split.shards]
     orders = [sorted(names, key=lambda name: rank(seed, f"{e} {name}")) for e in epochs]
     paths = tf.constant([[str(split.out / name) for name in order] for order in orders])
-    examples = _from_disk(split, features, batch)
-    return tf.data.Dataset.from_tensor_slices((paths, seeds)).flat_map(examples)
+    on_disk = _from_disk(split, features, batch)
+    return tf.data.Dataset.from_tensor_slices((paths, seeds)).flat_map(on_disk)
 
 
 def epoch_number(seed: int, epoch: int, purpose: str) -> int:
