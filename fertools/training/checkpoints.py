@@ -139,11 +139,10 @@ class Store:
 
         looks.csv stays: a test split that was looked at stays looked at.
         """
-        names = [_RECORD, HISTORY, CURVES, _CHECKPOINTS, _LOGS]
-        others = [path for each in ("evaluation-*", "export-*") for path in self.folder.glob(each)]
         # The checkpoints go first: without them nothing of the rest counts.
         remove(self.folder / _CHECKPOINTS, self.weights("best"), self.weights("last"))
-        remove(*(self.folder / name for name in names), *others)
+        for pattern in (_RECORD, HISTORY, CURVES, _LOGS, "evaluation-*", "export-*"):
+            remove(*self.folder.glob(pattern))
 
     def sweep(self) -> None:
         """Remove what a killed training had not finished writing."""
@@ -216,23 +215,29 @@ def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
     writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
     writer.writeheader()
     for row in rows:  # floats, so that a history read back gives the same bytes
-        writer.writerow(
-            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
-        )
+        figures = {name: float(value) for name, value in row.items()}
+        writer.writerow(figures | {"epoch": int(row["epoch"])})
     return text.getvalue().encode("ascii")
 
 
 def read_history(path: Path, cure: str) -> list[Row]:
     """Read a history; raise DatasetError with `cure` where it is missing or damaged."""
+    data = read_file(path, cure)
     try:
-        with path.open(newline="", encoding="ascii") as file:
-            return [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
+        rows = csv.DictReader(io.StringIO(data.decode("ascii"), newline=""))
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+    except (ValueError, TypeError, csv.Error) as fault:
+        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
+
+
+def read_file(path: Path, cure: str) -> bytes:
+    """Read a file; raise DatasetError with `cure` where that fails."""
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing: {cure}") from None
-    except (OSError, ValueError, TypeError, csv.Error) as fault:
-        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
+    except OSError as fault:
+        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
 
 
 class _NamedBuffer(io.BytesIO):
@@ -245,16 +250,6 @@ class _NamedBuffer(io.BytesIO):
 
     def __str__(self) -> str:
         return "memory.weights.h5"
-
-
-def read_weights(path: Path, cure: str) -> bytes:
-    """Read a file of weights; raise DatasetError with `cure` where that fails."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing: {cure}") from None
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
 
 
 def save(model: keras.Model) -> bytes:

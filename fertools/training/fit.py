@@ -20,7 +20,7 @@ from fertools.files import cannot_write, locked, make_folder
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
-from fertools.training.checkpoints import load, read_weights, save
+from fertools.training.checkpoints import load, read_file, save
 from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
 from fertools.training.run import LOCK, Run, choose_run, draw_curves
 
@@ -228,7 +228,7 @@ def _restore(run: Run, learner: Learner) -> None:
 
     def restore(epoch: int) -> None:
         path, cure = store.checkpoint(epoch), store.cure(epoch)
-        load(learner, read_weights(path, cure), path, cure)
+        load(learner, read_file(path, cure), path, cure)
 
     def network(epoch: int) -> bytes:
         restore(epoch)

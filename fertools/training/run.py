@@ -38,7 +38,7 @@ from fertools.training.checkpoints import (
     WeightsId,
     best_epoch,
     load,
-    read_weights,
+    read_file,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Run:
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
         cure = "the same train command makes it from the checkpoint, or give the other --weights"
-        data = read_weights(path, cure)
+        data = read_file(path, cure)
         import_tensorflow()
         from fertools.training import model
 
@@ -182,35 +182,36 @@ def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
     """
     folder, store = wanted.folder, wanted.store
     if not (folder / RUN).is_file():
-        others = (path.name for path in folder.iterdir() if not is_leftover(path.name))
-        if any(name != LOCK for name in others):
+        if any(path.name != LOCK and not is_leftover(path.name) for path in folder.iterdir()):
             raise OutputError(f"{folder} is not empty and no run: give another RUN")
         return wanted, False
-    if not resume:
-        return wanted, False
-    if not store.finished:
-        results = store.weights("best"), store.weights("last"), folder / HISTORY
-        if kept := [path.name for path in results if path.is_file()]:
-            raise OutputError(
-                f"{folder} holds {kept[0]} and no checkpoint to go on from: "
-                "give another RUN, or --no-resume to begin anew"
-            )
-        return wanted, False
-    begun = Run.read(folder)
+    if resume and store.finished:
+        return _continued(Run.read(folder), wanted), True
+    results = store.weights("best"), store.weights("last"), folder / HISTORY
+    if resume and (kept := [path.name for path in results if path.is_file()]):
+        raise OutputError(
+            f"{folder} holds {kept[0]} and no checkpoint to go on from: "
+            "give another RUN, or --no-resume to begin anew"
+        )
+    return wanted, False
+
+
+def _continued(begun: Run, wanted: Run) -> Run:
+    """Return the run that goes on: the one that was begun, or a finished one with more epochs."""
     wanted = replace(wanted, earlier=begun.earlier)
     if begun == wanted:
-        return wanted, True
-    begun_with = f"{folder} was begun with {_difference(begun, wanted)}"
+        return wanted
+    begun_with = f"{wanted.folder} was begun with {_difference(begun, wanted)}"
     epochs = begun.options.epochs
     longer = replace(begun, options=replace(begun.options, epochs=wanted.options.epochs))
-    if wanted.options.epochs > epochs and longer == wanted:
-        if store.finished >= epochs:
-            return replace(wanted, earlier=(*begun.earlier, epochs)), True
+    if wanted.options.epochs < epochs or longer != wanted:
+        raise OutputError(f"{begun_with}: give another RUN, or --no-resume to begin anew")
+    if begun.store.finished < epochs:
         raise OutputError(
             f"{begun_with} and is not finished: finish it with the number that it was begun with, "
             "then more --epochs prolong it"
         )
-    raise OutputError(f"{begun_with}: give another RUN, or --no-resume to begin anew")
+    return replace(wanted, earlier=(*begun.earlier, epochs))
 
 
 def _difference(begun: Run, wanted: Run) -> str:
