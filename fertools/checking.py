@@ -10,9 +10,6 @@ A text among the marks is the help text, a Group its heading:
 
     margin: Annotated[float, Between(0, 4), Group.FACES, "Widen the box …"] = 0.0
 
-A type, a range, a choice, a default and a help text are declared once, at the field. From there
-they reach the check, the command line, the keywords of Python and the documentation.
-
 Numbers come out as int or float, whichever the field declares, so that equal options have equal
 bytes in a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number
 is not.
@@ -122,14 +119,20 @@ class Options:
     """Base of the dataclasses of options; their values are checked when one is made.
 
     A field whose type is such a class itself is a group: `of` and `flat` know its options by their
-    own names. Raises OptionError for a value that the declared type does not allow.
+    own names. Each value is checked and converted. Raises OptionError, one line that names the
+    option, its value and what is wanted, for a value that the declared type does not allow.
     """
 
     #: The heading in `--help` of the options that name no group themselves.
     HEADING: ClassVar[Group | None] = None
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        for name, kind in _hints(type(self)).items():
+            object.__setattr__(self, name, check(flag(name), getattr(self, name), kind))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise OptionError where values contradict each other or cannot be read."""
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Self:
@@ -256,15 +259,6 @@ def _is_group(hint: Any) -> bool:
 # Checks -------------------------------------------------------------------------------------------
 
 _REFUSED: Final = object()
-
-
-def check_fields(options: Options) -> None:
-    """Check and convert every field; a `__post_init__` of a subclass calls it first.
-
-    Raises OptionError, one line that names the option, its value and what is wanted.
-    """
-    for name, kind in _hints(type(options)).items():
-        object.__setattr__(options, name, check(flag(name), getattr(options, name), kind))
 
 
 def check(name: str, value: Any, kind: Any) -> Any:

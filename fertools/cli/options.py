@@ -11,7 +11,7 @@ each other are checked where the dataclass is made (exit code 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -32,14 +32,13 @@ from fertools.errors import OptionError
 def command(name: str, *kinds: type[Options]) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function a command that has the options of these classes, and `--config`."""
     params = [_FieldOption(option) for kind in kinds for option in declared(kind)]
-    return click.command(name, cls=_Command, params=[*params, _config_option()])
+    return click.command(name, cls=_Command, params=[*params, _CONFIG])
 
 
 class _Command(click.Command):
     """A command whose help lists the options by their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group, in the order of `Group`."""
         grouped = any(option.declared.group for option in _by_key(self).values())
         others = Group.RUN if grouped else None
         sections: dict[Group | None, list[tuple[str, str]]] = {each: [] for each in (*Group, None)}
@@ -94,18 +93,6 @@ def _help(option: Declared) -> str:
 
 
 # --config -----------------------------------------------------------------------------------------
-
-
-def _config_option() -> click.Option:
-    return click.Option(
-        ["--config"],
-        type=click.Path(),
-        metavar="FILE.toml",
-        is_eager=True,
-        expose_value=False,
-        callback=_take_config,
-        help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
-    )
 
 
 def _take_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
@@ -172,3 +159,14 @@ def _with_hyphens(entries: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise OptionError(f"{where}: {key} is there twice: remove one")
         found[key] = value
     return found
+
+
+_CONFIG: Final = click.Option(
+    ["--config"],
+    type=click.Path(),
+    metavar="FILE.toml",
+    is_eager=True,
+    expose_value=False,
+    callback=_take_config,
+    help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
+)

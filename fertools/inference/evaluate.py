@@ -72,7 +72,6 @@ class Evaluation:
         return {**tree, **metrics}
 
     def text(self) -> str:
-        """Return the figures for a person to read."""
         epoch = "" if self.weights_epoch is None else f" (epoch {self.weights_epoch})"
         head = f"{self.weights} weights{epoch} on {self.split} of {self.dataset}"
         foot = f"figures and pictures: {self.folder} (mistakes.png shows faces: keep it here)"
@@ -225,7 +224,6 @@ def _font_notes(names: list[str], drawn: list[str]) -> tuple[str, ...]:
 
 
 def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face]) -> None:
-    """Write the pictures and, last, the numbers."""
     folder, metrics = evaluation.folder, evaluation.metrics
     make_folder(folder)
     write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))

@@ -121,13 +121,7 @@ class Predictions:
         np.add.at(matrices, (people, self.labels, self.predicted), 1)
         return matrices
 
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """The confusion matrix of all examples: int64 (classes, classes)."""
-        return np.asarray(self.confusion_by_person.sum(0), np.int64)
-
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
-        """Return the marked rows."""
         return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 

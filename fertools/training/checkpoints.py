@@ -150,9 +150,8 @@ class Store:
         remove_leftovers(self.folder / _CHECKPOINTS)
 
     def _publish(
-        self, rows: list[Row], current: Mapping[str, WeightsId], network: Callable[[int], bytes]
+        self, rows: list[Row], record: dict[str, WeightsId], network: Callable[[int], bytes]
     ) -> None:
-        record = dict(current)
         write_whole(self.folder / HISTORY, history_csv(rows))
         for which, epoch in _chosen(rows).items():
             if which not in record or record[which].epoch != epoch:

@@ -21,7 +21,7 @@ data are left to TensorFlow, which verifies every one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -113,8 +113,7 @@ class DatasetSplit:
         """
         split = cls(Path(out), name, Manifest.read(Path(out)))
         if not split.records:
-            filled = split.manifest.splits
-            known = [each for each in Split if each in filled and filled[each].records]
+            known = [each for each in Split if replace(split, name=each).records]
             raise OptionError(f"{out} has no examples in {name!r}: take one of {', '.join(known)}")
         if split.leaks and not allow_leak:
             raise OptionError(

@@ -30,11 +30,7 @@ if TYPE_CHECKING:
     from fertools.training.model import Learner
 
 
-def train(
-    out: Path | str,
-    run: Path | str,
-    **options: Unpack[TrainKeywords],
-) -> Run:
+def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) -> Run:
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
     The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
@@ -119,7 +115,9 @@ class TrainingData:
             done = tf.cast(number % self.steps * self.batch, tf.int32)
             inputs = {"image": image, "key": first_keys[number // self.steps] + done + offsets}
             targets = self._targets(label, *votes)
-            return (inputs, targets, tf.gather(weights, label))[: 3 if self.options.balance else 2]
+            if self.options.balance:
+                return inputs, targets, tf.gather(weights, label)
+            return inputs, targets
 
         elements = with_length(batches.enumerate().map(element), self.steps * len(epochs))
         return elements.prefetch(tf.data.AUTOTUNE)

@@ -120,7 +120,6 @@ class Run:
         return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
 
     def text(self) -> str:
-        """Return the result for a person to read, and what to do next."""
         rows = self.store.rows()
         if not rows:
             return f"{self.folder}: no epoch is finished; the same train command goes on"
@@ -136,7 +135,6 @@ class Run:
 
     @property
     def store(self) -> Store:
-        """The files that training writes and goes on from."""
         return Store(self.folder)
 
     def weights(self, which: str = "best") -> Path:
