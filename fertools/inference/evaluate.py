@@ -32,9 +32,7 @@ from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
 from fertools.training.run import Build, Run
 
-METRICS: Final = "metrics.json"
 LOOKS: Final = "looks.csv"
-_LOOKS_HEADER: Final = "split,manifest,weights\n"
 
 #: Faces in mistakes.png.
 _MISTAKES: Final = 24
@@ -179,7 +177,8 @@ def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
             lines = file.read().splitlines(keepends=True)
             if lines and not lines[-1].endswith("\n"):  # a power cut took its end
                 file.write("\n")
-            file.write(("" if lines else _LOOKS_HEADER) + f"{split},{manifest},{weights}\n")
+            header = "" if lines else "split,manifest,weights\n"
+            file.write(f"{header}{split},{manifest},{weights}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as fault:
@@ -230,4 +229,4 @@ def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face]) -> No
     write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
     write_whole(folder / "mistakes.png", mistakes_png(mistakes))
     text = json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=1) + "\n"
-    write_whole(folder / METRICS, text.encode())
+    write_whole(folder / "metrics.json", text.encode())

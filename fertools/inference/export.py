@@ -40,9 +40,6 @@ TOLERANCE: Final = 1e-5
 
 _PROBES: Final = 16
 
-#: Prefix of the temporary folders that exports are made in.
-_TEMPORARY: Final = ".export-"
-
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -122,8 +119,8 @@ def _temporary_folder(run: Path) -> Iterator[Path]:
     """Make a folder to export into, after removing those of exports that were killed."""
     with locked(run / ".lock-export", f"another export is writing {run}: wait for it"):
         try:
-            remove(*run.glob(f"{_TEMPORARY}*"))
-            with tempfile.TemporaryDirectory(dir=run, prefix=_TEMPORARY) as home:
+            remove(*run.glob(".export-*"))
+            with tempfile.TemporaryDirectory(dir=run, prefix=".export-") as home:
                 made = Path(home) / "export"
                 made.mkdir()
                 yield made

@@ -42,7 +42,7 @@ _CHECKPOINTS: Final = "checkpoint"
 _LOGS: Final = "logs"
 
 #: Digits of an epoch in file names.
-DIGITS: Final = 6
+_DIGITS: Final = 6
 
 Row = dict[str, float]
 """An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … images_per_second."""
@@ -69,7 +69,7 @@ class Store:
 
     def checkpoint(self, epoch: int) -> Path:
         """Return the path of the weights and the optimizer after an epoch."""
-        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.weights.h5"
+        return self.folder / _CHECKPOINTS / f"{epoch:0{_DIGITS}}.weights.h5"
 
     def weights(self, which: str) -> Path:
         """Return the path of a network's weights, of the "best" or the "last" epoch."""
@@ -166,7 +166,7 @@ class Store:
 
     def _superseded(self, rows: list[Row]) -> list[Path]:
         """Return the files of epochs from which neither the last nor the best weights follow."""
-        kept = {_digits(epoch) for epoch in _chosen(rows).values()}
+        kept = {f"{epoch:0{_DIGITS}}" for epoch in _chosen(rows).values()}
         files = (self.folder / _CHECKPOINTS).iterdir()
         return sorted(file for file in files if file.name.partition(".")[0] not in kept)
 
@@ -182,16 +182,12 @@ class Store:
             return {}
 
     def _history(self, epoch: int) -> Path:
-        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.csv"
+        return self.folder / _CHECKPOINTS / f"{epoch:0{_DIGITS}}.csv"
 
     def _epochs(self) -> set[int]:
         files = (self.folder / _CHECKPOINTS).glob("*.weights.h5")
         numbers = (file.name.partition(".")[0] for file in files)
-        return {int(number) for number in numbers if len(number) == DIGITS and number.isdigit()}
-
-
-def _digits(epoch: int) -> str:
-    return f"{epoch:0{DIGITS}d}"
+        return {int(number) for number in numbers if len(number) == _DIGITS and number.isdigit()}
 
 
 def _chosen(rows: list[Row]) -> dict[str, int]:
