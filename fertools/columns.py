@@ -57,9 +57,7 @@ class Columns:
         """Return the rows from `start` up to `stop` as one batch."""
         found = list(self.slices(start, stop))
         if not found:
-            return pa.RecordBatch.from_arrays(
-                [pa.nulls(0, field.type) for field in self.schema], schema=self.schema
-            )
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
         return found[0] if len(found) == 1 else pa.concat_batches(found)
 
     def take(self, rows: Ints) -> pa.RecordBatch:
@@ -174,12 +172,6 @@ class Words(Lazy[str | None]):
     codes   int32, (rows,): the index of each row's word, -1 for None
     words   the distinct words
     """
-
-    @classmethod
-    def of(cls, values: Iterable[str | None]) -> Words:
-        words: dict[str, int] = {}
-        codes = [-1 if v is None else words.setdefault(v, len(words)) for v in values]
-        return cls(np.array(codes, np.int32), list(words))
 
     def __init__(self, codes: NDArray[np.int32], words: Sequence[str]) -> None:
         super().__init__(len(codes))

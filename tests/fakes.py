@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from fertools.data import Box, Face
+from fertools.archive.members import Members, MembersBuilder
+from fertools.data import Box, Face, Member
 from fertools.labels.filename import EMOTIONS
 
 EMOTION_NAMES = tuple(EMOTIONS)
@@ -41,6 +43,13 @@ def photo(spot: tuple[int, int, int] | None = (20, 16, 24), gray: int = 40, seed
         x, y, side = spot
         image[y : y + side, x : x + side] = 250
     return bytes(simplejpeg.encode_jpeg(image, quality=95, colorspace="BGR"))
+
+
+def members_of(members: Iterable[Member]) -> Members:
+    """Pack members, in the order given."""
+    builder = MembersBuilder({})
+    builder.add(list(members))
+    return Members(builder.columns(), tuple(builder.drops))
 
 
 def person(number: int) -> str:

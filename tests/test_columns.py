@@ -61,7 +61,7 @@ def test_a_null_among_numbers_becomes_what_is_asked_for() -> None:
 
 def test_words_made_by_blocks_are_those_of_a_list() -> None:
     values = ["kim", None, "lee"] * 1000
-    words = Words.of(values)
+    words = Words(np.array([0, -1, 1] * 1000, np.int32), ["kim", "lee"])
     assert list(words) == values
     assert [words[i] for i in (0, 2999, 1024, -1, 1)] == ["kim", "lee", None, "lee", None]
     assert words[5:8] == values[5:8]

@@ -214,7 +214,7 @@ PROSE: Final = {
         [0, 1, 0, 2, 0, 1, 0],
     ),
     "fertools.splits.groups.group_by_subject": (
-        "[list(x) for x in group_by_subject(Words.of(['kim', None, 'kim']), ['a', 'b', 'c'])]",
+        "[*map(list, group_by_subject(Words(np.array([0, -1, 0]), ['kim']), ['a', 'b', 'c']))]",
         [[0, 1, 0], ["subject kim", "photo b"]],
     ),
     "fertools.splits.groups.connected_components": (

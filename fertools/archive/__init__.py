@@ -9,6 +9,6 @@ folder     walk folders, open files, retry faults that may pass
 names      decode file names, and tell photos from everything else
 volumes    the bytes of a zip by offset, from one file or several volumes
 zips       the members of a zip, whole or damaged
-directory  a zip's central directory
+central_directory  the list of members at the end of a zip
 entry      the fields of one zip entry
 """

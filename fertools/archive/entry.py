@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from struct import Struct
+from struct import Struct, iter_unpack, unpack_from
 from typing import Any, Final
 
 import numpy as np
@@ -49,10 +49,8 @@ _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "
 class Entry:
     """One header of the central directory, or one local header where the directory is lost.
 
-    name    the name's bytes
     offset  of the local header, in bytes from the zip's first one
-    packed  compressed size in bytes
-    size    uncompressed size in bytes
+    packed  compressed size in bytes; `size` is the uncompressed one
     mode    a Unix file mode, 0 if none is given
     """
 
@@ -161,11 +159,9 @@ def resolve_zip64(extra: bytes, *fields: int) -> list[int]:
 def _zip64_numbers(extra: bytes) -> list[int]:
     at = 0
     while at + 4 <= len(extra):
-        kind = int.from_bytes(extra[at : at + 2], "little")
-        length = int.from_bytes(extra[at + 2 : at + 4], "little")
+        kind, length = unpack_from("<2H", extra, at)
         body = extra[at + 4 : at + 4 + length]
         if kind == 1:
-            steps = range(0, len(body) - 7, 8)
-            return [int.from_bytes(body[step : step + 8], "little") for step in steps]
+            return [number for (number,) in iter_unpack("<Q", body[: len(body) // 8 * 8])]
         at += 4 + length
     return []

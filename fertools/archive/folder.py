@@ -74,9 +74,6 @@ def walk(base: bytes, faults: list[str]) -> Iterator[Member]:
             continue
         for entry in entries:
             path = os.path.join(folder, entry.name)
-            if entry.name in SYSTEM_FOLDERS:
-                yield _member(path, _SYSTEM)
-                continue
             try:
                 member = retries.retry(partial(_examine, base, path, entry))
             except OSError as error:
@@ -95,6 +92,8 @@ def _list_folder(folder: bytes) -> list[os.DirEntry[bytes]]:
 
 def _examine(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> Member | None:
     """Return an entry of a folder as a member; None for a folder. Raises OSError."""
+    if entry.name in SYSTEM_FOLDERS:
+        return _member(path, _SYSTEM)
     if entry.is_dir(follow_symlinks=False):
         return None
     if entry.is_symlink():
@@ -160,10 +159,10 @@ class RetryPolicy:
                 result = read()
             except (OSError, ReadFault) as error:
                 fault = error
-                continue
-            if pause:
-                self.record(failed=False)
-            return result
+            else:
+                if pause:
+                    self.record(failed=False)
+                return result
         self.record(failed=True)
         assert fault is not None  # there is at least one try
         raise fault

@@ -11,19 +11,18 @@ between copies, do not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fertools.archive.folder import Files, base_of, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
 from fertools.archive.volumes import find_volumes
-from fertools.columns import Ints
 from fertools.errors import OptionError
 
 #: Bytes at the end of a zip, or of a volume of one, that are read: 800 entries of AI-Hub's zips.
@@ -40,7 +39,10 @@ def file_signatures(source: Path, members: Members) -> Signatures:
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
     sample = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
-    zips = {member.path for member in members.take(_first_of_each_zip(members, packed))}
+    rows = np.flatnonzero(packed)  # the members of one zip follow each other
+    containers = members.columns.codes("container")[0][rows]
+    first_of_each = rows[np.flatnonzero(np.diff(containers, prepend=-1))]
+    zips = {member.path for member in members.take(first_of_each)}
     with Files(base_of(source)) as files:
         paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
         ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
@@ -52,21 +54,12 @@ def first_mismatch(source: Path, expected: Signatures) -> str | None:
     with Files(base_of(source)) as files:
         for name, signature in expected.items():
             path = os.fsencode(name)
-            try:
+            with suppress(OSError):
                 size = os.stat(os.path.join(files.base, path)).st_size  # noqa: PTH116, PTH118
-                same = signature == (_end_signature(files, path) if " " in signature else str(size))
-            except OSError:
-                same = False
-            if not same:
-                return decode_path(path)
+                if signature == (_end_signature(files, path) if " " in signature else str(size)):
+                    continue
+            return decode_path(path)
     return None
-
-
-def _first_of_each_zip(members: Members, packed: NDArray[np.bool_]) -> Ints:
-    """Return the number of one member of every zip; members of one zip follow each other."""
-    containers = members.columns.codes("container")[0]
-    rows = np.flatnonzero(packed)
-    return rows[np.flatnonzero(np.diff(containers[rows], prepend=-1))]
 
 
 def _end_signature(files: Files, path: bytes) -> str:
@@ -77,13 +70,9 @@ def _end_signature(files: Files, path: bytes) -> str:
 
 
 def source_fingerprint(members: Members) -> str:
-    """Return a hash of the members' keys, sizes and checksums; not of times, which a copy changes.
-
-    32 hexadecimal digits.
-    """
+    """Hash the members' keys, sizes and checksums to 32 hex digits; a copy changes only times."""
     digest = blake2b(digest_size=16)
-    for line in _lines(members):
-        digest.update(line)
+    _update(digest, members)
     return digest.hexdigest()
 
 
@@ -98,8 +87,7 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     """
     digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
     if salt_file is None:
-        for line in _lines(members):
-            digest.update(line)
+        _update(digest, members)
         return digest.digest()
     try:
         data = salt_file.read_bytes()
@@ -111,8 +99,8 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     return digest.digest()
 
 
-def _lines(members: Members) -> Iterator[bytes]:
+def _update(digest: blake2b, members: Members) -> None:
     for batch in members.columns.slices():
         columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
         for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):
-            yield f"{key}\0{size}\0{crc}\0".encode()
+            digest.update(f"{key}\0{size}\0{crc}\0".encode())

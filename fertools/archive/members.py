@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, overload
 
 import numpy as np
@@ -45,22 +45,11 @@ SCHEMA: Final = pa.schema(
 
 
 class Members(Sequence[Member]):
-    """Members in the order of the build; a slice shares the columns.
-
-    columns   by SCHEMA
-    drops     what the column `dropped` points to
-    """
+    """Members in the order of the build, as columns by SCHEMA; a slice shares the columns."""
 
     def __init__(self, columns: Columns, drops: Sequence[Drop]) -> None:
         self.columns = columns
         self.drops = tuple(drops)
-
-    @classmethod
-    def of(cls, members: Iterable[Member]) -> Members:
-        """Pack members, in the order given."""
-        builder = MembersBuilder()
-        builder.add(list(members))
-        return Members(builder.columns(), tuple(builder.drops))
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -91,7 +80,6 @@ class Members(Sequence[Member]):
         return self.keys_at(np.arange(len(self)))
 
     def keys_at(self, rows: Ints) -> Keys:
-        """Return the keys of the members with these row numbers."""
         return Keys(self.columns.select(("prefix", "rest")), rows)
 
     @property
@@ -135,7 +123,6 @@ class Keys(Lazy[str]):
         self._rows = rows
 
     def take(self, numbers: Ints) -> Keys:
-        """Return the keys with these numbers, in the order given."""
         return Keys(self._columns, self._rows[numbers])
 
     def items(self, start: int, stop: int) -> list[str]:
@@ -158,17 +145,16 @@ class MembersBuilder:
     reasons   how many members have each reason
     """
 
-    def __init__(self, drops: dict[Drop, int] | None = None) -> None:
-        self.drops = {} if drops is None else drops
+    def __init__(self, drops: dict[Drop, int]) -> None:
+        self.drops = drops
         self._rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         self._batches: list[pa.RecordBatch] = []
         self._hashes: list[Ints] = []
-        self._flushed = 0
         self.photos = 0
         self.reasons: Counter[Reason] = Counter()
 
     def __len__(self) -> int:
-        return self._flushed + len(self._rows["rest"])
+        return self.photos + self.reasons.total()
 
     def add(self, members: Sequence[Member]) -> None:
         keys = [member.key for member in members]
@@ -219,7 +205,6 @@ class MembersBuilder:
     def _flush(self) -> None:
         arrays = [_column(self._rows[name], name) for name in SCHEMA.names]
         self._batches.append(pa.record_batch(arrays, schema=SCHEMA))
-        self._flushed += len(self._rows["rest"])
         self._rows = {name: [] for name in SCHEMA.names}
 
 

@@ -101,12 +101,3 @@ def _drop_by_ending(ending: str) -> Drop | None:
         return _NESTED
     detail = f"its ending is {printable(ending)}" if ending else "its name has no ending"
     return Drop(Reason.NOT_A_PHOTO, detail)
-
-
-def picture_format(name: str) -> str:
-    """Return the format of a picture whose ending is in `OTHER_FORMATS`.
-
-    >>> picture_format("2024/IMG_0001.HEIC")
-    'HEIC'
-    """
-    return OTHER_FORMATS[name[name.rfind(".") :].lower()]

@@ -1,11 +1,8 @@
 """Read a member's bytes, complete and checked, or raise why that is impossible.
 
-    Unusable    the bytes themselves are unusable: a wrong CRC, a password, a damaged stream
-    ReadFault   the system failed: an I/O error, a file that is gone or is being written to
-
 A packed member is recognised by its CRC and size, so the zip's mtime may differ from the one that
-the scan saw: it is that of a copy on another machine. Only where a check fails is it asked whether
-the file was written to, renamed or replaced since the scan (its ctime): then the damage may pass.
+the scan saw: it is that of a copy on another machine. Only if a check fails, the file's ctime is
+read: if it was written to, renamed or replaced since the scan, the damage may pass.
 """
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
@@ -24,6 +21,7 @@ from fertools.archive.folder import Files, base_of, open_file, read_at, read_fau
 from fertools.archive.volumes import VolumeReader, find_volumes
 from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
+MAX_BYTES = 256 << 20  # of a member, packed or unpacked
 _MOST_ZIPS = 64
 
 
@@ -38,13 +36,8 @@ class Reader:
     since   when the scan began, ns since the epoch: files that have changed later may be incomplete
     """
 
-    def __init__(
-        self, source: Path, *, max_bytes: int = 256 << 20, since: int | None = None
-    ) -> None:
-        if max_bytes < 1:
-            raise ValueError(f"max_bytes must be at least 1, got {max_bytes}")
+    def __init__(self, source: Path, *, since: int | None = None) -> None:
         self._files = Files(base_of(source))
-        self._max_bytes = max_bytes
         self._since = since
         self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
@@ -52,7 +45,7 @@ class Reader:
         """Return the bytes of a photo or a label file, uncompressed.
 
         Raises Unusable: UNREADABLE for damage inside a zip (CRC-32, header, stream, a wrong size),
-        ENCRYPTED, TOO_LARGE above `max_bytes`, EMPTY; and the member's own reason if the scan
+        ENCRYPTED, TOO_LARGE above MAX_BYTES, EMPTY; and the member's own reason if the scan
         dropped it, except for label files. Raises ReadFault for I/O errors, and for a file that
         is gone, has another size than the scan saw, or is being written to. After a ReadFault all
         files are closed, so that the next call opens them again.
@@ -62,8 +55,8 @@ class Reader:
         if member.size == 0:
             raise Unusable(Reason.EMPTY)
         largest = max(member.size, member.packed.size if member.packed else 0)
-        if largest > self._max_bytes:
-            raise Unusable(Reason.TOO_LARGE, f"{largest:,} bytes, above {self._max_bytes:,}")
+        if largest > MAX_BYTES:
+            raise Unusable(Reason.TOO_LARGE, f"{largest:,} bytes, above {MAX_BYTES:,}")
         try:
             return self._unpack(member, member.packed) if member.packed else self._load(member)
         except OSError as error:
@@ -79,14 +72,11 @@ class Reader:
         A copy that is still running may have the final size and half of the bytes. A packed
         photo needs no check: its CRC was right.
         """
-        if member.packed is not None:
-            return
         try:
-            changed = self._any_changed([member.path])
+            if member.packed is None and self._any_changed([member.path]):
+                raise ReadFault(Reason.CHANGED, "it was written to since the scan")
         except OSError as error:
             raise read_fault(error) from error
-        if changed:
-            raise ReadFault(Reason.CHANGED, "it was written to since the scan")
 
     def close(self) -> None:
         """Close the open files; a later read opens them again."""

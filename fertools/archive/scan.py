@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive.directory import SpannedZip
+from fertools.archive.central_directory import SpannedZip
 from fertools.archive.folder import Files, RetryPolicy, base_of, read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
-from fertools.archive.names import decode_name, drop_by_name, is_hidden, is_zip, picture_format
+from fertools.archive.names import OTHER_FORMATS, decode_name, drop_by_name, is_hidden, is_zip
 from fertools.archive.volumes import (
     Volume,
     VolumeReader,
@@ -101,21 +101,20 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
     batch: list[Member] = []
     for file in files:
         numbered = parse_volume_name(file.path)
-        if file.dropped or is_hidden(file.key) or not (numbered or is_zip(file.key)):
-            drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
-            batch.append(replace(file, dropped=drop) if drop else file)
-            if len(batch) == BATCH:
-                loose.add(batch)
-                batch = []
+        if (numbered or is_zip(file.key)) and not (file.dropped or is_hidden(file.key)):
+            stem = numbered[0] if numbered else file.path
+            zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
             continue
-        stem = numbered[0] if numbered else file.path
-        zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
+        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
+        batch.append(replace(file, dropped=drop) if drop else file)
+        if len(batch) == BATCH:
+            loose.add(batch)
+            batch = []
     loose.add(batch)
     return [order_volumes(volumes) for volumes in zips.values()]
 
 
 def _zip_member(zip_: VolumeSet, drop: Drop) -> Member:
-    """Return the row of a zip as a whole."""
     folder = zip_.key.rpartition("/")[0]
     return Member(zip_.key, folder, zip_.path, zip_.size, zip_.modified, dropped=drop)
 
@@ -167,9 +166,11 @@ class _Span:
 
 def _in_order(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
     """Return the rows of folders and zips in order, with members that share a key numbered."""
-    rows, folders = _sort_loose(loose.columns())
+    unordered = loose.columns()
+    rows, folders = _sort_loose(unordered)
+    blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
     hashes = (loose.hashes()[rows], packed.hashes())
-    columns = (_take_batches(loose.columns(), rows), packed.columns())
+    columns = (Columns(map(unordered.take, blocks), SCHEMA), packed.columns())
     order = sorted([*folders, *zips], key=lambda span: (span.container, span.path))
     spans = [(span.start, span.stop, int(span.path != b"")) for span in order]
     ordered = Columns(
@@ -201,13 +202,7 @@ def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
     return rows[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)]
 
 
-def _take_batches(columns: Columns, rows: Ints) -> Columns:
-    blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
-    return Columns((columns.take(block) for block in blocks), columns.schema)
-
-
 def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
-    """Warn of zips that lie there both joined and in volumes."""
     times = Counter(zip_.key for zip_ in zips)
     advice = "its photos count twice; remove one of the two"
     return [
@@ -230,7 +225,7 @@ def _fixable_warnings(members: Members) -> list[str]:
         if member.dropped and member.dropped.reason is Reason.ENCRYPTED:
             locked[member.container] += 1
         else:
-            formats[picture_format(member.key)] += 1
+            formats[OTHER_FORMATS[member.key[member.key.rfind(".") :].lower()]] += 1
     warnings = [
         f"{printable(container)}: {count:,} photos are behind a password: unpack it with the "
         "password, and give the folder instead"
@@ -247,7 +242,6 @@ def _fixable_warnings(members: Members) -> list[str]:
 def _check_has_photos(
     source: Path, builders: Iterable[MembersBuilder], warnings: list[str]
 ) -> None:
-    """Raise SourceError if there is no photo that can be used."""
     if any(builder.photos for builder in builders):
         return
     reasons = sum((builder.reasons for builder in builders), Counter[Reason]())

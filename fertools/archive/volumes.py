@@ -48,7 +48,6 @@ class Volume:
 
     @property
     def name(self) -> str:
-        """The file's name, printable."""
         return printable(decode_name(os.path.basename(self.path)))
 
 
@@ -63,15 +62,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSet:
-    """The volumes of one zip in order, the gaps between them, and its faults, a line each."""
+    """The volumes of one zip in order (at least one), its gaps, and its faults, a line each."""
 
     volumes: tuple[Volume, ...]
     gaps: tuple[Gap, ...] = ()
     faults: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.volumes:
-            raise ValueError("a zip has at least one volume, got none")
 
     @property
     def path(self) -> bytes:
@@ -118,25 +113,20 @@ def find_volumes(base: bytes, path: bytes) -> VolumeSet:
     The path is relative to the base. Links are not volumes, as in the scan. Raises OSError if the
     file, or the folder of the volumes, is gone or not accessible.
     """
-    parsed = parse_volume_name(path)
-    if parsed is None:
-        return order_volumes([_volume(path, _lstat(base, path))])
-    folder = os.path.dirname(path)
-    beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
-    same = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
-    statuses = [(other, _lstat(base, other)) for other in same]
-    volumes = [_volume(other, s) for other, s in statuses if stat.S_ISREG(s.st_mode)]
+    paths = [path]
+    if parsed := parse_volume_name(path):
+        folder = os.path.dirname(path)
+        beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
+        paths = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
+    statuses = [(each, os.stat(os.path.join(base, each), follow_symlinks=False)) for each in paths]
+    volumes = [
+        Volume(each, 0, status.st_size, status.st_mtime_ns)
+        for each, status in statuses
+        if parsed is None or stat.S_ISREG(status.st_mode)
+    ]
     if not volumes:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return order_volumes(volumes)
-
-
-def _lstat(base: bytes, path: bytes) -> os.stat_result:
-    return os.stat(os.path.join(base, path), follow_symlinks=False)
-
-
-def _volume(path: bytes, status: os.stat_result) -> Volume:
-    return Volume(path, 0, status.st_size, status.st_mtime_ns)
 
 
 def order_volumes(files: Iterable[Volume]) -> VolumeSet:
@@ -190,8 +180,7 @@ def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes.append(replace(numbered[number], start=start))
             start = volumes[-1].end
         else:
-            detail = f"{_name_of(any_volume, number)} is missing"
-            gaps.append(Gap(start, start + longest, detail))
+            gaps.append(Gap(start, start + longest, f"{_name_of(any_volume, number)} is missing"))
             start += longest
     return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 
@@ -218,7 +207,15 @@ class VolumeReader:
         """
         chunks = []
         while count > 0:
-            chunk = self._read_volume(offset, count)
+            volume = self.volume_set.at(offset)
+            if isinstance(volume, Gap):
+                raise Unusable(Reason.UNREADABLE, volume.detail)
+            if volume is None:
+                raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
+            descriptor = self._files.descriptor(volume.path)
+            chunk = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
+            if not chunk:
+                raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
             chunks.append(chunk)
             offset += len(chunk)
             count -= len(chunk)
@@ -245,16 +242,3 @@ class VolumeReader:
     def tail_start(self) -> int:
         """Where the last unbroken run of bytes starts."""
         return max((gap.end for gap in self.volume_set.gaps), default=0)
-
-    def _read_volume(self, offset: int, count: int) -> bytes:
-        """Return at least one byte: the part of a range that one volume holds."""
-        volume = self.volume_set.at(offset)
-        if isinstance(volume, Gap):
-            raise Unusable(Reason.UNREADABLE, volume.detail)
-        if volume is None:
-            raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
-        descriptor = self._files.descriptor(volume.path)
-        data = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
-        if not data:
-            raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
-        return data

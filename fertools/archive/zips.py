@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.directory import SpannedZip, read_central_directory
+from fertools.archive.central_directory import SpannedZip, read_central_directory
 from fertools.archive.entry import (
     DATA_DESCRIPTOR,
     DEFLATED,
@@ -65,20 +65,14 @@ def list_entries(zipped: VolumeReader) -> ZipListing:
     except SpannedZip:
         raise
     except Unusable as damage:
-        entries = Entries.of(_recover_entries(zipped))
-        fault = _lost_directory(zipped.volume_set, damage)
-        return ZipListing(entries, zipped.size, (*faults, fault))
+        fault = damage.drop.detail
+        if parse_volume_name(zipped.volume_set.path):
+            last = zipped.volume_set.volumes[-1].name
+            fault += f"; {last} is the last volume here: is a later one missing?"
+        return ZipListing(Entries.of(_recover_entries(zipped)), zipped.size, (*faults, fault))
     entries = listing.entries.by_offset()
     faults += listing.faults + tuple(_misplaced_volumes(zipped, entries))
     return replace(listing, entries=entries, faults=faults)
-
-
-def _lost_directory(volume_set: VolumeSet, damage: Unusable) -> str:
-    fault = damage.drop.detail or str(damage.drop.reason)
-    if parse_volume_name(volume_set.path) is None:
-        return fault
-    last = volume_set.volumes[-1].name
-    return f"{fault}; {last} is the last volume here: is a later one missing?"
 
 
 def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
@@ -100,12 +94,12 @@ def _recover_entries(zipped: VolumeReader) -> Iterator[Entry]:
 
     The CRC is not computed here: reading the member does that.
     """
-    at = next(_signatures(zipped, zipped.present_from(0), _LOCAL), None)
-    while at is not None:
+    start = zipped.present_from(0)
+    while (at := next(_signatures(zipped, start, _LOCAL), None)) is not None:
         entry = _read_local_header(zipped, at)
         if entry:
             yield entry
-        at = next(_signatures(zipped, entry.end if entry else at + 1, _LOCAL), None)
+        start = entry.end if entry else at + 1
 
 
 def _signatures(zipped: VolumeReader, start: int, pattern: re.Pattern[bytes]) -> Iterator[int]:
@@ -171,80 +165,67 @@ def _find_data_descriptor(zipped: VolumeReader, data_at: int) -> tuple[int, int,
 
 def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipListing) -> None:
     """Add a zip's entries to a builder, by offset, then by name; folders are left out."""
-    rows = _MemberRows(volume_set, listing)
-    order = _order(listing.entries)
-    for first in range(0, len(order), _BLOCK):
-        rows.add_to(builder, order[first : first + _BLOCK])
+    entries, container = listing.entries, volume_set.key
+    limits = np.append(entries.fields["offset"][1:], listing.end)
+    suspect = _suspects(volume_set, entries, limits)
+    order = _order(entries)
+    for numbers in (order[first : first + _BLOCK] for first in range(0, len(order), _BLOCK)):
+        fields = entries.fields[numbers]
+        columns = (numbers, fields["name_at"], fields["name_length"], fields["size"])
+        used, keys, drops = [], [], []
+        for i, (number, name_at, length, size) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True)
+        ):
+            raw = entries.text[name_at : name_at + length]
+            if size == 0 and raw[-1:] in (b"/", b"\\"):
+                continue
+            name = decode_entry_name(raw)
+            drop = drop_by_name(name)
+            if drop is None and suspect[number]:
+                drop = _drop(volume_set, entries.entry(number), int(limits[number]))
+            used.append(i)
+            keys.append(f"{container}/{name}")
+            drops.append(drop)
+        fields = fields[used]
+        shared = {
+            "container": container,
+            "path": volume_set.path,
+            "modified": volume_set.modified,
+            "packed_size": fields["packed"].tolist(),
+        }
+        own = {name: fields[name].tolist() for name in ("size", "offset", "method", "crc")}
+        builder.extend(keys, drops, shared | own)
 
 
 def _order(entries: Entries) -> NDArray[np.int64]:
     """Return the numbers of entries that are sorted by offset, those of one offset by name."""
-
-    def name(number: int) -> str:
-        return decode_entry_name(entries.entry(number).name)
-
     offsets = entries.fields["offset"]
     order = np.arange(len(offsets))
     same = np.flatnonzero(offsets[1:] == offsets[:-1])
     for offset in np.unique(offsets[same]).tolist():
         numbers = np.flatnonzero(offsets == offset)
-        order[numbers] = sorted(numbers.tolist(), key=name)
+        names = [decode_entry_name(entries.entry(number).name) for number in numbers.tolist()]
+        order[numbers] = numbers[sorted(range(len(names)), key=names.__getitem__)]
     return order
 
 
-class _MemberRows:
-    """Makes members of one zip's entries, and checks each entry that may be unusable."""
+def _suspects(
+    volume_set: VolumeSet, entries: Entries, limits: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which entries may be unusable for a reason other than their names."""
+    fields, ends = entries.fields, entries.ends()
+    offsets, kinds = fields["offset"], fields["mode"] & 0o170000  # stat.S_IFMT of an array
+    suspects: NDArray[np.bool_] = (kinds != 0) & (kinds != stat.S_IFREG)
+    suspects |= fields["flags"] & ENCRYPTED != 0
+    suspects |= (fields["method"] != STORED) & (fields["method"] != DEFLATED)
+    suspects |= (fields["size"] == 0) | (offsets < 0) | (ends > limits)
+    for gap in volume_set.gaps:
+        suspects |= (gap.start < ends) & (offsets < gap.end)
+    return suspects
 
-    def __init__(self, volume_set: VolumeSet, listing: ZipListing) -> None:
-        self._volume_set = volume_set
-        self._entries = listing.entries
-        self._limits = np.append(listing.entries.fields["offset"][1:], listing.end)
-        self._suspect = self._suspects()
 
-    def add_to(self, builder: MembersBuilder, numbers: NDArray[np.int64]) -> None:
-        text, fields = self._entries.text, self._entries.fields[numbers]
-        columns = (numbers, fields["name_at"], fields["name_length"], fields["size"])
-        container = self._volume_set.key
-        used, keys, drops = [], [], []
-        for i, (number, name_at, length, size) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True)
-        ):
-            raw = text[name_at : name_at + length]
-            if size == 0 and raw[-1:] in (b"/", b"\\"):
-                continue
-            name = decode_entry_name(raw)
-            used.append(i)
-            keys.append(f"{container}/{name}")
-            drop = drop_by_name(name)
-            drops.append(self._drop(number) if drop is None and self._suspect[number] else drop)
-        fields = fields[used]
-        builder.extend(
-            keys,
-            drops,
-            {
-                "container": container,
-                "path": self._volume_set.path,
-                "modified": self._volume_set.modified,
-                "packed_size": fields["packed"].tolist(),
-                **{name: fields[name].tolist() for name in ("size", "offset", "method", "crc")},
-            },
-        )
-
-    def _suspects(self) -> NDArray[np.bool_]:
-        """Return which entries may be unusable for a reason other than their names."""
-        fields, ends = self._entries.fields, self._entries.ends()
-        offsets, kinds = fields["offset"], fields["mode"] & 0o170000  # stat.S_IFMT of an array
-        suspects: NDArray[np.bool_] = (kinds != 0) & (kinds != stat.S_IFREG)
-        suspects |= fields["flags"] & ENCRYPTED != 0
-        suspects |= (fields["method"] != STORED) & (fields["method"] != DEFLATED)
-        suspects |= (fields["size"] == 0) | (offsets < 0) | (ends > self._limits)
-        for gap in self._volume_set.gaps:
-            suspects |= (gap.start < ends) & (offsets < gap.end)
-        return suspects
-
-    def _drop(self, number: int) -> Drop | None:
-        entry = self._entries.entry(number)
-        drop = entry.drop(int(self._limits[number]))
-        if drop is None and (gap := self._volume_set.gap(entry.offset, entry.end)):
-            return Drop(Reason.UNREADABLE, gap.detail)
-        return drop
+def _drop(volume_set: VolumeSet, entry: Entry, limit: int) -> Drop | None:
+    drop = entry.drop(limit)
+    if drop is None and (gap := volume_set.gap(entry.offset, entry.end)):
+        return Drop(Reason.UNREADABLE, gap.detail)
+    return drop

@@ -343,11 +343,7 @@ def _parse(kind: Any, value: Any, name: str) -> Any:
 def _parse_object(kind: Any, value: Any, name: str) -> Any:
     """Return a JSON object as the dataclass `kind`; fields with a default may be missing."""
     types = get_type_hints(kind)
-    required = {
-        entry.name
-        for entry in fields(kind)
-        if entry.default is MISSING and entry.default_factory is MISSING
-    }
+    required = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
     if not isinstance(value, dict) or not required <= value.keys() <= types.keys():
         raise ValueError(f"{name} does not hold exactly {sorted(types)}")
     return kind(**{key: _parse(types[key], item, key) for key, item in value.items()})

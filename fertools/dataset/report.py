@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,10 +41,9 @@ class DatasetReport:
         if dropped:
             total = sum(counts.dropped.values())
             blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
-        blocks += [self._leakage(), *self._agreement(), self._summary()]
-        return "\n\n".join(
-            [*blocks, *(f"warning: {printable(warning)}" for warning in self.warnings)]
-        )
+        blocks += ["\n".join(self._leakage()), *self._agreement(), self._summary()]
+        blocks += [f"warning: {printable(warning)}" for warning in self.warnings]
+        return "\n\n".join(blocks)
 
     def _splits(self) -> str:
         # The splits of a manifest that was read are in alphabetical order.
@@ -61,62 +61,56 @@ class DatasetReport:
             text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
         return text
 
-    def _leakage(self) -> str:
+    def _leakage(self) -> Iterator[str]:
         proof = self.manifest.proof
-        lines = [
-            *self._subjects(),
+        yield from self._subjects()
+        yield (
             f"copies of a picture between people: {proof.ties:,} pairs; "
-            f"pictures with copies in more than one split: {proof.copies_across:,}",
-            *self._worst_class(),
-            *self._absent_classes(),
-        ]
+            f"pictures with copies in more than one split: {proof.copies_across:,}"
+        )
+        yield from self._worst_class()
+        yield from self._absent_classes()
         if proof.augmented:
-            lines.append(f"augmented copies, all in train: {proof.augmented:,}")
-        return "\n".join(lines)
+            yield f"augmented copies, all in train: {proof.augmented:,}"
 
-    def _subjects(self) -> list[str]:
-        """Return lines on subjects in two splits, as far as names have subjects."""
+    def _subjects(self) -> Iterator[str]:
+        """Yield lines on subjects in two splits, as far as names have subjects."""
         proof, unknown = self.manifest.proof, self.manifest.unknown_people
         kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
-        lines = []
         if unknown < kept:
-            lines += [
-                f"people in more than one split: {proof.overlap:,}",
-                f"  by chance, {known:,} of {photos:,} test photos would show a person of train",
-            ]
+            yield f"people in more than one split: {proof.overlap:,}"
+            yield f"  by chance, {known:,} of {photos:,} test photos would show a person of train"
         if unknown:
-            lines.append(
+            yield (
                 f"photos without a person in their names: {unknown:,} of {kept:,}; "
                 "a leak through them cannot be excluded"
             )
-        return lines
 
-    def _worst_class(self) -> list[str]:
-        """Return a line on the class that is furthest from its ratio."""
+    def _worst_class(self) -> Iterator[str]:
         deviation = self.manifest.proof.deviation
         if not deviation:
-            return []
+            return
         far = {name: max(map(abs, row)) for name, row in deviation.items()}
         name = max(far, key=far.__getitem__)
         official = self.manifest.options.get("split") == "official"
         share = "share of Training" if official else "share"
         if far[name] <= _CLOSE:
-            return [f"worst class: {far[name]:.2f} points from its {share}"]
+            yield f"worst class: {far[name]:.2f} points from its {share}"
+            return
         count = sum(photos[name] for photos in self._photos().values())
-        return [
+        yield (
             f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
             f"its {count:,} photos are too few, or of too few people, to come closer"
-        ]
+        )
 
-    def _absent_classes(self) -> list[str]:
-        """Return a line for each split that lacks classes which another split has."""
-        photos, lines = self._photos(), []
+    def _absent_classes(self) -> Iterator[str]:
+        """Yield a line for each split that lacks classes which another split has."""
+        photos = self._photos()
         why = ": too few photos or people for every split" if self.manifest.proof.deviation else ""
         for split, counts in photos.items():
             absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
             if absent:
-                lines.append(f"{split} has no photo of {', '.join(map(self._named, absent))}{why}")
-        return lines
+                yield f"{split} has no photo of {', '.join(map(self._named, absent))}{why}"
 
     def _photos(self) -> dict[str, dict[str, int]]:
         """Count the photos, without augmented copies, by split and class."""
@@ -157,14 +151,13 @@ class DatasetReport:
         size = sum(shard.bytes for shard in shards)
         out, augmented = printable(str(self.out)), self.manifest.proof.augmented
         made = f" ({counts.kept:,} photos and {augmented:,} augmented copies)" if augmented else ""
-        lines = [
+        return (
             f"{counts.kept + augmented:,} examples{made} of {counts.members:,} entries in "
-            f"{len(shards)} shards, {size / 1e6:,.1f} MB, in {out}",
-            f"every entry's fate: {out}/{self.manifest.ledger.file}",
+            f"{len(shards)} shards, {size / 1e6:,.1f} MB, in {out}\n"
+            f"every entry's fate: {out}/{self.manifest.ledger.file}\n"
             f'read it: tfds.builder_from_directory("{out}")'
-            '.as_dataset(split="train", as_supervised=True)',
-        ]
-        return "\n".join(lines)
+            '.as_dataset(split="train", as_supervised=True)'
+        )
 
 
 def _percent(part: int, whole: int) -> str:

@@ -135,20 +135,17 @@ def _feature(feature: Feature, manifest: Manifest) -> Json:
                 "dtype": "uint8",
                 "encodingFormat": manifest.image.format,
             }
-            return {"pythonClassName": f"{_PACKAGE}.image_feature.Image", "image": image}
+            name, body = "image_feature.Image", {"image": image}
         case Kind.LABEL:
-            return {
-                "pythonClassName": f"{_PACKAGE}.class_label_feature.ClassLabel",
-                "classLabel": {"numClasses": str(len(manifest.classes))},
-            }
+            name = "class_label_feature.ClassLabel"
+            body = {"classLabel": {"numClasses": str(len(manifest.classes))}}
         case Kind.TEXT:
-            return {"pythonClassName": f"{_PACKAGE}.text_feature.Text", "text": {}}
+            name, body = "text_feature.Text", {"text": {}}
         case Kind.INT64 | Kind.FLOAT32:
             shape = {"dimensions": [str(feature.length)]} if feature.length else {}
-            return {
-                "pythonClassName": f"{_PACKAGE}.tensor_feature.Tensor",
-                "tensor": {"shape": shape, "dtype": str(feature.kind), "encoding": "none"},
-            }
+            tensor = {"shape": shape, "dtype": str(feature.kind), "encoding": "none"}
+            name, body = "tensor_feature.Tensor", {"tensor": tensor}
+    return {"pythonClassName": f"{_PACKAGE}.{name}", **body}
 
 
 def _as_bytes(tree: Json) -> bytes:

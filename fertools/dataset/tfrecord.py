@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 from google_crc32c import value as crc32c
 
@@ -39,13 +39,6 @@ _FOOT: Final = struct.Struct("<I")
 _REMEDY: Final = "put a whole copy back, or build again"
 
 
-class Writable(Protocol):
-    """A file that bytes can be appended to."""
-
-    def write(self, data: bytes, /) -> object:
-        """Append all of the bytes."""
-
-
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
     """The first byte of a record in its file, and its length in bytes with the framing.
@@ -60,7 +53,7 @@ class RecordLocation:
 class RecordWriter:
     """Writes framed records to an empty file; `records` and `size` count what was written."""
 
-    def __init__(self, file: Writable) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.records = 0
         self.size = 0

@@ -6,5 +6,4 @@ detectors    find faces
 crop         cut out, resize, make gray, encode
 fingerprint  a hash and a thumbnail, by which duplicates of a photo are found
 augment      the talk's augmentation, made once and written to disk
-options      what a crop looks like and which faces count
 """

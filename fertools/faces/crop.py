@@ -167,14 +167,12 @@ def _png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
     rows[:, 1:] = gray
     if compressed:
         rows[1:, 1:] -= gray[:-1]
+        deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
+        pixels = deflate.compress(rows.tobytes()) + deflate.flush()
+    else:
+        pixels = _store(rows.tobytes())
     header = struct.pack(">II", width, height) + _GRAY_8_BITS
-    pixels = _deflate(rows.tobytes()) if compressed else _store(rows.tobytes())
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
-
-
-def _deflate(rows: bytes) -> bytes:
-    deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
-    return deflate.compress(rows) + deflate.flush()
 
 
 def _store(rows: bytes) -> bytes:

@@ -11,6 +11,7 @@ shrinking the full photo skips most of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -199,14 +200,11 @@ def _decode_jpeg(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]
     try:
         return _decode_strictly(data, header, scale)
     except ValueError as error:
-        detail = f"the JPEG decoder says: {error}"
         repaired = repair(data)
-        if repaired is None:
-            raise damaged(detail) from error
-    try:
-        return _decode_strictly(repaired, header, scale)
-    except ValueError:
-        raise damaged(detail) from None
+        with suppress(ValueError):
+            if repaired is not None:
+                return _decode_strictly(repaired, header, scale)
+        raise damaged(f"the JPEG decoder says: {error}") from error
 
 
 def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]:

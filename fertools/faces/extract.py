@@ -72,8 +72,7 @@ def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> li
     """
     across, down = picture.pixel_size
     faces = [_to_photo(face, across, down) for face in _detect(detector, picture.image, options)]
-    inside = [face for face in faces if _outside(face.box, picture) <= MAX_OUTSIDE]
-    clipped = [_clip(face, picture) for face in inside]
+    clipped = [_clip(face, picture) for face in faces if _outside(face.box, picture) <= MAX_OUTSIDE]
     return [face for face in clipped if face] or _find_with_border(picture, options, detector)
 
 
@@ -123,15 +122,10 @@ def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) 
 
 def _to_photo(face: Face, across: float, down: float, border: int = 0) -> Face:
     """Convert a face in a smaller picture, with a border around it, to pixels of the photo."""
-    box = Box(
-        (face.box.x0 - border) * across,
-        (face.box.y0 - border) * down,
-        (face.box.x1 - border) * across,
-        (face.box.y1 - border) * down,
-    )
+    numbers = (face.box.x0, face.box.y0, face.box.x1, face.box.y1, *face.landmarks)
     steps = cycle((across, down))
-    landmarks = tuple((z - border) * step for z, step in zip(face.landmarks, steps, strict=False))
-    return Face(box, face.confidence, landmarks)
+    scaled = [(z - border) * step for z, step in zip(numbers, steps, strict=False)]
+    return Face(Box(*scaled[:4]), face.confidence, tuple(scaled[4:]))
 
 
 def _outside(box: Box, picture: Picture) -> float:

@@ -29,6 +29,10 @@ SIDE: Final = 64  # pixels of the thumbnail's sides
 POINTS: Final = 4 * SIDE
 CAPPED: Final = SIDE * SIDE * 3 // 4
 
+# The indices of the lowest frequencies but the mean in a flattened transform.
+_DOWN, _ACROSS = np.divmod(np.arange(SIDE * SIDE), SIDE)
+_LOWEST: Final = np.lexsort((_ACROSS, _DOWN**2 + _ACROSS**2))[1 : 1 + BITS]
+
 
 def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
     """Return the fingerprint of an upright photo: uint8, (H, W, 3), BGR, not written to.
@@ -46,13 +50,3 @@ def _signs(thumbnail: NDArray[np.uint8]) -> NDArray[np.uint8]:
     cap = np.partition(thumbnail, CAPPED, axis=None)[CAPPED]
     waves = cv2.dct(np.minimum(thumbnail, cap).astype(np.float32))
     return np.packbits(waves.ravel()[_LOWEST] > 0)
-
-
-def _lowest() -> NDArray[np.int64]:
-    """Return the indices of the lowest frequencies but the mean in a flattened transform."""
-    down, across = np.indices((SIDE, SIDE))
-    by_radius = np.lexsort((across.ravel(), (down**2 + across**2).ravel()))
-    return by_radius[1 : 1 + BITS]
-
-
-_LOWEST: Final = _lowest()

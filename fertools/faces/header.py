@@ -9,8 +9,6 @@ BMP   BM size reserved offset │ header size  width  height  planes  bits  comp
       0                       │ 14           18     22      26      28    30
       (Microsoft's BITMAPINFOHEADER and the OS/2 header before it)
 
-JPEG is in jpeg.py; decode.py tells the formats apart.
-
 Orientations: how the camera was held, and so how to turn the photo upright.
 
 1 upright          5 as 6, mirrored
@@ -53,8 +51,7 @@ class Header:
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height once the photo is turned."""
-        transposed = self.orientation >= 5
-        return (self.height, self.width) if transposed else (self.width, self.height)
+        return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
 
 
 def damaged(detail: str) -> Unusable:

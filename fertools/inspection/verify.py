@@ -40,7 +40,7 @@ from fertools.inspection.records import (
 )
 from fertools.options import VerifyOptions
 from fertools.pipeline.parts import KEPT
-from fertools.splits.ratios import overlapping_groups
+from fertools.splits.measures import overlapping_groups
 from fertools.splits.split_file import write_splits
 
 #: Problems that are reported: after so many it is clear that the dataset is not what was built.

@@ -42,11 +42,9 @@ _NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators sa
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """How many photos and records match.
+    """How many photos have a record, how many have none, and how many records have no photo.
 
-    found            photos that have a record
-    without_record   photos that have none; `photos` are the first keys of them
-    without_photo    records of no photo; `records` are the first names of them
+    photos, records   the first keys of photos, and names of records, that have no match
     """
 
     found: int
@@ -219,19 +217,15 @@ def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...
     As many numbers as classes, none above 4; all 0 without a record. A vote for an emotion that
     has no class in this dataset is not counted.
     """
-    counts = [0] * len(classes.names)
-    for word in (record.uploader, *record.votes) if record else ():
-        index = classes.index_of.get(word) if word else None
-        if index is not None:
-            counts[index] += 1
-    return tuple(counts)
+    words = (record.uploader, *record.votes) if record else ()
+    indices = [classes.index_of.get(word) for word in words if word]
+    return tuple(map(indices.count, range(len(classes.names))))
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many annotators agree with the names of one emotion's photos.
+    """How many photos with one emotion in their names have a record, and what it says.
 
-    records     photos that have a record
     majority    of these, those where two or three annotators chose the name's emotion
     unanimous   where all three did
     """

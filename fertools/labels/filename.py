@@ -17,49 +17,44 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Final
 
 from fertools.data import Label
 
-#: The seven emotions in the archive's (alphabetical) order, with English; the order gives the class
-#: indices.
-EMOTIONS: Final = MappingProxyType(
-    {
-        "기쁨": "joy",
-        "당황": "embarrassment",
-        "분노": "anger",
-        "불안": "anxiety",
-        "상처": "hurt",
-        "슬픔": "sadness",
-        "중립": "neutral",
-    }
-)
+#: The seven emotions with English, in the archive's alphabetical order: that of the class indices.
+EMOTIONS: Final[Mapping[str, str]] = {
+    "기쁨": "joy",
+    "당황": "embarrassment",
+    "분노": "anger",
+    "불안": "anxiety",
+    "상처": "hurt",
+    "슬픔": "sadness",
+    "중립": "neutral",
+}
 
 #: The talk's two words for classes that the archive names otherwise, and the archive's words.
-TALK_WORDS: Final = MappingProxyType({"짜증": "분노", "행복": "기쁨"})
+TALK_WORDS: Final[Mapping[str, str]] = {"짜증": "분노", "행복": "기쁨"}
 
 #: English for every word that may name a class.
-ENGLISH: Final = MappingProxyType({**EMOTIONS, "짜증": "annoyance", "행복": "happiness"})
+ENGLISH: Final[Mapping[str, str]] = {**EMOTIONS, "짜증": "annoyance", "행복": "happiness"}
 
 #: The vote of an annotator who cannot tell the emotion.
 UNKNOWN: Final = "알수없음"
 
 #: The places by their code, one to one; the code repairs a name whose `&` an unzip tool replaced.
-PLACES: Final = MappingProxyType(
-    {
-        "001": "공공시설&종교&의료시설",
-        "002": "교통&이동수단(엘리베이터 포함)",
-        "003": "상업시설&점포&시장",
-        "004": "스포츠 관람 및 레저시설",
-        "005": "오락&공연시설",
-        "006": "행사&사무공간",
-        "007": "실외 자연환경",
-        "008": "도심 환경",
-        "009": "문화재 및 유적지",
-        "010": "숙박 및 거주공간",
-    }
-)
+PLACES: Final[Mapping[str, str]] = {
+    "001": "공공시설&종교&의료시설",
+    "002": "교통&이동수단(엘리베이터 포함)",
+    "003": "상업시설&점포&시장",
+    "004": "스포츠 관람 및 레저시설",
+    "005": "오락&공연시설",
+    "006": "행사&사무공간",
+    "007": "실외 자연환경",
+    "008": "도심 환경",
+    "009": "문화재 및 유적지",
+    "010": "숙박 및 거주공간",
+}
 
 _BY_ENGLISH: Final = {english: korean for korean, english in ENGLISH.items()}
 
@@ -99,7 +94,6 @@ def parse_name(name: str) -> Label | None:
     if match is None:
         return None
     fields = match.groupdict()
-    shot = fields["shot"]
     return Label(
         emotion=archive_word(fields["emotion"]),
         subject=fields["subject"],
@@ -107,7 +101,7 @@ def parse_name(name: str) -> Label | None:
         age=int(fields["age"]),
         place=PLACES.get(fields.get("code") or "", fields.get("place")),
         stamp=fields["stamp"],
-        shot=None if shot is None else int(shot),
+        shot=None if fields["shot"] is None else int(fields["shot"]),
     )
 
 
@@ -147,11 +141,7 @@ def lookup_name(base: str) -> str:
 
 
 def folder_of(key: str) -> str:
-    """Return the folders and zips that a photo lies in, "" for SRC itself.
-
-    >>> folder_of("archive.zip/sad/1.jpg")
-    'archive.zip/sad'
-    """
+    """Return the folders and zips that a photo lies in, "" for SRC itself."""
     return key.rpartition("/")[0]
 
 

@@ -164,7 +164,10 @@ class FolderTree:
             tree = replace(tree, depth=depth, by_words=True)
         else:
             tree = replace(tree, depth=_top_depth(rows))
-            if len(tree._classes(rows)) < 2:
+            classes = {
+                path[at].name for path, _ in rows if (at := tree._class_at(path)) is not None
+            }
+            if len(classes) < 2:
                 tree = cls(open_zips=False)
                 rows = tree._rows(folders)
                 tree = replace(tree, depth=_top_depth(rows))
@@ -188,7 +191,6 @@ class FolderTree:
         return tuple(_steps(folder, self.open_zips))
 
     def _class_at(self, path: _Path) -> int | None:
-        """Return the position of the class on a path."""
         here = self.depth if len(path) > self.depth else None
         if not self.by_words or (here is not None and _is_emotion(path[here].name)):
             return here
@@ -201,9 +203,6 @@ class FolderTree:
             return None
         step = path[at + self.person]
         return None if step.zipped else step
-
-    def _classes(self, rows: _Rows) -> set[str]:
-        return {path[at].name for path, _ in rows if (at := self._class_at(path)) is not None}
 
     def _find_person(self, rows: _Rows) -> int:
         """Return the steps from the class to the persons: below it, else above it, else 0.

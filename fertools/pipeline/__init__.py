@@ -1,7 +1,6 @@
 """Build a dataset: which stage runs when, and what each one leaves on disk.
 
 build         the stages in their order; start here
-options       what a user may choose
 build_dir     OUT/.fertools: the lock, and what a build keeps between runs
 catalog       every member with its label and class
 plan          divide the members into parts

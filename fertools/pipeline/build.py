@@ -64,7 +64,7 @@ from fertools.pipeline.shards import (
 from fertools.pipeline.split import assign_splits, leakage_report
 from fertools.splits.split_file import SplitTable, split_file_digest
 from fertools.workers.dask import on_cluster
-from fertools.workers.run import cores, end_workers, run_tasks, worker_warnings
+from fertools.workers.tasks import cores, end_workers, run_tasks, worker_warnings
 
 
 def build_dataset(

@@ -28,7 +28,7 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.plan import PartsPlan
 from fertools.pipeline.process_part import PartResult, PartTask
 from fertools.workers.inflight import InFlightLog
-from fertools.workers.run import cores, run_isolated, run_tasks
+from fertools.workers.tasks import cores, run_isolated, run_tasks
 
 #: Photos that may be unreadable, and be most of a run's, before it is stopped half-way.
 _MOST_UNREAD: Final = 256

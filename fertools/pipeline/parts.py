@@ -36,7 +36,7 @@ from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
 from fertools.columns import BATCH, POOL, Columns, column
-from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, Writable, read_record
+from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
 
@@ -146,7 +146,7 @@ class PartWriter:
     photo had to be read a second time, and two writings of a part are the same bytes.
     """
 
-    def __init__(self, file: Writable, photos: int) -> None:
+    def __init__(self, file: BinaryIO, photos: int) -> None:
         self._records = RecordWriter(file)
         self._waiting: dict[int, tuple[Row, bytes | None]] = {}
         self._rows: list[Row] = []

@@ -25,7 +25,7 @@ from fertools.splits.duplicates import (
     largest_component,
 )
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
-from fertools.splits.ratios import overlapping_groups
+from fertools.splits.measures import overlapping_groups
 
 
 @dataclass(frozen=True, slots=True)

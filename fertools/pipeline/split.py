@@ -26,7 +26,7 @@ from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
 from fertools.splits.groups import cap_photos
-from fertools.splits.ratios import TEST, deviation, measure_leakage, overlapping_groups
+from fertools.splits.measures import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
 _HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}

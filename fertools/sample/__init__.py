@@ -1,4 +1,4 @@
-"""Draw an AI-Hub style archive of people who do not exist.
+"""Draw an AI-Hub style archive of invented people.
 
 archive   make_sample(out): draw and write everything; the layout of the containers
 schedule  which person is photographed when, in the archive's proportions

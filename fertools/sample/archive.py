@@ -50,10 +50,6 @@ class Sample:
     troubles: Mapping[str, int]
     containers: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        if (counted := sum(self.emotions.values())) != self.photos:
-            raise ValueError(f"{counted} photos by emotion, {self.photos} in all")
-
     def __str__(self) -> str:
         each = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.items())
         lines = [f"{self.photos} photos of {self.people} drawn people in {self.out}: {each}"]
@@ -92,8 +88,8 @@ def make_sample(
     total = chosen.photos + len(planted)
     writer = _Writer(root, chosen.form, chosen.seed, pixels, total, by_shot, progress)
     containers = [path for holder in photo_containers(plan) for path in writer.photos(holder)]
-    for file in label_files(plan):
-        writer.labels(file)
+    writer.labels("1.Training/[라벨]EMOIMG_{}_TRAIN", "training", "utf-8-sig", plan.training)
+    writer.labels("2.Validation/[라벨]EMOIMG_{}_VALID", "validation", "cp949", plan.validation)
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
@@ -134,16 +130,6 @@ class PhotoContainer:
     volumes: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class LabelFile:
-    """One label JSON: the path of its container, its name and encoding, the photos it describes."""
-
-    path: str
-    name: str
-    encoding: str
-    shots: tuple[Shot, ...]
-
-
 def photo_containers(plan: Schedule) -> Iterator[PhotoContainer]:
     """Yield all containers of photos.
 
@@ -161,16 +147,6 @@ def photo_containers(plan: Schedule) -> Iterator[PhotoContainer]:
             )
     for emotion, shots in _by_emotion(plan.validation):
         yield PhotoContainer(f"2.Validation/[원천]EMOIMG_{emotion}_VALID", shots)
-
-
-def label_files(plan: Schedule) -> Iterator[LabelFile]:
-    """Yield all label files: UTF-8 with BOM for Training, CP949 for Validation."""
-    for emotion, shots in _by_emotion(plan.training):
-        path = f"1.Training/[라벨]EMOIMG_{emotion}_TRAIN"
-        yield LabelFile(path, f"img_emotion_training_data({emotion}).json", "utf-8-sig", shots)
-    for emotion, shots in _by_emotion(plan.validation):
-        path = f"2.Validation/[라벨]EMOIMG_{emotion}_VALID"
-        yield LabelFile(path, f"img_emotion_validation_data({emotion}).json", "cp949", shots)
 
 
 def _by_emotion(shots: tuple[Shot, ...]) -> Iterator[tuple[str, tuple[Shot, ...]]]:
@@ -205,11 +181,16 @@ class _Writer:
         paths = split_zip(container.path, holder.volumes) if in_volumes else [container.path]
         return [path.relative_to(self.root).as_posix() for path in paths]
 
-    def labels(self, file: LabelFile) -> None:
-        seed, pixels = self.seed, self.pixels
-        records = [label_record(seed, shot, face_of(seed, shot, pixels)) for shot in file.shots]
-        with self._open(file.path, "cp949") as container:
-            container.add(file.name, label_file(records, file.encoding))
+    def labels(self, path: str, half: str, encoding: str, shots: tuple[Shot, ...]) -> None:
+        """Write a container with one label file for each emotion of a half of the archive."""
+        for emotion, group in _by_emotion(shots):
+            records = [
+                label_record(self.seed, shot, face_of(self.seed, shot, self.pixels))
+                for shot in group
+            ]
+            with self._open(path.format(emotion), "cp949") as container:
+                name = f"img_emotion_{half}_data({emotion}).json"
+                container.add(name, label_file(records, encoding))
 
     def _open(self, path: str, encoding: str) -> Folder | StoredZip:
         if self.form == "folders":

@@ -65,12 +65,6 @@ def mirrored(points: Points) -> Points:
     return flipped
 
 
-def shifted_down(points: Points, by: float) -> Points:
-    """Return points moved down by `by` units."""
-    moved: Points = points + np.array([0.0, by])
-    return moved
-
-
 @dataclass(frozen=True, slots=True)
 class Pose:
     """The position of a head: its middle and its unit in pixels, its lean in radians, clockwise."""
@@ -79,10 +73,6 @@ class Pose:
     y: float
     unit: float
     lean: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.unit > 0:
-            raise ValueError(f"unit must be positive, not {self.unit}")
 
     def to_pixels(self, points: Points) -> Points:
         """Return points of the head in pixels of the image."""
@@ -93,11 +83,8 @@ class Pose:
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """Return the colour that is `share` of the way from a to b."""
-    return (
-        a[0] + (b[0] - a[0]) * share,
-        a[1] + (b[1] - a[1]) * share,
-        a[2] + (b[2] - a[2]) * share,
-    )
+    blue, green, red = (x + (y - x) * share for x, y in zip(a, b, strict=True))
+    return blue, green, red
 
 
 @dataclass(frozen=True, slots=True)

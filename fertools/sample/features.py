@@ -13,7 +13,6 @@ from fertools.sample.canvas import (
     ellipse,
     mix,
     ribbon,
-    shifted_down,
     spline,
 )
 from fertools.sample.people import Expression, Person
@@ -28,6 +27,9 @@ THROAT: Colour = (38.0, 28.0, 88.0)
 ENAMEL: Colour = (232.0, 240.0, 244.0)
 RED: Colour = (96.0, 92.0, 226.0)
 SHADE: Colour = (56.0, 66.0, 116.0)  # what folds and hollows of the skin turn to
+
+#: Corners of a lens of the glasses, in units of its half axes.
+LENS = ((-1, -0.55), (-0.7, -0.95), (0.7, -0.95), (1, -0.55), (0.75, 0.85), (-0.75, 0.85))
 
 
 def paint_features(canvas: Canvas, person: Person, expression: Expression) -> None:
@@ -103,10 +105,10 @@ def _eye(canvas: Canvas, person: Person, expression: Expression, side: int) -> N
     lash = np.sin(np.linspace(0, np.pi, len(upper)))
     canvas.fill(ribbon(upper, 0.010 + 0.010 * lash), dark)
     canvas.stroke(lower, mix(person.skin, dark, 0.45), 0.008)
-    fold = shifted_down(upper, -0.035 - 0.02 * expression.eye_open)
+    fold = np.add(upper, (0, -0.035 - 0.02 * expression.eye_open))
     canvas.stroke(fold[3:-2], mix(person.skin, SHADE, 0.5), 0.010)
     if expression.squint > 0.5:
-        canvas.stroke(shifted_down(lower[3:-3], 0.05), mix(person.skin, SHADE, 0.4), 0.012)
+        canvas.stroke(np.add(lower[3:-3], (0, 0.05)), mix(person.skin, SHADE, 0.4), 0.012)
 
 
 def _iris(canvas: Canvas, person: Person, expression: Expression, x: float) -> None:
@@ -193,7 +195,7 @@ def _inside(canvas: Canvas, gap: Points, upper: Points, expression: Expression) 
         canvas.glow((0, gap[:, 1].max()), (0.13, 0.05), RED, 0.7)
     if expression.teeth < 0.2:
         return
-    row = shifted_down(upper, expression.mouth_open * min(expression.teeth, 1.0))
+    row = np.add(upper, (0, expression.mouth_open * min(expression.teeth, 1.0)))
     canvas.fill(np.concatenate([upper, row[::-1]]), ENAMEL)
     for i in range(2, len(upper) - 2, 3):
         canvas.stroke(np.stack([upper[i], row[i]]), (206.0, 213.0, 222.0), 0.004)
@@ -205,15 +207,8 @@ def _tears(canvas: Canvas, person: Person, expression: Expression) -> None:
     for side in (-1, 1):
         x = side * (person.face.eye_gap + person.face.eye_width * 0.25)
         top = EYE_LINE + person.face.eye_height * 0.6
-        drop = spline(
-            [
-                (x, top),
-                (x + side * 0.028, top + 0.16),
-                (x, top + 0.2),
-                (x - side * 0.024, top + 0.15),
-            ],
-            closed=True,
-        )
+        offsets = [(0, 0), (side * 0.028, 0.16), (0, 0.2), (side * -0.024, 0.15)]
+        drop = spline([(x + a, top + b) for a, b in offsets], closed=True)
         canvas.fill(drop, mix(person.skin, (255.0, 246.0, 236.0), 0.6 * min(expression.tears, 1.0)))
         canvas.fill(ellipse(x - 0.006, top + 0.15, 0.007, 0.02), WHITE)
 
@@ -223,15 +218,7 @@ def _glasses(canvas: Canvas, person: Person) -> None:
     rx, ry = face.eye_width * 1.36, 0.185
     for side in (-1, 1):
         x, y = side * (face.eye_gap + 0.01), EYE_LINE + 0.03
-        corners = [
-            (-1, -0.55),
-            (-0.7, -0.95),
-            (0.7, -0.95),
-            (1, -0.55),
-            (0.75, 0.85),
-            (-0.75, 0.85),
-        ]
-        rim = spline([(x + rx * a, y + ry * b) for a, b in corners], closed=True)
+        rim = spline([(x + rx * a, y + ry * b) for a, b in LENS], closed=True)
         canvas.stroke(np.concatenate([rim, rim[:1]]), frame, 0.011)
         canvas.stroke(
             np.array([(x + side * rx, y - 0.05), (side * face.width, y - 0.07)]), frame, 0.012

@@ -24,8 +24,9 @@ exaggerated, because a drawing has no wrinkles:
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field, fields
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -66,86 +67,43 @@ class Expression:
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Expression(*(a + (b - a) * share for a, b in pairs))
 
-    def shaken(self, rng_for: np.random.Generator, share: float) -> Expression:
+    def shaken(self, rng: np.random.Generator, share: float) -> Expression:
         """Return a similar expression: each movement varied by about `share` of itself."""
         pairs = zip(astuple(self), astuple(REST), strict=True)
-        return Expression(*(r + (a - r) * (1 + rng_for.normal(0, share)) for a, r in pairs))
+        return Expression(*(r + (a - r) * (1 + rng.normal(0, share)) for a, r in pairs))
 
 
 REST = Expression()
 
-EXPRESSIONS: dict[str, Expression] = {
-    "기쁨": Expression(
-        brow_inner=0.02,
-        brow_outer=0.05,
-        eye_open=0.75,
-        squint=0.8,
-        smile=0.13,
-        mouth_open=0.15,
-        mouth_width=1.3,
-        teeth=0.6,
-        blush=0.5,
-    ),
-    "당황": Expression(
-        brow_inner=0.11,
-        brow_outer=0.09,
-        brow_skew=0.04,
-        eye_open=1.4,
-        gaze_x=0.6,
-        gaze_y=-0.1,
-        mouth_open=0.17,
-        mouth_width=0.55,
-        mouth_skew=0.015,
-        blush=1.0,
-    ),
-    "분노": Expression(
-        brow_inner=-0.12,
-        brow_outer=0.07,
-        brow_squeeze=0.06,
-        eye_open=0.8,
-        squint=0.4,
-        smile=-0.07,
-        mouth_width=1.1,
-        press=0.6,
-        blush=0.25,
-    ),
-    "불안": Expression(
-        brow_inner=0.12,
-        brow_outer=-0.02,
-        brow_squeeze=0.03,
-        eye_open=1.35,
-        gaze_x=-0.25,
-        smile=-0.02,
-        mouth_open=0.085,
-        mouth_width=1.15,
-        teeth=1.0,
-        wobble=0.022,
-    ),
-    "상처": Expression(
-        brow_inner=0.05,
-        brow_outer=-0.03,
-        brow_squeeze=0.06,
-        eye_open=0.32,
-        gaze_x=-0.3,
-        gaze_y=0.9,
-        smile=-0.02,
-        mouth_width=0.95,
-        mouth_skew=0.05,
-        press=0.9,
-    ),
-    "슬픔": Expression(
-        brow_inner=0.11,
-        brow_outer=-0.07,
-        brow_squeeze=0.02,
-        eye_open=0.72,
-        gaze_y=0.35,
-        smile=-0.12,
-        mouth_open=0.02,
-        mouth_width=0.85,
-        tears=1.0,
-    ),
-    "중립": REST,
+_MOVEMENTS: dict[str, tuple[float, ...]] = {
+    # 기쁨, 당황, 분노, 불안, 상처, 슬픔
+    "brow_inner": (0.02, 0.11, -0.12, 0.12, 0.05, 0.11),
+    "brow_outer": (0.05, 0.09, 0.07, -0.02, -0.03, -0.07),
+    "brow_squeeze": (0.0, 0.0, 0.06, 0.03, 0.06, 0.02),
+    "brow_skew": (0.0, 0.04, 0.0, 0.0, 0.0, 0.0),
+    "eye_open": (0.75, 1.4, 0.8, 1.35, 0.32, 0.72),
+    "squint": (0.8, 0.0, 0.4, 0.0, 0.0, 0.0),
+    "gaze_x": (0.0, 0.6, 0.0, -0.25, -0.3, 0.0),
+    "gaze_y": (0.0, -0.1, 0.0, 0.0, 0.9, 0.35),
+    "smile": (0.13, 0.0, -0.07, -0.02, -0.02, -0.12),
+    "mouth_open": (0.15, 0.17, 0.0, 0.085, 0.0, 0.02),
+    "mouth_width": (1.3, 0.55, 1.1, 1.15, 0.95, 0.85),
+    "mouth_skew": (0.0, 0.015, 0.0, 0.0, 0.05, 0.0),
+    "teeth": (0.6, 0.0, 0.0, 1.0, 0.0, 0.0),
+    "wobble": (0.0, 0.0, 0.0, 0.022, 0.0, 0.0),
+    "press": (0.0, 0.0, 0.6, 0.0, 0.9, 0.0),
+    "blush": (0.5, 1.0, 0.25, 0.0, 0.0, 0.0),
+    "tears": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
 }
+
+EXPRESSIONS: dict[str, Expression] = {
+    emotion: Expression(**dict(zip(_MOVEMENTS, column, strict=True)))
+    for emotion, column in zip(
+        ("기쁨", "당황", "분노", "불안", "상처", "슬픔"),
+        zip(*_MOVEMENTS.values(), strict=True),
+        strict=True,
+    )
+} | {"중립": REST}
 
 
 AGES = (10, 20, 30, 40, 50, 60)
@@ -156,41 +114,33 @@ JET, CHESTNUT, GREY = (26.0, 24.0, 28.0), (40.0, 56.0, 92.0), (168.0, 166.0, 166
 ROSE, BERRY = (112.0, 118.0, 204.0), (92.0, 88.0, 178.0)
 
 
+def _between(low: float, high: float, male: float = 0.0) -> Any:
+    """Declare a proportion by its range, and by how much it is larger for men."""
+    return field(metadata={"low": low, "high": high, "male": male})
+
+
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
-    """The proportions of one head."""
+    """The proportions of one head, drawn in the order of the fields."""
 
-    width: float  # half of it, at the cheekbones
-    jaw: float  # exponent of the lower outline: 1.9 pointed, 2.6 square
-    taper: float  # how much narrower the chin is
-    eye_gap: float  # from the middle line to an eye's centre
-    eye_width: float  # half of it
-    eye_height: float  # of the opening at rest
-    eye_slant: float  # how much higher the outer corner is
-    brow_height: float  # above the eyes
-    brow_weight: float  # half of its thickness
-    nose_width: float  # half of it
-    nose_tip: float  # below the middle of the head
-    mouth_width: float  # half of it
-    lips: float  # fullness
+    width: float = _between(0.71, 0.79, 0.02)  # half of it, at the cheekbones
+    jaw: float = _between(1.95, 2.35, 0.2)  # exponent of the lower outline: 1.9 pointed, 2.6 square
+    taper: float = _between(0.10, 0.24, -0.05)  # how much narrower the chin is
+    eye_gap: float = _between(0.30, 0.345)  # from the middle line to an eye's centre
+    eye_width: float = _between(0.145, 0.175)  # half of it
+    eye_height: float = _between(0.085, 0.112)  # of the opening at rest
+    eye_slant: float = _between(-0.012, 0.03)  # how much higher the outer corner is
+    brow_height: float = _between(0.19, 0.235, -0.015)  # above the eyes
+    brow_weight: float = _between(0.016, 0.026, 0.007)  # half of its thickness
+    nose_width: float = _between(0.105, 0.14, 0.01)  # half of it
+    nose_tip: float = _between(0.33, 0.39)  # below the middle of the head
+    mouth_width: float = _between(0.215, 0.265)  # half of it
+    lips: float = _between(0.055, 0.085, -0.012)  # fullness
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
-        return cls(
-            width=rng.uniform(0.71, 0.79) + 0.02 * male,
-            jaw=rng.uniform(1.95, 2.35) + 0.2 * male,
-            taper=rng.uniform(0.10, 0.24) - 0.05 * male,
-            eye_gap=rng.uniform(0.30, 0.345),
-            eye_width=rng.uniform(0.145, 0.175),
-            eye_height=rng.uniform(0.085, 0.112),
-            eye_slant=rng.uniform(-0.012, 0.03),
-            brow_height=rng.uniform(0.19, 0.235) - 0.015 * male,
-            brow_weight=rng.uniform(0.016, 0.026) + 0.007 * male,
-            nose_width=rng.uniform(0.105, 0.14) + 0.01 * male,
-            nose_tip=rng.uniform(0.33, 0.39),
-            mouth_width=rng.uniform(0.215, 0.265),
-            lips=rng.uniform(0.055, 0.085) - 0.012 * male,
-        )
+        ranges = [entry.metadata for entry in fields(cls)]
+        return cls(*(rng.uniform(r["low"], r["high"]) + r["male"] * male for r in ranges))
 
 
 @dataclass(frozen=True, slots=True)

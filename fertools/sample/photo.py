@@ -85,9 +85,14 @@ def encode_photo(image: Pixels, orientation: int | None) -> bytes:
 
 
 def face_of(seed: int, shot: Shot, pixels: float) -> Box:
-    """Return the box of a shot's face in the upright photo, without drawing it."""
+    """Return the box that an annotator would draw in the upright photo, from hairline to chin.
+
+    The photo is not drawn.
+    """
     pose, _ = _moved_between_shots(seed, shot, SessionStyle.drawn(seed, shot.session, pixels))
-    return face_box(shot.session.person, pose)
+    head = outline(shot.session.person)
+    face = pose.to_pixels(head[head[:, 1] > -0.72])
+    return Box(*face.min(axis=0).tolist(), *face.max(axis=0).tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ class SessionStyle:
         )
         strength = rng.uniform(0.8, 1.1)
         expression = REST.towards(EXPRESSIONS[session.emotion], strength).shaken(rng, 0.12)
-        return cls(width, height, pose, expression, Dress.drawn(rng), rng.uniform(-0.5, 1.0))
+        colour = mix(DRESSES[rng.integers(len(DRESSES))], WHITE, rng.uniform(0, 0.2))
+        dress = Dress(colour, str(rng.choice(["round", "open", "high"])))
+        return cls(width, height, pose, expression, dress, rng.uniform(-0.5, 1.0))
 
 
 def image_sides(pixels: float) -> tuple[int, int]:
@@ -185,11 +192,6 @@ class Dress:
     colour: Colour
     collar: str  # round, open or high
 
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Dress:
-        colour = mix(DRESSES[rng.integers(len(DRESSES))], WHITE, rng.uniform(0, 0.2))
-        return cls(colour, str(rng.choice(["round", "open", "high"])))
-
 
 def paint(canvas: Canvas, person: Person, expression: Expression, dress: Dress) -> None:
     """Paint a person over the canvas, with the head at its pose."""
@@ -200,7 +202,7 @@ def paint(canvas: Canvas, person: Person, expression: Expression, dress: Dress) 
     canvas.fill(head, person.skin)
     with canvas.within(head) as face:
         _light_on_face(face, person)
-        _hair_shadow(face, person)
+        face.glow((0, -0.86), (0.95, 0.38), mix(person.skin, BLACK, 0.6), 0.5)  # under the hair
         paint_features(face, person, expression)
     _hair_in_front(canvas, person)
 
@@ -213,14 +215,6 @@ def outline(person: Person) -> Points:
     y = np.sign(s) * np.abs(s) ** power
     x = np.sign(c) * np.abs(c) ** power * person.face.width
     return np.stack([x * (1 - person.face.taper * np.maximum(y, 0) ** 1.3), y], axis=1)
-
-
-def face_box(person: Person, pose: Pose) -> Box:
-    """Return the box that an annotator would draw, from hairline to chin, in pixels."""
-    head = outline(person)
-    face = pose.to_pixels(head[head[:, 1] > -0.72])
-    (x0, y0), (x1, y1) = face.min(axis=0), face.max(axis=0)
-    return Box(float(x0), float(y0), float(x1), float(y1))
 
 
 def _shoulders(canvas: Canvas, person: Person, dress: Dress) -> None:
@@ -265,16 +259,11 @@ def _light_on_face(canvas: Canvas, person: Person) -> None:
     canvas.glow((0, -0.42), (0.4, 0.2), WHITE, 0.12)
 
 
-def _hair_shadow(canvas: Canvas, person: Person) -> None:
-    canvas.glow((0, -0.86), (0.95, 0.38), mix(person.skin, BLACK, 0.6), 0.5)
-
-
 def _hair_behind(canvas: Canvas, person: Person) -> None:
     hair, wide = person.hair, person.face.width + person.hair.volume
     if hair.style == "short":
         return
-    low = {"bob": 0.95, "long": 2.1, "tied": 0.55}[hair.style]
-    flare = {"bob": 0.12, "long": 0.16, "tied": -0.05}[hair.style]
+    low, flare = {"bob": (0.95, 0.12), "long": (2.1, 0.16), "tied": (0.55, -0.05)}[hair.style]
     side = [(0.0, -1.0 - hair.volume), (wide * 0.8, -0.75), (wide + 0.04, 0.0)]
     side += [(wide + flare, low * 0.7), (wide + flare * 0.6, low), (0.0, low + 0.02)]
     right = spline(side)

@@ -55,12 +55,6 @@ class Session:
     start: datetime
     orientation: int | None
 
-    def __post_init__(self) -> None:
-        if self.emotion not in EXPRESSIONS:
-            raise ValueError(f"emotion must be one of {', '.join(EXPRESSIONS)}, not {self.emotion}")
-        if self.orientation is not None and not 0 <= self.orientation <= 8:
-            raise ValueError(f"orientation must be 0 to 8 or None, not {self.orientation}")
-
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -70,10 +64,6 @@ class Shot:
     number: int
     after: int
     ending: str = "jpg"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.number <= 999:
-            raise ValueError(f"shot number must be 1 to 999, not {self.number}")
 
     @property
     def name(self) -> str:
@@ -92,13 +82,12 @@ def schedule(seed: int, people: int, photos: int) -> Schedule:
     sessions = _sessions(seed, people, max(people, -(-photos // SHOTS)))
     lengths = dict(zip(sessions, _lengths(seed, len(sessions), photos), strict=True))
     held_out = _validation(seed, lengths)
-    halves: tuple[list[Shot], list[Shot]] = ([], [])
-    number = 0
+    training: list[Shot] = []
+    validation: list[Shot] = []
     for session, length in lengths.items():
-        for shot in _shots(seed, session, length, number):
-            halves[session.key in held_out].append(shot)
-        number += length
-    return Schedule(tuple(halves[0]), tuple(halves[1]))
+        half = validation if session.key in held_out else training
+        half += _shots(seed, session, length, len(training) + len(validation))
+    return Schedule(tuple(training), tuple(validation))
 
 
 def _sessions(seed: int, people: int, count: int) -> list[Session]:

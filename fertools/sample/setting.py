@@ -31,6 +31,10 @@ COARSE: Final = 96  # px: the longer side of a scene before it is stretched, whi
 ORIENTATION_TAG: Final = 0x0112
 SHORT: Final = 3  # the EXIF type
 
+#: OpenCV's flip by orientation, after the transposition of 5 to 8: 0 top to bottom, 1 left to
+#: right, -1 both.
+FLIPS: Final[dict[int | None, int]] = {2: 1, 3: -1, 4: 0, 6: 0, 7: -1, 8: 1}
+
 #: Frequencies of orientations. They sum to 99.9 %, as published; 0 and none share their 8.6 %.
 ORIENTATION_SHARES: Final[dict[int | None, float]] = {
     1: 0.595,
@@ -111,39 +115,16 @@ def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, gro
     else:
         # Broad and low: of houses with walls narrower than the roof, one in eight is a false face.
         eave, wide = ground - y // 4, size + size // 2
-        roof = np.array(
-            [
-                (x - wide, eave),
-                (x - size, eave - size // 2),
-                (x + size, eave - size // 2),
-                (x + wide, eave),
-            ],
-            np.int32,
-        )
+        corners = [(-wide, 0), (-size, -(size // 2)), (size, -(size // 2)), (wide, 0)]
+        roof = np.add(corners, (x, eave), dtype=np.int32)
         cv2.rectangle(image, (x - size, eave), (x + size, ground), mix(tint, WHITE, 0.5), -1)
         cv2.fillPoly(image, [roof], mix(tint, (40.0, 40.0, 40.0), 0.5), cv2.LINE_AA)
 
 
 def as_stored(upright: Pixels, tag: int | None) -> Pixels:
     """Return the pixels as a camera stores them: applying the tag makes them upright."""
-    match tag:
-        case 2:
-            turned = cv2.flip(upright, 1)
-        case 3:
-            turned = cv2.rotate(upright, cv2.ROTATE_180)
-        case 4:
-            turned = cv2.flip(upright, 0)
-        case 5:
-            turned = cv2.transpose(upright)
-        case 6:
-            turned = cv2.rotate(upright, cv2.ROTATE_90_COUNTERCLOCKWISE)
-        case 7:
-            turned = cv2.rotate(cv2.transpose(upright), cv2.ROTATE_180)
-        case 8:
-            turned = cv2.rotate(upright, cv2.ROTATE_90_CLOCKWISE)
-        case _:
-            return upright
-    return np.asarray(turned, np.uint8)
+    stored = cv2.transpose(upright) if tag in (5, 6, 7, 8) else upright
+    return np.asarray(cv2.flip(stored, FLIPS[tag]) if tag in FLIPS else stored, np.uint8)
 
 
 def with_orientation(jpeg: bytes, tag: int | None) -> bytes:

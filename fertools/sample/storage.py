@@ -30,28 +30,17 @@ UTF8_FLAG: Final = 0x0800
 VERSION: Final = 20
 MIDNIGHT, DATE = 0, (2021 - 1980) << 9 | 3 << 5 | 1  # 1 March 2021 in MS-DOS format
 
-#: How often one annotator agrees with the name. The archive's figures are those of the majority of
-#: three, m = 3p² - 2p³: 기쁨 0.975, 중립 0.946, 당황 0.775, 불안 0.378; the other three are not
-#: published and are chosen between these.
-AGREEMENT: Final = {
-    "기쁨": 0.906,
-    "당황": 0.693,
-    "분노": 0.78,
-    "불안": 0.418,
-    "상처": 0.52,
-    "슬픔": 0.72,
-    "중립": 0.860,
-}
-
-#: The other emotions that annotators choose.
-CONFUSED_WITH: Final = {
-    "기쁨": ("중립", "당황"),
-    "당황": ("불안", "중립", "슬픔"),
-    "분노": ("상처", "불안", "중립"),
-    "불안": ("당황", "슬픔", "상처", "중립"),
-    "상처": ("슬픔", "중립", "분노"),
-    "슬픔": ("상처", "불안", "중립"),
-    "중립": ("슬픔", "상처"),
+#: How often one annotator agrees with the name, and the other emotions that annotators choose. The
+#: archive's figures are those of the majority of three, m = 3p² - 2p³: 기쁨 0.975, 중립 0.946, 당황
+#: 0.775, 불안 0.378; the other three are not published and are chosen between these.
+VOTES: Final = {
+    "기쁨": (0.906, ("중립", "당황")),
+    "당황": (0.693, ("불안", "중립", "슬픔")),
+    "분노": (0.78, ("상처", "불안", "중립")),
+    "불안": (0.418, ("당황", "슬픔", "상처", "중립")),
+    "상처": (0.52, ("슬픔", "중립", "분노")),
+    "슬픔": (0.72, ("상처", "불안", "중립")),
+    "중립": (0.860, ("슬픔", "상처")),
 }
 UNKNOWN: Final = "알수없음"  # about one disagreement in eight
 
@@ -150,9 +139,10 @@ def label_file(records: list[dict[str, Any]], encoding: str) -> bytes:
 
 
 def _vote(rng: np.random.Generator, emotion: str) -> str:
-    if rng.random() < AGREEMENT[emotion]:
+    agreement, others = VOTES[emotion]
+    if rng.random() < agreement:
         return emotion
-    return UNKNOWN if rng.random() < 0.125 else str(rng.choice(CONFUSED_WITH[emotion]))
+    return UNKNOWN if rng.random() < 0.125 else str(rng.choice(others))
 
 
 def _box(rng: np.random.Generator, face: Box) -> dict[str, float]:

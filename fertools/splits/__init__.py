@@ -4,7 +4,7 @@
     duplicates    find duplicates of a picture, byte for byte or re-encoded
     assign        assign groups to splits, evenly by class; or keep AI-Hub's own split
     local_search  improve an assignment by swaps
-    ratios        the shares of the splits, and how far an assignment is from them
+    measures      how far an assignment is from its ratios, and how well it separates people
     split_file    read and write splits.csv
 
 Pure functions of tables; only split_file reads or writes.

@@ -27,7 +27,7 @@ from fertools.errors import SplitError
 from fertools.hashing import by_hash
 from fertools.options import Ratios
 from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
-from fertools.splits.ratios import TEST
+from fertools.splits.measures import TEST
 
 
 def assign(
@@ -37,7 +37,7 @@ def assign(
     *,
     group_keys: Sequence[str],
     seed: int,
-    attributes: Ints | None = None,
+    attributes: Ints,
 ) -> NDArray[np.int8]:
     """Return the split of every row, int8, (rows,): 0 train, 1 validation, 2 test.
 
@@ -60,8 +60,6 @@ def assign(
     _check_enough(n_groups, len(used), ratios)
     shares = ratios.shares[used]
     counts = _tally(groups, n_groups, classes[:, None])
-    if attributes is None:
-        attributes = np.zeros((len(groups), 0), np.int64)
     secondary = _tally(groups, n_groups, attributes)
     sizes = counts.sum(axis=1)
 
@@ -94,12 +92,11 @@ def assign_photos(
     counts = np.bincount(classes)
     counts = counts[counts > 0]
     quotas = apportion(np.outer(ratios.shares[used], counts), counts)
-    by_class = ranked[np.argsort(classes[ranked], kind="stable")]
-    split_of = np.empty(len(classes), dtype=np.int64)
-    split_of[by_class] = np.concatenate([interleave(quota) for quota in quotas])
-    del by_class
-    in_hash_order = split_of[ranked]
-    fill_empty_splits(in_hash_order, np.ones(len(in_hash_order), np.int64), len(used))
+    by_class = np.argsort(classes[ranked], kind="stable")
+    in_hash_order = np.empty_like(ranked)
+    in_hash_order[by_class] = np.concatenate([interleave(quota) for quota in quotas])
+    fill_empty_splits(in_hash_order, np.ones_like(ranked), len(used))
+    split_of = np.empty_like(ranked)
     split_of[ranked] = in_hash_order
     return used[split_of].astype(np.int8)
 
@@ -114,12 +111,7 @@ class Half(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfficialOverlap:
-    """The groups that AI-Hub's own split has in both halves.
-
-    in_both     groups with photos in Training and in Validation
-    training    their photos in Training
-    validation  their photos in Validation
-    """
+    """The groups that AI-Hub's own split has in both halves, and their photos in each half."""
 
     in_both: int
     training: int
@@ -134,7 +126,7 @@ def assign_official(
     *,
     group_keys: Sequence[str],
     seed: int,
-    attributes: Ints | None = None,
+    attributes: Ints,
     overlap: Literal["drop", "report"] = "drop",
 ) -> tuple[NDArray[np.int8], OfficialOverlap]:
     """Return the split of every row as `assign` does, or -1 if it is left out, int8, (rows,).
@@ -166,7 +158,7 @@ def assign_official(
         Ratios(ratios.train, ratios.validation, 0),
         group_keys=group_keys,
         seed=seed,
-        attributes=None if attributes is None else attributes[divided],
+        attributes=attributes[divided],
     )
     photos = (in_both & training).sum(), (in_both & validation).sum()
     return splits, OfficialOverlap(len(shared), *map(int, photos))

@@ -128,10 +128,13 @@ def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
     bits = np.ascontiguousarray(np.unpackbits(hashes, axis=1).T)
     codes = np.zeros(0, dtype=np.int64)  # of a pair a < b: a x rows + b
     for table in range(TABLES):
-        searched = _degrees(codes, len(rows)) < MAX_CANDIDATES
+        a, b = np.divmod(codes, max(len(rows), 1))
+        degrees = np.bincount(a, minlength=len(rows)) + np.bincount(b, minlength=len(rows))
         order = np.argsort(_sort_keys(bits, table), kind="stable")
-        neighbours = _near_neighbours(order, hashes, groups, searched)
-        codes = _distinct(np.concatenate([codes, *neighbours]))
+        neighbours = _near_neighbours(order, hashes, groups, degrees < MAX_CANDIDATES)
+        # numpy.unique hashes, and takes 20 times as long for these.
+        codes = np.sort(np.concatenate([codes, *neighbours]))
+        codes = codes[np.diff(codes, prepend=-1) > 0]
     pairs: Ints = rows[np.stack(np.divmod(codes, max(len(rows), 1)), axis=1)]
     return pairs
 
@@ -163,17 +166,6 @@ def _near_neighbours(
         a, b = order[near], order[near + step]
         codes.append(np.minimum(a, b) * len(order) + np.maximum(a, b))
     return codes
-
-
-def _degrees(codes: Ints, rows: int) -> Ints:
-    a, b = np.divmod(codes, max(rows, 1))
-    return np.bincount(a, minlength=rows) + np.bincount(b, minlength=rows)
-
-
-def _distinct(codes: Ints) -> Ints:
-    """Sort, and leave out repeats; numpy.unique hashes, and takes 20 times as long for these."""
-    codes = np.sort(codes)
-    return codes[np.append(True, codes[1:] != codes[:-1])] if len(codes) else codes
 
 
 def similarity(thumbnails: Bytes, pairs: Ints) -> NDArray[np.float64]:

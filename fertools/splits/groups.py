@@ -1,7 +1,4 @@
-"""Group photos that must stay in one split, and cap the photos of a person or a class.
-
-Photos belong together because they show one person or are duplicates of one picture.
-"""
+"""Group photos that must stay in one split, and cap the photos of a person or a class."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ class _GroupKeys(Lazy[str]):
         ]
 
 
-def connected_components(n: int, pairs: Iterable[tuple[int, int]]) -> Ints:
+def connected_components(n: int, pairs: Iterable[Sequence[int]]) -> Ints:
     """Return the component of each of n nodes that these pairs connect, int64, (n,).
 
     Components are numbered from 0 in the order of their smallest nodes.
@@ -83,8 +80,7 @@ def components_of_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
     """
     nodes, ends = np.unique(pairs, return_inverse=True)
-    edges = ((a, b) for a, b in ends.reshape(-1, 2).tolist())
-    return nodes, connected_components(len(nodes), edges)
+    return nodes, connected_components(len(nodes), ends.reshape(-1, 2).tolist())
 
 
 def cap_photos(

@@ -207,8 +207,7 @@ def split_totals(split_of: Ints, table: Ints | Loads, n_splits: int) -> Loads:
 
 
 def _quotas(loads: Loads, shares: Shares) -> Loads:
-    quotas: Loads = np.rint(np.outer(shares, loads.sum(axis=0)))
-    return quotas
+    return np.rint(np.outer(shares, loads.sum(axis=0)))
 
 
 def _worst_misses(split_of: Ints, loads: Loads, shares: Shares) -> Loads:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Split
 from fertools.errors import OptionError, printable
-from fertools.splits.ratios import TEST, TRAIN, VALIDATION
+from fertools.splits.measures import TEST, TRAIN, VALIDATION
 
 _NAMES: Final = tuple(Split)
 _NUMBERS: Final = {
@@ -47,11 +47,7 @@ def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         columns = (batch[name].to_pylist() for name in ("key", "subject", "split"))
-        writer.writerows(
-            (key, subject or "", split)
-            for key, subject, split in zip(*columns, strict=True)
-            if split
-        )
+        writer.writerows(row for row in zip(*columns, strict=True) if row[-1])  # None is empty
         yield text.getvalue().encode()
 
 
@@ -59,7 +55,6 @@ def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
 class SplitTable:
     """A user's split file.
 
-    path     for messages
     column   that identifies photos: "key", "name" or "subject"
     splits   by the value of that column, in NFC: 0 train, 1 validation, 2 test
     """

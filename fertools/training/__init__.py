@@ -1,7 +1,6 @@
 """Train a network from the shards.
 
     fit          train(out, run): a line for each stage
-    options      what a user may choose
     data         examples as a tf.data.Dataset
     model        ResNet for gray faces, and the model that learns
     augment      augmentation on the device

@@ -1,6 +1,6 @@
 """Run tasks in worker processes or on a dask cluster. Nothing here depends on photos.
 
-run       run tasks, and replace workers that die
+tasks     run tasks, and replace workers that die
 pool      the worker processes of this machine, and the watchdog that kills stopped ones
 dask      run the same tasks on a dask cluster
 worker    initialise a worker process, run one task, limit the resources of an item

@@ -39,7 +39,6 @@ class RecordingContext:
         self._processes: list[Any] = []
 
     def Process(self, *args: Any, **options: Any) -> Any:  # noqa: N802  # a context's own name
-        """Return a new process of the pool that is not started yet."""
         process = self._context.Process(*args, **options)
         self._processes.append(process)
         return process

@@ -116,7 +116,6 @@ class Cluster:
                 future.release()
 
     def lost(self) -> FertoolsError:
-        """Return the error that says that the scheduler is lost."""
         return FertoolsError(
             f"the scheduler at {self.address} is gone: start it again; the same command goes on"
         )
@@ -139,12 +138,8 @@ def _run_sent(sent: _ClusterTask[T]) -> tuple[int, T]:
     return sent.number, run_task(sent.task)
 
 
-_cluster: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
-
-
-def connected() -> Cluster | None:
-    """Return the cluster that tasks run on, or None if they run on this machine."""
-    return _cluster.get()
+#: The cluster that tasks run on, or None if they run on this machine.
+connected: ContextVar[Cluster | None] = ContextVar("connected", default=None)
 
 
 @lru_cache(maxsize=4)
@@ -190,7 +185,7 @@ def on_cluster(
 def _used(cluster: Cluster) -> Iterator[None]:
     from distributed.comm import CommClosedError
 
-    token = _cluster.set(cluster)
+    token = connected.set(cluster)
     try:
         yield
     except FertoolsError:
@@ -203,7 +198,7 @@ def _used(cluster: Cluster) -> Iterator[None]:
         # A request to a lost scheduler can raise many exceptions; their texts do not help.
         raise cluster.lost() from fault
     finally:
-        _cluster.reset(token)
+        connected.reset(token)
 
 
 @contextmanager

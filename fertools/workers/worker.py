@@ -58,10 +58,14 @@ def init_worker(parent: int) -> None:
     # The main process reports a crash: no traceback on the terminal and no core file.
     faulthandler.enable(os.open(os.devnull, os.O_WRONLY))
     if sys.platform == "linux":
+        import ctypes
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        _exit_with(parent)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # If the parent ended before that call, no signal will come.
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def run_task(task: Callable[[], T]) -> T:
@@ -70,12 +74,6 @@ def run_task(task: Callable[[], T]) -> T:
     Both settings are global to the process, which may be the caller's or dask's, so they are
     restored.
     """
-    with _opencv_settings():
-        return task()
-
-
-@contextmanager
-def _opencv_settings() -> Iterator[None]:
     import cv2
 
     threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
@@ -83,19 +81,10 @@ def _opencv_settings() -> Iterator[None]:
     # Tasks report damaged items themselves.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        yield
+        return task()
     finally:
         cv2.setNumThreads(threads)
         cv2.utils.logging.setLogLevel(level)
-
-
-def _exit_with(parent: int) -> None:
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # If the parent ended before that call, no signal will come.
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 @contextmanager

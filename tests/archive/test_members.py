@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive.members import Members
 from fertools.archive.scan import scan
 from fertools.columns import BATCH
 from fertools.data import Drop, Member, Packed, Reason
 from tests.archive.rawzip import Item, write_zip
+from tests.fakes import members_of
 
 ODD = [
     Member("a.jpg", "", b"a.jpg", 5, 1),
@@ -24,7 +24,7 @@ ODD = [
 
 
 def test_members_come_back_as_they_were() -> None:
-    members = Members.of(ODD)
+    members = members_of(ODD)
     assert list(members) == ODD
     assert [members[i] for i in range(-6, 6)] == ODD + ODD
     assert list(members[2:5]) == ODD[2:5]
@@ -33,7 +33,7 @@ def test_members_come_back_as_they_were() -> None:
 
 
 def test_keys_and_photos_are_made_when_asked_for() -> None:
-    members = Members.of(ODD)
+    members = members_of(ODD)
     assert list(members.keys) == [member.key for member in ODD]
     assert list(members.photo_keys) == ["a.jpg", "기쁨/a_b.jpg", "z.zip/x_1.jpg"]
     assert members.size == sum(member.size for member in ODD)

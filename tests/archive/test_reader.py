@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fertools.archive import reader as reading
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
@@ -23,9 +24,9 @@ def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def refused(source: Path, member: Member, **options: int) -> Drop:
+def refused(source: Path, member: Member) -> Drop:
     """Return what the bytes themselves say against a member."""
-    with Reader(source, **options) as reader, pytest.raises(Unusable) as caught:
+    with Reader(source) as reader, pytest.raises(Unusable) as caught:
         reader.read(member)
     return caught.value.drop
 
@@ -144,17 +145,14 @@ def test_a_link_in_the_place_of_a_volume_is_a_missing_volume(tmp_path: Path) -> 
         assert reader.read(members["b.jpg"]) == b"photo"
 
 
-def test_what_is_too_large_is_not_opened(source: Path) -> None:
+def test_what_is_too_large_is_not_opened(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_BYTES", 6)
     for member in scan(source).members:
         absent = replace(member, path=b"not there")
-        assert refused(source, absent, max_bytes=6).reason is Reason.TOO_LARGE
-    with Reader(source, max_bytes=7) as reader:
+        assert refused(source, absent).reason is Reason.TOO_LARGE
+    monkeypatch.setattr(reading, "MAX_BYTES", 7)
+    with Reader(source) as reader:
         assert reader.read(scan(source).members[0]) == b"a photo"
-
-
-def test_no_limit_below_one_byte(source: Path) -> None:
-    with pytest.raises(ValueError, match="got 0"):
-        Reader(source, max_bytes=0)
 
 
 def test_a_member_without_bytes_is_empty(source: Path) -> None:

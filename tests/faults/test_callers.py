@@ -18,7 +18,7 @@ import fertools
 from fertools.errors import SourceError
 from fertools.workers import pool
 from fertools.workers.pool import watchdog
-from fertools.workers.run import end_workers, run_tasks
+from fertools.workers.tasks import end_workers, run_tasks
 from tests.fakes import BrightSpot, write_archive
 from tests.faults.history import REPOSITORY, children
 from tests.faults.test_crashes import Dies, Stops

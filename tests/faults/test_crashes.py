@@ -22,7 +22,7 @@ from fertools.errors import FertoolsError
 from fertools.workers import pool
 from fertools.workers.inflight import InFlightLog
 from fertools.workers.pool import watchdog
-from fertools.workers.run import run_isolated, run_tasks
+from fertools.workers.tasks import run_isolated, run_tasks
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import DEEDS, Deadly
 

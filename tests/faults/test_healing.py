@@ -36,7 +36,7 @@ from fertools.pipeline.parts import (
     read_table,
     read_thumbnails,
 )
-from fertools.workers import run as engine
+from fertools.workers import tasks as engine
 from tests.fakes import BrightSpot, photo_name, write_archive
 from tests.faults.history import digests
 

@@ -77,9 +77,9 @@ def interrupt() -> None:
 
 def test_ctrl_c_while_a_worker_starts_leaves_no_pool_to_wait_for() -> None:
     code = (
-        "from fertools.workers import pool, run;"
+        "from fertools.workers import pool, tasks;"
         "from tests.faults.test_signals import interrupt;"
-        "pool._ping = interrupt; list(run.run_isolated([int]))"
+        "pool._ping = interrupt; list(tasks.run_isolated([int]))"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(

@@ -259,22 +259,6 @@ def test_one_annotator_far_off_does_not_move_the_median() -> None:
     assert median_box([Box(10, 20, 110, 120), Box(20, 20, 120, 140)]) == Box(15, 20, 115, 130)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        ("", None, (None,) * 3, ()),
-        ("a/b.jpg", None, (None,) * 3, ()),
-        ("b.jpg", None, ("불안",), ()),
-        ("b.jpg", "놀람", (None,) * 3, ()),
-        ("b.jpg", None, (None,) * 3, (Box(0, 0, 0, 1),)),
-        ("b.jpg", None, (None,) * 3, (Box(0, 0, 1, 1),) * 4),
-    ],
-)
-def test_a_record_refuses_what_it_cannot_be(values: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match="got"):
-        LabelRecord(*values)
-
-
 def test_the_real_archives_records_are_all_read(photos: Path) -> None:
     found = [read(file.read_bytes()) for file in sorted(photos.rglob("*.json"))]
     assert [(len(records), problem) for records, problem in found] == [(24, ""), (28, ""), (4, "")]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.archive.members import Members
 from fertools.data import Box, Member, Packed
 from fertools.pipeline.plan import (
     Parts,
@@ -19,6 +18,7 @@ from fertools.pipeline.plan import (
     scanned_at,
     write_plan,
 )
+from tests.fakes import members_of
 
 
 def member(number: int, container: str = "a") -> Member:
@@ -26,7 +26,7 @@ def member(number: int, container: str = "a") -> Member:
 
 
 def cut_all(members: list[Member]) -> Parts:
-    return cut_into_parts(Members.of(members), np.arange(len(members)))
+    return cut_into_parts(members_of(members), np.arange(len(members)))
 
 
 def test_a_part_never_crosses_a_container() -> None:
@@ -49,7 +49,7 @@ def test_what_is_planned_is_read_back(tmp_path: Path) -> None:
     parts = [[member(1), member(2)], [packed]]
     box = Box(1.5, 2.0, 30.0, 40.0)
     write_plan(
-        tmp_path / "plan.arrow", map(Members.of, parts), {packed.key: box}, ["one", "two"], 7
+        tmp_path / "plan.arrow", map(members_of, parts), {packed.key: box}, ["one", "two"], 7
     )
     read = [list(read_part(tmp_path / "plan.arrow", i)) for i in range(2)]
     assert read == [[(member(1), None), (member(2), None)], [(packed, box)]]

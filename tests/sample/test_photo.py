@@ -11,7 +11,7 @@ import pytest
 from fertools.sample.canvas import Canvas, Pixels, Pose
 from fertools.sample.people import EXPRESSIONS, REST, Person
 from fertools.sample.photo import Dress, draw_photo, encode_photo, face_of, paint, photograph
-from fertools.sample.schedule import Shot, schedule
+from fertools.sample.schedule import schedule
 from fertools.sample.setting import as_stored, with_orientation
 
 PIXELS = 1.2e5
@@ -107,8 +107,3 @@ def test_people_differ_by_key_and_by_seed() -> None:
     faces = {Person.drawn(seed, key).face for seed in (0, 1) for key in "abc"}
     assert len(faces) == 6
     assert Person.drawn(0, "a") == Person.drawn(0, "a")
-
-
-def test_a_shot_number_must_fit_its_three_digits() -> None:
-    with pytest.raises(ValueError, match="not 1000"):
-        Shot(SHOTS[0].session, 1000, 0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fertools.errors import SplitError
 from fertools.options import Ratios
 from fertools.splits.assign import assign, assign_photos
-from fertools.splits.ratios import deviation, overlapping_groups
+from fertools.splits.measures import deviation, overlapping_groups
 from tests.splits.archive import AGES, CLASSES, SEXES, Table, drawn
 
 Ints = NDArray[np.int64]
@@ -132,12 +132,26 @@ def test_no_photos_are_refused() -> None:
 
 def test_a_class_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
-        assign(np.arange(3), np.array([0, -1, 0]), TENTHS, group_keys=["a", "b", "c"], seed=1)
+        assign(
+            np.arange(3),
+            np.array([0, -1, 0]),
+            TENTHS,
+            group_keys=["a", "b", "c"],
+            seed=1,
+            attributes=np.zeros((3, 0), np.int64),
+        )
 
 
 def test_one_key_for_two_people_is_refused() -> None:
     with pytest.raises(ValueError, match="3 keys, but only 2"):
-        assign(np.arange(3), np.zeros(3, np.int64), TENTHS, group_keys=["a", "b", "a"], seed=1)
+        assign(
+            np.arange(3),
+            np.zeros(3, np.int64),
+            TENTHS,
+            group_keys=["a", "b", "a"],
+            seed=1,
+            attributes=np.zeros((3, 0), np.int64),
+        )
 
 
 # At the archive's shape.
@@ -205,8 +219,11 @@ def test_photos_alone_are_assigned_as_groups_of_one(seed: int, count: int, ratio
     classes = np.random.default_rng(seed).integers(0, 4, count)
     keys = [f"{i}.jpg" for i in range(count)]
     order = [f"photo {key}" for key in keys]
+    none = np.zeros((count, 0), np.int64)
     try:
-        whole = assign(np.arange(count), classes, ratios, group_keys=order, seed=seed)
+        whole = assign(
+            np.arange(count), classes, ratios, group_keys=order, seed=seed, attributes=none
+        )
     except SplitError:
         with pytest.raises(SplitError):
             assign_photos(classes, ratios, keys=keys, seed=seed)

@@ -8,7 +8,7 @@ import pytest
 from fertools.errors import SplitError
 from fertools.options import Ratios
 from fertools.splits.assign import Half, OfficialOverlap, assign_official
-from fertools.splits.ratios import overlapping_groups
+from fertools.splits.measures import overlapping_groups
 
 T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
 ORDER = ["kim", "lee", "cho", "park"]
@@ -16,11 +16,14 @@ ORDER = ["kim", "lee", "cho", "park"]
 GROUPS = np.array([0, 0, 0, 1, 1, 2, 2, 3])
 HALVES = np.array([T, T, V, T, T, T, N, V], dtype=np.int8)
 CLASSES = np.zeros(8, dtype=np.int64)
+NO_ATTRIBUTES = np.zeros((8, 0), dtype=np.int64)
 EVEN = Ratios(1, 1, 8)
 
 
 def test_training_photos_of_those_in_both_are_left_out() -> None:
-    splits, overlap = assign_official(HALVES, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1)
+    splits, overlap = assign_official(
+        HALVES, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, attributes=NO_ATTRIBUTES
+    )
     assert splits[[0, 1, 6]].tolist() == [-1, -1, -1]
     assert splits[[2, 7]].tolist() == [2, 2]
     assert {int(splits[3]), int(splits[5])} == {0, 1}  # lee and cho, one in each
@@ -32,7 +35,14 @@ def test_training_photos_of_those_in_both_are_left_out() -> None:
 
 def test_they_are_only_counted_if_that_is_asked_for() -> None:
     splits, overlap = assign_official(
-        HALVES, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, overlap="report"
+        HALVES,
+        GROUPS,
+        CLASSES,
+        EVEN,
+        group_keys=ORDER,
+        seed=1,
+        attributes=NO_ATTRIBUTES,
+        overlap="report",
     )
     assert splits[0] == splits[1] != 2
     assert splits[2] == 2
@@ -58,4 +68,6 @@ def test_train_and_validation_keep_their_proportion() -> None:
 def test_one_half_alone_is_refused_with_a_cure(half: Half) -> None:
     halves = np.full(8, half, dtype=np.int8)
     with pytest.raises(SplitError, match="add the other folder, or use --split"):
-        assign_official(halves, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1)
+        assign_official(
+            halves, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, attributes=NO_ATTRIBUTES
+        )

@@ -27,7 +27,7 @@ from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.workers import dask as pipeline_cluster
 from fertools.workers.dask import WorkerRequirements, _versions, connected, gc_paused, on_cluster
-from fertools.workers.run import run_tasks
+from fertools.workers.tasks import run_tasks
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import Deadly
@@ -304,7 +304,7 @@ def test_a_worker_that_comes_later_is_checked_before_its_first_task(
     cluster.start(1)
     with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, first_mismatch):
         cluster.start(1, path=other_version(tmp_path))
-        now = connected()
+        now = connected.get()
         assert now is not None
         now.client.wait_for_workers(2)
         with pytest.raises(FertoolsError, match=r"a worker on .* has simplejpeg 0\.0\.1 where"):

@@ -90,19 +90,13 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
 def detector_name(model: str, files: tuple[Path, ...], runtime: str, precision: Precision) -> str:
     """Return the name of a built-in detector, which differs wherever its faces may differ.
 
-    It ends with the precision unless that is f32.
+    It enters the names of parts, so that faces found by one are not taken for the other's. So it
+    has 8 hex digits of the SHA-256 of the network's files, which are in other packages' folders,
+    where another release may have others. It ends with the precision unless that is f32.
     """
+    digests = b"".join(sha256(file.read_bytes()).digest() for file in files)
     suffix = "" if precision == "f32" else f"-{precision}"
-    return f"{model}-{weights_digest(*files)}-{runtime}{suffix}"
-
-
-def weights_digest(*files: Path) -> str:
-    """Return 8 hex digits of the SHA-256 of a network's files, in their order.
-
-    The files are in other packages' folders, where another release may have others; a detector's
-    name enters the names of parts, so that faces found by one are not taken for the other's.
-    """
-    return sha256(b"".join(sha256(file.read_bytes()).digest() for file in files)).hexdigest()[:8]
+    return f"{model}-{sha256(digests).hexdigest()[:8]}-{runtime}{suffix}"
 
 
 def non_maximum_suppression(rows: NDArray[np.float32], overlap: float) -> NDArray[np.float32]:

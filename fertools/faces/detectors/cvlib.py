@@ -93,11 +93,7 @@ def _with_opencv(min_confidence: float) -> Forward:
 
 
 def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
-    """Compile the network with OpenVINO; it returns the most confident faces first.
-
-    Raises DependencyError where a file or OpenVINO is missing, OptionError where the CPU does not
-    have the precision.
-    """
+    """Compile the network with OpenVINO; it returns the most confident faces first."""
     layers, net = read_layers(model_files()[0].read_text("utf-8")), read_net()
 
     def blob(name: str, index: int) -> NDArray[np.float32]:

@@ -1,8 +1,6 @@
-"""Ratios of the splits, and measures of how well an assignment keeps them and separates people."""
+"""Measure how well an assignment keeps to its ratios, and how well it separates people."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +13,11 @@ Ints = NDArray[np.int64]
 TRAIN, VALIDATION, TEST = range(len(Split))
 
 
-class Leakage(NamedTuple):
-    """How many of the test photos show a person whom train shows too."""
-
-    leaked: int
-    photos: int
-
-
-def measure_leakage(groups: Ints, splits: NDArray[np.int8]) -> Leakage:
-    """Count the test rows of groups that train has too; `groups` and `splits` are (rows,)."""
+def measure_leakage(groups: Ints, splits: NDArray[np.int8]) -> tuple[int, int]:
+    """Count the test rows of groups that train has too, and all test rows."""
     tested = groups[splits == TEST]
     leaked = np.isin(tested, groups[splits == TRAIN])
-    return Leakage(int(leaked.sum()), len(tested))
+    return int(leaked.sum()), len(tested)
 
 
 def overlapping_groups(groups: Ints, splits: NDArray[np.int8]) -> int:

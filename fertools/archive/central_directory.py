@@ -3,7 +3,7 @@
     local header · data │ … │ central directory │ zip64 end · locator │ end record · comment
 
 Python's zipfile is not used. It refuses the whole zip if one name is flagged as UTF-8 and is not,
-opens the last file of a `.z01` set with wrong offsets, and follows a zip64 locator that lies; and
+opens the last file of a `.z01` set with wrong offsets, and follows a wrong zip64 locator; and
 500,000 entries took it 3.4 s and 450 MB, against 1.4 s and 240 MB here.
 
 Field names and sizes: PKWARE's APPNOTE 6.3.10, 4.3.12–16.
@@ -68,15 +68,12 @@ _WIDE = ("size", "packed", "offset")  # in the order of the zip64 extra field
 _BLOCK = 1 << 14  # headers parsed at once
 _NONE16 = 0xFFFF
 
-# Six million entries. A record that claims more lies, or lists more than memory could hold.
+# Six million entries. A record that claims more is wrong, or lists more than memory could hold.
 _LARGEST = 1 << 30
 
 
 class SpannedZip(Unusable):
     """The zip is the last file of a `.z01` set, whose offsets count from other files."""
-
-    def __init__(self) -> None:
-        super().__init__(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
 
 
 def read_central_directory(zipped: VolumeReader) -> ZipListing:
@@ -92,7 +89,7 @@ def read_central_directory(zipped: VolumeReader) -> ZipListing:
         if start is not None:
             return _directory(zipped, end, start)
     if spanned:
-        raise SpannedZip
+        raise SpannedZip(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
     raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
 
 
@@ -134,14 +131,13 @@ def _end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
 
 
 def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
-    """Return the zip64 end record in front of an end record, if there is one."""
     at = end.end - _LOCATOR.size
     if at < zipped.tail_start + _END64.size:
         return None
     signature, _, claimed_at, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
     if signature != _LOCATOR_SIGNATURE:
         return None
-    # It nearly always touches its locator; a locator that lies is not followed anywhere else.
+    # It nearly always touches its locator; a wrong locator is not followed anywhere else.
     for start in (at - _END64.size, claimed_at):
         if zipped.tail_start <= start <= at - _END64.size:
             signature, *_, claimed, size, offset = _END64.unpack(zipped.read(start, _END64.size))
@@ -151,7 +147,6 @@ def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
 
 
 def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
-    """Return the offset where the directory starts, None if it is not there."""
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
     if not _HEADER.itemsize <= end.size <= _LARGEST:
@@ -170,26 +165,21 @@ def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
 
 def _directory(zipped: VolumeReader, end: _EndRecord, start: int) -> ZipListing:
     # What stands in front of the zip, as in a self-extracting one, moves every offset.
-    entries = _parse(zipped.read(start, end.size), shift=start - end.offset)
-    count = len(entries)
-    # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
-    if end.claimed != (count if end.zip64 else count & _NONE16):
-        fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
-        return ZipListing(entries, start, (fault,))
-    return ZipListing(entries, start)
-
-
-def _parse(text: bytes, shift: int) -> Entries:
-    """Parse the directory's bytes. Raises Unusable where no header is."""
+    text, shift = zipped.read(start, end.size), start - end.offset
     starts = _header_starts(text)
-    fields = np.zeros(len(starts), ENTRY_DTYPE)
-    for first in range(0, len(starts), _BLOCK):
+    count = len(starts)
+    fields = np.zeros(count, ENTRY_DTYPE)
+    for first in range(0, count, _BLOCK):
         block = slice(first, first + _BLOCK)
         fields[block] = _parse_headers(text, starts[block], shift)
-    return Entries(text, fields)
+    # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
+    is_right = end.claimed == (count if end.zip64 else count & _NONE16)
+    fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
+    return ZipListing(Entries(text, fields), start, () if is_right else (fault,))
 
 
 def _header_starts(text: bytes) -> NDArray[np.int64]:
+    """Return the offset of each header. Raises Unusable where none is."""
     starts = array("q")
     at, end = 0, len(text)
     while at < end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fertools.options import Ratios
-from fertools.splits.ratios import Leakage, deviation, measure_leakage, overlapping_groups
+from fertools.splits.measures import deviation, measure_leakage, overlapping_groups
 
 #                  kim kim lee lee lee cho cho  one who is left out
 GROUPS = np.array([0, 0, 1, 1, 1, 2, 2, 0])
@@ -13,7 +13,7 @@ SPLITS = np.array([0, 2, 2, 2, 1, 0, 0, -1], dtype=np.int8)
 
 
 def test_leak_counts_test_photos_of_people_in_train() -> None:
-    assert measure_leakage(GROUPS, SPLITS) == Leakage(leaked=1, photos=3)
+    assert measure_leakage(GROUPS, SPLITS) == (1, 3)
 
 
 def test_leak_of_a_split_without_test() -> None:

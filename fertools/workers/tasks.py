@@ -107,8 +107,7 @@ def run_isolated(tasks: Iterable[Callable[[], object]]) -> Iterator[float | None
 
 def end_workers() -> None:
     """End the workers that the last `run_tasks` left, if there are any."""
-    pool = _pool.get()
-    if pool is not None:
+    if (pool := _pool.get()) is not None:
         _pool.set(None)
         pool.end()
 
@@ -130,7 +129,7 @@ def cores() -> int:
 
 
 def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iterator[tuple[int, T]]:
-    if (cluster := dask.connected()) is not None:
+    if (cluster := dask.connected.get()) is not None:
         yield from cluster.run(tasks)
         return
     size = min(jobs, len(tasks))
