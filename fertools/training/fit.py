@@ -1,4 +1,4 @@
-"""Train a network: `train` has a line for each stage, `_fit` hands the work to Keras."""
+"""Train a network: `train` has a line for each stage, `_fit` passes `TrainingData` to Keras."""
 
 from __future__ import annotations
 
