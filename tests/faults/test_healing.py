@@ -177,7 +177,7 @@ def test_a_part_that_is_damaged_whenever_it_is_written_ends_in_one_line(
     def damaged(*_: object) -> Any:
         raise DamagedPart(kinds(out)[".part"][0].stem, "it has no footer")
 
-    monkeypatch.setattr(dataset, "read_rows", damaged)
+    monkeypatch.setattr(dataset, "pack_rows", damaged)
     with pytest.raises(DatasetError, match=r"is damaged again .*check the disk"):
         build(source, out, seed=9, overwrite=True)
 

@@ -25,7 +25,7 @@ from fertools.data import Face
 from fertools.dataset.manifest import Manifest
 from fertools.errors import FertoolsError, OutputError, SourceError
 from fertools.pipeline import extraction
-from fertools.pipeline.plan import write_plan
+from fertools.pipeline.plan import Parts, PartsPlan
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.history import digests
@@ -604,9 +604,8 @@ def test_a_plan_that_another_build_has_replaced_is_noticed(tmp_path: Path) -> No
     source, out = write_archive(tmp_path / "src"), tmp_path / "out"
 
     def replaced() -> None:
-        members = scan(source).members
-        parts_of = [members[i : i + 1] for i in range(16)]
-        write_plan(out / ".fertools" / "plan.arrow", parts_of, {}, [], 0)
+        parts_of = Parts(scan(source).members, np.arange(16), np.arange(17))
+        PartsPlan(out / ".fertools" / "plan.arrow", parts_of, {}, "", [], 0).write()
 
     with pytest.raises(OutputError, match="is damaged or of another build"):
         build(source, out, detector=Meanwhile(replaced, at=2))
