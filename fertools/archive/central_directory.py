@@ -32,16 +32,16 @@ from fertools.archive.volumes import VolumeReader
 from fertools.data import Reason, Unusable
 
 # The end record: signature, disk, its disk, entries here, entries, size, offset, comment length.
-_END = Struct("<4s4H2LH")
+_END_RECORD = Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LOCATOR = Struct("<4sLQL")  # signature, disk, offset of the zip64 end, disks
 _LOCATOR_SIGNATURE = b"PK\x06\x07"
 # The zip64 end: signature, length, versions, disks, entries here, entries, size, offset.
-_END64 = Struct("<4sQ2H2L4Q")
-_END64_SIGNATURE = b"PK\x06\x06"
+_ZIP64_END_RECORD = Struct("<4sQ2H2L4Q")
+_ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _HEADER_SIGNATURE = b"PK\x01\x02"
 _LENGTHS = Struct("<3H")  # of the name, the extra field and the comment
-_LENGTHS_AT = 28
+_LENGTHS_OFFSET = 28
 
 # A header of the directory (APPNOTE 4.3.12), without the name, extra field and comment behind it.
 _HEADER: Final = np.dtype(
@@ -64,12 +64,12 @@ _HEADER: Final = np.dtype(
         ("offset", "<u4"),
     ]
 )
-_WIDE = ("size", "packed", "offset")  # in the order of the zip64 extra field
-_BLOCK = 1 << 14  # headers parsed at once
-_NONE16 = 0xFFFF
+_ZIP64_FIELDS = ("size", "packed", "offset")  # in the order of the zip64 extra field
+_BLOCK_HEADERS = 1 << 14  # headers parsed at once
+_MAX_16_BITS = 0xFFFF
 
 # Six million entries. A record that claims more is wrong, or lists more than memory could hold.
-_LARGEST = 1 << 30
+_MAX_DIRECTORY_BYTES = 1 << 30
 
 
 class SpannedZip(Unusable):
@@ -83,11 +83,11 @@ def read_central_directory(zipped: VolumeReader) -> ZipListing:
     set, OSError if the file cannot be read.
     """
     spanned = False
-    for end in _end_records(zipped):
+    for end in _find_end_records(zipped):
         spanned = spanned or (end.spanned and end.last)
-        start = None if end.spanned else _directory_start(zipped, end)
+        start = None if end.spanned else _find_directory_start(zipped, end)
         if start is not None:
-            return _directory(zipped, end, start)
+            return _read_directory(zipped, end, start)
     if spanned:
         raise SpannedZip(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
     raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
@@ -114,71 +114,73 @@ class _EndRecord:
     zip64: bool = False
 
 
-def _end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
+def _find_end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
     """Yield what may be the end record, the last one first: a comment may hold another."""
-    first = max(zipped.tail_start, zipped.size - _END.size - 0xFFFF)
+    first = max(zipped.last_run_start, zipped.size - _END_RECORD.size - 0xFFFF)
     text = zipped.read(first, zipped.size - first)
     at = len(text)
     while (at := text.rfind(_END_SIGNATURE, 0, at)) >= 0:
-        if at + _END.size > len(text):
+        if at + _END_RECORD.size > len(text):
             continue
-        _, disk, _, _, claimed, size, offset, comment = _END.unpack_from(text, at)
-        rest = len(text) - at - _END.size
-        spanned = disk not in (0, _NONE16)
+        _, disk, _, _, claimed, size, offset, comment = _END_RECORD.unpack_from(text, at)
+        rest = len(text) - at - _END_RECORD.size
+        spanned = disk not in (0, _MAX_16_BITS)
         if comment <= rest:
             end = _EndRecord(claimed, size, offset, first + at, spanned, last=comment == rest)
-            yield _zip64_end(zipped, end) or end
+            yield _read_zip64_end(zipped, end) or end
 
 
-def _zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
+def _read_zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
     at = end.end - _LOCATOR.size
-    if at < zipped.tail_start + _END64.size:
+    if at < zipped.last_run_start + _ZIP64_END_RECORD.size:
         return None
-    signature, _, claimed_at, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
+    signature, _, claimed_offset, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
     if signature != _LOCATOR_SIGNATURE:
         return None
     # It nearly always touches its locator; a wrong locator is not followed anywhere else.
-    for start in (at - _END64.size, claimed_at):
-        if zipped.tail_start <= start <= at - _END64.size:
-            signature, *_, claimed, size, offset = _END64.unpack(zipped.read(start, _END64.size))
-            if signature == _END64_SIGNATURE:
+    for start in (at - _ZIP64_END_RECORD.size, claimed_offset):
+        if zipped.last_run_start <= start <= at - _ZIP64_END_RECORD.size:
+            signature, *_, claimed, size, offset = _ZIP64_END_RECORD.unpack(
+                zipped.read(start, _ZIP64_END_RECORD.size)
+            )
+            if signature == _ZIP64_END_SIGNATURE:
                 return _EndRecord(claimed, size, offset, start, end.spanned, end.last, zip64=True)
     return None
 
 
-def _directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
+def _find_directory_start(zipped: VolumeReader, end: _EndRecord) -> int | None:
     if end.size == end.claimed == end.end == 0:
         return 0  # an empty zip is an end record and nothing else
-    if not _HEADER.itemsize <= end.size <= _LARGEST:
+    if not _HEADER.itemsize <= end.size <= _MAX_DIRECTORY_BYTES:
         return None
     # Directly in front of its end record, whatever was put before the zip; else at the claimed
     # offset. If bytes follow the record, only at the claimed offset: it might be the directory of
     # a zip stored inside a cut one.
     for start in (end.end - end.size, end.offset) if end.last else (end.offset,):
         if (
-            zipped.tail_start <= start <= end.end - end.size
+            zipped.last_run_start <= start <= end.end - end.size
             and zipped.read(start, len(_HEADER_SIGNATURE)) == _HEADER_SIGNATURE
         ):
             return start
     return None
 
 
-def _directory(zipped: VolumeReader, end: _EndRecord, start: int) -> ZipListing:
+def _read_directory(zipped: VolumeReader, end: _EndRecord, start: int) -> ZipListing:
     # What stands in front of the zip, as in a self-extracting one, moves every offset.
     text, shift = zipped.read(start, end.size), start - end.offset
-    starts = _header_starts(text)
+    starts = _find_headers(text)
     count = len(starts)
     fields = np.zeros(count, ENTRY_DTYPE)
-    for first in range(0, count, _BLOCK):
-        block = slice(first, first + _BLOCK)
+    for first in range(0, count, _BLOCK_HEADERS):
+        block = slice(first, first + _BLOCK_HEADERS)
         fields[block] = _parse_headers(text, starts[block], shift)
     # Without zip64 the count has 16 bits, and writers that do not know zip64 let it overflow.
-    is_right = end.claimed == (count if end.zip64 else count & _NONE16)
+    is_right = end.claimed == (count if end.zip64 else count & _MAX_16_BITS)
     fault = f"its directory claims {end.claimed:,} entries and holds {count:,}"
     return ZipListing(Entries(text, fields), start, () if is_right else (fault,))
 
 
-def _header_starts(text: bytes) -> NDArray[np.int64]:
+def _find_headers(text: bytes) -> NDArray[np.int64]:
     """Return the offset of each header. Raises Unusable where none is."""
     starts = array("q")
     at, end = 0, len(text)
@@ -186,7 +188,7 @@ def _header_starts(text: bytes) -> NDArray[np.int64]:
         if end - at < _HEADER.itemsize or text[at : at + 4] != _HEADER_SIGNATURE:
             raise Unusable(Reason.DAMAGED_ARCHIVE, f"its directory is damaged at byte {at:,}")
         starts.append(at)
-        at += _HEADER.itemsize + sum(_LENGTHS.unpack_from(text, at + _LENGTHS_AT))
+        at += _HEADER.itemsize + sum(_LENGTHS.unpack_from(text, at + _LENGTHS_OFFSET))
     return np.frombuffer(starts, np.int64) if starts else np.zeros(0, np.int64)
 
 
@@ -201,13 +203,13 @@ def _parse_headers(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArra
     fields["name_length"] = np.minimum(headers["name_length"], len(text) - fields["name_at"])
     # Only if the zip was made on Unix (3) does the upper half hold a file mode.
     fields["mode"] = np.where(headers["made_by"] >> 8 == 3, headers["external"] >> 16, 0)
-    wide = np.stack([headers[name] == IN_ZIP64 for name in _WIDE], axis=1)
+    in_zip64 = np.stack([headers[name] == IN_ZIP64 for name in _ZIP64_FIELDS], axis=1)
     extra_at = fields["name_at"] + headers["name_length"]
-    resolved = _resolve_common_zip64(data, fields, wide, extra_at, headers["extra_length"])
-    for i in np.flatnonzero(wide.any(axis=1) & ~resolved).tolist():
+    resolved = _resolve_common_zip64(data, fields, in_zip64, extra_at, headers["extra_length"])
+    for i in np.flatnonzero(in_zip64.any(axis=1) & ~resolved).tolist():
         extra = text[extra_at[i] : extra_at[i] + headers["extra_length"][i]]
-        numbers = resolve_zip64(extra, *(int(headers[name][i]) for name in _WIDE))
-        for name, number in zip(_WIDE, numbers, strict=True):
+        numbers = resolve_zip64(extra, *(int(headers[name][i]) for name in _ZIP64_FIELDS))
+        for name, number in zip(_ZIP64_FIELDS, numbers, strict=True):
             fields[name][i] = clamp(number)
     fields["offset"] += clamp(shift)
     return fields
@@ -216,7 +218,7 @@ def _parse_headers(text: bytes, starts: NDArray[np.int64], shift: int) -> NDArra
 def _resolve_common_zip64(
     data: NDArray[np.uint8],
     fields: NDArray[Any],
-    wide: NDArray[np.bool_],
+    in_zip64: NDArray[np.bool_],
     extra_at: NDArray[np.int64],
     extra_length: NDArray[np.uint16],
 ) -> NDArray[np.bool_]:
@@ -224,19 +226,21 @@ def _resolve_common_zip64(
 
     In a zip above 4 GiB that is nearly every entry, and one by one they took half of a scan.
     """
-    count = wide.sum(axis=1)
+    count = in_zip64.sum(axis=1)
     resolved: NDArray[np.bool_] = (
         (count > 0) & (extra_length >= 4 + 8 * count) & (extra_at + extra_length <= len(data))
     )
     rows = np.flatnonzero(resolved)
     heads = data[extra_at[rows][:, None] + np.arange(4)].view("<u2")
     lengths = heads[:, 1]
-    held = (heads[:, 0] == 1) & (lengths >= 8 * count[rows]) & (lengths + 4 <= extra_length[rows])
-    resolved[rows[~held]] = False
+    has_numbers = (
+        (heads[:, 0] == 1) & (lengths >= 8 * count[rows]) & (lengths + 4 <= extra_length[rows])
+    )
+    resolved[rows[~has_numbers]] = False
     number_at = extra_at + 4
-    for name, is_wide in zip(_WIDE, wide.T, strict=True):
-        rows = np.flatnonzero(is_wide & resolved)
+    for name, needed in zip(_ZIP64_FIELDS, in_zip64.T, strict=True):
+        rows = np.flatnonzero(needed & resolved)
         numbers = data[number_at[rows][:, None] + np.arange(8)].view("<u8")[:, 0]
         fields[name][rows] = np.minimum(numbers, clamp(1 << 64))
-        number_at += 8 * is_wide
+        number_at += 8 * needed
     return resolved

@@ -41,7 +41,7 @@ ENTRY_DTYPE: Final = np.dtype(
 
 #: No file is as large. Fields of 64 bits that claim more are reduced to it, so that two of them
 #: can be added in 64 bits.
-_MOST: Final = 1 << 61
+_MAX_OFFSET: Final = 1 << 61
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 
 
@@ -68,7 +68,7 @@ class Entry:
         """The least offset at which something else can begin."""
         return self.offset + LOCAL_HEADER.size + len(self.name) + self.packed
 
-    def drop(self, limit: int) -> Drop | None:
+    def drop_reason(self, limit: int) -> Drop | None:
         """Return why its fields rule out a usable photo, whatever its name; None if they do not.
 
         `limit` is the offset where the next entry, or the directory, begins. Entries that reach
@@ -143,7 +143,7 @@ class ZipListing:
 
 def clamp(number: int) -> int:
     """Return a claimed size or offset, reduced to what a file can have."""
-    return max(-_MOST, min(number, _MOST))
+    return max(-_MAX_OFFSET, min(number, _MAX_OFFSET))
 
 
 def resolve_zip64(extra: bytes, *fields: int) -> list[int]:

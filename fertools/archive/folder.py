@@ -25,14 +25,14 @@ from fertools.errors import printable
 PAUSES: Final = (0.0, 0.3, 1.0, 2.5)
 
 #: After so many reads in a row that failed in every try, there are no more long pauses.
-MOST_FAILED: Final = 2
+MAX_FAILED_READS: Final = 2
 
 #: Folders that systems put on a disk, and that users often may not list.
 SYSTEM_FOLDERS = frozenset({b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
 
-_SYSTEM = Drop(Reason.NOT_A_PHOTO, "a folder of the operating system")
+_SYSTEM_DROP = Drop(Reason.NOT_A_PHOTO, "a folder of the operating system")
 
-_KINDS = {
+_SPECIAL_FILES = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -41,12 +41,12 @@ _KINDS = {
 
 # O_NONBLOCK: a FIFO with a photo's name would otherwise block until a writer opens it.
 # O_NOFOLLOW: the scan lists links as rows, so a link in a photo's place is newer than the scan.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
 
 T = TypeVar("T")
 
 
-def base_of(source: Path) -> bytes:
+def base_folder(source: Path) -> bytes:
     """Return the folder that every `Member.path` starts from: SRC, or the folder of a zip SRC."""
     real = os.path.realpath(os.fsencode(source))
     return real if os.path.isdir(real) else os.path.dirname(real)
@@ -70,14 +70,14 @@ def walk(base: bytes, faults: list[str]) -> Iterator[Member]:
         except OSError as error:
             if not folder:
                 raise
-            yield _refused(folder, f"the folder cannot be listed: {error.strerror}", faults)
+            yield _make_refused(folder, f"the folder cannot be listed: {error.strerror}", faults)
             continue
         for entry in entries:
             path = os.path.join(folder, entry.name)
             try:
                 member = retries.retry(partial(_examine, base, path, entry))
             except OSError as error:
-                yield _refused(path, error.strerror or "cannot be examined", faults)
+                yield _make_refused(path, error.strerror or "cannot be examined", faults)
                 continue
             if member is None:
                 pending.append(path)
@@ -93,16 +93,16 @@ def _list_folder(folder: bytes) -> list[os.DirEntry[bytes]]:
 def _examine(base: bytes, path: bytes, entry: os.DirEntry[bytes]) -> Member | None:
     """Return an entry of a folder as a member; None for a folder. Raises OSError."""
     if entry.name in SYSTEM_FOLDERS:
-        return _member(path, _SYSTEM)
+        return _make_member(path, _SYSTEM_DROP)
     if entry.is_dir(follow_symlinks=False):
         return None
     if entry.is_symlink():
-        return _member(path, _drop_link(base, path))
+        return _make_member(path, _drop_link(base, path))
     status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-        return _member(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
-    return _member(path, None, status.st_size, status.st_mtime_ns)
+        kind = _SPECIAL_FILES.get(stat.S_IFMT(status.st_mode), "a special file")
+        return _make_member(path, Drop(Reason.UNREADABLE, f"{kind}, not a file"))
+    return _make_member(path, None, status.st_size, status.st_mtime_ns)
 
 
 def _drop_link(base: bytes, path: bytes) -> Drop:
@@ -118,14 +118,14 @@ def _drop_link(base: bytes, path: bytes) -> Drop:
     return Drop(Reason.NOT_A_PHOTO, f"a link to {name}, which has a row of its own")
 
 
-def _refused(path: bytes, detail: str, faults: list[str]) -> Member:
-    member = _member(path, Drop(Reason.UNREADABLE, detail))
+def _make_refused(path: bytes, detail: str, faults: list[str]) -> Member:
+    member = _make_member(path, Drop(Reason.UNREADABLE, detail))
     if not is_hidden(member.key):
         faults.append(f"{printable(member.key)}: {detail}")
     return member
 
 
-def _member(path: bytes, drop: Drop | None, size: int = 0, modified: int = 0) -> Member:
+def _make_member(path: bytes, drop: Drop | None, size: int = 0, modified: int = 0) -> Member:
     head, tail = os.path.split(path)
     folder, name = decode_path(head), decode_name(tail)
     key = f"{folder}/{name}" if folder else name
@@ -139,15 +139,15 @@ class RetryPolicy:
     """
 
     def __init__(self) -> None:
-        self._failed = 0
+        self._failed_reads = 0
 
     def pauses(self) -> tuple[float, ...]:
         """Return the seconds to wait before each try; the first is 0."""
-        return PAUSES if self._failed < MOST_FAILED else PAUSES[:2]
+        return PAUSES if self._failed_reads < MAX_FAILED_READS else PAUSES[:2]
 
     def record(self, *, failed: bool) -> None:
         """Count a read that failed in every try, or set the count back to 0."""
-        self._failed = self._failed + 1 if failed else 0
+        self._failed_reads = self._failed_reads + 1 if failed else 0
 
     def retry(self, read: Callable[[], T]) -> T:
         """Call a function until it raises no OSError or ReadFault; raise the last one."""
@@ -168,7 +168,7 @@ class RetryPolicy:
         raise fault
 
 
-class Files:
+class OpenFiles:
     """Up to `most` open files: the one unused longest is closed for the next.
 
     Members come container by container, so two or three would be enough; a worker that holds 30
@@ -197,7 +197,7 @@ class Files:
             with suppress(OSError):  # NFS may report again what reading has reported already
                 os.close(self._open.popitem()[1])
 
-    def __enter__(self) -> Files:
+    def __enter__(self) -> OpenFiles:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -209,7 +209,7 @@ def open_file(path: bytes) -> int:
 
     Raises OSError, with ENXIO for a FIFO, socket, device or folder.
     """
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, _OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.ENXIO, "no longer a regular file")
@@ -227,7 +227,7 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
     return b"".join(chunks)
 
 
-def read_fault(error: OSError) -> ReadFault:
+def to_read_fault(error: OSError) -> ReadFault:
     """Return the ReadFault of an OSError.
 
     A file that is gone, or is now a link or a pipe, is CHANGED; everything else is UNREADABLE.

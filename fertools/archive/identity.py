@@ -19,17 +19,17 @@ from typing import Final
 
 import numpy as np
 
-from fertools.archive.folder import Files, base_of, read_at
+from fertools.archive.folder import OpenFiles, base_folder, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
 from fertools.archive.volumes import find_volumes
 from fertools.errors import OptionError
 
 #: Bytes at the end of a zip, or of a volume of one, that are read: 800 entries of AI-Hub's zips.
-_END: Final = 1 << 16
+_END_BYTES: Final = 1 << 16
 
 #: Loose photos that are examined, spread evenly over all: a network disk takes a second for them.
-_LOOSE: Final = 1000
+_MAX_LOOSE: Final = 1000
 
 Signatures = Mapping[str, str]
 
@@ -38,12 +38,12 @@ def file_signatures(source: Path, members: Members) -> Signatures:
     """Return an archive's signatures by path: of every zip and volume, and some loose photos."""
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
-    sample = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
+    sample = loose[np.linspace(0, len(loose) - 1, min(_MAX_LOOSE, len(loose))).astype(np.int64)]
     rows = np.flatnonzero(packed)  # the members of one zip follow each other
     containers = members.columns.codes("container")[0][rows]
     first_of_each = rows[np.flatnonzero(np.diff(containers, prepend=-1))]
     zips = {member.path for member in members.take(first_of_each)}
-    with Files(base_of(source)) as files:
+    with OpenFiles(base_folder(source)) as files:
         paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
         ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
     return ends | {os.fsdecode(member.path): str(member.size) for member in members.take(sample)}
@@ -51,7 +51,7 @@ def file_signatures(source: Path, members: Members) -> Signatures:
 
 def first_mismatch(source: Path, expected: Signatures) -> str | None:
     """Return the name of the first file whose signature differs here, None if all agree."""
-    with Files(base_of(source)) as files:
+    with OpenFiles(base_folder(source)) as files:
         for name, signature in expected.items():
             path = os.fsencode(name)
             with suppress(OSError):
@@ -62,17 +62,17 @@ def first_mismatch(source: Path, expected: Signatures) -> str | None:
     return None
 
 
-def _end_signature(files: Files, path: bytes) -> str:
+def _end_signature(files: OpenFiles, path: bytes) -> str:
     descriptor = files.descriptor(path)
     size = os.fstat(descriptor).st_size
-    start = max(0, size - _END)
+    start = max(0, size - _END_BYTES)
     return f"{size} {sha256(read_at(descriptor, start, size - start)).hexdigest()}"
 
 
 def source_fingerprint(members: Members) -> str:
     """Hash the members' keys, sizes and checksums to 32 hex digits; a copy changes only times."""
     digest = blake2b(digest_size=16)
-    _update(digest, members)
+    _add_members(digest, members)
     return digest.hexdigest()
 
 
@@ -87,7 +87,7 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     """
     digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
     if salt_file is None:
-        _update(digest, members)
+        _add_members(digest, members)
         return digest.digest()
     try:
         data = salt_file.read_bytes()
@@ -99,7 +99,7 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     return digest.digest()
 
 
-def _update(digest: blake2b, members: Members) -> None:
+def _add_members(digest: blake2b, members: Members) -> None:
     for batch in members.columns.slices():
         columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
         for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fertools.columns import BATCH, Columns, Ints, Lazy, column
 from fertools.data import Drop, Member, Packed, Reason
 
-_NUMBERED: Final = re.compile(r" #\d+\Z")
+_NUMBERED_KEY: Final = re.compile(r" #\d+\Z")
 
 _TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
 
@@ -198,7 +198,7 @@ class MembersBuilder:
         self._flush()
         return Columns(self._batches, SCHEMA)
 
-    def hashes(self) -> Ints:
+    def key_hashes(self) -> Ints:
         """Return a number for each key, equal for equal keys; int64."""
         return np.concatenate([np.zeros(0, np.int64), *self._hashes])
 
@@ -238,7 +238,7 @@ def _number_keys(
     )
     changed = False
     for i, name in enumerate(keys):
-        if not (shared[i] or _NUMBERED.search(name)):
+        if not (shared[i] or _NUMBERED_KEY.search(name)):
             continue
         key = name
         while key in seen:

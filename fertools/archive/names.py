@@ -39,10 +39,10 @@ def decode_name(raw: bytes) -> str:
     """
     if raw.isascii():
         return raw.decode("ascii")
-    return unicodedata.normalize("NFC", _text(raw))
+    return unicodedata.normalize("NFC", _decode(raw))
 
 
-def _text(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     for encoding in ("utf-8", "cp949"):
         try:
             return raw.decode(encoding)

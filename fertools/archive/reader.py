@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
-from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
+from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
 from fertools.archive.volumes import VolumeReader, find_volumes
 from fertools.data import Member, Packed, ReadFault, Reason, Unusable
 
 MAX_BYTES = 256 << 20  # of a member, packed or unpacked
-_MOST_ZIPS = 64
+_MAX_ZIPS = 64
 
 
 class Reader:
@@ -37,7 +37,7 @@ class Reader:
     """
 
     def __init__(self, source: Path, *, since: int | None = None) -> None:
-        self._files = Files(base_of(source))
+        self._files = OpenFiles(base_folder(source))
         self._since = since
         self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
@@ -58,10 +58,10 @@ class Reader:
         if largest > MAX_BYTES:
             raise Unusable(Reason.TOO_LARGE, f"{largest:,} bytes, above {MAX_BYTES:,}")
         try:
-            return self._unpack(member, member.packed) if member.packed else self._load(member)
+            return self._unpack(member, member.packed) if member.packed else self._read_file(member)
         except OSError as error:
             self.close()
-            raise read_fault(error) from error
+            raise to_read_fault(error) from error
         except ReadFault:
             self.close()
             raise
@@ -76,7 +76,7 @@ class Reader:
             if member.packed is None and self._any_changed([member.path]):
                 raise ReadFault(Reason.CHANGED, "it was written to since the scan")
         except OSError as error:
-            raise read_fault(error) from error
+            raise to_read_fault(error) from error
 
     def close(self) -> None:
         """Close the open files; a later read opens them again."""
@@ -89,7 +89,7 @@ class Reader:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _load(self, member: Member) -> bytes:
+    def _read_file(self, member: Member) -> bytes:
         descriptor = open_file(os.path.join(self._files.base, member.path))
         try:
             before = os.fstat(descriptor)
@@ -106,33 +106,33 @@ class Reader:
         return data
 
     def _unpack(self, member: Member, packed: Packed) -> bytes:
-        zipped = self._zip(member.path)
+        zipped = self._open_zip(member.path)
         try:
             return _unpack_checked(zipped, member, packed)
         except Unusable as damage:
-            if (change := self._change(member.path, packed, zipped)) is None:
+            if (change := self._describe_change(member.path, packed, zipped)) is None:
                 raise
             cause = damage.drop.detail
             detail = change if cause == change else f"{change} ({cause})"
             raise ReadFault(Reason.CHANGED, detail) from damage
 
-    def _zip(self, path: bytes) -> VolumeReader:
+    def _open_zip(self, path: bytes) -> VolumeReader:
         """Return a zip, by its first volume's path, as it is on the disk now."""
         zipped = self._zips.get(path)
         if zipped is None:
-            if len(self._zips) >= _MOST_ZIPS:
+            if len(self._zips) >= _MAX_ZIPS:
                 self._zips.popitem(last=False)
             zipped = VolumeReader(find_volumes(self._files.base, path), self._files)
             self._zips[path] = zipped
         return zipped
 
-    def _change(self, path: bytes, packed: Packed, zipped: VolumeReader) -> str | None:
+    def _describe_change(self, path: bytes, packed: Packed, zipped: VolumeReader) -> str | None:
         """Return how a zip with a member that is not what the scan saw has changed since.
 
         None if it has not changed, so that the bytes themselves are damaged.
         """
         # The scan dropped members that touch a gap, so this gap is new.
-        if gap := zipped.volume_set.gap(packed.offset, packed.offset + packed.size):
+        if gap := zipped.volume_set.first_gap(packed.offset, packed.offset + packed.size):
             return gap.detail
         volumes = find_volumes(self._files.base, path).volumes
         if self._any_changed(volume.path for volume in volumes):
@@ -166,7 +166,7 @@ def _data_offset(zipped: VolumeReader, packed: Packed) -> int:
     header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
     signature, _, flags, method, *_, name_length, extra_length = header
     if signature != LOCAL_SIGNATURE or method != packed.method or name_length == 0:
-        name = zipped.name_at(packed.offset)
+        name = zipped.file_name_at(packed.offset)
         raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of {name}")
     if flags & ENCRYPTED:
         raise Unusable(Reason.ENCRYPTED, "behind a password")

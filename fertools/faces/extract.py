@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fertools.data import Box, Crop, Face, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.faces.crop import crop_gray, encode
-from fertools.faces.decode import Picture, expected_face, read_header, scale_for
+from fertools.faces.decode import Picture, choose_scale, expected_face_box, read_header
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
 from fertools.options import FaceOptions
@@ -23,11 +23,11 @@ MAX_OUTSIDE = 0.1
 
 # A larger picture is not needed for detection with a border: the network sees 300 by 300 anyway,
 # and a border around a photo of 12 megapixels would cost another 150 MB.
-BORDERED_SIDE = 640
+MAX_BORDERED_SIDE = 640
 
 
 def extract_face(
-    data: bytes, options: FaceOptions, detector: Detector, annotated: Box | None = None
+    data: bytes, options: FaceOptions, detector: Detector, annotated_box: Box | None = None
 ) -> Crop:
     """Cut the face out of a photo.
 
@@ -39,15 +39,15 @@ def extract_face(
     MANY_FACES.
     """
     header = read_header(data, options.max_pixels)
-    annotated = clip_box(annotated, *header.upright_size)
-    scale = scale_for(annotated or expected_face(header), header, options)
+    annotated_box = clip_box(annotated_box, *header.upright_size)
+    scale = choose_scale(annotated_box or expected_face_box(header), header, options)
     picture = Picture.of(data, header, scale)
     faces = find_faces(picture, options, detector)
-    if annotated:
-        face, overlap = annotated_face(annotated, faces)
+    if annotated_box:
+        face, overlap = face_from_annotation(annotated_box, faces)
     else:
         face, overlap = choose_face(faces, options), None
-    scale = scale_for(face.box, header, options)
+    scale = choose_scale(face.box, header, options)
     if scale < picture.scale:
         picture = Picture.of(data, header, scale)
     gray = crop_gray(picture, face, options)
@@ -70,9 +70,16 @@ def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> li
     Ghosts (see MAX_OUTSIDE) are left out. If no face is left, the detector runs a second time, on
     the photo with a border.
     """
-    across, down = picture.pixel_size
-    faces = [_to_photo(face, across, down) for face in _detect(detector, picture.image, options)]
-    clipped = [_clip(face, picture) for face in faces if _outside(face.box, picture) <= MAX_OUTSIDE]
+    pixel_width, pixel_height = picture.pixel_size
+    faces = [
+        _to_photo_pixels(face, pixel_width, pixel_height)
+        for face in _detect(detector, picture.image, options)
+    ]
+    clipped = [
+        _clip_face(face, picture)
+        for face in faces
+        if _share_outside(face.box, picture) <= MAX_OUTSIDE
+    ]
     return [face for face in clipped if face] or _find_with_border(picture, options, detector)
 
 
@@ -88,17 +95,17 @@ def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector
     At least half the area of a face's box must lie in the photo.
     """
     height, width = picture.image.shape[:2]
-    shrink = min(1.0, BORDERED_SIDE / max(height, width))
-    small_size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(picture.image, small_size, interpolation=cv2.INTER_AREA)
-    border = max(small_size) // 2
-    framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT)
-    across, down = picture.width / small_size[0], picture.height / small_size[1]
+    scale_factor = min(1.0, MAX_BORDERED_SIDE / max(height, width))
+    reduced_size = max(1, round(width * scale_factor)), max(1, round(height * scale_factor))
+    reduced = cv2.resize(picture.image, reduced_size, interpolation=cv2.INTER_AREA)
+    border = max(reduced_size) // 2
+    bordered = cv2.copyMakeBorder(reduced, border, border, border, border, cv2.BORDER_CONSTANT)
+    pixel_width, pixel_height = picture.width / reduced_size[0], picture.height / reduced_size[1]
 
     faces = []
-    for found in _detect(detector, np.asarray(framed, np.uint8), options):
-        face = _to_photo(found, across, down, border)
-        clipped = _clip(face, picture)
+    for detected in _detect(detector, np.asarray(bordered, np.uint8), options):
+        face = _to_photo_pixels(detected, pixel_width, pixel_height, border)
+        clipped = _clip_face(face, picture)
         if clipped and clipped.box.area >= face.box.area / 2:
             faces.append(clipped)
     return faces
@@ -120,24 +127,24 @@ def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) 
     return [face for face in faces if face.confidence >= options.min_confidence]
 
 
-def _to_photo(face: Face, across: float, down: float, border: int = 0) -> Face:
+def _to_photo_pixels(face: Face, pixel_width: float, pixel_height: float, border: int = 0) -> Face:
     """Convert a face in a smaller picture, with a border around it, to pixels of the photo."""
     numbers = (face.box.x0, face.box.y0, face.box.x1, face.box.y1, *face.landmarks)
-    steps = cycle((across, down))
+    steps = cycle((pixel_width, pixel_height))
     scaled = [(z - border) * step for z, step in zip(numbers, steps, strict=False)]
     return Face(Box(*scaled[:4]), face.confidence, tuple(scaled[4:]))
 
 
-def _outside(box: Box, picture: Picture) -> float:
+def _share_outside(box: Box, picture: Picture) -> float:
     """Return how far a box leaves the frame, at its worst side, as a share of its own size."""
     if box.area == 0:
         return 0
-    across = max(-box.x0, box.x1 - picture.width) / box.width
-    down = max(-box.y0, box.y1 - picture.height) / box.height
-    return max(across, down, 0)
+    pixel_width = max(-box.x0, box.x1 - picture.width) / box.width
+    pixel_height = max(-box.y0, box.y1 - picture.height) / box.height
+    return max(pixel_width, pixel_height, 0)
 
 
-def _clip(face: Face, picture: Picture) -> Face | None:
+def _clip_face(face: Face, picture: Picture) -> Face | None:
     box = clip_box(face.box, picture.width, picture.height)
     return Face(box, face.confidence, face.landmarks) if box else None
 
@@ -170,7 +177,7 @@ def choose_face(faces: list[Face], options: FaceOptions) -> Face:
     return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def annotated_face(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
+def face_from_annotation(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
     """Return the annotators' box as a face, and its IoU with the face that it overlaps most.
 
     Its confidence is that of this face: how sure the network is that the annotators marked one.

@@ -27,11 +27,11 @@ SIDE: Final = 64  # pixels of the thumbnail's sides
 # A mean over all pixels of 12 MP takes 38 ms, one over so many points of them 0.2 ms, and
 # duplicates are as similar.
 POINTS: Final = 4 * SIDE
-CAPPED: Final = SIDE * SIDE * 3 // 4
+CAP_RANK: Final = SIDE * SIDE * 3 // 4
 
 # The indices of the lowest frequencies but the mean in a flattened transform.
-_DOWN, _ACROSS = np.divmod(np.arange(SIDE * SIDE), SIDE)
-_LOWEST: Final = np.lexsort((_ACROSS, _DOWN**2 + _ACROSS**2))[1 : 1 + BITS]
+_VERTICAL, _HORIZONTAL = np.divmod(np.arange(SIDE * SIDE), SIDE)
+_LOWEST_FREQUENCIES: Final = np.lexsort((_HORIZONTAL, _VERTICAL**2 + _HORIZONTAL**2))[1 : 1 + BITS]
 
 
 def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
@@ -43,10 +43,10 @@ def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
     points = cv2.resize(image, (POINTS, POINTS), interpolation=cv2.INTER_LINEAR)
     gray = cv2.cvtColor(points, cv2.COLOR_BGR2GRAY)
     thumbnail = cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return Fingerprint(_signs(np.asarray(thumbnail, np.uint8)).tobytes(), thumbnail.tobytes())
+    return Fingerprint(_sign_bits(np.asarray(thumbnail, np.uint8)).tobytes(), thumbnail.tobytes())
 
 
-def _signs(thumbnail: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    cap = np.partition(thumbnail, CAPPED, axis=None)[CAPPED]
+def _sign_bits(thumbnail: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    cap = np.partition(thumbnail, CAP_RANK, axis=None)[CAP_RANK]
     waves = cv2.dct(np.minimum(thumbnail, cap).astype(np.float32))
-    return np.packbits(waves.ravel()[_LOWEST] > 0)
+    return np.packbits(waves.ravel()[_LOWEST_FREQUENCIES] > 0)

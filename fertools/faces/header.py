@@ -33,8 +33,8 @@ from fertools.data import Reason, Unusable
 UPRIGHT = 1
 
 _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-_ORIENTATION = 0x0112  # the tag in EXIF 2.32, table 4
-_WIDTHS = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
+_ORIENTATION_TAG = 0x0112  # the tag in EXIF 2.32, table 4
+_TYPE_BYTES = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
 
 _UNCOMPRESSED = (0, 3, 6)  # BMP: none; bit masks of the colours, without and with alpha
 
@@ -54,12 +54,12 @@ class Header:
         return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
 
 
-def damaged(detail: str) -> Unusable:
+def damaged_error(detail: str) -> Unusable:
     """Return the exception for bytes of a known format that are not a whole photo."""
     return Unusable(Reason.DAMAGED, detail)
 
 
-def unsupported(detail: str) -> Unusable:
+def unsupported_error(detail: str) -> Unusable:
     """Return the exception for a format that fertools does not read, whole or not."""
     return Unusable(Reason.UNSUPPORTED, detail)
 
@@ -74,7 +74,7 @@ def read_png(data: bytes) -> Header:
         if kind == b"IHDR":
             size = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
         elif kind == b"acTL":
-            raise unsupported("animated PNG")
+            raise unsupported_error("animated PNG")
         elif kind == b"eXIf":
             orientation = read_orientation(bytes(body))
     return Header("PNG", *size, orientation)
@@ -92,7 +92,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if kind == b"IEND":
             return
         position = end + 4
-    raise damaged(f"a PNG that is cut or altered: byte {position:,} begins no whole chunk")
+    raise damaged_error(f"a PNG that is cut or altered: byte {position:,} begins no whole chunk")
 
 
 def read_webp(data: bytes) -> Header:
@@ -103,33 +103,33 @@ def read_webp(data: bytes) -> Header:
     size, orientation = None, UPRIGHT
     for kind, body in _webp_chunks(data):
         if kind in (b"ANIM", b"ANMF"):
-            raise unsupported("animated WebP")
+            raise unsupported_error("animated WebP")
         if kind == b"VP8X" and size is None:
-            size = 1 + _little(body[4:7]), 1 + _little(body[7:10])
+            size = 1 + _little_endian(body[4:7]), 1 + _little_endian(body[7:10])
         elif kind == b"VP8 " and size is None:
             # after a frame tag of 3 bytes and a start code of 3: 14 bits and 2 of scaling, twice
-            size = _little(body[6:8]) & 0x3FFF, _little(body[8:10]) & 0x3FFF
+            size = _little_endian(body[6:8]) & 0x3FFF, _little_endian(body[8:10]) & 0x3FFF
         elif kind == b"VP8L" and size is None:
-            bits = _little(body[1:5])  # after a signature byte: 14 bits each, less one
+            bits = _little_endian(body[1:5])  # after a signature byte: 14 bits each, less one
             size = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         elif kind == b"EXIF":
             orientation = read_orientation(bytes(body).removeprefix(b"Exif\0\0"))
     if size is None:
-        raise damaged("a WebP without a picture")
+        raise damaged_error("a WebP without a picture")
     return Header("WebP", *size, orientation)
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    view, position, end = memoryview(data), 12, 8 + _little(data[4:8])
+    view, position, end = memoryview(data), 12, 8 + _little_endian(data[4:8])
     if end > len(data):
-        raise damaged(f"a WebP that is cut: {len(data):,} of {end:,} bytes")
+        raise damaged_error(f"a WebP that is cut: {len(data):,} of {end:,} bytes")
     while position + 8 <= end:
-        length = _little(view[position + 4 : position + 8])
+        length = _little_endian(view[position + 4 : position + 8])
         yield bytes(view[position : position + 4]), view[position + 8 : position + 8 + length]
         position += 8 + length + length % 2
 
 
-def _little(data: bytes | memoryview) -> int:
+def _little_endian(data: bytes | memoryview) -> int:
     return int.from_bytes(data, "little")
 
 
@@ -140,7 +140,7 @@ def read_bmp(data: bytes) -> Header:
     fills the rest without a warning), DAMAGED where the header is cut.
     """
     if len(data) < 34:
-        raise damaged("a BMP that is cut inside its header")
+        raise damaged_error("a BMP that is cut inside its header")
 
     def number(offset: int, width: int = 4) -> int:
         return int.from_bytes(data[offset : offset + width], "little", signed=width == 4)
@@ -148,7 +148,7 @@ def read_bmp(data: bytes) -> Header:
     if number(14) == 12:
         return Header("BMP", number(18, 2), number(20, 2))
     if number(30) not in _UNCOMPRESSED:
-        raise unsupported("compressed BMP")
+        raise unsupported_error("compressed BMP")
     return Header("BMP", number(18), abs(number(22)))  # a negative height: first row on top
 
 
@@ -169,8 +169,8 @@ def read_orientation(tiff: bytes) -> int:
     directory = number(4, 4)
     end = min(directory + 2 + 12 * number(directory, 2), len(tiff) - 11)
     for entry in range(directory + 2, end, 12):
-        if number(entry, 2) == _ORIENTATION:
-            value = number(entry + 8, _WIDTHS.get(number(entry + 2, 2), 0))
+        if number(entry, 2) == _ORIENTATION_TAG:
+            value = number(entry + 8, _TYPE_BYTES.get(number(entry + 2, 2), 0))
             return value if 1 <= value <= 8 else UPRIGHT
     return UPRIGHT
 

@@ -14,11 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fertools.data import Reason, Unusable
-from fertools.faces.header import UPRIGHT, Header, damaged, read_orientation, unsupported
+from fertools.faces.header import (
+    UPRIGHT,
+    Header,
+    damaged_error,
+    read_orientation,
+    unsupported_error,
+)
 
 SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
-FOREIGN_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # tables share the range
+OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # tables share the range
 
 # A progressive photo has about 10 scans. Each one is a pass over all of its pixels, so a file of
 # a few kilobytes with 1,000 of them keeps a decoder busy for minutes.
@@ -35,20 +41,20 @@ def read_jpeg(data: bytes) -> Header:
     the bytes end inside the header.
     """
     orientation, size, frame = UPRIGHT, None, None
-    for segment in segments(data):
+    for segment in read_segments(data):
         body = data[segment.start : segment.end]
         if segment.marker == APP1 and body.startswith(b"Exif\0\0"):
             orientation = read_orientation(body[6:])
-        elif segment.marker in FRAMES or segment.marker in FOREIGN_FRAMES:
+        elif segment.marker in FRAMES or segment.marker in OTHER_FRAMES:
             size, frame = _read_frame(segment.marker, body), segment
         elif segment.marker == SOS and size is not None and frame is not None:
             if not _is_only_scan(data, frame, segment):
                 _check_scans(data)
             return Header("JPEG", *size, orientation)
-    raise damaged("a JPEG that is cut inside its header")
+    raise damaged_error("a JPEG that is cut inside its header")
 
 
-def repair(data: bytes) -> bytes | None:
+def repair_jpeg(data: bytes) -> bytes | None:
     """Return a refused JPEG without its writer's errors; None if it has none of them.
 
     `data` is a JPEG whose header could be read. Either its end marker is missing: harmless if
@@ -59,7 +65,7 @@ def repair(data: bytes) -> bytes | None:
     Only a photo whose first scan holds all channels is repaired: of several scans the last may be
     missing, and then a strict decoder accepts a coarse or colourless photo.
     """
-    found = list(segments(data))
+    found = list(read_segments(data))
     frame = next(segment for segment in found if segment.marker in FRAMES)
     scan = next(segment for segment in found if segment.marker == SOS)
     if not _is_only_scan(data, frame, scan):
@@ -78,7 +84,7 @@ class Segment:
     end: int
 
 
-def segments(data: bytes) -> Iterator[Segment]:
+def read_segments(data: bytes) -> Iterator[Segment]:
     """Yield the markers of a JPEG in their order, up to the end marker or the end of the bytes."""
     position = 0
     while found := _MARKER.search(data, position):
@@ -94,14 +100,14 @@ def segments(data: bytes) -> Iterator[Segment]:
 
 
 def _read_frame(marker: int, body: bytes) -> tuple[int, int]:
-    if marker in FOREIGN_FRAMES:
-        raise unsupported("JPEG that is lossless, hierarchical or arithmetically coded")
+    if marker in OTHER_FRAMES:
+        raise unsupported_error("JPEG that is lossless, hierarchical or arithmetically coded")
     if len(body) < 6:
-        raise damaged("a JPEG that is cut inside its header")
+        raise damaged_error("a JPEG that is cut inside its header")
     if body[0] != 8:
-        raise unsupported(f"JPEG with {body[0]} bits a channel; only 8 are read")
+        raise unsupported_error(f"JPEG with {body[0]} bits a channel; only 8 are read")
     if body[5] not in (1, 3, 4):
-        raise unsupported(f"JPEG with {body[5]} channels")
+        raise unsupported_error(f"JPEG with {body[5]} channels")
     return int.from_bytes(body[3:5]), int.from_bytes(body[1:3])
 
 
@@ -118,6 +124,6 @@ def _check_scans(data: bytes) -> None:
     # Counting bytes is quick and never too low; segments are counted only where it is too high.
     if data.count(b"\xff\xda") <= MAX_SCANS:
         return
-    scans = sum(segment.marker == SOS for segment in segments(data))
+    scans = sum(segment.marker == SOS for segment in read_segments(data))
     if scans > MAX_SCANS:
         raise Unusable(Reason.TOO_LARGE, f"JPEG with {scans:,} scans; the limit is {MAX_SCANS}")

@@ -30,12 +30,12 @@ from fertools.labels.records import LabelRecord, read_records
 from fertools.options import LabelOptions
 
 #: Names that a list in a report shows; the counts beside it are of all.
-LISTED: Final = 20
+MAX_LISTED: Final = 20
 
-_HEAD: Final = struct.Struct("<4bB")
+_VOTES: Final = struct.Struct("<4bB")  # the four votes, and the number of boxes
 _EDGES: Final = struct.Struct("<4d")
-_WORDS: Final = (*EMOTIONS, None)  # None at -1
-_NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
+_VOTE_WORDS: Final = (*EMOTIONS, None)  # None at -1
+_VOTE_NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
 
 _NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
 
@@ -47,7 +47,7 @@ class MatchReport:
     photos, records   the first keys of photos, and names of records, that have no match
     """
 
-    found: int
+    with_record: int
     without_record: int
     without_photo: int
     photos: tuple[str, ...]
@@ -74,7 +74,7 @@ class Annotations:
         for key, data in files:
             if isinstance(data, Drop):
                 problems.append(f"{key}: not read: {data.detail or data.reason}")
-            elif faults := "; ".join(_add(rows, data)):
+            elif faults := "; ".join(_add_records(rows, data)):
                 problems.append(f"{key}: {faults}")
         return cls(tuple(problems), rows)
 
@@ -92,30 +92,30 @@ class Annotations:
 
     def match(self, keys: Iterable[str]) -> MatchReport:
         """Count and list photos and records that match and that do not, for all photos' keys."""
-        found, without_record, matched = 0, 0, set()
+        with_record, without_record, matched = 0, 0, set()
         photos: list[str] = []
         for key in keys:
             row = self._row_of(key) if self._rows else None
             if row is not None:
-                found += 1
+                with_record += 1
                 matched.add(row)
                 continue
             without_record += 1
-            if len(photos) < LISTED:
+            if len(photos) < MAX_LISTED:
                 photos.append(key)
         rest = [row for row in chain.from_iterable(self._rows.values()) if row not in matched]
-        names = tuple(_unpack(row).name for row in rest[:LISTED])
-        return MatchReport(found, without_record, len(rest), tuple(photos), names)
+        names = tuple(_unpack(row).name for row in rest[:MAX_LISTED])
+        return MatchReport(with_record, without_record, len(rest), tuple(photos), names)
 
     def _row_of(self, key: str) -> bytes | None:
         name = base_name(key)
         rows = self._rows.get(_lookup_digest(name), ())
         if len(rows) == 1:
             return rows[0]
-        return next((row for row in rows if _name(row) == _encode(name)), None)
+        return next((row for row in rows if _name_bytes(row) == _encode_name(name)), None)
 
 
-def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
+def _add_records(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
     """Add a label file's records, and yield its faults."""
     contradictions, first = 0, ""
     for record in read_records(data):
@@ -126,7 +126,7 @@ def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
         known = rows.get(digest, ())
         if row in known:
             continue
-        if any(_name(other) == _name(row) for other in known):
+        if any(_name_bytes(other) == _name_bytes(row) for other in known):
             contradictions, first = contradictions + 1, first or record.name
             continue
         rows[digest] = (*known, row)
@@ -140,33 +140,33 @@ def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
 
 def _lookup_digest(name: str) -> bytes:
     """Return 16 bytes of the lookup name: a third of the memory of the text."""
-    return blake2b(_encode(lookup_name(name)), digest_size=16).digest()
+    return blake2b(_encode_name(lookup_name(name)), digest_size=16).digest()
 
 
-def _encode(name: str) -> bytes:
+def _encode_name(name: str) -> bytes:
     # JSON can escape half of a surrogate pair, and a file system can hold one.
     return name.encode("utf-8", "surrogatepass")
 
 
 def _pack(record: LabelRecord) -> bytes:
-    votes = (_NUMBERS[word] for word in (record.uploader, *record.votes))
+    votes = (_VOTE_NUMBERS[word] for word in (record.uploader, *record.votes))
     edges = (_EDGES.pack(box.x0, box.y0, box.x1, box.y1) for box in record.boxes)
-    return b"".join((_HEAD.pack(*votes, len(record.boxes)), *edges, _encode(record.name)))
+    return b"".join((_VOTES.pack(*votes, len(record.boxes)), *edges, _encode_name(record.name)))
 
 
-def _name(row: bytes) -> bytes:
-    return row[_HEAD.size + row[_HEAD.size - 1] * _EDGES.size :]
+def _name_bytes(row: bytes) -> bytes:
+    return row[_VOTES.size + row[_VOTES.size - 1] * _EDGES.size :]
 
 
 def _unpack(row: bytes) -> LabelRecord:
-    *votes, _ = _HEAD.unpack_from(row)
-    name = _name(row)
-    uploader, *annotators = (_WORDS[vote] for vote in votes)
+    *votes, _ = _VOTES.unpack_from(row)
+    name = _name_bytes(row)
+    uploader, *annotators = (_VOTE_WORDS[vote] for vote in votes)
     return LabelRecord(
         name=name.decode("utf-8", "surrogatepass"),
         uploader=uploader,
         votes=tuple(annotators),
-        boxes=tuple(Box(*edges) for edges in _EDGES.iter_unpack(row[_HEAD.size : -len(name)])),
+        boxes=tuple(Box(*edges) for edges in _EDGES.iter_unpack(row[_VOTES.size : -len(name)])),
     )
 
 
@@ -185,7 +185,7 @@ def decide_emotion(
     """
     if options.votes_needed == 0:
         return named
-    emotion = _agreed(record, named, options.votes_needed)
+    emotion = _agreed_emotion(record, named, options.votes_needed)
     if emotion is not None:
         return emotion
     if options.disputed == "keep":
@@ -193,7 +193,7 @@ def decide_emotion(
     return Drop(Reason.DISPUTED, _describe_votes(record)) if record else _NO_RECORD
 
 
-def _agreed(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
+def _agreed_emotion(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
     counts = Counter(word for word in record.votes if word) if record else Counter[str]()
     most = max(counts.values(), default=0)
     if most < needed:
@@ -235,7 +235,7 @@ class Agreement:
     unanimous: int
 
 
-def agreement(
+def count_agreement(
     photos: Iterable[tuple[str | None, LabelRecord | None]],
 ) -> dict[str, Agreement]:
     """Return, for each emotion in the photos' names, how many annotators agree with it.

@@ -41,8 +41,8 @@ class ClassMap:
         Raises OptionError, with the existing classes, for an unknown class in a rename or a drop;
         if fewer than two classes are left; and for a class name that is not one line of text.
         """
-        initial = _initial_names(options.classes, emotions)
-        renamed = _rename(initial, options.rename)
+        initial = _initial_class_names(options.classes, emotions)
+        renamed = _rename_classes(initial, options.rename)
         dropped = {_find_class(word, renamed.values(), "--drop") for word in options.drop}
         names = tuple(dict.fromkeys(n for n in renamed.values() if n and n not in dropped))
         if len(names) < 2:
@@ -50,7 +50,7 @@ class ClassMap:
                 f"only {len(names)} class is left after --drop and --rename: a dataset needs two"
             )
         for name in names:
-            _check_name(name)
+            _check_class_name(name)
         index = {name: i for i, name in enumerate(names)}
         return cls(
             names=names,
@@ -70,7 +70,7 @@ class ClassMap:
         return index
 
 
-def _initial_names(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:
+def _initial_class_names(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:
     """Return the class name of every known emotion, "" if the set has none, in index order."""
     if classes == "talk5":
         talk = {archive: word for word, archive in _TALK5.items()}
@@ -80,7 +80,7 @@ def _initial_names(classes: str, emotions: Iterable[str | None]) -> dict[str, st
     return {word: word for word in EMOTIONS}
 
 
-def _rename(initial: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
+def _rename_classes(initial: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
     names = dict(initial)
     for pair in renames:
         old, _, new = (part.strip() for part in pair.partition("="))
@@ -101,7 +101,7 @@ def _find_class(word: str, names: Iterable[str], option: str) -> str:
     raise OptionError(f"{option} {word}: no such class{hint}; there are {', '.join(choices)}")
 
 
-def _check_name(name: str) -> None:
+def _check_class_name(name: str) -> None:
     """Raise OptionError unless tensorflow-datasets' label file can hold a class name.
 
     The file has one name per line in UTF-8.

@@ -59,17 +59,19 @@ PLACES: Final[Mapping[str, str]] = {
 _BY_ENGLISH: Final = {english: korean for korean, english in ENGLISH.items()}
 
 # A cloud drive's second copy ends in " (1)": the same photo, so the same label.
-_COPY = r"(?:\s?\(\d{1,3}\))?"
-_COPY_AT_END: Final = re.compile(_COPY + r"\Z", re.ASCII)
+_COPY_NUMBER = r"(?:\s?\(\d{1,3}\))?"
+_COPY_NUMBER_AT_END: Final = re.compile(_COPY_NUMBER + r"\Z", re.ASCII)
 
 # The sexes: 남 male, 여 female.
-_PERSON = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
-_FULL: Final = re.compile(
-    _PERSON + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})" + _COPY,
+_PERSON_FIELDS = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
+_FULL_NAME: Final = re.compile(
+    _PERSON_FIELDS
+    + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})"
+    + _COPY_NUMBER,
     re.ASCII,
 )
-_SHORT: Final = re.compile(
-    _PERSON + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII
+_SHORT_NAME: Final = re.compile(
+    _PERSON_FIELDS + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY_NUMBER, re.ASCII
 )
 
 _OFFICIAL_SPLITS: Final = (
@@ -90,7 +92,7 @@ def parse_name(name: str) -> Label | None:
     ('기쁨', 'kim', '남', 20)
     """
     stem = base_name(name).rpartition(".")[0]
-    match = _FULL.fullmatch(stem) or _SHORT.fullmatch(stem)
+    match = _FULL_NAME.fullmatch(stem) or _SHORT_NAME.fullmatch(stem)
     if match is None:
         return None
     fields = match.groupdict()
@@ -136,7 +138,7 @@ def lookup_name(base: str) -> str:
     """
     stem, dot, ending = base.rpartition(".")
     if stem.endswith(")"):
-        stem = _COPY_AT_END.sub("", stem)
+        stem = _COPY_NUMBER_AT_END.sub("", stem)
     return f"{stem}{dot}{ending.lower()}".replace("&", "_")
 
 

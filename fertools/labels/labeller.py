@@ -35,29 +35,29 @@ from fertools.labels.filename import (
 from fertools.options import ClassSet, LabelOptions
 
 #: Words by which the level of the classes is recognised, whatever else is on that level.
-_EMOTIONS: Final = """
+_OTHER_EMOTIONS: Final = """
 happy happily joyful sad sorrow angry disgust disgusted fear fearful afraid scared
 surprise surprised astonished calm contempt anxious embarrassed annoyed
 excitement excited boredom bored amusement amused confused confusion pain shame
 놀람 혐오 공포 두려움 경멸 무표정 평온 당혹 화남 걱정 지루함
 """
-_SPLITS: Final = """
+_SPLIT_NAMES: Final = """
 train training val valid validation test testing dev eval evaluation 학습 훈련 검증 평가
 """
 #: Words of folders that name no person.
-_STORAGE: Final = """
+_STORAGE_NAMES: Final = """
 data dataset set image images img imgs photo photos picture pictures pic pics face faces
 crop crops cropped raw original originals orig new folder part parts batch vol volume
 jpg jpeg png 사진 이미지 데이터 원천데이터 얼굴 새
 """
-_EMOTION_WORDS: Final = frozenset((*ENGLISH, *ENGLISH.values(), *_EMOTIONS.split()))
-_SPLIT_WORDS: Final = frozenset(_SPLITS.split())
-_STORAGE_WORDS: Final = frozenset(_STORAGE.split())
-_DATE: Final = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d", re.ASCII)
+_EMOTION_WORDS: Final = frozenset((*ENGLISH, *ENGLISH.values(), *_OTHER_EMOTIONS.split()))
+_SPLIT_WORDS: Final = frozenset(_SPLIT_NAMES.split())
+_STORAGE_WORDS: Final = frozenset(_STORAGE_NAMES.split())
+_DATE_NAME: Final = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 #: Names listed in a warning.
-_LISTED: Final = 8
+_MAX_LISTED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Labeller:
         tree = FolderTree.of(folders)
         named = options.classes != "folders" and any(map(parse_name, keys))
         if options.classes == "auto":
-            classes = "aihub7" if named else _class_set(tree, folders)
+            classes = "aihub7" if named else _choose_class_set(tree, folders)
             options = replace(options, classes=classes)
         labeller = cls(options, tree)
         if named:
@@ -110,7 +110,7 @@ class Labeller:
         return Label(emotion=folder_emotion(folder))
 
 
-def _class_set(tree: FolderTree, folders: Iterable[str]) -> ClassSet:
+def _choose_class_set(tree: FolderTree, folders: Iterable[str]) -> ClassSet:
     classes = {word for folder in folders if (word := _class_and_person(tree, folder)[0])}
     if classes and all(archive_word(word) in EMOTIONS for word in classes):
         return "aihub7"
@@ -131,7 +131,7 @@ class _Step(NamedTuple):
 
 
 _Path = tuple[_Step, ...]
-_Rows = list[tuple[_Path, int]]  # with the number of photos that lie directly there
+_FolderRows = list[tuple[_Path, int]]  # with the number of photos that lie directly there
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ class FolderTree:
     person     steps from the class to the person, negative above it; 0 if there is none
     """
 
-    depth: int = 0
-    by_words: bool = False
-    open_zips: bool = True
-    person: int = 0
+    class_depth: int = 0
+    has_emotion_words: bool = False
+    zips_are_wrappers: bool = True
+    person_offset: int = 0
 
     @classmethod
     def of(cls, folders: Mapping[str, int]) -> FolderTree:
@@ -158,62 +158,64 @@ class FolderTree:
         ('sad', 'anna')
         """
         tree = cls()
-        rows = tree._rows(folders)
-        depth = _emotion_depth(rows)
+        rows = tree._parse_folders(folders)
+        depth = _find_emotion_depth(rows)
         if depth is not None:
-            tree = replace(tree, depth=depth, by_words=True)
+            tree = replace(tree, class_depth=depth, has_emotion_words=True)
         else:
-            tree = replace(tree, depth=_top_depth(rows))
+            tree = replace(tree, class_depth=_find_top_depth(rows))
             classes = {
-                path[at].name for path, _ in rows if (at := tree._class_at(path)) is not None
+                path[at].name for path, _ in rows if (at := tree._class_index(path)) is not None
             }
             if len(classes) < 2:
-                tree = cls(open_zips=False)
-                rows = tree._rows(folders)
-                tree = replace(tree, depth=_top_depth(rows))
-        return replace(tree, person=tree._find_person(rows))
+                tree = cls(zips_are_wrappers=False)
+                rows = tree._parse_folders(folders)
+                tree = replace(tree, class_depth=_find_top_depth(rows))
+        return replace(tree, person_offset=tree._find_person_offset(rows))
 
     def describe(self, folders: Iterable[str]) -> tuple[str, ...]:
         """Return one line on the levels taken; none if each class is a folder of SRC itself."""
-        paths = [path for path in map(self._path, folders) if self._class_at(path) is not None]
+        paths = [
+            path for path in map(self._parse_folder, folders) if self._class_index(path) is not None
+        ]
         if all(len(path) == 1 and path[0].level == 1 for path in paths):
             return ()
-        classes = [path[at] for path in paths if (at := self._class_at(path)) is not None]
+        classes = [path[at] for path in paths if (at := self._class_index(path)) is not None]
         line = f"classes from the folders {_describe_level(classes)}"
         if people := [step for path in paths if (step := self._person_step(path))]:
             line += f"; persons from those {_describe_level(people)}"
         return (line,)
 
-    def _rows(self, folders: Mapping[str, int]) -> _Rows:
-        return [(self._path(folder), photos) for folder, photos in folders.items()]
+    def _parse_folders(self, folders: Mapping[str, int]) -> _FolderRows:
+        return [(self._parse_folder(folder), photos) for folder, photos in folders.items()]
 
-    def _path(self, folder: str) -> _Path:
-        return tuple(_steps(folder, self.open_zips))
+    def _parse_folder(self, folder: str) -> _Path:
+        return tuple(_parse_steps(folder, self.zips_are_wrappers))
 
-    def _class_at(self, path: _Path) -> int | None:
-        here = self.depth if len(path) > self.depth else None
-        if not self.by_words or (here is not None and _is_emotion(path[here].name)):
+    def _class_index(self, path: _Path) -> int | None:
+        here = self.class_depth if len(path) > self.class_depth else None
+        if not self.has_emotion_words or (here is not None and _is_emotion(path[here].name)):
             return here
         emotions = [i for i, step in enumerate(path) if _is_emotion(step.name)]
         return emotions[-1] if emotions else here
 
     def _person_step(self, path: _Path) -> _Step | None:
-        at = self._class_at(path)
-        if not self.person or at is None or not 0 <= at + self.person < len(path):
+        at = self._class_index(path)
+        if not self.person_offset or at is None or not 0 <= at + self.person_offset < len(path):
             return None
-        step = path[at + self.person]
+        step = path[at + self.person_offset]
         return None if step.zipped else step
 
-    def _find_person(self, rows: _Rows) -> int:
+    def _find_person_offset(self, rows: _FolderRows) -> int:
         """Return the steps from the class to the persons: below it, else above it, else 0.
 
         Two different folders are enough below a class. Above, where collections may lie as well,
         three are needed.
         """
         for steps, least in ((1, 2), (2, 2), (-1, 3)):
-            tree = replace(self, person=steps)
+            tree = replace(self, person_offset=steps)
             names = {step.name for path, _ in rows if (step := tree._person_step(path))}
-            if sum(map(_may_be_person, names)) >= least:
+            if sum(map(_can_be_person, names)) >= least:
                 return steps
         return 0
 
@@ -221,22 +223,22 @@ class FolderTree:
 @lru_cache(maxsize=4096)
 def _class_and_person(tree: FolderTree, folder: str) -> tuple[str | None, str | None]:
     """Return the class and the person of the photos in a folder, None where unknown."""
-    path = tree._path(folder)
-    at, person = tree._class_at(path), tree._person_step(path)
+    path = tree._parse_folder(folder)
+    at, person = tree._class_index(path), tree._person_step(path)
     return (None if at is None else path[at].name), person and person.name
 
 
-def _steps(folder: str, open_zips: bool) -> Iterator[_Step]:
+def _parse_steps(folder: str, zips_are_wrappers: bool) -> Iterator[_Step]:
     words = folder.split("/")
     for level, word in enumerate(words, start=1):
         zipped = word[-4:].lower() == ".zip"
         name = (word[:-4] if zipped else word).strip()
-        wraps = zipped and open_zips and level < len(words) and not _is_emotion(name)
+        wraps = zipped and zips_are_wrappers and level < len(words) and not _is_emotion(name)
         if name and not wraps and not _is_split(name):
             yield _Step(level, name, zipped)
 
 
-def _emotion_depth(rows: _Rows) -> int | None:
+def _find_emotion_depth(rows: _FolderRows) -> int | None:
     """Return the position at which most photos have an emotion's word; of equals the first.
 
     One word alone may be the name of a person or a thing, unless all photos lie there.
@@ -247,11 +249,11 @@ def _emotion_depth(rows: _Rows) -> int | None:
             if _is_emotion(step.name):
                 words[depth][step.name.casefold()] += photos
     all_photos = sum(photos for _, photos in rows)
-    sure = {d: c.total() for d, c in words.items() if len(c) > 1 or c.total() == all_photos}
-    return min(sure, key=lambda depth: (-sure[depth], depth), default=None)
+    photos_at = {d: c.total() for d, c in words.items() if len(c) > 1 or c.total() == all_photos}
+    return min(photos_at, key=lambda depth: (-photos_at[depth], depth), default=None)
 
 
-def _top_depth(rows: _Rows) -> int:
+def _find_top_depth(rows: _FolderRows) -> int:
     """Return the first position below the wrappers, which are folders that hold all others."""
     depth = 0
     while True:
@@ -273,9 +275,9 @@ def _is_split(name: str) -> bool:
     return bool(words & _SPLIT_WORDS) and words <= _SPLIT_WORDS | _STORAGE_WORDS
 
 
-def _may_be_person(name: str) -> bool:
+def _can_be_person(name: str) -> bool:
     words = _words(name)
-    if _is_emotion(name) or _DATE.fullmatch(name):
+    if _is_emotion(name) or _DATE_NAME.fullmatch(name):
         return False
     return not words or not _STORAGE_WORDS.issuperset(words)
 
@@ -293,5 +295,5 @@ def _describe_level(steps: list[_Step]) -> str:
     """Return the level of most steps and the names there, such as "at level 2: happy, sad"."""
     level = Counter(step.level for step in steps).most_common(1)[0][0]
     names = sorted({step.name for step in steps})
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return f"at level {level}: {', '.join(names[:_LISTED])}{more}"
+    more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
+    return f"at level {level}: {', '.join(names[:_MAX_LISTED])}{more}"

