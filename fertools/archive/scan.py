@@ -1,4 +1,4 @@
-"""List the archive: every entry once, as a photo or with a reason why it is not one."""
+"""List every entry of the archive once, as a photo or with the reason why it is none."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _EMPTY_ZIP = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Every member in the order of the build, and warnings for the user, a line each.
+    """Every member in the order of the build, with warnings for the user and faults, a line each.
 
-    The order is that of containers, then of offsets in a zip, so that it is read forward, or of
-    names in a folder. It is the same on every file system. `faults` names what the system would
-    not list or open, a line each: this may pass, and another scan may find more.
+    Members are ordered by container; then, in a zip, by offset, so that the zip is read forward; in
+    a folder, by name. The order is the same on every file system. A fault names a folder, file or
+    zip that could not be listed or opened: another scan may succeed.
     """
 
     members: Members
@@ -49,10 +49,10 @@ class Scan:
 def scan(source: Path) -> Scan:
     """List a folder, a zip, or the zip that a volume belongs to.
 
-    Nothing is extracted and no photo is opened: only the directory of a zip is read. Where SRC is
-    a zip itself, paths are relative to the folder that it lies in.
+    Nothing is extracted and no photo is opened: only the directory of a zip is read. If SRC is a
+    zip itself, paths are relative to its folder.
 
-    Raises SourceError if SRC is not there, is neither a folder nor a zip, or has no photo.
+    Raises SourceError if SRC does not exist, is neither a folder nor a zip, or has no photo.
     """
     drops: dict[Drop, int] = {}
     loose, packed = MembersBuilder(drops), MembersBuilder(drops)
@@ -80,7 +80,10 @@ def scan(source: Path) -> Scan:
 def _list_source(
     source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
 ) -> list[VolumeSet]:
-    """Return SRC's zips; add its loose files to `loose`, and faults. Raises SourceError."""
+    """Return SRC's zips; add its loose files to `loose` and its faults to `faults`.
+
+    Raises SourceError.
+    """
     source_text = printable(str(source))
     try:
         if source.is_dir():
@@ -124,9 +127,10 @@ def _zip_member(volume_set: VolumeSet, drop: Drop) -> Member:
 def _add_zip(
     path: bytes, files: OpenFiles, loose: MembersBuilder, packed: MembersBuilder
 ) -> list[str]:
-    """Add a zip's members, and a row for the zip itself if it has a fault; return warnings.
+    """Add the members of a zip to `packed`, and return warnings.
 
-    Raises OSError or ReadFault, before anything is added, if the zip cannot be read.
+    A zip with a fault, or without entries, is also added to `loose`, as a member itself.
+    Raises OSError or ReadFault if the zip cannot be read; then nothing is added.
     """
     try:
         volume_set = find_volumes(files.base, path)
@@ -162,7 +166,7 @@ def _add_zip(
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The rows of one zip, or those of one folder, whose path is then b""."""
+    """The range of rows of one zip or of one folder; the path of a folder is b""."""
 
     container: str
     path: bytes
@@ -171,7 +175,7 @@ class _Span:
 
 
 def _order_rows(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
-    """Return the rows of folders and zips in order, with members that share a key numbered."""
+    """Return all rows in the order of the build, with repeated keys numbered."""
     loose_columns = loose.columns()
     rows, folders = _order_loose(loose_columns)
     blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
@@ -188,7 +192,7 @@ def _order_rows(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]
 
 
 def _order_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
-    """Return the row numbers of loose files by folder, then by name, and each folder's span."""
+    """Return the rows of loose files sorted by folder and name, and the span of each folder."""
     codes, folders = loose.codes("container")
     rank = np.argsort(np.array(sorted(range(len(folders)), key=folders.__getitem__), np.int64))
     rows = np.argsort(rank[codes], kind="stable")
@@ -203,7 +207,7 @@ def _order_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
 def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
     batch = loose.take(rows)
     keys, paths = keys_of(batch).to_pylist(), batch["path"].to_pylist()
-    # A path is null where it is the key.
+    # A path is null if it equals the key.
     names = [(key, path or key.encode()) for key, path in zip(keys, paths, strict=True)]
     return rows[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)]
 
@@ -219,9 +223,9 @@ def _repeated_zip_warnings(zips: Iterable[VolumeSet]) -> list[str]:
 
 
 def _fixable_warnings(members: Members) -> list[str]:
-    """Warn of photos that the user can make usable, and say how.
+    """Return warnings about photos that the user can make usable, with advice.
 
-    One line per zip with a password, one for all pictures in formats that are not read.
+    One line per zip with a password, and one line for all pictures in other formats.
     """
     codes = members.dropped
     fixable = [drop.reason in (Reason.ENCRYPTED, Reason.UNSUPPORTED) for drop in members.drops]

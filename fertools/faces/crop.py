@@ -1,13 +1,13 @@
-"""Cut a face out of a picture, resize it, make it gray, and encode it.
+"""Cut a face out of a picture, resize it, convert it to gray, and encode it.
 
     PNG   signature │ IHDR  size, gray, 8 bits │ IDAT  filtered rows, deflated │ IEND
-                                                       └─ each row less the one above it
+                                                       └─ each row minus the row above
 
-Nothing is in a crop's file but the picture. Two choices of OpenCV's PNG writer are made differently
-here. Every row is less the row above it ("up") where libpng picks one of five filters a row, and
-no matches are looked for, only Huffman codes made: that is written in 0.30 ms where OpenCV takes
-0.84, and TensorFlow reads 3,130 of them a second instead of 2,130, for 9 % more bytes. A decoder
-adds the rows up with vector instructions; the other filters go from pixel to pixel.
+A crop's file contains no metadata. It differs from OpenCV's PNG files in two points: the row above
+is subtracted from every row (filter "up"), whereas libpng chooses one of five filters per row; and
+deflate only makes Huffman codes, without a search for matches. Writing takes 0.30 ms instead of
+0.84, and TensorFlow reads 3,130 crops a second instead of 2,130; files are 9 % larger. A decoder
+adds the rows with vector instructions; the other filters work pixel by pixel.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ Region = tuple[int, int, int, int]
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _GRAY_8_BITS: Final = bytes([8, 0, 0, 0, 0])  # depth, colour, compression, filters, interlacing
-_NO_FILTER: Final = 0  # filters of a row
+_NO_FILTER: Final = 0  # filter types of a row
 _UP_FILTER: Final = 2
-_MAX_BLOCK_BYTES: Final = 0xFFFF  # bytes that a stored block holds at most
+_MAX_BLOCK_BYTES: Final = 0xFFFF  # most bytes of a stored block
 
-#: Where the rows of a raw crop begin, each a filter and its pixels: behind signature, IHDR, and
-#: the heads of IDAT, zlib stream and block. They are contiguous if they fit one block.
+#: Offset of the first row in a raw crop: signature, IHDR, and the headers of IDAT, zlib stream and
+#: block come before it. A row is a filter type and pixels; if all fit one block, they are contiguous.
 RAW_ROWS_OFFSET: Final = 8 + 25 + 8 + 2 + 5
 
 
 def crop_gray(picture: Picture, face: Face, options: FaceOptions) -> NDArray[np.uint8]:
     """Return the face in gray: uint8 (size, size).
 
-    Without margin, square and align this is the talk's crop: the box as it is, stretched by
-    `INTER_CUBIC`, then `COLOR_BGR2GRAY`. Otherwise the box grows around its centre:
+    Without margin, square and align this is the crop of the reference pipeline: the box is resized
+    by `INTER_CUBIC`, then converted by `COLOR_BGR2GRAY`. Otherwise the box grows around its centre:
 
         ┌──────────────────┐     margin m = share × longer side, on all four sides;
         │  m               │     square: the shorter side grows to the longer one first
         │   ┌──────────┐   │
-        │ m │   box    │ m │     What would leave the photo is shifted back inside; where it is
+        │ m │   box    │ m │     A region that leaves the photo is shifted back inside. If it is
         │   └──────────┘   │     larger than the photo, the photo's edge pixels are repeated.
         │  m               │
         └──────────────────┘
 
-    align turns the region around its own centre, until the eyes are level.
+    align rotates the region around its own centre, so that the eyes are level.
 
-    Of a photo that was decoded in full the pixels are the talk's bit for bit. Otherwise the region
-    is made gray before it is resized: one channel to resize instead of three. That moves pixels
-    by one or two gray levels; at a hard edge between saturated colours, whose overshoot is cut off
-    channel by channel otherwise, by up to 20.
+    If the photo was decoded in full, the pixels equal the talk's bit for bit. Otherwise the region
+    is converted to gray before it is resized: one channel to resize instead of three. This changes
+    pixels by one or two gray levels, but by up to 20 at hard edges between saturated colours, where
+    the overshoot of the resize would be clipped in each channel.
     """
     region = _crop_region(picture, face.box, options)
     if options.align and face.landmarks:
@@ -70,7 +70,7 @@ def crop_gray(picture: Picture, face: Face, options: FaceOptions) -> NDArray[np.
 
 
 def _crop_region(picture: Picture, box: Box, options: FaceOptions) -> Region:
-    """Return x0, y0, x1, y1 of the crop in the picture's pixels; not always inside it."""
+    """Return x0, y0, x1, y1 of the crop in pixels of the picture; it may leave the picture."""
     height, width = picture.image.shape[:2]
     scaled = picture.shrink(box)
     x0, y0, x1, y1 = int(scaled.x0), int(scaled.y0), int(scaled.x1), int(scaled.y1)
@@ -83,9 +83,9 @@ def _crop_region(picture: Picture, box: Box, options: FaceOptions) -> Region:
 
 
 def _grow_axis(start: int, stop: int, min_length: int, margin: int, frame: int) -> tuple[int, int]:
-    """Return one axis of a grown box, shifted so that it leaves the frame as little as possible.
+    """Grow one axis of a box, and shift it to leave the frame 0..`frame` as little as possible.
 
-    Example: 2..6 with a margin of 3 in a frame of 20 -> 0..10; in one of 7 -> -1..9
+    Example: 2..6 with a margin of 3 -> 0..10 in a frame of 20, -1..9 in a frame of 7
     """
     length = max(stop - start, min_length) + 2 * margin
     grown = start - (length - (stop - start)) // 2
@@ -115,17 +115,17 @@ def _to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _cut_out_aligned(
     picture: Picture, region: Region, landmarks: tuple[float, ...], size: int
 ) -> NDArray[np.uint8]:
-    """Turn the region around its centre and stretch it, in one step.
+    """Rotate the region around its centre and resize it, in one step.
 
-    Takes output pixel (u, v) from   centre + turn · ((u, v) - middle) · (w, h) / size
+    Source of output pixel (u, v):   centre + rotation · ((u, v) - middle) · (w, h) / size
     """
     x0, y0, x1, y1 = region
     pixel_width, pixel_height = picture.pixel_size
-    right_x, right_y, left_x, left_y = landmarks[:4]  # the person's: right is left in the photo
+    right_x, right_y, left_x, left_y = landmarks[:4]  # the person's right eye is at the left
     angle = atan2((left_y - right_y) / pixel_height, (left_x - right_x) / pixel_width)
     rotation = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
     to_source = rotation * [(x1 - x0) / size, (y1 - y0) / size]
-    # A pixel's centre is half a pixel from its corner, where boxes begin.
+    # Boxes count from corners of pixels, warpAffine from their centres: half a pixel more.
     centre = np.array([x0 + x1 - 1, y0 + y1 - 1]) / 2
     shift = centre - to_source @ np.full(2, (size - 1) / 2)
     turned = cv2.warpAffine(
@@ -141,7 +141,7 @@ def _cut_out_aligned(
 def encode(gray: NDArray[np.uint8], options: FaceOptions) -> bytes:
     """Return a gray picture, uint8 (H, W), as PNG or JPEG bytes by `options.image_format`.
 
-    `raw` is a PNG too, whose pixels are not compressed.
+    `raw` is also a PNG, but its pixels are not compressed.
     """
     if options.image_format == "jpeg":
         jpeg: bytes = simplejpeg.encode_jpeg(
@@ -156,7 +156,7 @@ def encode(gray: NDArray[np.uint8], options: FaceOptions) -> bytes:
 
 
 def raw_rows_contiguous(size: int) -> bool:
-    """Whether all rows of a raw crop follow each other from RAW_ROWS_OFFSET on."""
+    """Return whether all rows of a raw crop fit one block, and so follow RAW_ROWS_OFFSET."""
     return size * (size + 1) <= _MAX_BLOCK_BYTES
 
 
@@ -178,7 +178,7 @@ def _encode_png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
 def _store_uncompressed(rows: bytes) -> bytes:
     """Return a zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4), like zlib's level 0.
 
-    zlib's own differs in its blocks from version to version.
+    zlib itself is not used: it divides the blocks differently from version to version.
     """
     stream = [b"\x78\x01"]
     for start in range(0, len(rows), _MAX_BLOCK_BYTES):

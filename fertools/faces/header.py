@@ -1,4 +1,4 @@
-r"""Read what is known of a photo before a pixel is decoded: format, size, EXIF orientation.
+r"""Read format, size and EXIF orientation of a photo without decoding pixels; turn it upright.
 
 PNG   \x89PNG\r\n\x1a\n │ IHDR │ … │ IDAT │ … │ IEND │ anything        (W3C PNG, third edition)
                         length, type, body, CRC-32 of type and body
@@ -9,7 +9,7 @@ BMP   BM size reserved offset │ header size  width  height  planes  bits  comp
       0                       │ 14           18     22      26      28    30
       (Microsoft's BITMAPINFOHEADER and the OS/2 header before it)
 
-Orientations: how the camera was held, and so how to turn the photo upright.
+EXIF orientations: the position of the stored picture, and how to turn it upright.
 
 1 upright          5 as 6, mirrored
 2 as 1, mirrored   6 the top is at the right: turn clockwise
@@ -34,14 +34,14 @@ UPRIGHT = 1
 
 _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _ORIENTATION_TAG = 0x0112  # the tag in EXIF 2.32, table 4
-_TYPE_BYTES = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
+_TYPE_BYTES = {3: 2, 4: 4}  # bytes by TIFF type: SHORT is the standard, some cameras write LONG
 
-_UNCOMPRESSED = (0, 3, 6)  # BMP: none; bit masks of the colours, without and with alpha
+_UNCOMPRESSED = (0, 3, 6)  # BMP compression: none; colour bit masks without and with alpha
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format by the first bytes, size as stored (before turning), EXIF orientation 1 to 8."""
+    """The format by the first bytes, the stored size (not turned), the EXIF orientation 1 to 8."""
 
     format: Literal["JPEG", "PNG", "WebP", "BMP"]
     width: int
@@ -50,24 +50,24 @@ class Header:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height once the photo is turned."""
+        """Width and height of the photo after turning."""
         return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
 
 
 def damaged_error(detail: str) -> Unusable:
-    """Return the exception for bytes of a known format that are not a whole photo."""
+    """Return the exception for an incomplete or altered photo of a supported format."""
     return Unusable(Reason.DAMAGED, detail)
 
 
 def unsupported_error(detail: str) -> Unusable:
-    """Return the exception for a format that fertools does not read, whole or not."""
+    """Return the exception for a format that fertools does not read."""
     return Unusable(Reason.UNSUPPORTED, detail)
 
 
 def read_png(data: bytes) -> Header:
     """Read the header of a PNG that ends with IEND and whose checksums are right.
 
-    Raises Unusable: UNSUPPORTED for an animation, DAMAGED for the rest.
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED for a PNG cut short or altered.
     """
     size, orientation = (0, 0), UPRIGHT
     for kind, body in _png_chunks(data):
@@ -98,7 +98,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 def read_webp(data: bytes) -> Header:
     """Read the header of a WebP with one picture.
 
-    Raises Unusable: UNSUPPORTED for an animation, DAMAGED where bytes are missing.
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED if bytes are missing.
     """
     size, orientation = None, UPRIGHT
     for kind, body in _webp_chunks(data):
@@ -107,10 +107,10 @@ def read_webp(data: bytes) -> Header:
         if kind == b"VP8X" and size is None:
             size = 1 + _little_endian(body[4:7]), 1 + _little_endian(body[7:10])
         elif kind == b"VP8 " and size is None:
-            # after a frame tag of 3 bytes and a start code of 3: 14 bits and 2 of scaling, twice
+            # behind a 3-byte frame tag and a 3-byte start code; 14 bits each, then 2 of scaling
             size = _little_endian(body[6:8]) & 0x3FFF, _little_endian(body[8:10]) & 0x3FFF
         elif kind == b"VP8L" and size is None:
-            bits = _little_endian(body[1:5])  # after a signature byte: 14 bits each, less one
+            bits = _little_endian(body[1:5])  # behind a signature byte; 14 bits each, minus one
             size = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         elif kind == b"EXIF":
             orientation = read_orientation(bytes(body).removeprefix(b"Exif\0\0"))
@@ -136,8 +136,8 @@ def _little_endian(data: bytes | memoryview) -> int:
 def read_bmp(data: bytes) -> Header:
     """Read the header of an uncompressed BMP.
 
-    Raises Unusable: UNSUPPORTED for a compressed one (where a run-length coded file is cut, OpenCV
-    fills the rest without a warning), DAMAGED where the header is cut.
+    Raises Unusable: UNSUPPORTED for a compressed BMP (if such a file is cut short, OpenCV fills the
+    rest without a warning), DAMAGED if the header is cut short.
     """
     if len(data) < 34:
         raise damaged_error("a BMP that is cut inside its header")
@@ -155,9 +155,8 @@ def read_bmp(data: bytes) -> Header:
 def read_orientation(tiff: bytes) -> int:
     """Return the orientation, 1 to 8, in a block of EXIF data (a small TIFF file).
 
-    Returns UPRIGHT where the first directory has no legal value: 0 and 99, which cameras write,
-    offsets that point outside, directories that never end. Only the first directory is read, so
-    no loop of directories is followed.
+    Returns UPRIGHT if the first directory has no legal value: some cameras write 0 or 99, and an
+    offset may lie outside the block. Only this directory is read, so a loop of directories is safe.
     """
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
@@ -176,9 +175,9 @@ def read_orientation(tiff: bytes) -> int:
 
 
 def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Return the photo upright; the same array if it is upright already.
+    """Turn a photo by its EXIF orientation; return the same array if it is upright.
 
-    uint8 (H, W, 3) in, (H, W, 3) or (W, H, 3) out, not written to.
+    image   uint8 (H, W, 3), not written to; the result is (H, W, 3) or (W, H, 3)
     """
     turned: cv2.typing.MatLike = image
     if orientation in (5, 7):
