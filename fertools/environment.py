@@ -16,10 +16,10 @@ from typing import Final
 
 #: Increased whenever a change of this code changes a box or the bytes of a crop: finished parts
 #: with another number are not used.
-PIXELS: Final = 2
+CROP_VERSION: Final = 2
 
 #: Distributions that determine boxes and the bytes of crops.
-_OF_PIXELS: Final = ("numpy", "simplejpeg", "openvino")
+_CROP_LIBRARIES: Final = ("numpy", "simplejpeg", "openvino")
 
 
 @contextmanager
@@ -42,8 +42,9 @@ def pixel_versions() -> dict[str, str]:
     """Return the versions that determine boxes and the bytes of crops."""
     import cv2
 
-    found = {"crops": str(PIXELS), "opencv": cv2.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
-    return found | _installed(_OF_PIXELS)
+    versions = {"crops": str(CROP_VERSION), "opencv": cv2.__version__}
+    versions["zlib"] = zlib.ZLIB_RUNTIME_VERSION
+    return versions | _installed(_CROP_LIBRARIES)
 
 
 def libraries() -> dict[str, str]:

@@ -23,7 +23,7 @@ from fertools.labels.annotations import (
     Agreement,
     Annotations,
     MatchReport,
-    agreement,
+    count_agreement,
     decide_emotion,
     vote_counts,
 )
@@ -111,14 +111,14 @@ class Catalog:
             options=options,
             annotations=annotations,
             matches=annotations.match(photos),
-            agreement=agreement(_records(members, emotions, annotations)),
+            agreement=count_agreement(_records(members, emotions, annotations)),
             warnings=labeller.warnings,
         )
 
     @property
     def voted(self) -> bool:
         """Whether any photo has a label record, so that examples hold votes."""
-        return self.matches.found > 0
+        return self.matches.with_record > 0
 
     def subjects(self, rows: Ints) -> Words:
         return Words(*self.labels.codes("subject")).take(rows)

@@ -25,7 +25,7 @@ from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
-from fertools.splits.duplicates import label_conflicts
+from fertools.splits.duplicates import find_label_conflicts
 from fertools.splits.groups import cap_photos
 from fertools.splits.measures import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
@@ -132,7 +132,7 @@ def _conflicts(samples: Samples, duplicates: Duplicates, classes: Sequence[str])
             Reason.CONFLICTING_LABEL,
             f"the same picture is {classes[samples.classes[other]]} as {samples.keys[other]}",
         )
-        for photo, other in label_conflicts(duplicates.pairs, samples.classes).tolist()
+        for photo, other in find_label_conflicts(duplicates.pairs, samples.classes).tolist()
     }
 
 
