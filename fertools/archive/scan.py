@@ -24,7 +24,7 @@ from fertools.archive.volumes import (
     parse_volume_name,
 )
 from fertools.archive.zips import add_members, list_entries
-from fertools.columns import BATCH, Columns, Ints
+from fertools.columns import BATCH_ROWS, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
 
@@ -110,7 +110,7 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
             continue
         drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY_FILE)
         batch.append(replace(file, dropped=drop) if drop else file)
-        if len(batch) == BATCH:
+        if len(batch) == BATCH_ROWS:
             loose.add(batch)
             batch = []
     loose.add(batch)
@@ -178,7 +178,7 @@ def _order_rows(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]
     """Return all rows in the order of the build, with repeated keys numbered."""
     loose_columns = loose.columns()
     rows, folders = _order_loose(loose_columns)
-    blocks = (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
+    blocks = (rows[first : first + BATCH_ROWS] for first in range(0, len(rows), BATCH_ROWS))
     hashes = (loose.key_hashes()[rows], packed.key_hashes())
     columns = (Columns(map(loose_columns.take, blocks), SCHEMA), packed.columns())
     order = sorted([*folders, *zips], key=lambda span: (span.container, span.path))

@@ -23,7 +23,7 @@ from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
-from fertools.files import cannot_write, make_folder, write_whole
+from fertools.files import make_folder, run_write_error, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
@@ -182,7 +182,7 @@ def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
             file.flush()
             os.fsync(file.fileno())
     except OSError as fault:
-        raise cannot_write(path, fault) from fault
+        raise run_write_error(path, fault) from fault
     return 1 + sum(line.startswith(f"{split},{manifest},") for line in lines)
 
 

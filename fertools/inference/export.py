@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fertools.checking import check_function, user_path
 from fertools.errors import DependencyError, OptionError, OutputError
-from fertools.files import cannot_write, locked, publish_folder, remove, write_whole
+from fertools.files import locked, publish_folder, remove, run_write_error, write_whole
 from fertools.inference.card import model_card
 from fertools.keywords import ExportKeywords
 from fertools.options import ExportFormat, ExportOptions
@@ -125,7 +125,7 @@ def _temporary_folder(run: Path) -> Iterator[Path]:
                 made.mkdir()
                 yield made
         except OSError as fault:
-            raise cannot_write(run, fault) from fault
+            raise run_write_error(run, fault) from fault
 
 
 def _convert(model: Any, form: Format, file: Path, probes: Images) -> Images:

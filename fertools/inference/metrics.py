@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.console import named, table
+from fertools.console import name_pair, table
 from fertools.dataset.manifest import ClassName
 from fertools.inference.predictions import Bin, Predictions, calibration_error, reliability
 
@@ -140,7 +140,7 @@ class Metrics:
             f"loss       {self.loss:.3f} nats; calibration error {self.calibration_error:.3f}",
         )
         classes = [
-            (named(c.name, c.english), c.photos, *map(number, (c.precision, c.recall, c.f1)))
+            (name_pair(c.name, c.english), c.photos, *map(number, (c.precision, c.recall, c.f1)))
             for c in self.classes
         ]
         groups = [

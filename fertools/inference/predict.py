@@ -15,7 +15,7 @@ from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.archive.volumes import parse_volume_name
 from fertools.checking import check_function, user_path
-from fertools.console import named
+from fertools.console import name_pair
 from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.dataset.manifest import ClassName
 from fertools.errors import OptionError, SourceError
@@ -77,7 +77,7 @@ class Prediction:
         entry, box = self.classes[self.label], self.fate.box
         several = f", one of {self.fate.faces} faces" if self.fate.faces > 1 else ""
         return (
-            f"{named(entry.name, entry.english)} {self.probabilities[self.label]:.2f}, "
+            f"{name_pair(entry.name, entry.english)} {self.probabilities[self.label]:.2f}, "
             f"face at {box.x0:.0f},{box.y0:.0f}–{box.x1:.0f},{box.y1:.0f}{several}  {self.photo}"
         )
 

@@ -29,7 +29,7 @@ from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.data import Split
 from fertools.dataset.example import Example
-from fertools.dataset.manifest import HOME, SECRET, Manifest, ShardFile
+from fertools.dataset.manifest import SECRET, WORK_DIR, Manifest, ShardFile
 from fertools.dataset.tfrecord import read_records
 from fertools.errors import DatasetError
 from fertools.files import sha256_of
@@ -179,7 +179,7 @@ def _secret(out: Path, manifest: Manifest) -> bytes | None:
     if manifest.revision == 0:
         return str(manifest.options.get("seed", 0)).encode("ascii")
     try:
-        return bytes.fromhex((out / HOME / SECRET).read_text("ascii"))
+        return bytes.fromhex((out / WORK_DIR / SECRET).read_text("ascii"))
     except OSError:
         return None
     except ValueError:

@@ -13,8 +13,8 @@ import numpy as np
 from fertools.archive.scan import scan
 from fertools.checking import user_path
 from fertools.columns import Words
-from fertools.console import named, table
-from fertools.dataset.manifest import HOME, MANIFEST, Manifest
+from fertools.console import name_pair, table
+from fertools.dataset.manifest import MANIFEST, WORK_DIR, Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import LabelOptions
@@ -39,7 +39,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
             f"{path} is the folder of a training: give an archive or a dataset, or use the network "
             "with fertools evaluate or predict"
         )
-    if (path / HOME).is_dir():
+    if (path / WORK_DIR).is_dir():
         raise DatasetError(
             f"{path} is not complete: run the same build-dataset command again, it goes on"
         )
@@ -108,8 +108,9 @@ class Census:
 
     def text(self) -> str:
         fewest, median, most = self.photos_each
+        total = max(self.photos, 1)
         rows = [
-            (named(name, self.english[name]), count, f"{100 * count / max(self.photos, 1):.1f} %")
+            (name_pair(name, self.english[name]), count, f"{100 * count / total:.1f} %")
             for name, count in self.classes.items()
         ]
         blocks = [

@@ -32,7 +32,7 @@ from fertools.checking import split_keywords, user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
-from fertools.environment import libraries, opencv_warnings, pixel_versions
+from fertools.environment import library_versions, opencv_warnings, pixel_versions
 from fertools.errors import printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
@@ -207,7 +207,7 @@ class _Build:
     @cached_property
     def libraries(self) -> dict[str, str]:
         """The versions that decide about any byte, and the detector's name."""
-        return libraries() | {"network": self.detector_name}
+        return library_versions() | {"network": self.detector_name}
 
     @cached_property
     def resolved_options(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.checking import user_path
-from fertools.dataset.manifest import HOME, MANIFEST, SECRET, Manifest
+from fertools.dataset.manifest import MANIFEST, SECRET, WORK_DIR, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
 from fertools.options import BuildOptions
@@ -57,7 +57,7 @@ class BuildDir:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.manifest = out / MANIFEST
-        self.home = home = out / HOME
+        self.home = home = out / WORK_DIR
         self.request = home / "build.json"
         self.secret = home / SECRET
         self.plan = home / "plan.arrow"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fertools.archive.folder import RetryPolicy
 from fertools.archive.members import Members, keys_of
 from fertools.archive.reader import Reader
-from fertools.columns import Columns, Ints, Words, by_first, column
+from fertools.columns import Columns, Ints, Words, number_by_first_row, to_array
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
@@ -146,7 +146,7 @@ class Catalog:
 
 def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> Counter[str]:
     """Count the outcomes of members, in the order in which they occur first."""
-    numbers, first = by_first(np.minimum(class_or_drop, 0))
+    numbers, first = number_by_first_row(np.minimum(class_or_drop, 0))
     counts: Counter[str] = Counter()
     for code, count in zip(
         class_or_drop[first].tolist(), np.bincount(numbers).tolist(), strict=True
@@ -161,7 +161,7 @@ def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
         labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
-        arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
+        arrays = [to_array([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
 
 

@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.archive.members import keys_of
-from fertools.columns import BATCH, Columns, Ints
+from fertools.columns import BATCH_ROWS, Columns, Ints
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
@@ -115,8 +115,8 @@ class Ledger:
         """Return the picture hashes of the kept photos, uint8, (kept, 32): for duplicates."""
         rows, column = self.extracted_at(self.kept), self.extracted.select(["hash"])
         hashes = np.empty((len(rows), 32), np.uint8)
-        for first in range(0, len(rows), BATCH):
-            own = rows[first : first + BATCH]
+        for first in range(0, len(rows), BATCH_ROWS):
+            own = rows[first : first + BATCH_ROWS]
             hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
         return hashes
 
@@ -145,7 +145,7 @@ class Ledger:
                 writer.write_table(SCHEMA.empty_table())
 
     def batches(
-        self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
+        self, size: int = BATCH_ROWS, names: Sequence[str] = SCHEMA.names
     ) -> Iterator[pa.RecordBatch]:
         """Yield all rows by SCHEMA, or some columns of it."""
         schema = pa.schema([SCHEMA.field(name) for name in names])

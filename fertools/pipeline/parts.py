@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, POOL, Columns, column
+from fertools.columns import BATCH_ROWS, POOL, Columns, to_array
 from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
@@ -293,7 +293,7 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         part = pa.array(np.full(len(table), number), pa.int32())
         waiting.append(table.append_column("part", part))
         count += len(table)
-        if count >= BATCH:
+        if count >= BATCH_ROWS:
             yield _packed(pa.concat_tables(waiting))
             waiting, count = [], 0
     if count:
@@ -307,7 +307,7 @@ def _packed(table: pa.Table) -> pa.RecordBatch:
         if name == "digest":
             values = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
         kind = _PACKED_TYPES.get(name)
-        arrays.append(column(values, kind) if kind else values)
+        arrays.append(to_array(values, kind) if kind else values)
     return pa.record_batch(arrays, schema=_PACKED)
 
 

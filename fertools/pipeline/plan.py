@@ -28,7 +28,7 @@ import pyarrow.ipc
 
 from fertools.archive.members import Members, keys_of
 from fertools.columns import Ints
-from fertools.data import Box, Member, Packed
+from fertools.data import Box, Member, ZipLocation
 from fertools.errors import OptionError, OutputError, printable
 from fertools.files import whole_file
 from fertools.pipeline.parts import PartFiles, is_current
@@ -281,7 +281,7 @@ def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
 def _member(row: dict[str, Any]) -> Member:
     packed = None
     if row["offset"] is not None:
-        packed = Packed(*(row[name] for name in ("offset", "packed_size", "method", "crc")))
+        packed = ZipLocation(*(row[name] for name in ("offset", "packed_size", "method", "crc")))
     own = {name: row[name] for name in ("key", "container", "path", "size", "modified")}
     return Member(**own, packed=packed)
 

@@ -213,7 +213,7 @@ class _PartMaker:
         self._members = members
         self._known, self._thumbnails = _known_rows(task.files, len(members))
         self._log = InFlightLog(task.files.log)
-        self._crashes = self._log.resolved()
+        self._crashes = self._log.fatal_items()
         self._faults: dict[int, Row] = {}
 
     def make(self, writer: PartWriter) -> None:

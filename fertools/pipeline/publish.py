@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 import fertools
-from fertools.columns import by_first
+from fertools.columns import number_by_first_row
 from fertools.dataset.manifest import (
     SPLITS_CSV,
     ClassName,
     Counts,
-    Images,
+    ImageSpec,
     LeakageReport,
     LedgerFile,
     Manifest,
@@ -68,7 +68,7 @@ def publish(
         name=options.shards.name,
         version="1.0.0",
         classes=tuple(map(ClassName, classes.names, classes.english)),
-        image=Images(options.faces.size, options.faces.file_format),
+        image=ImageSpec(options.faces.size, options.faces.file_format),
         counts=Counts(len(ledger), kept, dict(outcomes)),
         splits=_splits(plan, shards, ledger.catalog),
         ledger=LedgerFile(LEDGER, len(ledger), rows.sha256),
@@ -98,7 +98,7 @@ def _splits(
     for split, owned in groupby(plan, key=lambda shard: shard.split):
         own = list(owned)
         rows = np.concatenate([shard.rows for shard in own])
-        numbers, first = by_first(catalog.class_or_drop[rows])
+        numbers, first = number_by_first_row(catalog.class_or_drop[rows])
         names = [catalog.classes.names[code] for code in catalog.class_or_drop[rows[first]]]
         contents[str(split)] = SplitContents(
             records=len(rows),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.members import Keys
-from fertools.columns import Columns, Ints, Lazy, by_first
+from fertools.columns import Columns, Ints, LazySequence, number_by_first_row
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
@@ -80,7 +80,7 @@ class Samples:
         return np.stack(columns, axis=1)
 
 
-class _Digests(Lazy[str | None]):
+class _Digests(LazySequence[str | None]):
     """The SHA-256 of photos as text."""
 
     def __init__(self, extracted: Columns, rows: Ints) -> None:
@@ -99,7 +99,7 @@ def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
     values = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
     codes = np.full(len(rows), -1, dtype=np.int64)
     known = values >= 0
-    codes[known] = by_first(values[known])[0]
+    codes[known] = number_by_first_row(values[known])[0]
     return codes
 
 

@@ -85,7 +85,7 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._compiled = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._progress.advance(self._batch)
+        self._progress.add_silently(self._batch)
         if not self._compiled:  # the first step compiles and would lower the rate
             self._progress.start_clock()
             self._compiled = True
@@ -105,7 +105,7 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
 
     def _print(self, line: str) -> None:
         progress = self._progress
-        progress.print(f"{line}; {progress.rate:.0f} images/s, {progress.left} left")
+        progress.print(f"{line}; {progress.rate:.0f} images/s, {progress.time_left_text} left")
 
 
 def _figures(logs: dict[str, Any], prefix: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import MANIFEST
 from fertools.errors import FertoolsError, OptionError
-from fertools.files import cannot_write, locked, make_folder
+from fertools.files import locked, make_folder, run_write_error
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
@@ -87,7 +87,7 @@ class TrainingData:
 
     @property
     def batch(self) -> int:
-        """Images a step: those of the option, at most all."""
+        """ImageSpec a step: those of the option, at most all."""
         return min(self.options.batch, self.train.records)
 
     @property
@@ -248,11 +248,11 @@ def _in_one_line(data: TrainingData, folder: Path) -> Iterator[None]:
     except FertoolsError:
         raise
     except OSError as fault:
-        raise cannot_write(folder, fault) from fault
+        raise run_write_error(folder, fault) from fault
     except (tf.errors.OpError, MemoryError, RuntimeError) as fault:  # the last is JAX's, PyTorch's
         text = str(fault)
         if (full := os.strerror(errno.ENOSPC)) in text:  # what TensorBoard's log meets
-            raise cannot_write(folder, OSError(errno.ENOSPC, full)) from fault
+            raise run_write_error(folder, OSError(errno.ENOSPC, full)) from fault
         if isinstance(fault, tf.errors.ResourceExhaustedError | MemoryError) or (
             "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
         ):

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fertools.checking import check
-from fertools.dataset.manifest import ClassName, Images
+from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.files import is_leftover, make_folder, write_whole
 from fertools.options import TrainOptions, Weights
@@ -73,7 +73,7 @@ class Run:
 
     folder: Path
     classes: tuple[ClassName, ...]
-    image: Images
+    image: ImageSpec
     options: TrainOptions
     faces: dict[str, Any]
     dataset: dict[str, Any]
@@ -105,7 +105,7 @@ class Run:
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
-        image, options = Images(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
+        image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
 
     def write(self) -> None:

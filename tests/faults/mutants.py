@@ -122,7 +122,7 @@ def read_diary(data: bytes, home: Path) -> None:
     """Read a diary."""
     (home / "diary").write_bytes(data)
     InFlightLog(home / "diary").last_started()
-    InFlightLog(home / "diary").resolved()
+    InFlightLog(home / "diary").fatal_items()
 
 
 def picture(ending: str) -> bytes:
