@@ -125,7 +125,7 @@ def expected_face_box(header: Header) -> Box:
 def choose_scale(box: Box, header: Header, options: FaceOptions) -> Scale:
     """Return the largest scale (a divisor) at which the crop still has `options.size` pixels.
 
-    Example, size 224, photo of 4000 × 3000: face of 900 × 1200 -> 4, face of 800 × 1000 -> 2
+    Example: size 224, photo 4000 × 3000: face of 900 × 1200 -> 4, face of 800 × 1000 -> 2
     """
     if options.exact:
         return 1
