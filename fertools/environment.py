@@ -9,18 +9,18 @@ of the others.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
-from zlib import ZLIB_RUNTIME_VERSION
 
-#: Increase this number when a change of this code changes a box or the bytes of a crop: finished
-#: parts with another number are not used.
-PIXEL_VERSION: Final = 2
+#: Increased whenever a change of this code changes a box or the bytes of a crop: finished parts
+#: with another number are not used.
+CROP_VERSION: Final = 2
 
 #: Distributions that determine boxes and the bytes of crops.
-_PIXEL_DISTRIBUTIONS: Final = ("numpy", "simplejpeg", "openvino")
+_CROP_LIBRARIES: Final = ("numpy", "simplejpeg", "openvino")
 
 
 @contextmanager
@@ -43,16 +43,17 @@ def pixel_versions() -> dict[str, str]:
     """Return the versions that determine boxes and the bytes of crops."""
     import cv2
 
-    result = {"crops": str(PIXEL_VERSION), "opencv": cv2.__version__, "zlib": ZLIB_RUNTIME_VERSION}
-    return result | _installed_versions(_PIXEL_DISTRIBUTIONS)
+    versions = {"crops": str(CROP_VERSION), "opencv": cv2.__version__}
+    versions["zlib"] = zlib.ZLIB_RUNTIME_VERSION
+    return versions | _installed(_CROP_LIBRARIES)
 
 
 def library_versions() -> dict[str, str]:
     """Return the versions that determine the bytes of a dataset, the ledger included."""
-    return pixel_versions() | _installed_versions(("pyarrow",))
+    return pixel_versions() | _installed(("pyarrow",))
 
 
-def _installed_versions(names: Sequence[str]) -> dict[str, str]:
+def _installed(names: Sequence[str]) -> dict[str, str]:
     versions = {}
     for name in names:
         with suppress(PackageNotFoundError):

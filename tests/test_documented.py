@@ -174,12 +174,12 @@ PROSE: Final = {
         """read_layers('layer { name: "a" type: "ReLU" }')]""",
         [(["a"], ["ReLU"])],
     ),
-    "fertools.faces.crop._grow": (
-        "_grow(2, 6, 0, 3, 20), _grow(2, 6, 0, 3, 7)",
+    "fertools.faces.crop._grow_axis": (
+        "_grow_axis(2, 6, 0, 3, 20), _grow_axis(2, 6, 0, 3, 7)",
         ((0, 10), (-1, 9)),
     ),
-    "fertools.faces.decode.scale_for": (
-        "[scale_for(Box(0, 0, *face), Header('png', 4000, 3000), FaceOptions())"
+    "fertools.faces.decode.choose_scale": (
+        "[choose_scale(Box(0, 0, *face), Header('png', 4000, 3000), FaceOptions())"
         " for face in ((900, 1200), (800, 1000))]",
         [4, 2],
     ),
@@ -191,9 +191,12 @@ PROSE: Final = {
         "shard_name('fer', Split.TRAIN, 0, 64)",
         "fer-train.tfrecord-00000-of-00064",
     ),
-    "fertools.splits.groups._nth": ("_nth(np.array([7, 5, 7, 7, 5])).tolist()", [0, 0, 1, 2, 1]),
-    "fertools.splits.duplicates.label_conflicts": (
-        "label_conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
+    "fertools.splits.groups._number_in_group": (
+        "_number_in_group(np.array([7, 5, 7, 7, 5])).tolist()",
+        [0, 0, 1, 2, 1],
+    ),
+    "fertools.splits.duplicates.find_label_conflicts": (
+        "find_label_conflicts(np.array([[0, 1], [0, 2]]), np.array([5, 5, 6])).tolist()",
         [[0, 2], [1, 2], [2, 0]],
     ),
     "fertools.splits.groups.components_of_pairs": (

@@ -1,4 +1,4 @@
-"""The fields of one zip entry, as the central directory or a local header claims them."""
+"""The fields of one zip entry, as the central directory or a local header states them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LOCAL_SIGNATURE = b"PK\x03\x04"
 
 ENCRYPTED = 0x0001  # flag bits, APPNOTE 4.4.4
 DATA_DESCRIPTOR = 0x0008  # crc and sizes follow the data, and are 0 in the local header
-IN_ZIP64 = 0xFFFF_FFFF  # a size or an offset that the zip64 extra field holds
+IN_ZIP64 = 0xFFFF_FFFF  # means: the zip64 extra field holds this size or offset
 
 STORED, DEFLATED = 0, 8
 
-#: The fields of an `Entry` in an array: as objects they would take ten times the memory.
+#: The fields of an `Entry` as an array row: objects would take ten times the memory.
 ENTRY_DTYPE: Final = np.dtype(
     [
         ("name_at", "<i8"),
@@ -39,19 +39,19 @@ ENTRY_DTYPE: Final = np.dtype(
     ]
 )
 
-#: No file is as large. Fields of 64 bits that claim more are reduced to it, so that two of them
+#: No file is so large. Larger sizes and offsets are reduced to this number, so that two of them
 #: can be added in 64 bits.
-_MOST: Final = 1 << 61
+_MAX_OFFSET: Final = 1 << 61
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One header of the central directory, or one local header where the directory is lost.
+    """One header of the central directory, or one local header if the directory is lost.
 
-    offset  of the local header, in bytes from the zip's first one
-    packed  compressed size in bytes; `size` is the uncompressed one
-    mode    a Unix file mode, 0 if none is given
+    offset  offset of the local header from the first byte of the zip
+    packed  compressed size in bytes; `size` is the uncompressed size
+    mode    Unix file mode, 0 if unknown
     """
 
     name: bytes
@@ -65,15 +65,15 @@ class Entry:
 
     @property
     def end(self) -> int:
-        """The least offset at which something else can begin."""
+        """The lowest offset at which the next entry can begin."""
         return self.offset + LOCAL_HEADER.size + len(self.name) + self.packed
 
-    def drop(self, limit: int) -> Drop | None:
-        """Return why its fields rule out a usable photo, whatever its name; None if they do not.
+    def drop_reason(self, limit: int) -> Drop | None:
+        """Return why the entry cannot be a usable photo, whatever its name; None if it can.
 
-        `limit` is the offset where the next entry, or the directory, begins. Entries that reach
-        beyond it are how a zip of 42 kB unpacks to 5 GB: they share their packed bytes
-        (D. Fifield, A better zip bomb, WOOT 2019).
+        `limit` is the offset where the next entry, or the directory, begins. An entry that reaches
+        beyond it shares packed bytes with another entry: in this way a zip of 42 kB unpacks to
+        5 GB (D. Fifield, A better zip bomb, WOOT 2019).
         """
         kind = stat.S_IFMT(self.mode)
         if kind not in (0, stat.S_IFREG):
@@ -95,8 +95,8 @@ class Entry:
 class Entries:
     """The entries of a zip as an array.
 
-    text    bytes that hold their names
-    fields  a row of ENTRY_DTYPE for each, in the order of the directory or of the offsets
+    text    bytes that contain the names of the entries
+    fields  one row of ENTRY_DTYPE per entry, in the order of the directory or of the offsets
     """
 
     text: bytes
@@ -117,7 +117,7 @@ class Entries:
         return len(self.fields)
 
     def by_offset(self) -> Entries:
-        """Return the entries ordered by offset; those of one offset keep their order."""
+        """Return the entries ordered by offset; entries with equal offsets keep their order."""
         order = np.argsort(self.fields["offset"], kind="stable")
         return Entries(self.text, self.fields[order])
 
@@ -134,7 +134,7 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class ZipListing:
-    """The entries of one zip, the offset where their data ends, and its faults, a line each."""
+    """The entries of one zip, the offset where their data ends, and one line per fault."""
 
     entries: Entries
     end: int
@@ -142,15 +142,15 @@ class ZipListing:
 
 
 def clamp(number: int) -> int:
-    """Return a claimed size or offset, reduced to what a file can have."""
-    return max(-_MOST, min(number, _MOST))
+    """Limit a stated size or offset to +-_MAX_OFFSET."""
+    return max(-_MAX_OFFSET, min(number, _MAX_OFFSET))
 
 
 def resolve_zip64(extra: bytes, *fields: int) -> list[int]:
-    """Replace each field that is IN_ZIP64 by its 64 bits in the zip64 extra field (4.5.3).
+    """Replace each field that is IN_ZIP64 by its number in the zip64 extra field (4.5.3).
 
-    The extra field holds, in this order, those of size, packed size and offset that did not fit.
-    A field that is missing there stays as it is, and points outside the zip.
+    The extra field holds size, packed size and offset, in this order, but only those that do not
+    fit 32 bits. A field that is missing there stays IN_ZIP64, which lies outside the zip.
     """
     wide = iter(_zip64_numbers(extra))
     return [next(wide, field) if field == IN_ZIP64 else field for field in fields]

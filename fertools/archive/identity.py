@@ -1,11 +1,11 @@
-"""Compare archives by a few facts, and derive the source fingerprint and the pseudonym secret.
+"""Compare archives by file signatures; derive the source fingerprint and the pseudonym secret.
 
     {"1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip": "536870912 8c1f…",    size, SHA-256 of the end
      "1.Training/loose/a.jpg": "1048576"}                               size
 
-These file signatures tell another machine whether it sees the same archive. The end of a zip is
-its directory: names, sizes and checksums. Photos themselves are not read, and times, which differ
-between copies, do not count.
+With these file signatures another machine checks that it sees the same archive. Of each zip or
+volume only the last 64 KiB are read: they contain its directory (names, sizes, checksums). At most
+1,000 loose photos are compared, by size. Modification times differ in a copy and are not used.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from typing import Final
 
 import numpy as np
 
-from fertools.archive.folder import Files, base_of, read_at
+from fertools.archive.folder import OpenFiles, base_folder, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
 from fertools.archive.volumes import find_volumes
 from fertools.errors import OptionError
 
-#: Bytes at the end of a zip, or of a volume of one, that are read: 800 entries of AI-Hub's zips.
-_END: Final = 1 << 16
+#: Bytes read at the end of a zip or volume: enough for 800 entries of AI-Hub's zips.
+_END_BYTES: Final = 1 << 16
 
-#: Loose photos that are examined, spread evenly over all: a network disk takes a second for them.
-_LOOSE: Final = 1000
+#: Loose photos that are compared, spread evenly over all: this takes a second on a network disk.
+_MAX_LOOSE: Final = 1000
 
 Signatures = Mapping[str, str]
 
 
 def file_signatures(source: Path, members: Members) -> Signatures:
-    """Return an archive's signatures by path: of every zip and volume, and some loose photos."""
+    """Return the signature of every zip and volume and of some loose photos, by path."""
     packed = members.columns.numbers("offset", fill=-1) >= 0
     loose = np.flatnonzero(~packed & (members.dropped < 0))
-    sample = loose[np.linspace(0, len(loose) - 1, min(_LOOSE, len(loose))).astype(np.int64)]
+    sample = loose[np.linspace(0, len(loose) - 1, min(_MAX_LOOSE, len(loose))).astype(np.int64)]
     rows = np.flatnonzero(packed)  # the members of one zip follow each other
     containers = members.columns.codes("container")[0][rows]
     first_of_each = rows[np.flatnonzero(np.diff(containers, prepend=-1))]
     zips = {member.path for member in members.take(first_of_each)}
-    with Files(base_of(source)) as files:
+    with OpenFiles(base_folder(source)) as files:
         paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
         ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
     return ends | {os.fsdecode(member.path): str(member.size) for member in members.take(sample)}
 
 
 def first_mismatch(source: Path, expected: Signatures) -> str | None:
-    """Return the name of the first file whose signature differs here, None if all agree."""
-    with Files(base_of(source)) as files:
+    """Return the path of the first file with another signature than expected, None if all agree."""
+    with OpenFiles(base_folder(source)) as files:
         for name, signature in expected.items():
             path = os.fsencode(name)
             with suppress(OSError):
@@ -62,32 +62,32 @@ def first_mismatch(source: Path, expected: Signatures) -> str | None:
     return None
 
 
-def _end_signature(files: Files, path: bytes) -> str:
+def _end_signature(files: OpenFiles, path: bytes) -> str:
     descriptor = files.descriptor(path)
     size = os.fstat(descriptor).st_size
-    start = max(0, size - _END)
+    start = max(0, size - _END_BYTES)
     return f"{size} {sha256(read_at(descriptor, start, size - start)).hexdigest()}"
 
 
 def source_fingerprint(members: Members) -> str:
-    """Hash the members' keys, sizes and checksums to 32 hex digits; a copy changes only times."""
+    """Hash the members' keys, sizes and checksums to 32 hex digits; a copy has the same hash."""
     digest = blake2b(digest_size=16)
-    _update(digest, members)
+    _add_members(digest, members)
     return digest.hexdigest()
 
 
 def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None) -> bytes:
-    """Return the 32 bytes that pseudonyms are keyed with.
+    """Return the secret key for pseudonyms, 32 bytes.
 
-    salt_file  a file whose bytes are the secret; without one it is derived from the archive's
-               names, sizes and checksums, so that the same archive and seed give the same dataset.
-               It cannot be computed without the archive or the file.
+    salt_file  file whose bytes determine the secret. Without a file the secret is derived from the
+               archive's names, sizes and checksums, so that the same archive and seed give the same
+               dataset. Without the file or the archive the secret cannot be computed.
 
     Raises OptionError if the file cannot be read or is empty.
     """
     digest = blake2b(str(seed).encode("ascii"), digest_size=32, person=b"pseudonyms")
     if salt_file is None:
-        _update(digest, members)
+        _add_members(digest, members)
         return digest.digest()
     try:
         data = salt_file.read_bytes()
@@ -99,7 +99,7 @@ def pseudonym_secret(members: Members, seed: int, salt_file: Path | None = None)
     return digest.digest()
 
 
-def _update(digest: blake2b, members: Members) -> None:
+def _add_members(digest: blake2b, members: Members) -> None:
     for batch in members.columns.slices():
         columns = keys_of(batch), batch["size"], batch["crc"].fill_null(0)
         for key, size, crc in zip(*(column.to_pylist() for column in columns), strict=True):

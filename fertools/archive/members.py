@@ -2,8 +2,8 @@
 
     key = prefix + rest     …/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…_여_30_기쁨_도심 환경_ │ 2021….jpg
 
-A key takes 180 bytes, of which all but 26 are the same for a burst of photos. So each batch keeps
-its prefixes once: a member takes 120 bytes; as Python objects it took 720.
+A key has 180 bytes, but only its last 26 differ between the photos of a burst. So each batch stores
+a prefix once: a member takes 120 bytes instead of 720 as Python objects.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from fertools.columns import BATCH_ROWS, Columns, Ints, LazySequence, to_array
 from fertools.data import Drop, Member, Reason, ZipLocation
 
-_NUMBERED: Final = re.compile(r" #\d+\Z")
+_NUMBERED_KEY: Final = re.compile(r" #\d+\Z")
 
-_TEXT: Final = pa.large_string()  # 65,536 names of a hostile zip may have more than 2 GiB
+_TEXT: Final = pa.large_string()  # 65,536 names of a malicious zip may exceed 2 GiB
 
-#: path is null where it is the key's UTF-8 bytes; offset … crc are null for a loose file; dropped
-#: is an index into `Members.drops`, -1 for what may be a photo.
+#: path: null if it equals the UTF-8 bytes of the key. offset, packed_size, method, crc: null for a
+#: loose file. dropped: an index into `Members.drops`, -1 for a possible photo.
 SCHEMA: Final = pa.schema(
     [
         ("prefix", pa.dictionary(pa.int32(), _TEXT)),
@@ -45,7 +45,7 @@ SCHEMA: Final = pa.schema(
 
 
 class Members(Sequence[Member]):
-    """Members in the order of the build, as columns by SCHEMA; a slice shares the columns."""
+    """Members in the order of the build, as columns of SCHEMA; a slice shares the columns."""
 
     def __init__(self, columns: Columns, drops: Sequence[Drop]) -> None:
         self.columns = columns
@@ -84,17 +84,17 @@ class Members(Sequence[Member]):
 
     @property
     def photo_keys(self) -> Keys:
-        """The keys of those that may be photos."""
+        """The keys of all members that may be photos."""
         return self.keys_at(np.flatnonzero(self.dropped < 0))
 
     @property
     def dropped(self) -> NDArray[np.int32]:
-        """The index into `drops` of each member, -1 for what may be a photo; int32."""
+        """The index into `drops` of each member, -1 for a possible photo; int32."""
         return self.columns.numbers("dropped", np.int32)
 
     @property
     def size(self) -> int:
-        """Bytes of all members, uncompressed."""
+        """Total bytes of all members, uncompressed."""
         return int(self.columns.numbers("size").sum())
 
     def _unpack(self, batch: pa.RecordBatch) -> Iterator[Member]:
@@ -115,7 +115,7 @@ class Members(Sequence[Member]):
 
 
 class Keys(LazySequence[str]):
-    """Keys of members, made from prefix and rest when they are read."""
+    """A lazy list of member keys: each is joined from prefix and rest when it is read."""
 
     def __init__(self, columns: Columns, rows: Ints) -> None:
         super().__init__(len(rows))
@@ -131,18 +131,18 @@ class Keys(LazySequence[str]):
 
 
 def keys_of(batch: pa.RecordBatch) -> pa.Array:
-    """Return a batch's keys as large_string."""
+    """Return the keys of a batch, large_string."""
     return pc.binary_join_element_wise(
         batch["prefix"].dictionary_decode(), batch["rest"], pa.scalar("", _TEXT)
     )
 
 
 class MembersBuilder:
-    """Collects members: in plain lists until they fill a batch, then in columns.
+    """A collector of members, which converts them to columns batch by batch.
 
-    drops     the index of every Drop so far; shared by the builders of one scan
-    photos    how many members have no Drop
-    reasons   how many members have each reason
+    drops     index of every Drop so far; shared by the builders of one scan
+    photos    number of members without a Drop
+    reasons   number of members with each reason
     """
 
     def __init__(self, drops: dict[Drop, int]) -> None:
@@ -177,7 +177,7 @@ class MembersBuilder:
     def extend(
         self, keys: Sequence[str], drops: Sequence[Drop | None], columns: Mapping[str, Any]
     ) -> None:
-        """Add members; a column is a list, or one value that all of them share."""
+        """Add members. Each of `columns` is a list, or one value for all of them."""
         ends = [max(key.rfind("_"), key.rfind("/")) + 1 for key in keys]
         rows = self._rows
         rows["prefix"] += [key[:end] for key, end in zip(keys, ends, strict=True)]
@@ -194,12 +194,12 @@ class MembersBuilder:
             self._flush()
 
     def columns(self) -> Columns:
-        """Return all members added so far, by SCHEMA."""
+        """Return all members added so far, as columns of SCHEMA."""
         self._flush()
         return Columns(self._batches, SCHEMA)
 
-    def hashes(self) -> Ints:
-        """Return a number for each key, equal for equal keys; int64."""
+    def key_hashes(self) -> Ints:
+        """Return a hash of each key, int64, (members,)."""
         return np.concatenate([np.zeros(0, np.int64), *self._hashes])
 
     def _flush(self) -> None:
@@ -209,16 +209,16 @@ class MembersBuilder:
 
 
 def with_unique_keys(columns: Columns, hashes: Ints) -> Columns:
-    """Number members that share a key: a zip may list a name twice, and NFC may unite two names.
+    """Append " #2", " #3" … to repeated keys: a zip may list a name twice, and NFC may unite names.
 
-    hashes   of the keys, by which keys that may be shared are found
+    hashes   of the keys, int64, (members,): only keys with equal hashes are compared
     """
-    by_hash = np.argsort(hashes, kind="stable")
-    same = hashes[by_hash[1:]] == hashes[by_hash[:-1]]
+    order_by_hash = np.argsort(hashes, kind="stable")
+    same = hashes[order_by_hash[1:]] == hashes[order_by_hash[:-1]]
     if not same.any():
         return columns
     shared = np.zeros(len(hashes), np.bool_)
-    shared[by_hash[1:][same]] = shared[by_hash[:-1][same]] = True
+    shared[order_by_hash[1:][same]] = shared[order_by_hash[:-1][same]] = True
     batches, first, seen = [], 0, dict[str, int]()
     for batch in columns.slices():
         batches.append(_number_keys(batch, shared[first : first + len(batch)], seen))
@@ -229,16 +229,16 @@ def with_unique_keys(columns: Columns, hashes: Ints) -> Columns:
 def _number_keys(
     batch: pa.RecordBatch, shared: NDArray[np.bool_], seen: dict[str, int]
 ) -> pa.RecordBatch:
-    """Number the keys of a batch that are shared or look like numbered ones.
+    """Number the keys of a batch that are shared or already end like a numbered key.
 
-    seen   how often each key was met, in earlier batches too
+    seen   number of times that each key has occurred, earlier batches included; updated
     """
     keys, rest, paths = (
         column.to_pylist() for column in (keys_of(batch), batch["rest"], batch["path"])
     )
     changed = False
     for i, name in enumerate(keys):
-        if not (shared[i] or _NUMBERED.search(name)):
+        if not (shared[i] or _NUMBERED_KEY.search(name)):
             continue
         key = name
         while key in seen:

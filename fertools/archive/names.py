@@ -29,20 +29,20 @@ _LABELS = Drop(Reason.LABEL_FILE)
 
 
 def decode_name(raw: bytes) -> str:
-    r"""Return a name from a file system or a zip as text in NFC.
+    r"""Decode a name from a file system or a zip as UTF-8, else as CP949, and return it in NFC.
 
-    UTF-8 first, because the UTF-8 bytes of 기쁨, 분노, 불안 and 중립 are valid CP949 too and
-    would read as other syllables; the CP949 bytes of the seven emotions are never valid UTF-8.
-    CP949 and not EUC-KR, which lacks 8,822 syllables. In a name that is valid in neither, each
-    invalid byte becomes `\xff`. A zip's UTF-8 flag is ignored: some writers set it for CP949
-    names, and others leave it out for UTF-8 names.
+    UTF-8 is tried first: the UTF-8 bytes of 기쁨, 분노, 불안 and 중립 are also valid CP949, where
+    they are other syllables; the CP949 bytes of the seven emotions are never valid UTF-8. EUC-KR
+    is not used: it lacks 8,822 syllables of CP949. If a name is valid in neither encoding, each
+    invalid byte becomes an escape such as `\xff`. A zip's UTF-8 flag is ignored: some writers set
+    it for CP949 names, and others omit it for UTF-8 names.
     """
     if raw.isascii():
         return raw.decode("ascii")
-    return unicodedata.normalize("NFC", _text(raw))
+    return unicodedata.normalize("NFC", _decode(raw))
 
 
-def _text(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     for encoding in ("utf-8", "cp949"):
         try:
             return raw.decode(encoding)
@@ -51,19 +51,19 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-@lru_cache(maxsize=256)  # so that the photos of a folder share one string
+@lru_cache(maxsize=256)  # the photos of a folder then share one string
 def decode_path(path: bytes) -> str:
-    """Return a path in NFC; each step is decoded separately, since a disk may mix encodings."""
+    """Return a path in NFC; each folder name is decoded by itself: a disk may mix encodings."""
     return "/".join(decode_name(step) for step in path.split(b"/"))
 
 
 def decode_entry_name(raw: bytes) -> str:
-    r"""Return the name of a zip's entry with "/" between folders, never outside its container.
+    r"""Return the name of a zip entry, with "/" between folders and without ".." and "."
 
     >>> decode_entry_name(rb"..\photos\.\a.jpg")
     'photos/a.jpg'
 
-    Nothing is extracted, so a malicious path does no harm; but people and tools read the keys.
+    Nothing is extracted, so a malicious path is no danger here; but users and tools read the keys.
     """
     # On bytes: in UTF-8 and CP949, a backslash is never a later byte of a character.
     steps = decode_name(raw.replace(b"\\", b"/")).split("/")
@@ -71,17 +71,17 @@ def decode_entry_name(raw: bytes) -> str:
 
 
 def is_zip(name: str) -> bool:
-    """Return whether a name ends in ".zip", in any case."""
+    """Return whether a name ends with ".zip", ".ZIP" or the like."""
     return name[-4:].lower() == ".zip"
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or one of its folders ("/" between them) is hidden or made by macOS."""
+    """Return whether a path ("/" between folders) has a hidden step or lies in `__MACOSX`."""
     return name[0] == "." or "/." in name or name.startswith("__MACOSX/") or "/__MACOSX/" in name
 
 
 def drop_by_name(name: str) -> Drop | None:
-    """Return why a file of this name ("/" between folders) is not a photo; None for a photo."""
+    """Return why a file with this path ("/" between folders) is not a photo; None for a photo."""
     if is_hidden(name):
         is_apple_double = "__MACOSX/" in name or "/._" in name or name[:2] == "._"
         return _APPLE_DOUBLE if is_apple_double else _HIDDEN
@@ -89,7 +89,7 @@ def drop_by_name(name: str) -> Drop | None:
     return _drop_by_ending(f".{ending.lower()}" if dot else "")
 
 
-@lru_cache(maxsize=1024)  # so that half a million rows share a few Drops
+@lru_cache(maxsize=1024)  # half a million rows then share a few Drops
 def _drop_by_ending(ending: str) -> Drop | None:
     if ending in PHOTO_ENDINGS:
         return None

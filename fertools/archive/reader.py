@@ -1,8 +1,8 @@
-"""Read a member's bytes, complete and checked, or raise why that is impossible.
+"""Read the bytes of a member and check them against the scan.
 
-A packed member is recognised by its CRC and size, so the zip's mtime may differ from the one that
-the scan saw: it is that of a copy on another machine. Only if a check fails, the file's ctime is
-read: if it was written to, renamed or replaced since the scan, the damage may pass.
+A packed member is checked by its CRC and size. The mtime of its zip is not compared: a copy on
+another machine has another. Only if a check fails, the ctime of the zip is read: if the zip was
+written to, renamed or replaced since the scan, another scan may find it undamaged.
 """
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
@@ -17,27 +17,28 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
-from fertools.archive.folder import Files, base_of, open_file, read_at, read_fault
+from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
 from fertools.archive.volumes import VolumeReader, find_volumes
 from fertools.data import Member, ReadFault, Reason, Unusable, ZipLocation
 
-MAX_BYTES = 256 << 20  # of a member, packed or unpacked
-_MOST_ZIPS = 64
+MAX_BYTES = 256 << 20  # limit for a member, packed and unpacked
+_MAX_ZIPS = 64
 
 
 class Reader:
-    """Reads members of one archive in any order, fastest in that of the scan; one per thread.
+    """A reader of members of one archive, not thread-safe.
 
-    At most eight zips or volumes are open at a time, and a loose file only while it is read.
+    Members may be read in any order; the order of the scan is fastest. At most eight zips or
+    volumes are open at a time, and a loose file only while it is read.
 
         with Reader(source) as reader:
             data = reader.read(member)
 
-    since   when the scan began, ns since the epoch: files that have changed later may be incomplete
+    since   start of the scan, ns since the epoch; a file that was changed later may be incomplete
     """
 
     def __init__(self, source: Path, *, since: int | None = None) -> None:
-        self._files = Files(base_of(source))
+        self._files = OpenFiles(base_folder(source))
         self._since = since
         self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
@@ -45,10 +46,10 @@ class Reader:
         """Return the bytes of a photo or a label file, uncompressed.
 
         Raises Unusable: UNREADABLE for damage inside a zip (CRC-32, header, stream, a wrong size),
-        ENCRYPTED, TOO_LARGE above MAX_BYTES, EMPTY; and the member's own reason if the scan
-        dropped it, except for label files. Raises ReadFault for I/O errors, and for a file that
-        is gone, has another size than the scan saw, or is being written to. After a ReadFault all
-        files are closed, so that the next call opens them again.
+        ENCRYPTED, TOO_LARGE above MAX_BYTES, EMPTY, or the reason for which the scan dropped the
+        member, if that is not LABEL_FILE. Raises ReadFault for I/O errors, and for a file that is
+        gone, has another size than in the scan, or is being written to. A ReadFault closes all
+        files; the next call opens them again.
         """
         if member.dropped and member.dropped.reason is not Reason.LABEL_FILE:
             raise Unusable(member.dropped.reason, member.dropped.detail)
@@ -58,28 +59,28 @@ class Reader:
         if largest > MAX_BYTES:
             raise Unusable(Reason.TOO_LARGE, f"{largest:,} bytes, above {MAX_BYTES:,}")
         try:
-            return self._unpack(member, member.packed) if member.packed else self._load(member)
+            return self._unpack(member, member.packed) if member.packed else self._read_file(member)
         except OSError as error:
             self.close()
-            raise read_fault(error) from error
+            raise to_read_fault(error) from error
         except ReadFault:
             self.close()
             raise
 
     def check_unchanged(self, member: Member) -> None:
-        """Raise ReadFault if a loose photo that cannot be used has changed since the scan.
+        """Raise ReadFault if a loose photo has changed since the scan.
 
-        A copy that is still running may have the final size and half of the bytes. A packed
-        photo needs no check: its CRC was right.
+        Called for a photo that cannot be used: a file that is still being copied may have its final
+        size but only half of its bytes. A packed photo needs no check: its CRC was right.
         """
         try:
             if member.packed is None and self._any_changed([member.path]):
                 raise ReadFault(Reason.CHANGED, "it was written to since the scan")
         except OSError as error:
-            raise read_fault(error) from error
+            raise to_read_fault(error) from error
 
     def close(self) -> None:
-        """Close the open files; a later read opens them again."""
+        """Close all files; a later read opens them again."""
         self._zips.clear()
         self._files.close()
 
@@ -89,7 +90,7 @@ class Reader:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _load(self, member: Member) -> bytes:
+    def _read_file(self, member: Member) -> bytes:
         descriptor = open_file(os.path.join(self._files.base, member.path))
         try:
             before = os.fstat(descriptor)
@@ -101,38 +102,40 @@ class Reader:
             raise ReadFault(
                 Reason.CHANGED, f"{after.st_size:,} bytes, the scan saw {member.size:,}"
             )
-        if before.st_mtime_ns != after.st_mtime_ns:  # a copy that is still running
+        if before.st_mtime_ns != after.st_mtime_ns:  # the file is still being copied
             raise ReadFault(Reason.CHANGED, "it was written to while it was read")
         return data
 
     def _unpack(self, member: Member, packed: ZipLocation) -> bytes:
-        zipped = self._zip(member.path)
+        zipped = self._open_zip(member.path)
         try:
             return _unpack_checked(zipped, member, packed)
         except Unusable as damage:
-            if (change := self._change(member.path, packed, zipped)) is None:
+            if (change := self._describe_change(member.path, packed, zipped)) is None:
                 raise
             cause = damage.drop.detail
             detail = change if cause == change else f"{change} ({cause})"
             raise ReadFault(Reason.CHANGED, detail) from damage
 
-    def _zip(self, path: bytes) -> VolumeReader:
-        """Return a zip, by its first volume's path, as it is on the disk now."""
+    def _open_zip(self, path: bytes) -> VolumeReader:
+        """Return the reader of the zip with this first path; cached, up to _MAX_ZIPS."""
         zipped = self._zips.get(path)
         if zipped is None:
-            if len(self._zips) >= _MOST_ZIPS:
+            if len(self._zips) >= _MAX_ZIPS:
                 self._zips.popitem(last=False)
             zipped = VolumeReader(find_volumes(self._files.base, path), self._files)
             self._zips[path] = zipped
         return zipped
 
-    def _change(self, path: bytes, packed: ZipLocation, zipped: VolumeReader) -> str | None:
-        """Return how a zip with a member that is not what the scan saw has changed since.
+    def _describe_change(
+        self, path: bytes, packed: ZipLocation, zipped: VolumeReader
+    ) -> str | None:
+        """Return how the zip of a damaged member has changed since the scan.
 
-        None if it has not changed, so that the bytes themselves are damaged.
+        None if it has not changed: then the member is damaged for good.
         """
         # The scan dropped members that touch a gap, so this gap is new.
-        if gap := zipped.volume_set.gap(packed.offset, packed.offset + packed.size):
+        if gap := zipped.volume_set.first_gap(packed.offset, packed.offset + packed.size):
             return gap.detail
         volumes = find_volumes(self._files.base, path).volumes
         if self._any_changed(volume.path for volume in volumes):
@@ -147,7 +150,7 @@ class Reader:
 
 
 def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -> bytes:
-    """Read and unpack a member; raise Unusable if it is not what the directory says."""
+    """Read and unpack a member. Raises Unusable if size or CRC differ from the directory."""
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
         data = _inflate(data, member.size)
@@ -159,14 +162,15 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -
 
 
 def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:
-    """Return where a member's data starts, behind a local header that agrees with the directory.
+    """Check a member's local header against the directory, and return the offset of its data.
 
-    Its sizes and CRC are not compared: they may be 0 there and lie behind the data.
+    Sizes and CRC are not compared: in a local header they may be 0, if they follow the data.
+    Raises Unusable.
     """
     header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
     signature, _, flags, method, *_, name_length, extra_length = header
     if signature != LOCAL_SIGNATURE or method != packed.method or name_length == 0:
-        name = zipped.name_at(packed.offset)
+        name = zipped.file_name_at(packed.offset)
         raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of {name}")
     if flags & ENCRYPTED:
         raise Unusable(Reason.ENCRYPTED, "behind a password")
@@ -174,7 +178,7 @@ def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:
 
 
 def _inflate(data: bytes, size: int) -> bytes:
-    """Unpack to at most one byte more than `size`: one is enough to show a wrong size."""
+    """Unpack at most `size` + 1 bytes: one byte too many is enough to detect a wrong size."""
     try:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
     except zlib.error as error:

@@ -1,4 +1,4 @@
-"""List the archive: every entry once, as a photo or with a reason why it is not one."""
+"""List every entry of the archive once, as a photo or with the reason why it is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fertools.archive.central_directory import SpannedZip
-from fertools.archive.folder import Files, RetryPolicy, base_of, read_fault, walk
+from fertools.archive.folder import OpenFiles, RetryPolicy, base_folder, to_read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
 from fertools.archive.names import OTHER_FORMATS, decode_name, drop_by_name, is_hidden, is_zip
 from fertools.archive.volumes import (
@@ -28,17 +28,17 @@ from fertools.columns import BATCH_ROWS, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
 
-_EMPTY = Drop(Reason.EMPTY)
+_EMPTY_FILE = Drop(Reason.EMPTY)
 _EMPTY_ZIP = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Every member in the order of the build, and warnings for the user, a line each.
+    """Every member in the order of the build, with warnings for the user and faults, a line each.
 
-    The order is that of containers, then of offsets in a zip, so that it is read forward, or of
-    names in a folder. It is the same on every file system. `faults` names what the system would
-    not list or open, a line each: this may pass, and another scan may find more.
+    Members are ordered by container; then, in a zip, by offset, so that the zip is read forward; in
+    a folder, by name. The order is the same on every file system. A fault names a folder, file or
+    zip that could not be listed or opened: another scan may succeed.
     """
 
     members: Members
@@ -49,10 +49,10 @@ class Scan:
 def scan(source: Path) -> Scan:
     """List a folder, a zip, or the zip that a volume belongs to.
 
-    Nothing is extracted and no photo is opened: only the directory of a zip is read. Where SRC is
-    a zip itself, paths are relative to the folder that it lies in.
+    Nothing is extracted and no photo is opened: only the directory of a zip is read. If SRC is a
+    zip itself, paths are relative to its folder.
 
-    Raises SourceError if SRC is not there, is neither a folder nor a zip, or has no photo.
+    Raises SourceError if SRC does not exist, is neither a folder nor a zip, or has no photo.
     """
     drops: dict[Drop, int] = {}
     loose, packed = MembersBuilder(drops), MembersBuilder(drops)
@@ -60,28 +60,31 @@ def scan(source: Path) -> Scan:
     warnings: list[str] = []
     faults: list[str] = []
     retries = RetryPolicy()
-    with Files(base_of(source)) as files:
+    with OpenFiles(base_folder(source)) as files:
         zips = _list_source(source, files.base, loose, faults)
-        for zip_ in sorted(zips, key=lambda zip_: (zip_.key, zip_.path)):
+        for volume_set in sorted(zips, key=lambda volume_set: (volume_set.key, volume_set.path)):
             start = len(packed)
             try:
-                warnings += retries.retry(partial(_add_zip, zip_.path, files, loose, packed))
+                warnings += retries.retry(partial(_add_zip, volume_set.path, files, loose, packed))
             except (OSError, ReadFault) as error:
-                drop = (read_fault(error) if isinstance(error, OSError) else error).drop
-                loose.add([_zip_member(zip_, drop)])
-                faults.append(f"{printable(zip_.key)}: {drop.detail}")
-            spans.append(_Span(zip_.key, zip_.path, start, len(packed)))
-    members = Members(_in_order(loose, packed, spans), tuple(drops))
+                drop = (to_read_fault(error) if isinstance(error, OSError) else error).drop
+                loose.add([_zip_member(volume_set, drop)])
+                faults.append(f"{printable(volume_set.key)}: {drop.detail}")
+            spans.append(_Span(volume_set.key, volume_set.path, start, len(packed)))
+    members = Members(_order_rows(loose, packed, spans), tuple(drops))
     warnings += _fixable_warnings(members)
     _check_has_photos(source, (loose, packed), warnings)
-    return Scan(members, (*sorted(warnings), *_double_warnings(zips)), tuple(sorted(faults)))
+    return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), tuple(sorted(faults)))
 
 
 def _list_source(
     source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
 ) -> list[VolumeSet]:
-    """Return SRC's zips; add its loose files to `loose`, and faults. Raises SourceError."""
-    shown = printable(str(source))
+    """Return SRC's zips; add its loose files to `loose` and its faults to `faults`.
+
+    Raises SourceError.
+    """
+    source_text = printable(str(source))
     try:
         if source.is_dir():
             return _separate_zips(walk(base, faults), loose)
@@ -90,10 +93,10 @@ def _list_source(
         if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
             return [find_volumes(base, name)]
     except FileNotFoundError:
-        raise SourceError(f"{shown} is not there: check the path") from None
+        raise SourceError(f"{source_text} is not there: check the path") from None
     except OSError as error:
-        raise SourceError(f"{shown} cannot be read: {error.strerror}") from None
-    raise SourceError(f"{shown} is neither a folder nor a .zip: give what you downloaded")
+        raise SourceError(f"{source_text} cannot be read: {error.strerror}") from None
+    raise SourceError(f"{source_text} is neither a folder nor a .zip: give what you downloaded")
 
 
 def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[VolumeSet]:
@@ -105,7 +108,7 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
             stem = numbered[0] if numbered else file.path
             zips[numbered is None, stem].append(Volume(file.path, 0, file.size, file.modified))
             continue
-        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY)
+        drop = file.dropped or drop_by_name(file.key) or (None if file.size else _EMPTY_FILE)
         batch.append(replace(file, dropped=drop) if drop else file)
         if len(batch) == BATCH_ROWS:
             loose.add(batch)
@@ -114,49 +117,56 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
     return [order_volumes(volumes) for volumes in zips.values()]
 
 
-def _zip_member(zip_: VolumeSet, drop: Drop) -> Member:
-    folder = zip_.key.rpartition("/")[0]
-    return Member(zip_.key, folder, zip_.path, zip_.size, zip_.modified, dropped=drop)
+def _zip_member(volume_set: VolumeSet, drop: Drop) -> Member:
+    folder = volume_set.key.rpartition("/")[0]
+    return Member(
+        volume_set.key, folder, volume_set.path, volume_set.size, volume_set.modified, dropped=drop
+    )
 
 
-def _add_zip(path: bytes, files: Files, loose: MembersBuilder, packed: MembersBuilder) -> list[str]:
-    """Add a zip's members, and a row for the zip itself if it has a fault; return warnings.
+def _add_zip(
+    path: bytes, files: OpenFiles, loose: MembersBuilder, packed: MembersBuilder
+) -> list[str]:
+    """Add the members of a zip to `packed`, and return warnings.
 
-    Raises OSError or ReadFault, before anything is added, if the zip cannot be read.
+    A zip with a fault, or without entries, is also added to `loose`, as a member itself.
+    Raises OSError or ReadFault if the zip cannot be read; then nothing is added.
     """
     try:
-        zip_ = find_volumes(files.base, path)
-        name = printable(zip_.key)
-        listing = list_entries(VolumeReader(zip_, files))
+        volume_set = find_volumes(files.base, path)
+        name = printable(volume_set.key)
+        listing = list_entries(VolumeReader(volume_set, files))
         now = find_volumes(files.base, path)
-        if (now.size, now.modified) != (zip_.size, zip_.modified):
+        if (now.size, now.modified) != (volume_set.size, volume_set.modified):
             raise ReadFault(Reason.CHANGED, "it is being written to: wait until it is complete")
     except SpannedZip as spanned:
-        last = printable(zip_.key.rpartition("/")[2])
+        last = printable(volume_set.key.rpartition("/")[2])
         advice = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
-        loose.add([_zip_member(zip_, spanned.drop)])
+        loose.add([_zip_member(volume_set, spanned.drop)])
         return [f"{name}: {spanned.drop.detail}; {advice}"]
     except (OSError, ReadFault):
         files.close()  # so that the next try opens it again
         raise
     except Unusable as damage:
-        loose.add([_zip_member(zip_, damage.drop)])
+        loose.add([_zip_member(volume_set, damage.drop)])
         return [f"{name}: {damage.drop.detail}; nothing of it is used"]
     members_before, photos_before = len(packed), packed.photos
-    add_members(packed, zip_, listing)
+    add_members(packed, volume_set, listing)
     if listing.faults:
         photos = packed.photos - photos_before
         rest = f"{photos:,} of its photos can be used; to have all, download it again"
-        loose.add([_zip_member(zip_, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))])
+        loose.add(
+            [_zip_member(volume_set, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))]
+        )
         return [f"{name}: {fault}; {rest}" for fault in listing.faults]
     if len(packed) == members_before:
-        loose.add([_zip_member(zip_, _EMPTY_ZIP)])
+        loose.add([_zip_member(volume_set, _EMPTY_ZIP)])
     return []
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The rows of one zip, or those of one folder, whose path is then b""."""
+    """The range of rows of one zip or of one folder; the path of a folder is b""."""
 
     container: str
     path: bytes
@@ -164,25 +174,25 @@ class _Span:
     stop: int
 
 
-def _in_order(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
-    """Return the rows of folders and zips in order, with members that share a key numbered."""
-    unordered = loose.columns()
-    rows, folders = _sort_loose(unordered)
+def _order_rows(loose: MembersBuilder, packed: MembersBuilder, zips: list[_Span]) -> Columns:
+    """Return all rows in the order of the build, with repeated keys numbered."""
+    loose_columns = loose.columns()
+    rows, folders = _order_loose(loose_columns)
     blocks = (rows[first : first + BATCH_ROWS] for first in range(0, len(rows), BATCH_ROWS))
-    hashes = (loose.hashes()[rows], packed.hashes())
-    columns = (Columns(map(unordered.take, blocks), SCHEMA), packed.columns())
+    hashes = (loose.key_hashes()[rows], packed.key_hashes())
+    columns = (Columns(map(loose_columns.take, blocks), SCHEMA), packed.columns())
     order = sorted([*folders, *zips], key=lambda span: (span.container, span.path))
     spans = [(span.start, span.stop, int(span.path != b"")) for span in order]
     ordered = Columns(
-        (batch for start, stop, which in spans for batch in columns[which].slices(start, stop)),
+        (batch for start, stop, table in spans for batch in columns[table].slices(start, stop)),
         SCHEMA,
     )
-    ordered_hashes = [hashes[which][start:stop] for start, stop, which in spans]
+    ordered_hashes = [hashes[table][start:stop] for start, stop, table in spans]
     return with_unique_keys(ordered, np.concatenate([np.zeros(0, np.int64), *ordered_hashes]))
 
 
-def _sort_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
-    """Return the row numbers of loose files by folder, then by name, and each folder's span."""
+def _order_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
+    """Return the rows of loose files sorted by folder and name, and the span of each folder."""
     codes, folders = loose.codes("container")
     rank = np.argsort(np.array(sorted(range(len(folders)), key=folders.__getitem__), np.int64))
     rows = np.argsort(rank[codes], kind="stable")
@@ -197,13 +207,13 @@ def _sort_loose(loose: Columns) -> tuple[Ints, list[_Span]]:
 def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
     batch = loose.take(rows)
     keys, paths = keys_of(batch).to_pylist(), batch["path"].to_pylist()
-    # A path is null where it is the key.
+    # A path is null if it equals the key.
     names = [(key, path or key.encode()) for key, path in zip(keys, paths, strict=True)]
     return rows[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)]
 
 
-def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
-    times = Counter(zip_.key for zip_ in zips)
+def _repeated_zip_warnings(zips: Iterable[VolumeSet]) -> list[str]:
+    times = Counter(volume_set.key for volume_set in zips)
     advice = "its photos count twice; remove one of the two"
     return [
         f"{printable(key)} is there both whole and in volumes: {advice}"
@@ -213,9 +223,9 @@ def _double_warnings(zips: Iterable[VolumeSet]) -> list[str]:
 
 
 def _fixable_warnings(members: Members) -> list[str]:
-    """Warn of photos that the user can make usable, and say how.
+    """Return warnings about photos that the user can make usable, with advice.
 
-    One line per zip with a password, one for all pictures in formats that are not read.
+    One line per zip with a password, and one line for all pictures in other formats.
     """
     codes = members.dropped
     fixable = [drop.reason in (Reason.ENCRYPTED, Reason.UNSUPPORTED) for drop in members.drops]
@@ -247,7 +257,7 @@ def _check_has_photos(
     reasons = sum((builder.reasons for builder in builders), Counter[Reason]())
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     cause = warnings[0] if warnings else "give the folder that the zips or the photos lie in"
-    shown = printable(str(source))
+    source_text = printable(str(source))
     raise SourceError(
-        f"{shown} holds no photo that can be used ({counts or 'it is empty'}): {cause}"
+        f"{source_text} holds no photo that can be used ({counts or 'it is empty'}): {cause}"
     )

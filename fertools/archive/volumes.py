@@ -1,7 +1,7 @@
-"""Read a zip's bytes by offset, from one file or from several volumes with perhaps gaps.
+"""Read the bytes of a zip by offset, from one file or from several volumes; some may be missing.
 
 AI-Hub serves a large zip as `NAME.zip.part0`, `NAME.zip.part1073741824`, …: the number is the
-offset of the volume's first byte. Other tools count `part0`, `part1`, …; both are read here.
+offset of the first byte of the volume. Other tools count `part0`, `part1`, …. Both are read.
 
     0              1 GiB          2 GiB          3 GiB      size
     ├─ part0 ──────┼─ part1073… ──┤     gap      ├─ part3221… ┤
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fertools.archive.folder import Files, read_at
+from fertools.archive.folder import OpenFiles, read_at
 from fertools.archive.names import decode_name, decode_path
 from fertools.data import ReadFault, Reason, Unusable
 from fertools.errors import printable
@@ -26,16 +26,16 @@ from fertools.errors import printable
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
 # ruff: noqa: PTH116, PTH118, PTH119, PTH120, PTH208
 
-# One spelling per number, so that no two files can be the same volume: neither part07 nor PART7.
+# One spelling per number, neither part07 nor PART7: no two files can be the same volume.
 _VOLUME = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)
 
-# A number above this is an offset: no tool cuts a zip into 1,000 volumes, or volumes so small.
-_MOST_VOLUMES = 999
+# A larger number is an offset: no tool makes 1,000 volumes, or volumes of less than 1,000 bytes.
+_MAX_VOLUME_NUMBER = 999
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One file of a zip: its path relative to the base, the bytes it holds, its mtime in ns."""
+    """One file of a zip: path relative to the base, offset in the zip, bytes, mtime in ns."""
 
     path: bytes
     start: int
@@ -62,7 +62,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSet:
-    """The volumes of one zip in order (at least one), its gaps, and its faults, a line each."""
+    """The volumes of one zip in order (at least one), its gaps, and one line per fault."""
 
     volumes: tuple[Volume, ...]
     gaps: tuple[Gap, ...] = ()
@@ -70,48 +70,49 @@ class VolumeSet:
 
     @property
     def path(self) -> bytes:
-        """The first volume's path, by which the zip is known."""
+        """The path of the first volume, which identifies the zip."""
         return self.volumes[0].path
 
     @property
     def key(self) -> str:
-        """The zip's name as if it were one file, relative to the base, NFC."""
+        """The path of the zip without the volume's `.partN`, relative to the base, NFC."""
         parsed = parse_volume_name(self.path)
         return decode_path(parsed[0] if parsed else self.path)
 
     @property
     def size(self) -> int:
-        """Bytes from the zip's first to its last, gaps included."""
+        """Size of the whole zip in bytes, gaps included."""
         return self.volumes[-1].end
 
     @property
     def modified(self) -> int:
-        """The youngest volume's mtime in ns."""
+        """The latest mtime of the volumes, in ns."""
         return max(volume.modified for volume in self.volumes)
 
     def at(self, offset: int) -> Volume | Gap | None:
-        """Return what covers an offset; None outside the zip."""
+        """Return the volume or gap that contains an offset; None outside the zip."""
         index = bisect_right(self.volumes, offset, key=lambda volume: volume.start) - 1
         if index >= 0 and offset < self.volumes[index].end:
             return self.volumes[index]
-        return self.gap(offset, offset + 1)
+        return self.first_gap(offset, offset + 1)
 
-    def gap(self, start: int, end: int) -> Gap | None:
-        """Return the first gap that a range of offsets touches."""
+    def first_gap(self, start: int, end: int) -> Gap | None:
+        """Return the first gap that overlaps start <= offset < end; None without one."""
         return next((gap for gap in self.gaps if gap.start < end and start < gap.end), None)
 
 
 def parse_volume_name(path: bytes) -> tuple[bytes, int] | None:
-    """Return a volume's zip and number: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for others."""
+    """Split a volume's path: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for other paths."""
     match = _VOLUME.fullmatch(path)
     return (match[1], int(match[2])) if match else None
 
 
 def find_volumes(base: bytes, path: bytes) -> VolumeSet:
-    """Return the volumes, as they are on the disk now, of the zip with this first path.
+    """Return the volumes that a zip has on the disk now.
 
-    The path is relative to the base. Links are not volumes, as in the scan. Raises OSError if the
-    file, or the folder of the volumes, is gone or not accessible.
+    path   of any volume, or of the zip if it is one file; relative to the base
+
+    A link is not a volume. Raises OSError if the file, or its folder, is gone or not accessible.
     """
     paths = [path]
     if parsed := parse_volume_name(path):
@@ -130,10 +131,10 @@ def find_volumes(base: bytes, path: bytes) -> VolumeSet:
 
 
 def order_volumes(files: Iterable[Volume]) -> VolumeSet:
-    """Order a zip's files by their numbers, and set each `start`.
+    """Order the volumes of a zip by number, set each `start`, and find the gaps.
 
-    A missing volume leaves a gap. Its length is known if the numbers are offsets; otherwise it is
-    that of the longest volume (tools that count make all volumes but the last equally long).
+    If the numbers are offsets, the length of a missing volume is known. Otherwise it is taken from
+    the longest volume: tools that count make all volumes except the last equally long.
     """
     files = sorted(files, key=lambda volume: volume.path)
     parsed = [(parse_volume_name(volume.path), volume) for volume in files]
@@ -141,18 +142,18 @@ def order_volumes(files: Iterable[Volume]) -> VolumeSet:
     if not numbered:
         return VolumeSet(tuple(files))
     ordered = dict(sorted(numbered.items()))
-    return _by_offset(ordered) if _are_offsets(ordered) else _by_count(ordered)
+    return _order_by_offset(ordered) if _are_offsets(ordered) else _order_by_count(ordered)
 
 
 def _are_offsets(numbered: Mapping[int, Volume]) -> bool:
-    """Return whether no volume reaches into the next one if its number is its offset."""
+    """Return whether the numbers are offsets: then no volume reaches into the next one."""
     if len(numbered) == 1:
-        return not 0 < min(numbered) <= _MOST_VOLUMES
-    fits = all(here + numbered[here].size <= there for here, there in pairwise(numbered))
-    return fits or max(numbered) > _MOST_VOLUMES
+        return not 0 < min(numbered) <= _MAX_VOLUME_NUMBER
+    no_overlap = all(here + numbered[here].size <= there for here, there in pairwise(numbered))
+    return no_overlap or max(numbered) > _MAX_VOLUME_NUMBER
 
 
-def _by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
+def _order_by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
     volumes: list[Volume] = []
     gaps: list[Gap] = []
     faults: list[str] = []
@@ -163,13 +164,13 @@ def _by_offset(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes[-1] = replace(volumes[-1], size=start - volumes[-1].start)
         if end < start:
             cut = f" (or {volumes[-1].name} was cut)" if volumes else ""
-            gaps.append(Gap(end, start, f"{_name_of(volume, end)} is missing{cut}"))
+            gaps.append(Gap(end, start, f"{_volume_name(volume, end)} is missing{cut}"))
         volumes.append(replace(volume, start=start))
         end = volumes[-1].end
     return VolumeSet(tuple(volumes), tuple(gaps), (*(gap.detail for gap in gaps), *faults))
 
 
-def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
+def _order_by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
     longest = max(volume.size for volume in numbered.values())
     any_volume = next(iter(numbered.values()))
     volumes: list[Volume] = []
@@ -180,20 +181,22 @@ def _by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes.append(replace(numbered[number], start=start))
             start = volumes[-1].end
         else:
-            gaps.append(Gap(start, start + longest, f"{_name_of(any_volume, number)} is missing"))
+            gaps.append(
+                Gap(start, start + longest, f"{_volume_name(any_volume, number)} is missing")
+            )
             start += longest
     return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 
 
-def _name_of(volume: Volume, number: int) -> str:
-    """Return the name of another volume of the same set, by its number."""
+def _volume_name(volume: Volume, number: int) -> str:
+    """Return the name that volume `number` of the same zip has."""
     return volume.name[: volume.name.rindex(".") + len(".part")] + str(number)
 
 
 class VolumeReader:
-    """Reads the volumes of a zip as if they were one file; no bytes are copied together."""
+    """A reader of the volumes of a zip as if they were one file, without joining them on disk."""
 
-    def __init__(self, volume_set: VolumeSet, files: Files) -> None:
+    def __init__(self, volume_set: VolumeSet, files: OpenFiles) -> None:
         self.volume_set = volume_set
         self.size = volume_set.size
         self._files = files
@@ -201,9 +204,8 @@ class VolumeReader:
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes.
 
-        Raises Unusable, UNREADABLE, if the range leaves the zip or touches a gap (the missing
-        volume is named), ReadFault if a file is shorter than its volume, and OSError if one
-        cannot be read.
+        Raises Unusable (UNREADABLE) if the range leaves the zip or overlaps a gap (the detail names
+        the missing volume), ReadFault if a file has become shorter, OSError if it cannot be read.
         """
         chunks = []
         while count > 0:
@@ -221,24 +223,24 @@ class VolumeReader:
             count -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def name_at(self, offset: int) -> str:
-        """Return the name of the file that holds an offset which could be read."""
+    def file_name_at(self, offset: int) -> str:
+        """Return the name of the volume that contains an offset, which must not be in a gap."""
         volume = self.volume_set.at(offset)
         assert isinstance(volume, Volume)
         return volume.name
 
-    def present_until(self, offset: int) -> int:
-        """Return the end of the unbroken run at an offset: a gap's start, or the size."""
+    def run_end(self, offset: int) -> int:
+        """Return where the bytes present from an offset on end: the next gap, or the size."""
         later = (gap.start for gap in self.volume_set.gaps if gap.end > offset)
         return max(offset, min(later, default=self.size))
 
-    def present_from(self, offset: int) -> int:
-        """Return the first offset, not before this one, that is in no gap."""
-        while gap := self.volume_set.gap(offset, offset + 1):
+    def skip_gaps(self, offset: int) -> int:
+        """Return `offset` itself, or the end of the gap in which it lies."""
+        while gap := self.volume_set.first_gap(offset, offset + 1):
             offset = gap.end
         return offset
 
     @property
-    def tail_start(self) -> int:
-        """Where the last unbroken run of bytes starts."""
+    def last_run_start(self) -> int:
+        """The end of the last gap, 0 without gaps: all bytes from there on are present."""
         return max((gap.end for gap in self.volume_set.gaps), default=0)

@@ -1,9 +1,9 @@
 """List the members of a zip, whole or damaged.
 
-The entries come from the central directory. Where that is lost they are recovered from the local
-headers: a download that stopped has every photo but the last, and nothing of the directory, which
-comes at the end. Each local header says how long its data is, so the walk reads some 100 bytes a
-member; where a header or its sizes are wrong, the next signature is searched for.
+The entries come from the central directory. If it is lost, they are recovered from the local
+headers: a download that stopped has every photo except the last, but no directory, because that
+lies at the end. Each local header states the length of its data, so recovery reads some 100 bytes
+per member. If a header or its sizes are wrong, the next signature is searched for.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from fertools.archive.names import decode_entry_name, drop_by_name
 from fertools.archive.volumes import VolumeReader, VolumeSet, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
 
-#: Entries whose names are Python objects at the same time.
-_BLOCK: Final = 1 << 14
+#: Entries processed together; their names are Python objects meanwhile.
+_BLOCK_ENTRIES: Final = 1 << 14
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
-# How far the next header may lie, in bytes: behind the longest photo that is read at all. Without
-# it a sparse file of 1 TB would be searched for an hour.
-_REACH = 256 << 20
+# Bytes searched for the next header: the size of the largest photo that is read. Without this limit
+# a sparse file of 1 TB would be searched for an hour.
+_MAX_SEARCH_BYTES = 256 << 20
 
-# How many of the next signatures may be chance: one photo in 2,000 holds one in its 2 MB. A zip of
-# nothing but signatures would otherwise be searched from each of them to its end.
-_MOST_SIGNATURES = 8
+# Signatures tried as the end of an entry: the data of one photo in 2,000 contains one by chance.
+# Without this limit a zip of signatures only would be searched from each of them to its end.
+_MAX_SIGNATURES = 8
 
 _LOCAL = re.compile(re.escape(LOCAL_SIGNATURE))
-_LOCAL_OR_CENTRAL = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # the latter starts the directory
+_LOCAL_OR_CENTRAL = re.compile(rb"PK(?:\x03\x04|\x01\x02)")  # the second begins the directory
 
 
 def list_entries(zipped: VolumeReader) -> ZipListing:
-    """Return a zip's entries by offset, from its directory or, where that is lost, recovered.
+    """Return the entries of a zip by offset, from its directory or, if it is lost, recovered.
 
     Raises SpannedZip for the last file of a `.z01` set, and OSError if the zip cannot be read.
     """
@@ -76,9 +76,9 @@ def list_entries(zipped: VolumeReader) -> ZipListing:
 
 
 def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
-    """Yield a fault for each volume that does not match the directory, by the first entry in it.
+    """Yield a fault for each volume whose first entry is not where the directory says.
 
-    One read a volume: two volumes with swapped names agree in every number.
+    This costs one read per volume. It finds volumes with swapped names, whose sizes are right.
     """
     offsets = entries.fields["offset"]
     for volume in zipped.volume_set.volumes:
@@ -90,11 +90,11 @@ def _misplaced_volumes(zipped: VolumeReader, entries: Entries) -> Iterator[str]:
 
 
 def _recover_entries(zipped: VolumeReader) -> Iterator[Entry]:
-    """Yield the entries whose data is complete, by their local headers. Raises OSError.
+    """Find local headers and yield the entries whose data is complete. Raises OSError.
 
-    The CRC is not computed here: reading the member does that.
+    The CRC is not checked here, but when the member is read.
     """
-    start = zipped.present_from(0)
+    start = zipped.skip_gaps(0)
     while (at := next(_signatures(zipped, start, _LOCAL), None)) is not None:
         entry = _read_local_header(zipped, at)
         if entry:
@@ -103,23 +103,23 @@ def _recover_entries(zipped: VolumeReader) -> Iterator[Entry]:
 
 
 def _signatures(zipped: VolumeReader, start: int, pattern: re.Pattern[bytes]) -> Iterator[int]:
-    """Yield the offsets of a signature from `start` on, up to _REACH; gaps are skipped."""
-    left = _REACH
-    at = zipped.present_from(start)
-    while at < zipped.size and left > 0:
-        end = zipped.present_until(at)
-        # The first read is short: in a sound zip the next header is right there.
-        count = min(256 if at == start else _CHUNK, end - at)
+    """Yield offsets of a signature from `start` on; stop after _MAX_SEARCH_BYTES, skip gaps."""
+    remaining = _MAX_SEARCH_BYTES
+    at = zipped.skip_gaps(start)
+    while at < zipped.size and remaining > 0:
+        end = zipped.run_end(at)
+        # The first read is short: in an undamaged zip the next header is at `start`.
+        count = min(256 if at == start else _CHUNK_BYTES, end - at)
         text = zipped.read(at, count)
         yield from (at + match.start() for match in pattern.finditer(text))
-        left -= count
-        # Three bytes are read twice, in case the signature crosses the border.
-        at = zipped.present_from(end) if at + count >= end else at + count - 3
+        remaining -= count
+        # Read the last 3 bytes again: a signature may cross the end of the chunk.
+        at = zipped.skip_gaps(end) if at + count >= end else at + count - 3
 
 
 def _read_local_header(zipped: VolumeReader, at: int) -> Entry | None:
-    """Return the entry of the local header at an offset; None if its data is not complete."""
-    until = zipped.present_until(at)
+    """Return the entry of the local header at offset `at`; None if its data is not complete."""
+    until = zipped.run_end(at)
     if at + LOCAL_HEADER.size > until:
         return None
     header = LOCAL_HEADER.unpack(zipped.read(at, LOCAL_HEADER.size))
@@ -142,16 +142,17 @@ def _read_local_header(zipped: VolumeReader, at: int) -> Entry | None:
 
 
 def _find_data_descriptor(zipped: VolumeReader, data_at: int) -> tuple[int, int, int] | None:
-    """Return CRC, packed and unpacked size from behind data of unknown length.
+    """Find the data descriptor behind data of unknown length; return CRC, packed and unpacked size.
 
-    They lie in front of the next header, in one of four forms (with a signature or without, sizes
-    in 4 bytes or in 8), and are the right ones if the packed size is the distance from the data.
+    It lies directly before the next header, in one of four forms (with or without a signature,
+    sizes in 4 or 8 bytes). It is the right one if its packed size is the length of the data.
+    Returns None if none is found.
     """
-    until = zipped.present_until(data_at)
-    # A cut may leave nothing of the next header, or too little of its signature to find it by.
-    stumps = range(until, until - len(LOCAL_SIGNATURE), -1)
-    found = islice(_signatures(zipped, data_at, _LOCAL_OR_CENTRAL), _MOST_SIGNATURES)
-    for end in chain(found, stumps):
+    until = zipped.run_end(data_at)
+    # A cut zip may end before the next header, or inside the 4 bytes of its signature.
+    cut_ends = range(until, until - len(LOCAL_SIGNATURE), -1)
+    found = islice(_signatures(zipped, data_at, _LOCAL_OR_CENTRAL), _MAX_SIGNATURES)
+    for end in chain(found, cut_ends):
         for width, signature in ((4, 4), (4, 0), (8, 4), (8, 0)):
             packed = end - data_at - (signature + 4 + 2 * width)
             if packed < 0 or end > until:
@@ -164,25 +165,27 @@ def _find_data_descriptor(zipped: VolumeReader, data_at: int) -> tuple[int, int,
 
 
 def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipListing) -> None:
-    """Add a zip's entries to a builder, by offset, then by name; folders are left out."""
+    """Add the entries of a zip, except folders, to a builder, in the order of offset and name."""
     entries, container = listing.entries, volume_set.key
     limits = np.append(entries.fields["offset"][1:], listing.end)
-    suspect = _suspects(volume_set, entries, limits)
-    order = _order(entries)
-    for numbers in (order[first : first + _BLOCK] for first in range(0, len(order), _BLOCK)):
+    suspect = _find_suspects(volume_set, entries, limits)
+    order = _order_entries(entries)
+    for numbers in (
+        order[first : first + _BLOCK_ENTRIES] for first in range(0, len(order), _BLOCK_ENTRIES)
+    ):
         fields = entries.fields[numbers]
         columns = (numbers, fields["name_at"], fields["name_length"], fields["size"])
         used, keys, drops = [], [], []
-        for i, (number, name_at, length, size) in enumerate(
+        for i, (number, file_name_at, length, size) in enumerate(
             zip(*(column.tolist() for column in columns), strict=True)
         ):
-            raw = entries.text[name_at : name_at + length]
+            raw = entries.text[file_name_at : file_name_at + length]
             if size == 0 and raw[-1:] in (b"/", b"\\"):
                 continue
             name = decode_entry_name(raw)
             drop = drop_by_name(name)
             if drop is None and suspect[number]:
-                drop = _drop(volume_set, entries.entry(number), int(limits[number]))
+                drop = _drop_reason(volume_set, entries.entry(number), int(limits[number]))
             used.append(i)
             keys.append(f"{container}/{name}")
             drops.append(drop)
@@ -193,12 +196,12 @@ def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipList
             "modified": volume_set.modified,
             "packed_size": fields["packed"].tolist(),
         }
-        own = {name: fields[name].tolist() for name in ("size", "offset", "method", "crc")}
-        builder.extend(keys, drops, shared | own)
+        per_entry = {name: fields[name].tolist() for name in ("size", "offset", "method", "crc")}
+        builder.extend(keys, drops, shared | per_entry)
 
 
-def _order(entries: Entries) -> NDArray[np.int64]:
-    """Return the numbers of entries that are sorted by offset, those of one offset by name."""
+def _order_entries(entries: Entries) -> NDArray[np.int64]:
+    """Return the order of entries by offset, then by name; `entries` are sorted by offset."""
     offsets = entries.fields["offset"]
     order = np.arange(len(offsets))
     same = np.flatnonzero(offsets[1:] == offsets[:-1])
@@ -209,10 +212,10 @@ def _order(entries: Entries) -> NDArray[np.int64]:
     return order
 
 
-def _suspects(
+def _find_suspects(
     volume_set: VolumeSet, entries: Entries, limits: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return which entries may be unusable for a reason other than their names."""
+    """Return which entries may be unusable whatever their names, bool, (entries,)."""
     fields, ends = entries.fields, entries.ends()
     offsets, kinds = fields["offset"], fields["mode"] & 0o170000  # stat.S_IFMT of an array
     suspects: NDArray[np.bool_] = (kinds != 0) & (kinds != stat.S_IFREG)
@@ -224,8 +227,8 @@ def _suspects(
     return suspects
 
 
-def _drop(volume_set: VolumeSet, entry: Entry, limit: int) -> Drop | None:
-    drop = entry.drop(limit)
-    if drop is None and (gap := volume_set.gap(entry.offset, entry.end)):
+def _drop_reason(volume_set: VolumeSet, entry: Entry, limit: int) -> Drop | None:
+    drop = entry.drop_reason(limit)
+    if drop is None and (gap := volume_set.first_gap(entry.offset, entry.end)):
         return Drop(Reason.UNREADABLE, gap.detail)
     return drop

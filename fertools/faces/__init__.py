@@ -1,9 +1,9 @@
-"""Faces: the bytes of a photo in, one upright gray crop or a reason out.
+"""Turn the bytes of a photo into one upright gray crop, or a reason why there is none.
 
 extract      the whole path of a photo; start here
-decode       bytes to pixels, at the scale that the face needs (header, jpeg)
+decode       decode bytes to pixels at the scale that the face needs (header, jpeg)
 detectors    find faces
 crop         cut out, resize, make gray, encode
-fingerprint  a hash and a thumbnail, by which duplicates of a photo are found
-augment      the talk's augmentation, made once and written to disk
+fingerprint  compute a hash and a thumbnail, by which duplicates of a photo are found
+augment      augment crops as the reference pipeline does, offline
 """

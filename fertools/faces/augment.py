@@ -1,12 +1,12 @@
-"""Augment crops offline as the talk does: one warp, a flip, noise, a stretch.
+"""Augment crops offline as the reference pipeline does: warp, flip, noise, contrast stretch.
 
     crop ──warp──▶ turned, sheared, zoomed, shifted ──flip──▶ ──noise──▶ ──stretch──▶ 0 … 255
 
 Source: the talk "커스텀 ResNet50 모델을 이용한 한국인 표정 인식기": Keras's ImageDataGenerator with
 rotation_range 40, shifts 0.07, shear_range 0.2, zoom_range 0.2, horizontal_flip, fill_mode
 "nearest", and a preprocessing_function that adds N(0, 1) · U(1, 5) and stretches min..max to
-0..255. Two quirks of that generator are kept, because they are what the talk's figures came from:
-shear is in degrees, so 0.2 moves a corner by 0.4 pixel at most, and zoom draws x and y apart.
+0..255. Two quirks of that generator are kept, because the talk's figures were made with them: shear
+is in degrees, so 0.2 moves a corner by 0.4 pixel at most, and zoom differs between x and y.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 
 from fertools.hashing import rank
 
-ROTATION: Final = 40.0  # degrees, either way
-SHIFT: Final = 0.07  # share of the side, either way
-SHEAR: Final = 0.2  # degrees, either way
-ZOOM: Final = 0.2  # 0.8 to 1.2, each axis by itself
-NOISE: Final = (1.0, 5.0)  # gray values, standard deviation
+ROTATION: Final = 40.0  # degrees, -40 to 40
+SHIFT: Final = 0.07  # share of the side, -0.07 to 0.07
+SHEAR: Final = 0.2  # degrees, -0.2 to 0.2
+ZOOM: Final = 0.2  # factor 0.8 to 1.2, drawn for each axis
+NOISE: Final = (1.0, 5.0)  # range of the standard deviation, in gray levels
 
 Gray = NDArray[np.uint8]
 
 
 def talk_augment(crop: Gray, seed: int, key: str, copy: int) -> Gray:
-    """Return the copy number `copy` of a crop, the same for the same seed and key.
+    """Return one augmented copy of a crop, which depends only on crop, seed, key and copy number.
 
-    crop   uint8 (H, W), gray, not written to; the result is of the same shape
+    crop   uint8 (H, W), gray, not written to; the result has the same shape
     """
     random = np.random.default_rng(int.from_bytes(rank(seed, f"{copy} {key}", "augment"), "big"))
     height, width = crop.shape
@@ -53,7 +53,7 @@ def talk_augment(crop: Gray, seed: int, key: str, copy: int) -> Gray:
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """One alteration: angles in degrees, shifts in pixels, zoom as a factor of the view."""
+    """One random warp: angles in degrees, shifts in pixels; a zoom above 1 shrinks the picture."""
 
     rotation: float
     shear: float
@@ -64,7 +64,7 @@ class Warp:
     flip: bool
 
     def matrix(self, width: int, height: int) -> NDArray[np.float64]:
-        """Return the source of each pixel of the altered image: float64 (2, 3), x and y.
+        """Return the matrix from warped pixels (x, y, 1) to source pixels (x, y): float64 (2, 3).
 
         M = O · R · T · S · Z · O⁻¹ about ((width - 1) / 2, (height - 1) / 2), as in Keras.
         """
@@ -79,7 +79,7 @@ class Warp:
 
 
 def talk_warp(random: np.random.Generator, width: int, height: int) -> Warp:
-    """Draw one alteration within the talk's ranges."""
+    """Draw one random warp within the talk's ranges."""
     return Warp(
         rotation=random.uniform(-ROTATION, ROTATION),
         shear=random.uniform(-SHEAR, SHEAR),

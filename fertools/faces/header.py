@@ -1,4 +1,4 @@
-r"""Read what is known of a photo before a pixel is decoded: format, size, EXIF orientation.
+r"""Read format, size and EXIF orientation of a photo without decoding pixels; turn it upright.
 
 PNG   \x89PNG\r\n\x1a\n │ IHDR │ … │ IDAT │ … │ IEND │ anything        (W3C PNG, third edition)
                         length, type, body, CRC-32 of type and body
@@ -9,7 +9,7 @@ BMP   BM size reserved offset │ header size  width  height  planes  bits  comp
       0                       │ 14           18     22      26      28    30
       (Microsoft's BITMAPINFOHEADER and the OS/2 header before it)
 
-Orientations: how the camera was held, and so how to turn the photo upright.
+EXIF orientations: the position of the stored picture, and how to turn it upright.
 
 1 upright          5 as 6, mirrored
 2 as 1, mirrored   6 the top is at the right: turn clockwise
@@ -33,15 +33,15 @@ from fertools.data import Reason, Unusable
 UPRIGHT = 1
 
 _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-_ORIENTATION = 0x0112  # the tag in EXIF 2.32, table 4
-_WIDTHS = {3: 2, 4: 4}  # bytes in a SHORT, which it should be, and in a LONG, which some write
+_ORIENTATION_TAG = 0x0112  # the tag in EXIF 2.32, table 4
+_TYPE_BYTES = {3: 2, 4: 4}  # bytes by TIFF type: SHORT is the standard, some cameras write LONG
 
-_UNCOMPRESSED = (0, 3, 6)  # BMP: none; bit masks of the colours, without and with alpha
+_UNCOMPRESSED = (0, 3, 6)  # BMP compression: none; colour bit masks without and with alpha
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format by the first bytes, size as stored (before turning), EXIF orientation 1 to 8."""
+    """The format by the first bytes, the stored size (not turned), the EXIF orientation 1 to 8."""
 
     format: Literal["JPEG", "PNG", "WebP", "BMP"]
     width: int
@@ -50,31 +50,31 @@ class Header:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height once the photo is turned."""
+        """Width and height of the photo after turning."""
         return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
 
 
-def damaged(detail: str) -> Unusable:
-    """Return the exception for bytes of a known format that are not a whole photo."""
+def damaged_error(detail: str) -> Unusable:
+    """Return the exception for an incomplete or altered photo of a supported format."""
     return Unusable(Reason.DAMAGED, detail)
 
 
-def unsupported(detail: str) -> Unusable:
-    """Return the exception for a format that fertools does not read, whole or not."""
+def unsupported_error(detail: str) -> Unusable:
+    """Return the exception for a format that fertools does not read."""
     return Unusable(Reason.UNSUPPORTED, detail)
 
 
 def read_png(data: bytes) -> Header:
     """Read the header of a PNG that ends with IEND and whose checksums are right.
 
-    Raises Unusable: UNSUPPORTED for an animation, DAMAGED for the rest.
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED for a PNG cut short or altered.
     """
     size, orientation = (0, 0), UPRIGHT
     for kind, body in _png_chunks(data):
         if kind == b"IHDR":
             size = int.from_bytes(body[:4]), int.from_bytes(body[4:8])
         elif kind == b"acTL":
-            raise unsupported("animated PNG")
+            raise unsupported_error("animated PNG")
         elif kind == b"eXIf":
             orientation = read_orientation(bytes(body))
     return Header("PNG", *size, orientation)
@@ -92,55 +92,55 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if kind == b"IEND":
             return
         position = end + 4
-    raise damaged(f"a PNG that is cut or altered: byte {position:,} begins no whole chunk")
+    raise damaged_error(f"a PNG that is cut or altered: byte {position:,} begins no whole chunk")
 
 
 def read_webp(data: bytes) -> Header:
     """Read the header of a WebP with one picture.
 
-    Raises Unusable: UNSUPPORTED for an animation, DAMAGED where bytes are missing.
+    Raises Unusable: UNSUPPORTED for an animation, DAMAGED if bytes are missing.
     """
     size, orientation = None, UPRIGHT
     for kind, body in _webp_chunks(data):
         if kind in (b"ANIM", b"ANMF"):
-            raise unsupported("animated WebP")
+            raise unsupported_error("animated WebP")
         if kind == b"VP8X" and size is None:
-            size = 1 + _little(body[4:7]), 1 + _little(body[7:10])
+            size = 1 + _little_endian(body[4:7]), 1 + _little_endian(body[7:10])
         elif kind == b"VP8 " and size is None:
-            # after a frame tag of 3 bytes and a start code of 3: 14 bits and 2 of scaling, twice
-            size = _little(body[6:8]) & 0x3FFF, _little(body[8:10]) & 0x3FFF
+            # behind a 3-byte frame tag and a 3-byte start code; 14 bits each, then 2 of scaling
+            size = _little_endian(body[6:8]) & 0x3FFF, _little_endian(body[8:10]) & 0x3FFF
         elif kind == b"VP8L" and size is None:
-            bits = _little(body[1:5])  # after a signature byte: 14 bits each, less one
+            bits = _little_endian(body[1:5])  # behind a signature byte; 14 bits each, minus one
             size = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         elif kind == b"EXIF":
             orientation = read_orientation(bytes(body).removeprefix(b"Exif\0\0"))
     if size is None:
-        raise damaged("a WebP without a picture")
+        raise damaged_error("a WebP without a picture")
     return Header("WebP", *size, orientation)
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    view, position, end = memoryview(data), 12, 8 + _little(data[4:8])
+    view, position, end = memoryview(data), 12, 8 + _little_endian(data[4:8])
     if end > len(data):
-        raise damaged(f"a WebP that is cut: {len(data):,} of {end:,} bytes")
+        raise damaged_error(f"a WebP that is cut: {len(data):,} of {end:,} bytes")
     while position + 8 <= end:
-        length = _little(view[position + 4 : position + 8])
+        length = _little_endian(view[position + 4 : position + 8])
         yield bytes(view[position : position + 4]), view[position + 8 : position + 8 + length]
         position += 8 + length + length % 2
 
 
-def _little(data: bytes | memoryview) -> int:
+def _little_endian(data: bytes | memoryview) -> int:
     return int.from_bytes(data, "little")
 
 
 def read_bmp(data: bytes) -> Header:
     """Read the header of an uncompressed BMP.
 
-    Raises Unusable: UNSUPPORTED for a compressed one (where a run-length coded file is cut, OpenCV
-    fills the rest without a warning), DAMAGED where the header is cut.
+    Raises Unusable: UNSUPPORTED for a compressed BMP (if such a file is cut short, OpenCV fills the
+    rest without a warning), DAMAGED if the header is cut short.
     """
     if len(data) < 34:
-        raise damaged("a BMP that is cut inside its header")
+        raise damaged_error("a BMP that is cut inside its header")
 
     def number(offset: int, width: int = 4) -> int:
         return int.from_bytes(data[offset : offset + width], "little", signed=width == 4)
@@ -148,16 +148,15 @@ def read_bmp(data: bytes) -> Header:
     if number(14) == 12:
         return Header("BMP", number(18, 2), number(20, 2))
     if number(30) not in _UNCOMPRESSED:
-        raise unsupported("compressed BMP")
+        raise unsupported_error("compressed BMP")
     return Header("BMP", number(18), abs(number(22)))  # a negative height: first row on top
 
 
 def read_orientation(tiff: bytes) -> int:
     """Return the orientation, 1 to 8, in a block of EXIF data (a small TIFF file).
 
-    Returns UPRIGHT where the first directory has no legal value: 0 and 99, which cameras write,
-    offsets that point outside, directories that never end. Only the first directory is read, so
-    no loop of directories is followed.
+    Returns UPRIGHT if the first directory has no legal value: some cameras write 0 or 99, and an
+    offset may lie outside the block. Only this directory is read, so a loop of directories is safe.
     """
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
@@ -169,16 +168,16 @@ def read_orientation(tiff: bytes) -> int:
     directory = number(4, 4)
     end = min(directory + 2 + 12 * number(directory, 2), len(tiff) - 11)
     for entry in range(directory + 2, end, 12):
-        if number(entry, 2) == _ORIENTATION:
-            value = number(entry + 8, _WIDTHS.get(number(entry + 2, 2), 0))
+        if number(entry, 2) == _ORIENTATION_TAG:
+            value = number(entry + 8, _TYPE_BYTES.get(number(entry + 2, 2), 0))
             return value if 1 <= value <= 8 else UPRIGHT
     return UPRIGHT
 
 
 def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Return the photo upright; the same array if it is upright already.
+    """Turn a photo by its EXIF orientation; return the same array if it is upright.
 
-    uint8 (H, W, 3) in, (H, W, 3) or (W, H, 3) out, not written to.
+    image   uint8 (H, W, 3), not written to; the result is (H, W, 3) or (W, H, 3)
     """
     turned: cv2.typing.MatLike = image
     if orientation in (5, 7):

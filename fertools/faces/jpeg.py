@@ -3,8 +3,8 @@
     FFD8 │ FFE1 len Exif … │ FFC0 len size … │ FFDA len … │ entropy-coded data │ FFD9 │ anything
     SOI    APP1              SOF               SOS                               EOI
 
-Inside entropy-coded data FF is followed by 00 or a restart number, so a marker is found by
-searching for the next FF that is followed by anything else (ISO/IEC 10918-1, B.1.1).
+Inside entropy-coded data, FF is followed by 00 or a restart number. So the next marker is the next
+FF that is followed by another byte (ISO/IEC 10918-1, B.1.1).
 """
 
 from __future__ import annotations
@@ -14,14 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fertools.data import Reason, Unusable
-from fertools.faces.header import UPRIGHT, Header, damaged, read_orientation, unsupported
+from fertools.faces.header import (
+    UPRIGHT,
+    Header,
+    damaged_error,
+    read_orientation,
+    unsupported_error,
+)
 
 SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
-FOREIGN_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # tables share the range
+OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # these three are tables
 
-# A progressive photo has about 10 scans. Each one is a pass over all of its pixels, so a file of
-# a few kilobytes with 1,000 of them keeps a decoder busy for minutes.
+# A progressive photo has about 10 scans. Each scan is a pass over all pixels, so decoding a file of
+# a few kilobytes with 1,000 scans takes minutes.
 MAX_SCANS = 100
 
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
@@ -31,35 +37,36 @@ _WHOLE_SPECTRUM = b"\0\x3f\0"  # required in a sequential scan: coefficients 0 t
 def read_jpeg(data: bytes) -> Header:
     """Read the header of a JPEG: 8 bits a channel, Huffman coded, gray, colour or CMYK.
 
-    Raises Unusable: UNSUPPORTED for other kinds, TOO_LARGE for too many scans, DAMAGED where
-    the bytes end inside the header.
+    Raises Unusable: UNSUPPORTED for other kinds of JPEG, TOO_LARGE for more than MAX_SCANS scans,
+    DAMAGED if the bytes end inside the header.
     """
     orientation, size, frame = UPRIGHT, None, None
-    for segment in segments(data):
+    for segment in read_segments(data):
         body = data[segment.start : segment.end]
         if segment.marker == APP1 and body.startswith(b"Exif\0\0"):
             orientation = read_orientation(body[6:])
-        elif segment.marker in FRAMES or segment.marker in FOREIGN_FRAMES:
+        elif segment.marker in FRAMES or segment.marker in OTHER_FRAMES:
             size, frame = _read_frame(segment.marker, body), segment
         elif segment.marker == SOS and size is not None and frame is not None:
             if not _is_only_scan(data, frame, segment):
                 _check_scans(data)
             return Header("JPEG", *size, orientation)
-    raise damaged("a JPEG that is cut inside its header")
+    raise damaged_error("a JPEG that is cut inside its header")
 
 
-def repair(data: bytes) -> bytes | None:
-    """Return a refused JPEG without its writer's errors; None if it has none of them.
+def repair_jpeg(data: bytes) -> bytes | None:
+    """Repair two errors that a strict decoder refuses; return None if the JPEG has neither.
 
-    `data` is a JPEG whose header could be read. Either its end marker is missing: harmless if
-    everything before it is there, which a strict decoder checks once the marker has been put
-    back. Or its scan states a spectral range other than 0 to 63, which means something in
-    progressive files only; decoders ignore it, but a strict one refuses.
+    data   a JPEG whose header could be read
 
-    Only a photo whose first scan holds all channels is repaired: of several scans the last may be
-    missing, and then a strict decoder accepts a coarse or colourless photo.
+    First error: no end marker. It is added; the strict decoder then checks that all data before it
+    is there. Second error: the scan states a spectral range other than 0 to 63, which has a meaning
+    in progressive files only. It is set to 0 to 63.
+
+    Only a photo whose first scan has all channels is repaired: of several scans the last may be
+    missing, and a strict decoder would accept a coarse or colourless photo.
     """
-    found = list(segments(data))
+    found = list(read_segments(data))
     frame = next(segment for segment in found if segment.marker in FRAMES)
     scan = next(segment for segment in found if segment.marker == SOS)
     if not _is_only_scan(data, frame, scan):
@@ -71,15 +78,15 @@ def repair(data: bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A marker and the place of its payload: data[start:end]."""
+    """A marker and the range of its payload: data[start:end]."""
 
     marker: int
     start: int
     end: int
 
 
-def segments(data: bytes) -> Iterator[Segment]:
-    """Yield the markers of a JPEG in their order, up to the end marker or the end of the bytes."""
+def read_segments(data: bytes) -> Iterator[Segment]:
+    """Yield the segments of a JPEG in order, up to the end marker or the end of the bytes."""
     position = 0
     while found := _MARKER.search(data, position):
         marker, position = found[1][0], found.end()
@@ -94,30 +101,30 @@ def segments(data: bytes) -> Iterator[Segment]:
 
 
 def _read_frame(marker: int, body: bytes) -> tuple[int, int]:
-    if marker in FOREIGN_FRAMES:
-        raise unsupported("JPEG that is lossless, hierarchical or arithmetically coded")
+    if marker in OTHER_FRAMES:
+        raise unsupported_error("JPEG that is lossless, hierarchical or arithmetically coded")
     if len(body) < 6:
-        raise damaged("a JPEG that is cut inside its header")
+        raise damaged_error("a JPEG that is cut inside its header")
     if body[0] != 8:
-        raise unsupported(f"JPEG with {body[0]} bits a channel; only 8 are read")
+        raise unsupported_error(f"JPEG with {body[0]} bits a channel; only 8 are read")
     if body[5] not in (1, 3, 4):
-        raise unsupported(f"JPEG with {body[5]} channels")
+        raise unsupported_error(f"JPEG with {body[5]} channels")
     return int.from_bytes(body[3:5]), int.from_bytes(body[1:3])
 
 
 def _is_only_scan(data: bytes, frame: Segment, scan: Segment) -> bool:
-    """Whether a photo's first scan holds all of it: then the decoder refuses any that follows.
+    """Return whether the first scan has all channels; the decoder then refuses further scans.
 
-    For a camera's photo this check costs nothing; counting its scans costs 0.6 ms.
+    Unlike counting the scans, which takes 0.6 ms for a camera's photo, this check costs nothing.
     """
     channels, in_scan = data[frame.start + 5], data[scan.start : scan.start + 1]
     return FRAMES[frame.marker] != "progressive" and in_scan == bytes([channels])
 
 
 def _check_scans(data: bytes) -> None:
-    # Counting bytes is quick and never too low; segments are counted only where it is too high.
+    # Counting byte pairs is fast and never too low. Only if it exceeds the limit, count segments.
     if data.count(b"\xff\xda") <= MAX_SCANS:
         return
-    scans = sum(segment.marker == SOS for segment in segments(data))
+    scans = sum(segment.marker == SOS for segment in read_segments(data))
     if scans > MAX_SCANS:
         raise Unusable(Reason.TOO_LARGE, f"JPEG with {scans:,} scans; the limit is {MAX_SCANS}")

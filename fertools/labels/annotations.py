@@ -1,16 +1,16 @@
-"""Keep all label records as one table, find a photo's record, and evaluate its votes.
+"""Store all label records in one table, find the record of a photo, and evaluate its votes.
 
-    photo's key ──▶ base name, NFC ──▶ its lookup name ──▶ the records of that lookup name
+    photo's key ──▶ base name, NFC ──▶ lookup name ──▶ records with this lookup name
 
-A record is packed into bytes, so that half a million take 0.2 GB and not 0.6:
+A record is packed into bytes: half a million records take 0.2 GB instead of 0.6 GB.
 
     uploader A B C      boxes   x0 y0 x1 y1 each       name
     4 × int8, -1 none   uint8   4 × float64, up to 3   UTF-8, NFC
 
-Three annotators looked at each photo without having been there. The uploader, who meant an emotion
-and named the file by it, has no vote: such a vote would let the name confirm itself. So the
-annotators' majority is independent of the name: a photo named 불안 that two of three annotators
-label 슬픔 becomes 슬픔.
+Three annotators, who were not present at the shooting, labelled each photo. The uploader intended
+an emotion and put it into the file name; for the majority only the annotators' votes count. So the
+majority is independent of the name: a photo named 불안 that two of three annotators label 슬픔
+becomes 슬픔.
 """
 
 from __future__ import annotations
@@ -29,25 +29,26 @@ from fertools.labels.filename import EMOTIONS, UNKNOWN, base_name, lookup_name
 from fertools.labels.records import LabelRecord, read_records
 from fertools.options import LabelOptions
 
-#: Names that a list in a report shows; the counts beside it are of all.
-LISTED: Final = 20
+#: Most names in a list of a report; the counts are of all photos or records.
+MAX_LISTED: Final = 20
 
-_HEAD: Final = struct.Struct("<4bB")
+_VOTES: Final = struct.Struct("<4bB")  # the four votes, and the number of boxes
 _EDGES: Final = struct.Struct("<4d")
-_WORDS: Final = (*EMOTIONS, None)  # None at -1
-_NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
+_VOTE_WORDS: Final = (*EMOTIONS, None)  # -1 is the index of None
+_VOTE_NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
 
 _NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
 
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """How many photos have a record, how many have none, and how many records have no photo.
+    """The numbers of photos with and without a record, and of records without a photo.
 
-    photos, records   the first keys of photos, and names of records, that have no match
+    photos    keys of the first photos without a record
+    records   names of the first records without a photo
     """
 
-    found: int
+    with_record: int
     without_record: int
     without_photo: int
     photos: tuple[str, ...]
@@ -56,25 +57,26 @@ class MatchReport:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """The records of all label files, and a line for each file that has something wrong."""
+    """The records of all label files; `problems` has one line per file with an error."""
 
     problems: tuple[str, ...] = ()
     _rows: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, bytes | Drop]]) -> Annotations:
-        """Read label files: the key and the bytes of each, or why it could not be read.
+        """Read label files.
 
-        A repeated record, as where one zip is in two folders, counts once. If two records of one
-        name contradict each other, the first in the order given is used and the file of the second
-        gets a problem.
+        files   key of each file, and its bytes or the reason why it could not be read
+
+        Equal records count once: one zip may be in two folders. If two records of one name differ,
+        the first is used, and the file of the second gets a line in `problems`.
         """
         rows: dict[bytes, tuple[bytes, ...]] = {}
         problems = []
         for key, data in files:
             if isinstance(data, Drop):
                 problems.append(f"{key}: not read: {data.detail or data.reason}")
-            elif faults := "; ".join(_add(rows, data)):
+            elif faults := "; ".join(_add_records(rows, data)):
                 problems.append(f"{key}: {faults}")
         return cls(tuple(problems), rows)
 
@@ -82,41 +84,41 @@ class Annotations:
         return sum(map(len, self._rows.values()))
 
     def record_of(self, key: str) -> LabelRecord | None:
-        """Return a photo's record by the photo's key, None if there is none.
+        """Return the record of the photo with this key, or None.
 
-        A record of exactly the same name first; else the only record with the same lookup name,
-        which ignores `&` or `_`, the ending's case and a copy number. Of several, none is taken.
+        If one record has the lookup name of the photo (`lookup_name`), it is returned. If several
+        have it, only a record with exactly the same file name is returned.
         """
         row = self._row_of(key)
         return None if row is None else _unpack(row)
 
     def match(self, keys: Iterable[str]) -> MatchReport:
-        """Count and list photos and records that match and that do not, for all photos' keys."""
-        found, without_record, matched = 0, 0, set()
+        """Match the keys of all photos with the records."""
+        with_record, without_record, matched = 0, 0, set()
         photos: list[str] = []
         for key in keys:
             row = self._row_of(key) if self._rows else None
             if row is not None:
-                found += 1
+                with_record += 1
                 matched.add(row)
                 continue
             without_record += 1
-            if len(photos) < LISTED:
+            if len(photos) < MAX_LISTED:
                 photos.append(key)
         rest = [row for row in chain.from_iterable(self._rows.values()) if row not in matched]
-        names = tuple(_unpack(row).name for row in rest[:LISTED])
-        return MatchReport(found, without_record, len(rest), tuple(photos), names)
+        names = tuple(_unpack(row).name for row in rest[:MAX_LISTED])
+        return MatchReport(with_record, without_record, len(rest), tuple(photos), names)
 
     def _row_of(self, key: str) -> bytes | None:
         name = base_name(key)
         rows = self._rows.get(_lookup_digest(name), ())
         if len(rows) == 1:
             return rows[0]
-        return next((row for row in rows if _name(row) == _encode(name)), None)
+        return next((row for row in rows if _name_bytes(row) == _encode_name(name)), None)
 
 
-def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
-    """Add a label file's records, and yield its faults."""
+def _add_records(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
+    """Add the records of a label file to `rows`, and yield the errors of the file."""
     contradictions, first = 0, ""
     for record in read_records(data):
         if isinstance(record, Drop):
@@ -126,12 +128,12 @@ def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
         known = rows.get(digest, ())
         if row in known:
             continue
-        if any(_name(other) == _name(row) for other in known):
+        if any(_name_bytes(other) == _name_bytes(row) for other in known):
             contradictions, first = contradictions + 1, first or record.name
             continue
         rows[digest] = (*known, row)
     if contradictions:
-        # In quotes and escaped, because text from a file is printed.
+        # !r quotes and escapes the name, because text from a file is printed.
         yield (
             f"{contradictions:,} of its records contradict an earlier one, which holds "
             f"({first!r} first)"
@@ -139,45 +141,48 @@ def _add(rows: dict[bytes, tuple[bytes, ...]], data: bytes) -> Iterator[str]:
 
 
 def _lookup_digest(name: str) -> bytes:
-    """Return 16 bytes of the lookup name: a third of the memory of the text."""
-    return blake2b(_encode(lookup_name(name)), digest_size=16).digest()
+    """Hash the lookup name to 16 bytes: a third of the memory of the text."""
+    return blake2b(_encode_name(lookup_name(name)), digest_size=16).digest()
 
 
-def _encode(name: str) -> bytes:
-    # JSON can escape half of a surrogate pair, and a file system can hold one.
+def _encode_name(name: str) -> bytes:
+    # JSON and file systems can contain one half of a surrogate pair.
     return name.encode("utf-8", "surrogatepass")
 
 
 def _pack(record: LabelRecord) -> bytes:
-    votes = (_NUMBERS[word] for word in (record.uploader, *record.votes))
+    votes = (_VOTE_NUMBERS[word] for word in (record.uploader, *record.votes))
     edges = (_EDGES.pack(box.x0, box.y0, box.x1, box.y1) for box in record.boxes)
-    return b"".join((_HEAD.pack(*votes, len(record.boxes)), *edges, _encode(record.name)))
+    return b"".join((_VOTES.pack(*votes, len(record.boxes)), *edges, _encode_name(record.name)))
 
 
-def _name(row: bytes) -> bytes:
-    return row[_HEAD.size + row[_HEAD.size - 1] * _EDGES.size :]
+def _name_bytes(row: bytes) -> bytes:
+    return row[_VOTES.size + row[_VOTES.size - 1] * _EDGES.size :]
 
 
 def _unpack(row: bytes) -> LabelRecord:
-    *votes, _ = _HEAD.unpack_from(row)
-    name = _name(row)
-    uploader, *annotators = (_WORDS[vote] for vote in votes)
+    *votes, _ = _VOTES.unpack_from(row)
+    name = _name_bytes(row)
+    uploader, *annotators = (_VOTE_WORDS[vote] for vote in votes)
     return LabelRecord(
         name=name.decode("utf-8", "surrogatepass"),
         uploader=uploader,
         votes=tuple(annotators),
-        boxes=tuple(Box(*edges) for edges in _EDGES.iter_unpack(row[_HEAD.size : -len(name)])),
+        boxes=tuple(Box(*edges) for edges in _EDGES.iter_unpack(row[_VOTES.size : -len(name)])),
     )
 
 
 def decide_emotion(
     options: LabelOptions, named: str | None, record: LabelRecord | None
 ) -> str | Drop | None:
-    """Return a photo's emotion from its name's emotion and its record, or why it has none.
+    """Return the emotion of a photo, or a Drop with reason DISPUTED.
 
-    An emotion needs the votes of `options.votes_needed` of the three annotators. Among several
-    with equally many votes, the name's is taken or none. Without enough agreement, or without a
-    record, the photo is DISPUTED, or keeps the name's emotion with `--disputed keep`.
+    named    the emotion in the photo's name
+    record   the photo's label record
+
+    An emotion needs votes of at least `options.votes_needed` of the three annotators. On a tie it
+    must be the emotion in the name. If no emotion has enough votes, or without a record, the photo
+    is DISPUTED; with `--disputed keep` it keeps the emotion in its name.
 
     >>> record = LabelRecord("1.jpg", uploader="불안", votes=("슬픔", "슬픔", "불안"), boxes=())
     >>> decide_emotion(LabelOptions(labels="majority"), "불안", record)
@@ -185,7 +190,7 @@ def decide_emotion(
     """
     if options.votes_needed == 0:
         return named
-    emotion = _agreed(record, named, options.votes_needed)
+    emotion = _agreed_emotion(record, named, options.votes_needed)
     if emotion is not None:
         return emotion
     if options.disputed == "keep":
@@ -193,7 +198,7 @@ def decide_emotion(
     return Drop(Reason.DISPUTED, _describe_votes(record)) if record else _NO_RECORD
 
 
-def _agreed(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
+def _agreed_emotion(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
     counts = Counter(word for word in record.votes if word) if record else Counter[str]()
     most = max(counts.values(), default=0)
     if most < needed:
@@ -212,10 +217,10 @@ def _describe_votes(record: LabelRecord) -> str:
 
 
 def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...]:
-    """Count a photo's votes, the uploader's included, for each class: a soft label.
+    """Count the votes for each class, the uploader's included: a soft label.
 
-    As many numbers as classes, none above 4; all 0 without a record. A vote for an emotion that
-    has no class in this dataset is not counted.
+    Returns one number from 0 to 4 per class; all are 0 without a record. A vote for an emotion
+    without a class in this dataset is not counted.
     """
     words = (record.uploader, *record.votes) if record else ()
     indices = [classes.index_of.get(word) for word in words if word]
@@ -224,10 +229,11 @@ def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many photos with one emotion in their names have a record, and what it says.
+    """The agreement of annotators with one emotion in file names; all numbers count photos.
 
-    majority    of these, those where two or three annotators chose the name's emotion
-    unanimous   where all three did
+    records     photos with this emotion in their names and with a record
+    majority    of these, photos for which two or three annotators chose this emotion
+    unanimous   of these, photos for which all three chose it
     """
 
     records: int
@@ -235,15 +241,16 @@ class Agreement:
     unanimous: int
 
 
-def agreement(
+def count_agreement(
     photos: Iterable[tuple[str | None, LabelRecord | None]],
 ) -> dict[str, Agreement]:
-    """Return, for each emotion in the photos' names, how many annotators agree with it.
+    """Return the agreement of annotators with each emotion in the photos' names.
 
-    Takes each photo's emotion and record; returns the archive's emotions in their order, except
-    those without a photo with a record.
+    photos   the emotion in the name, and the record, of each photo
+
+    The result has the archive's emotions in their order; emotions without any record are omitted.
     """
-    # By emotion and by the number of annotators who agree.
+    # Keys: the emotion, and the number of annotators who chose it.
     counts = Counter((named, record.votes.count(named)) for named, record in photos if record)
     agreements = {}
     for word in EMOTIONS:

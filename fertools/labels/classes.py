@@ -1,7 +1,8 @@
 """Map emotions to the classes of a dataset.
 
-aihub7    기쁨 당황 분노 불안 상처 슬픔 중립     the archive's own
-talk5     짜증 당황 행복 중립 슬픔               the talk's: 분노→짜증, 기쁨→행복, two dropped
+aihub7    기쁨 당황 분노 불안 상처 슬픔 중립     the classes of the archive
+talk5     짜증 당황 행복 중립 슬픔               the classes of the reference pipeline, "the talk"
+                                                 (README): 분노→짜증, 기쁨→행복, two dropped
 folders   the names of the photos' folders       for any other tree of class folders
 """
 
@@ -17,7 +18,7 @@ from fertools.errors import OptionError
 from fertools.labels.filename import EMOTIONS, ENGLISH, korean_word
 from fertools.options import LabelOptions
 
-#: The talk's classes in the talk's order, each with the archive's word for it.
+#: The talk's classes in the talk's order, each with its emotion in the archive.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
 
 
@@ -26,8 +27,8 @@ class ClassMap:
     """The classes of a dataset, and the class of each emotion.
 
     names     the classes in the order of their indices
-    english   the same in English
-    index_of  the class index of every known emotion, None where its class is dropped
+    english   the same classes in English
+    index_of  the class index of every known emotion, None if its class is dropped
     """
 
     names: tuple[str, ...]
@@ -36,13 +37,13 @@ class ClassMap:
 
     @classmethod
     def of(cls, options: LabelOptions, emotions: Iterable[str | None]) -> ClassMap:
-        """Derive the classes from options without `auto` and the photos' emotions.
+        """Derive the classes from the options and the photos' emotions.
 
-        Raises OptionError, with the existing classes, for an unknown class in a rename or a drop;
-        if fewer than two classes are left; and for a class name that is not one line of text.
+        `options.classes` must not be `auto`. Raises OptionError for an unknown class in --rename or
+        --drop, for fewer than two remaining classes, and for a name that is not one line of text.
         """
-        initial = _initial_names(options.classes, emotions)
-        renamed = _rename(initial, options.rename)
+        initial = _initial_class_names(options.classes, emotions)
+        renamed = _rename_classes(initial, options.rename)
         dropped = {_find_class(word, renamed.values(), "--drop") for word in options.drop}
         names = tuple(dict.fromkeys(n for n in renamed.values() if n and n not in dropped))
         if len(names) < 2:
@@ -50,7 +51,7 @@ class ClassMap:
                 f"only {len(names)} class is left after --drop and --rename: a dataset needs two"
             )
         for name in names:
-            _check_name(name)
+            _check_class_name(name)
         index = {name: i for i, name in enumerate(names)}
         return cls(
             names=names,
@@ -59,7 +60,7 @@ class ClassMap:
         )
 
     def class_of(self, label: Label) -> int | Drop:
-        """Return the class index of a label, or why it has none."""
+        """Return the class index of a label, or the reason why it has no class."""
         if label.emotion is None:
             return Drop(Reason.NO_LABEL, "neither the name nor the folder says an emotion")
         if label.emotion not in self.index_of:
@@ -70,8 +71,8 @@ class ClassMap:
         return index
 
 
-def _initial_names(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:
-    """Return the class name of every known emotion, "" if the set has none, in index order."""
+def _initial_class_names(classes: str, emotions: Iterable[str | None]) -> dict[str, str]:
+    """Return the class of each emotion in index order; "" for an emotion without a class."""
     if classes == "talk5":
         talk = {archive: word for word, archive in _TALK5.items()}
         return talk | {word: "" for word in EMOTIONS if word not in talk}
@@ -80,7 +81,7 @@ def _initial_names(classes: str, emotions: Iterable[str | None]) -> dict[str, st
     return {word: word for word in EMOTIONS}
 
 
-def _rename(initial: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
+def _rename_classes(initial: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
     names = dict(initial)
     for pair in renames:
         old, _, new = (part.strip() for part in pair.partition("="))
@@ -90,7 +91,7 @@ def _rename(initial: dict[str, str], renames: Sequence[str]) -> dict[str, str]:
 
 
 def _find_class(word: str, names: Iterable[str], option: str) -> str:
-    """Return the class for a word of the user, in Korean or English. Raises OptionError."""
+    """Return the class that the user names in Korean or English. Raises OptionError."""
     known = [name for name in dict.fromkeys(names) if name]
     for candidate in (word, korean_word(word)):
         if candidate in known:
@@ -101,10 +102,10 @@ def _find_class(word: str, names: Iterable[str], option: str) -> str:
     raise OptionError(f"{option} {word}: no such class{hint}; there are {', '.join(choices)}")
 
 
-def _check_name(name: str) -> None:
-    """Raise OptionError unless tensorflow-datasets' label file can hold a class name.
+def _check_class_name(name: str) -> None:
+    """Raise OptionError if a class name does not fit the label file of tensorflow-datasets.
 
-    The file has one name per line in UTF-8.
+    The file has one name per line, in UTF-8.
     """
     lines = name.splitlines()
     if lines != [name.strip()] or "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):

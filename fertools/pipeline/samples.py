@@ -18,12 +18,7 @@ from fertools.columns import Columns, Ints, LazySequence, number_by_first_row
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import (
-    Component,
-    find_duplicates,
-    label_conflicts,
-    largest_component,
-)
+from fertools.splits.duplicates import Component, find_duplicates, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
 from fertools.splits.measures import overlapping_groups
 
@@ -61,7 +56,7 @@ class Samples:
             raise SourceError(
                 f"no photo became an example ({counts}): see docs/format.md for the reasons"
             )
-        keys = catalog.keys(rows)
+        keys = catalog.members.keys_at(rows)
         subjects = catalog.subjects(rows)
         people, people_keys = group_by_subject(subjects, keys)
         return cls(
@@ -152,10 +147,6 @@ class Duplicates:
                 later[i] = original
         return later
 
-    def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
-        """Return each sample whose picture has two classes, with one of another class."""
-        return [(a, b) for a, b in label_conflicts(self.pairs, samples.classes).tolist()]
-
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that are in more than one split; -1 is no split."""
         photos, sets = components_of_pairs(self.pairs)
@@ -177,7 +168,7 @@ class Duplicates:
 
 
 class _Thumbnails:
-    """Thumbnails of samples, read from the parts when they are asked for."""
+    """Thumbnails of samples, read from the parts on access."""
 
     def __init__(self, parts: Sequence[PartFiles], ledger: Ledger, rows: Ints) -> None:
         extracted, part_of = ledger.extracted_at(rows), ledger.extracted.numbers("part", np.int32)

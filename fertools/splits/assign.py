@@ -57,18 +57,18 @@ def assign(
         raise ValueError(f"a class below 0: {classes.min()}")
     groups, n_groups = _number_by_hash(groups, group_keys, seed)
     used = np.flatnonzero(ratios.shares > 0)
-    _check_enough(n_groups, len(used), ratios)
+    _check_enough_groups(n_groups, len(used), ratios)
     shares = ratios.shares[used]
-    counts = _tally(groups, n_groups, classes[:, None])
-    secondary = _tally(groups, n_groups, attributes)
+    counts = _count_codes(groups, n_groups, classes[:, None])
+    secondary = _count_codes(groups, n_groups, attributes)
     sizes = counts.sum(axis=1)
 
     split_of = np.zeros(n_groups, dtype=np.int64)
-    several, single = sizes > 1, sizes == 1
-    split_of[several] = local_search(counts[several], secondary[several], shares)
-    totals = split_totals(split_of[several], counts[several], len(shares))
-    lack = np.outer(shares, counts.sum(axis=0)) - totals
-    split_of[single] = deal(lack, counts[single], secondary[single])
+    has_several, has_one = sizes > 1, sizes == 1
+    split_of[has_several] = local_search(counts[has_several], secondary[has_several], shares)
+    totals = split_totals(split_of[has_several], counts[has_several], len(shares))
+    shortfall = np.outer(shares, counts.sum(axis=0)) - totals
+    split_of[has_one] = assign_single_photos(shortfall, counts[has_one], secondary[has_one])
     fill_empty_splits(split_of, sizes, len(shares))
     return used[split_of[groups]].astype(np.int8)
 
@@ -87,7 +87,7 @@ def assign_photos(
     Raises SplitError if there are fewer photos than splits with a share above 0.
     """
     used = np.flatnonzero(ratios.shares > 0)
-    _check_enough(len(classes), len(used), ratios)
+    _check_enough_groups(len(classes), len(used), ratios)
     ranked = order_by_hash((f"photo {key}" for key in keys), seed, "split")
     counts = np.bincount(classes)
     counts = counts[counts > 0]
@@ -164,7 +164,7 @@ def assign_official(
     return splits, OfficialOverlap(len(shared), *map(int, photos))
 
 
-def _check_enough(n_groups: int, n_splits: int, ratios: Ratios) -> None:
+def _check_enough_groups(n_groups: int, n_splits: int, ratios: Ratios) -> None:
     if n_groups < n_splits:
         raise SplitError(
             f"{n_groups} subjects cannot fill {n_splits} splits at {ratios}: "
@@ -182,7 +182,7 @@ def _number_by_hash(groups: Ints, group_keys: Sequence[str], seed: int) -> tuple
     return number[groups], len(ranked)
 
 
-def _tally(groups: Ints, n_groups: int, codes: Ints) -> Ints:
+def _count_codes(groups: Ints, n_groups: int, codes: Ints) -> Ints:
     """Count each group's rows by the codes of each column, (n_groups, codes in use)."""
     tables = [np.zeros((n_groups, 0), dtype=np.int64)]
     for column in codes.T:
@@ -196,7 +196,7 @@ def _tally(groups: Ints, n_groups: int, codes: Ints) -> Ints:
     return np.hstack(tables)
 
 
-def deal(lack: NDArray[np.float64], counts: Ints, attributes: Ints) -> Ints:
+def assign_single_photos(shortfall: NDArray[np.float64], counts: Ints, attributes: Ints) -> Ints:
     """Return the split of each group of one photo, int64, (groups,); groups are in hash order.
 
     lack        photos that each split lacks to its quota, (splits, classes)
@@ -207,13 +207,13 @@ def deal(lack: NDArray[np.float64], counts: Ints, attributes: Ints) -> Ints:
     over the splits in proportion.
     """
     order = np.lexsort((*attributes.T, counts.argmax(axis=1)))  # stable: keeps the hash order
-    quotas = apportion(lack, counts.sum(axis=0))
+    quotas = apportion(shortfall, counts.sum(axis=0))
     split_of = np.empty(len(counts), dtype=np.int64)
     split_of[order] = np.concatenate([interleave(quota) for quota in quotas])
     return split_of
 
 
-def apportion(lack: NDArray[np.float64], photos: Ints) -> Ints:
+def apportion(shortfall: NDArray[np.float64], photos: Ints) -> Ints:
     """Return how many photos of each class each split gets, int64, (classes, splits).
 
     lack    photos that each split lacks to its quota, (splits, classes); negative: has too many
@@ -223,16 +223,16 @@ def apportion(lack: NDArray[np.float64], photos: Ints) -> Ints:
     (Hamilton). Remainders are carried from class to class: without that, seven classes of five
     photos at 80/10/10 would each round the same way and the test split would get none.
     """
-    carry = np.zeros(len(lack))
-    quotas = np.zeros(lack.T.shape, dtype=np.int64)
-    for quota, row, n in zip(quotas, lack.T, photos.tolist(), strict=True):
+    carry = np.zeros(len(shortfall))
+    quotas = np.zeros(shortfall.T.shape, dtype=np.int64)
+    for quota, row, n in zip(quotas, shortfall.T, photos.tolist(), strict=True):
         wanted = np.maximum(row, 0)
         # Rounded, because 0.29 x 100 is 28.999999999999996, which has to count as 29.
         wanted = np.round(wanted * (n / max(wanted.sum(), 1e-9)), 6)
         quota[:] = np.floor(wanted)
         remainder = wanted - quota
-        urgency = np.where(remainder > 0, remainder + carry, -np.inf)
-        quota[np.argsort(-urgency, kind="stable")[: n - quota.sum()]] += 1
+        priority = np.where(remainder > 0, remainder + carry, -np.inf)
+        quota[np.argsort(-priority, kind="stable")[: n - quota.sum()]] += 1
         carry += wanted - quota
     return quotas
 
@@ -242,5 +242,5 @@ def interleave(quota: Ints) -> Ints:
 
     Example: [4, 2, 1] -> [0, 1, 0, 2, 0, 1, 0]
     """
-    due = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in quota.tolist()])
-    return np.repeat(np.arange(len(quota)), quota)[np.argsort(due, kind="stable")]
+    position = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in quota.tolist()])
+    return np.repeat(np.arange(len(quota)), quota)[np.argsort(position, kind="stable")]

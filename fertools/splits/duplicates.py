@@ -104,11 +104,11 @@ def picture_duplicates(hashes: Bytes, groups: Ints, thumbnails: Thumbnails) -> I
     """
     pairs = candidate_pairs(hashes, groups)
     blocks = [pairs[i : i + READ_PAIRS] for i in range(0, len(pairs), READ_PAIRS)]
-    scores = np.concatenate([np.zeros(0), *(_scores(block, thumbnails) for block in blocks)])
+    scores = np.concatenate([np.zeros(0), *(_score_pairs(block, thumbnails) for block in blocks)])
     return pairs[scores >= MIN_SIMILARITY]
 
 
-def _scores(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
+def _score_pairs(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
     rows, numbers = np.unique(pairs, return_inverse=True)
     pictures, pairs = thumbnails(rows), numbers.reshape(pairs.shape)
     batches = [pairs[i : i + EDGE_PAIRS] for i in range(0, len(pairs), EDGE_PAIRS)]
@@ -198,7 +198,7 @@ def _dot(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
     return product
 
 
-def label_conflicts(pairs: Ints, classes: Ints) -> Ints:
+def find_label_conflicts(pairs: Ints, classes: Ints) -> Ints:
     """Return every row whose picture has more than one class, int64, (rows, 2), ascending.
 
     The first column is the row, the second the first row of another class in its set of duplicates.
@@ -219,8 +219,8 @@ def label_conflicts(pairs: Ints, classes: Ints) -> Ints:
     other[in_conflict] = odd[at]  # the first row of a set that is not of its first row's class
     within = np.flatnonzero(other[sets] >= 0)
     of_set = sets[within]
-    witness = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
-    return np.stack([rows[within], rows[witness]], axis=1)
+    conflicting = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
+    return np.stack([rows[within], rows[conflicting]], axis=1)
 
 
 class Component(NamedTuple):
@@ -235,15 +235,15 @@ class Component(NamedTuple):
         return self.groups > MAX_PLAUSIBLE
 
 
-def largest_component(before: Ints, after: Ints) -> Component:
+def largest_component(old_groups: Ints, new_groups: Ints) -> Component:
     """Return the group that consists of most groups after duplicates have connected them.
 
     before, after  the group of each row without and with the duplicates, int64, (rows,)
 
     Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Component(groups=2, rows=3)
     """
-    if not len(after):
+    if not len(new_groups):
         return Component(0, 0)
-    merged = np.unique(np.stack([after, before], axis=1), axis=0)[:, 0]
+    merged = np.unique(np.stack([new_groups, old_groups], axis=1), axis=0)[:, 0]
     largest = np.bincount(merged).argmax()
-    return Component(int((merged == largest).sum()), int((after == largest).sum()))
+    return Component(int((merged == largest).sum()), int((new_groups == largest).sum()))

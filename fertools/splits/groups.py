@@ -20,8 +20,8 @@ def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequen
     Example: ["kim", None, "kim"], ["a", "b", "c"] -> [0, 1, 0], ["subject kim", "photo b"]
     """
     owners = subjects.codes.astype(np.int64)
-    unnamed = np.flatnonzero(owners < 0)
-    owners[unnamed] = len(subjects.words) + unnamed
+    without_subject = np.flatnonzero(owners < 0)
+    owners[without_subject] = len(subjects.words) + without_subject
     groups, first = number_by_first_row(owners)
     return groups, _GroupKeys(subjects, keys, first)
 
@@ -40,9 +40,9 @@ class _GroupKeys(LazySequence[str]):
 
     def items(self, start: int, stop: int) -> list[str]:
         rows = self._examples[start:stop]
-        named = zip(self._subjects.take(rows), rows.tolist(), strict=True)
+        name_pair = zip(self._subjects.take(rows), rows.tolist(), strict=True)
         return [
-            f"photo {self._keys[i]}" if name is None else f"subject {name}" for name, i in named
+            f"photo {self._keys[i]}" if name is None else f"subject {name}" for name, i in name_pair
         ]
 
 
@@ -105,16 +105,16 @@ def cap_photos(
         return kept
     order = order_by_hash(keys, seed, "cap")
     if max_per_subject is not None:
-        turn = _nth(groups[order], classes[order])
-        round_robin = order[np.argsort(turn, kind="stable")]
-        kept[round_robin] = _nth(groups[round_robin]) < max_per_subject
+        round_number = _number_in_group(groups[order], classes[order])
+        round_robin = order[np.argsort(round_number, kind="stable")]
+        kept[round_robin] = _number_in_group(groups[round_robin]) < max_per_subject
     if max_per_class is not None:
         left = order[kept[order]]
-        kept[left] = _nth(classes[left]) < max_per_class
+        kept[left] = _number_in_group(classes[left]) < max_per_class
     return kept
 
 
-def _nth(*labels: Ints) -> Ints:
+def _number_in_group(*labels: Ints) -> Ints:
     """Number the rows with equal labels 0, 1, 2 … in their order.
 
     Example: [7, 5, 7, 7, 5] -> [0, 0, 1, 2, 1]

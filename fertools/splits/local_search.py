@@ -39,7 +39,7 @@ Shares = NDArray[np.float64]
 # kicks and 0.023 with them, and ages by more than 2 points in four splits against two, where a
 # single person has most of an age's photos. They cost nothing where all is even at once.
 KICKS = 20
-KICKED = 30  # groups at a time, and no more than a 20th of them
+KICKED_GROUPS = 30  # groups at a time, and no more than a 20th of them
 
 # A point of sex or age counts as much as half a point of a class. Over 48 splits of 585 people,
 # an age missed its quota by more than 2 points in 48 % at 1/8, in 8 % at 1/2 and in 2 % at 1, the
@@ -55,7 +55,7 @@ SECONDARY_TOLERANCE = 0.5
 MAX_SWAPS = 500
 # Swaps are searched among so many groups of a split, the first in the order of hashes. With more
 # groups than that there is a good swap among these, and 5,000 groups take 0.2 s, not 4.
-SEARCHED = 512
+MAX_SEARCHED = 512
 
 
 class Candidate(NamedTuple):
@@ -83,14 +83,14 @@ def local_search(counts: Ints, secondary: Ints, shares: Shares) -> Ints:
     n_classes = class_loads.shape[1]
 
     def descend(split_of: Ints) -> Candidate:
-        split_of = improve(improve(split_of, all_loads, shares), class_loads, shares)
+        split_of = swap_groups(swap_groups(split_of, all_loads, shares), class_loads, shares)
         points = 100 * _worst_misses(split_of, all_loads, shares)
         return Candidate(
             points[:n_classes].max(initial=0), points[n_classes:].max(initial=0), split_of
         )
 
     best = descend(greedy_start(all_loads, shares))
-    step = max(KICKS, len(counts) // KICKED)
+    step = max(KICKS, len(counts) // KICKED_GROUPS)
     for kick in range(KICKS):
         if best.classes <= CLASS_TOLERANCE and best.others <= SECONDARY_TOLERANCE:
             break
@@ -129,13 +129,13 @@ def greedy_start(loads: Loads, shares: Shares) -> Ints:
     a parliament, and as there every split gets large and small groups in proportion. Without
     the division the first groups, all people with many photos, would go to train.
     """
-    beyond = -_quotas(loads, shares)
+    surplus = -_quotas(loads, shares)
     split_of = np.zeros(len(loads), dtype=np.int64)
     _, octave = np.frexp(loads.sum(axis=1))
     for group in np.argsort(-octave, kind="stable"):
         v = loads[group]
-        split = np.argmin((2 * (beyond @ v) + v @ v) / shares)
-        beyond[split] += v
+        split = np.argmin((2 * (surplus @ v) + v @ v) / shares)
+        surplus[split] += v
         split_of[group] = split
     return split_of
 
@@ -150,7 +150,7 @@ class Swap(NamedTuple):
     h: int
 
 
-def improve(split_of: Ints, loads: Loads, shares: Shares) -> Ints:
+def swap_groups(split_of: Ints, loads: Loads, shares: Shares) -> Ints:
     """Make the best swap again and again until none lowers the cost; return the new splits.
 
     split_of  the split of each group to begin with, int64, (groups,), an index into `shares`
@@ -158,35 +158,35 @@ def improve(split_of: Ints, loads: Loads, shares: Shares) -> Ints:
     """
     split_of = np.append(split_of, 0)
     loads = np.vstack([loads, np.zeros((1, loads.shape[1]))])  # the empty group
-    beyond = excess(split_of, loads, shares)
+    surplus = excess(split_of, loads, shares)
     tolerance = CLASS_TOLERANCE / 100 * loads.sum(axis=0).max(initial=0)
     for _ in range(MAX_SWAPS):
-        if np.abs(beyond).max(initial=0) <= tolerance:
+        if np.abs(surplus).max(initial=0) <= tolerance:
             break
-        swap = _best_swap(split_of, loads, beyond)
+        swap = _best_swap(split_of, loads, surplus)
         if swap.change >= 0:
             break
         moved = loads[swap.g] - loads[swap.h]
-        beyond[swap.a] -= moved
-        beyond[swap.b] += moved
+        surplus[swap.a] -= moved
+        surplus[swap.b] += moved
         split_of[[swap.g, swap.h]] = swap.b, swap.a
     return split_of[:-1]
 
 
-def _best_swap(split_of: Ints, loads: Loads, beyond: Loads) -> Swap:
+def _best_swap(split_of: Ints, loads: Loads, surplus: Loads) -> Swap:
     empty = len(split_of) - 1
-    splits = range(len(beyond))
-    searched = [np.append(np.flatnonzero(split_of[:-1] == s)[:SEARCHED], empty) for s in splits]
+    splits = range(len(surplus))
+    searched = [np.append(np.flatnonzero(split_of[:-1] == s)[:MAX_SEARCHED], empty) for s in splits]
     swaps = []
     for a, b in combinations(splits, 2):
         of_a, of_b = searched[a], searched[b]
-        changes = _changes(loads[of_a], loads[of_b], beyond[b] - beyond[a])
+        changes = _cost_changes(loads[of_a], loads[of_b], surplus[b] - surplus[a])
         g, h = divmod(int(changes.argmin()), len(of_b))
         swaps.append(Swap(changes[g, h], a, b, of_a[g], of_b[h]))
     return min(swaps)
 
 
-def _changes(leaving: Loads, entering: Loads, gap: Loads) -> Loads:
+def _cost_changes(leaving: Loads, entering: Loads, gap: Loads) -> Loads:
     """Return by how much each swap changes the cost, (leaving, entering); `gap` is X[b] - X[a]."""
     leave = 2 * (leaving @ gap + np.square(leaving).sum(axis=1))
     enter = 2 * (np.square(entering).sum(axis=1) - entering @ gap)

@@ -78,13 +78,13 @@ class SplitTable:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
-                column = _column(path, reader.fieldnames or ())
+                column = _choose_column(path, reader.fieldnames or ())
                 for row in reader:
                     where = f"--split-file {path}, line {reader.line_num}"
                     name = unicodedata.normalize("NFC", row[column] or "")
                     if not name:
                         raise OptionError(f"{where}: its {column} is empty: name one, or remove it")
-                    split = _number(where, row)
+                    split = _parse_split(where, row)
                     if splits.setdefault(name, split) != split:
                         raise OptionError(
                             f"{where}: {printable(name)} is in {_NAMES[split]} here and in "
@@ -126,7 +126,7 @@ def split_file_digest(path: Path) -> str:
         raise OptionError(f"--split-file {path} cannot be read: {error.strerror}") from error
 
 
-def _column(path: Path, names: Iterable[str]) -> str:
+def _choose_column(path: Path, names: Iterable[str]) -> str:
     found = [name for name in ("key", "name", "subject") if name in names]
     if "split" not in names or not found:
         raise OptionError(
@@ -135,7 +135,7 @@ def _column(path: Path, names: Iterable[str]) -> str:
     return found[0]
 
 
-def _number(where: str, row: Mapping[str, str | None]) -> int:
+def _parse_split(where: str, row: Mapping[str, str | None]) -> int:
     word = (row["split"] or "").strip().lower()
     if word not in _NUMBERS:
         raise OptionError(f"{where}: {word!r} is no split; there are train, validation and test")

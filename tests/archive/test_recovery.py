@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
-from fertools.archive.zips import _CHUNK
+from fertools.archive.zips import _CHUNK_BYTES
 from fertools.data import Member, Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 
@@ -58,7 +58,9 @@ def test_the_damaged_zip_has_a_row_and_its_members_theirs(tmp_path: Path) -> Non
     assert "3 of its photos can be used" in warning
 
 
-@pytest.mark.parametrize("gap", [1, 255, 256, 300, _CHUNK - 2, _CHUNK, _CHUNK + 255, 3 * _CHUNK])
+@pytest.mark.parametrize(
+    "gap", [1, 255, 256, 300, _CHUNK_BYTES - 2, _CHUNK_BYTES, _CHUNK_BYTES + 255, 3 * _CHUNK_BYTES]
+)
 def test_junk_between_members_is_jumped_over(tmp_path: Path, gap: int) -> None:
     first, _, third = (item.local() for item in ITEMS)
     (tmp_path / "a.zip").write_bytes(first + b"\0" * gap + third)

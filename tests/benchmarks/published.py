@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fertools.faces.detectors import caffe
 from fertools.faces.detectors.base import compile_on_one_core, import_openvino
-from fertools.faces.detectors.cvlib import OPERATIONS
+from fertools.faces.detectors.cvlib import LAYER_BUILDERS
 
 
 def published() -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
@@ -30,7 +30,7 @@ def published() -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
         def weights(index: int, name: str = layer.name) -> NDArray[np.float32]:
             return np.asarray(net.getParam(name, index), np.float32)
 
-        operation = (OPERATIONS | _LAST)[layer.kind]
+        operation = (LAYER_BUILDERS | _LAST)[layer.kind]
         nodes[layer.fields["top"][0]] = operation(op, layer, bottoms, weights)
     return compile_on_one_core(ov.Model([nodes["detection_out"]], [data]), "f32")
 

@@ -12,7 +12,7 @@ import simplejpeg
 
 from fertools.data import Reason, Unusable
 from fertools.faces.decode import Scale, decode, read_header
-from fertools.faces.jpeg import SOS, segments
+from fertools.faces.jpeg import SOS, read_segments
 from tests.faces.bytes_of import (
     HEIGHT,
     PROGRESSIVE,
@@ -189,7 +189,7 @@ def test_a_jpeg_that_only_lacks_its_end_marker_is_used() -> None:
 
 def test_a_jpeg_in_several_scans_must_have_its_end_marker() -> None:
     data = encoded(".jpg", PICTURE, PROGRESSIVE)
-    last = [segment for segment in segments(data) if segment.marker == SOS][-1]
+    last = [segment for segment in read_segments(data) if segment.marker == SOS][-1]
     assert refusal(data[:-2])[0] == Reason.DAMAGED
     assert refusal(data[: last.start - 4])[0] == Reason.DAMAGED  # all scans but the last, whole
 
@@ -215,14 +215,14 @@ def channel_by_channel() -> bytes:
 def test_channels_in_scans_of_their_own_are_read_but_never_mended() -> None:
     data = channel_by_channel()
     assert far(read(data), PICTURE) < 4
-    starts = [segment.start - 4 for segment in segments(data) if segment.marker == SOS]
+    starts = [segment.start - 4 for segment in read_segments(data) if segment.marker == SOS]
     for length in (starts[1], starts[2], len(data) - 2):
         assert refusal(data[:length])[0] == Reason.DAMAGED
 
 
 def test_a_sequential_scan_that_states_no_spectrum_is_used() -> None:
     data = jpeg(PICTURE)
-    scan = next(segment for segment in segments(data) if segment.marker == SOS)
+    scan = next(segment for segment in read_segments(data) if segment.marker == SOS)
     odd = data[: scan.end - 3] + bytes(3) + data[scan.end :]
     with pytest.raises(ValueError, match="Invalid SOS"):
         simplejpeg.decode_jpeg(odd, "BGR")
@@ -340,7 +340,7 @@ def test_no_pixels_at_all() -> None:
 
 def test_a_thousand_scans_are_refused_before_decoding() -> None:
     data = encoded(".jpg", PICTURE, PROGRESSIVE)
-    last = [segment for segment in segments(data) if segment.marker == SOS][-1]
+    last = [segment for segment in read_segments(data) if segment.marker == SOS][-1]
     scan = data[last.start - 4 : -2]
     bomb = data[:-2] + scan * 1000 + data[-2:]
     with pytest.raises(Unusable, match="scans") as caught:
@@ -351,7 +351,7 @@ def test_a_thousand_scans_are_refused_before_decoding() -> None:
 
 def test_scans_behind_a_whole_sequential_one_are_never_decoded() -> None:
     data = jpeg(PICTURE)
-    scan = next(segment for segment in segments(data) if segment.marker == SOS)
+    scan = next(segment for segment in read_segments(data) if segment.marker == SOS)
     bomb = data[:-2] + data[scan.start - 4 : -2] * 1000 + data[-2:]
     # The decoder stops at the second of them: a thousand are reported like one.
     assert refusal(bomb) == refusal(data[:-2] + data[scan.start - 4 : -2] + data[-2:])

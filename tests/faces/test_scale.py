@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fertools.data import Box, Crop, Face
-from fertools.faces.decode import Picture, Scale, expected_face, scale_for
+from fertools.faces.decode import Picture, Scale, choose_scale, expected_face_box
 from fertools.faces.extract import extract_face
 from fertools.faces.header import Header
 from fertools.options import FaceOptions
@@ -39,19 +39,19 @@ EXACT = FaceOptions(exact=True)
 def test_a_face_is_decoded_as_small_as_it_still_covers_the_crop(
     side: int, options: FaceOptions, scale: Scale
 ) -> None:
-    assert scale_for(Box(0, 0, side, side), LARGE, options) == scale
+    assert choose_scale(Box(0, 0, side, side), LARGE, options) == scale
 
 
 def test_the_shorter_side_counts_unless_the_crop_is_square() -> None:
     box = Box(0, 0, 800, 1000)
-    assert scale_for(box, LARGE, FaceOptions()) == 2
-    assert scale_for(box, LARGE, FaceOptions(square=True)) == 4
+    assert choose_scale(box, LARGE, FaceOptions()) == 2
+    assert choose_scale(box, LARGE, FaceOptions(square=True)) == 4
 
 
 def test_the_network_never_sees_less_than_its_300_pixels() -> None:
     face = Box(0, 0, 2000, 2000)
-    assert scale_for(face, Header("JPEG", 4000, 2400), FaceOptions()) == 8
-    assert scale_for(face, Header("JPEG", 4000, 2399), FaceOptions()) == 4
+    assert choose_scale(face, Header("JPEG", 4000, 2400), FaceOptions()) == 8
+    assert choose_scale(face, Header("JPEG", 4000, 2399), FaceOptions()) == 4
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_network_never_sees_less_than_its_300_pixels() -> None:
 )
 def test_the_first_guess_by_the_photos_size(width: int, height: int, scale: Scale) -> None:
     header = Header("JPEG", width, height)
-    assert scale_for(expected_face(header), header, FaceOptions()) == scale
+    assert choose_scale(expected_face_box(header), header, FaceOptions()) == scale
 
 
 class Finder:

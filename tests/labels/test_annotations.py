@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fertools.data import Box, Drop, Reason
-from fertools.labels.annotations import LISTED, Annotations, MatchReport, _pack, _unpack
+from fertools.labels.annotations import MAX_LISTED, Annotations, MatchReport, _pack, _unpack
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.records import LabelRecord
 from tests.labels.label_json import BOX, NAME, entry, label_file
@@ -114,16 +114,16 @@ def test_a_name_cannot_move_the_cursor() -> None:
 def test_what_is_alone_is_counted_and_listed() -> None:
     found = of(entry("a.jpg"), entry("b_&.jpg"), entry("c.jpg"))
     joined = found.match(["x/a.jpg", "y/a (1).jpg", "b__.JPG", "d.jpg", "x/e.jpg"])
-    assert (joined.found, joined.without_record, joined.without_photo) == (3, 2, 1)
+    assert (joined.with_record, joined.without_record, joined.without_photo) == (3, 2, 1)
     assert (joined.photos, joined.records) == (("d.jpg", "x/e.jpg"), ("c.jpg",))
 
 
 def test_counts_are_of_all_and_lists_of_the_first() -> None:
     found = of(*(entry(f"{i:03}.jpg") for i in range(50)))
     joined = found.match(f"x{i:03}.jpg" for i in range(60))
-    assert (joined.found, joined.without_record, joined.without_photo) == (0, 60, 50)
-    assert joined.photos == tuple(f"x{i:03}.jpg" for i in range(LISTED))
-    assert joined.records == tuple(f"{i:03}.jpg" for i in range(LISTED))
+    assert (joined.with_record, joined.without_record, joined.without_photo) == (0, 60, 50)
+    assert joined.photos == tuple(f"x{i:03}.jpg" for i in range(MAX_LISTED))
+    assert joined.records == tuple(f"{i:03}.jpg" for i in range(MAX_LISTED))
 
 
 def test_without_label_files_every_photo_is_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.annotations import Agreement, agreement, decide_emotion, vote_counts
+from fertools.labels.annotations import Agreement, count_agreement, decide_emotion, vote_counts
 from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
@@ -149,8 +149,8 @@ def test_agreement_is_counted_by_the_names_emotion() -> None:
         (None, THREE),
         ("놀람", THREE),
     ]
-    assert agreement(photos) == {
+    assert count_agreement(photos) == {
         "불안": Agreement(records=4, majority=2, unanimous=1),
         "슬픔": Agreement(records=2, majority=2, unanimous=1),
     }
-    assert list(agreement(photos)) == ["불안", "슬픔"]
+    assert list(count_agreement(photos)) == ["불안", "슬픔"]

@@ -23,7 +23,7 @@ from fertools.splits.duplicates import (
     Component,
     byte_duplicates,
     find_duplicates,
-    label_conflicts,
+    find_label_conflicts,
     largest_component,
     picture_duplicates,
     similarity,
@@ -134,17 +134,20 @@ def test_bytes_and_pictures_together_without_repeats() -> None:
 def test_conflicts_are_judged_on_whole_sets_of_copies() -> None:
     """V3: a third copy, which agrees with the first, is in the conflict as well."""
     pairs = np.array([[0, 1], [0, 2]])
-    assert label_conflicts(pairs, np.array([5, 5, 6])).tolist() == [[0, 2], [1, 2], [2, 0]]
+    assert find_label_conflicts(pairs, np.array([5, 5, 6])).tolist() == [[0, 2], [1, 2], [2, 0]]
     chain = np.array([[0, 1], [1, 2], [2, 3], [4, 5]])
-    assert label_conflicts(chain, np.array([5, 5, 5, 6, 7, 7])).tolist() == [
+    assert find_label_conflicts(chain, np.array([5, 5, 5, 6, 7, 7])).tolist() == [
         [0, 3],
         [1, 3],
         [2, 3],
         [3, 0],
     ]
-    assert label_conflicts(np.array([[1, 3]]), np.array([0, 5, 1, 6])).tolist() == [[1, 3], [3, 1]]
-    assert label_conflicts(pairs, np.array([5, 5, 5])).shape == (0, 2)
-    assert label_conflicts(NONE, np.array([5])).shape == (0, 2)
+    assert find_label_conflicts(np.array([[1, 3]]), np.array([0, 5, 1, 6])).tolist() == [
+        [1, 3],
+        [3, 1],
+    ]
+    assert find_label_conflicts(pairs, np.array([5, 5, 5])).shape == (0, 2)
+    assert find_label_conflicts(NONE, np.array([5])).shape == (0, 2)
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))), st.randoms())
@@ -154,7 +157,7 @@ def test_conflicts_do_not_hang_on_which_pairs_tie_a_set(
     """V3: every row of a set with two classes, no other, and a witness of another class."""
     classes = np.array([dice.randrange(3) for _ in range(12)])
     sets = connected_components(12, ties)
-    found = label_conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
+    found = find_label_conflicts(np.array(ties, np.int64).reshape(-1, 2), classes)
     torn = [s for s in set(sets.tolist()) if len(set(classes[sets == s].tolist())) > 1]
     assert found[:, 0].tolist() == np.flatnonzero(np.isin(sets, torn)).tolist()
     assert (sets[found[:, 0]] == sets[found[:, 1]]).all()

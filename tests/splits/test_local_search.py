@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from fertools.columns import Ints
-from fertools.splits.local_search import Loads, Shares, excess, greedy_start, improve, to_loads
+from fertools.splits.local_search import (
+    Loads,
+    Shares,
+    excess,
+    greedy_start,
+    swap_groups,
+    to_loads,
+)
 
 SHARES = np.array([0.6, 0.25, 0.15])
 
@@ -21,7 +28,7 @@ def cost(split_of: Ints, load: Loads, shares: Shares) -> float:
 def test_afterwards_no_move_and_no_swap_helps(seed: int) -> None:
     rng = np.random.default_rng(seed)
     load = to_loads(rng.integers(1, 40, (18, 3)))
-    split_of = improve(rng.integers(0, 3, 18), load, SHARES)
+    split_of = swap_groups(rng.integers(0, 3, 18), load, SHARES)
     least = cost(split_of, load, SHARES)
     for group, split in product(range(18), range(3)):
         moved = split_of.copy()
@@ -36,7 +43,7 @@ def test_afterwards_no_move_and_no_swap_helps(seed: int) -> None:
 def test_what_is_even_is_left_alone() -> None:
     load = to_loads(np.full((4, 2), 10))
     split_of = np.array([0, 1, 1, 0])
-    assert improve(split_of, load, np.array([0.5, 0.5])).tolist() == split_of.tolist()
+    assert swap_groups(split_of, load, np.array([0.5, 0.5])).tolist() == split_of.tolist()
 
 
 def test_large_and_small_groups_come_into_every_split_in_proportion() -> None:

