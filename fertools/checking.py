@@ -6,13 +6,12 @@
     rename: Annotated[tuple[str, ...], Pairs()]    the same, or a dict {old: new}
     split_file: Annotated[str | None, UserPath()]  a text or a Path; `~` is replaced
 
-A text among the marks is the help text, a Group its heading:
+A text among the marks is the help text, a HelpSection its heading:
 
-    margin: Annotated[float, Between(0, 4), Group.FACES, "Widen the box …"] = 0.0
+    margin: Annotated[float, Between(0, 4), HelpSection.FACES, "Widen the box …"] = 0.0
 
-Numbers come out as int or float, whichever the field declares, so that equal options have equal
-bytes in a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number
-is not.
+Numbers are converted to the declared int or float, so that equal options have equal bytes in a
+manifest. NumPy's numbers are accepted, and a whole number for a float; a bool for a number is not.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ from fertools.errors import OptionError
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The range of a number, `low` included, `high` too unless `open_end`; NaN is in none.
+    """The range of a number from `low` to `high`, without `high` if `open_end`; never NaN.
 
-    also    one value outside the range that is allowed
+    also    one value outside the range that is allowed too
     """
 
     low: float
@@ -70,16 +69,16 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A mark: texts of the form OLD=NEW, or a dict {old: new}."""
+    """A mark for texts of the form OLD=NEW, or a dict {old: new}."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserPath:
-    """A mark: a text or a Path, in which `~` is replaced by the home folder."""
+    """A mark for a text or a Path in which `~` is replaced by the home folder."""
 
 
-class Group(Enum):
-    """The headings of `--help`, in their order there."""
+class HelpSection(Enum):
+    """The headings of `--help`, in the order of the help."""
 
     MOST_USED = "Most used"
     SOURCE = "Source"
@@ -95,11 +94,11 @@ class Group(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A mark: how an option is shown in `--help`, where name, type and default do not tell.
+    """A mark for what `--help` shows of an option instead of its name, type or default.
 
     metavar   the word for the value
-    flag      the option, where its name is not that of the field
-    default   the default, where its value does not tell
+    flag      the option, if its name is not that of the field
+    default   a description of the default
     """
 
     metavar: str | None = None
@@ -107,7 +106,7 @@ class Usage:
     default: str = ""
 
 
-#: Seeds that every consumer takes: NumPy's and Keras' legacy seeds are 32 bits.
+#: A seed that NumPy, Keras and fertools accept: legacy seeds of NumPy and Keras have 32 bits.
 Seed = Annotated[int, Between(0, 2**32 - 1)]
 
 
@@ -116,15 +115,15 @@ Seed = Annotated[int, Between(0, 2**32 - 1)]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Base of the dataclasses of options; their values are checked when one is made.
+    """The base of the dataclasses of options; the constructor checks and converts each value.
 
-    A field whose type is such a class itself is a group: `of` and `flat` know its options by their
-    own names. Each value is checked and converted. Raises OptionError, one line that names the
-    option, its value and what is wanted, for a value that the declared type does not allow.
+    A field may have such a class as its type: `of` and `flat` use the options of that class by
+    their own names. Raises OptionError if the declared type does not allow a value: one line with
+    the option, its value and the allowed values.
     """
 
-    #: The heading in `--help` of the options that name no group themselves.
-    HEADING: ClassVar[Group | None] = None
+    #: The heading in `--help` for options without a HelpSection among their marks.
+    HEADING: ClassVar[HelpSection | None] = None
 
     def __post_init__(self) -> None:
         for name, kind in _hints(type(self)).items():
@@ -132,16 +131,16 @@ class Options:
         self.check_together()
 
     def check_together(self) -> None:
-        """Raise OptionError where values contradict each other or cannot be read."""
+        """Raise OptionError if values contradict each other or cannot be parsed."""
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Self:
-        """Make the options from keywords; raises OptionError for a name that does not exist."""
-        _refuse_unknown(keywords, cls)
+        """Make the options from keywords; raise OptionError for a name that does not exist."""
+        _raise_for_unknown(keywords, cls)
         return _make(cls, keywords)
 
     def flat(self) -> dict[str, Any]:
-        """Return the options by their names, as JSON would: what `of` takes, lists for tuples."""
+        """Return the options by name, the keywords of `of`, with lists instead of tuples."""
         entries: dict[str, Any] = {}
         for name in _hints(type(self)):
             value = getattr(self, name)
@@ -160,21 +159,21 @@ Second = TypeVar("Second", bound=Options)
 def split_keywords(
     keywords: Mapping[str, Any], first: type[First], second: type[Second]
 ) -> tuple[First, Second]:
-    """Make two kinds of options from the keywords of one call; raises OptionError as `of` does."""
-    _refuse_unknown(keywords, first, second)
+    """Make two kinds of options from the keywords of one call; raise OptionError as `of` does."""
+    _raise_for_unknown(keywords, first, second)
     return _make(first, keywords), _make(second, keywords)
 
 
 def _make(kind: type[First], keywords: Mapping[str, Any]) -> First:
     values = {
-        name: _make(hint, keywords) if _is_group(hint) else keywords[name]
+        name: _make(hint, keywords) if _is_options_class(hint) else keywords[name]
         for name, hint in _hints(kind).items()
-        if _is_group(hint) or name in keywords
+        if _is_options_class(hint) or name in keywords
     }
     return kind(**values)
 
 
-def _refuse_unknown(keywords: Iterable[str], *kinds: type[Options]) -> None:
+def _raise_for_unknown(keywords: Iterable[str], *kinds: type[Options]) -> None:
     names = [option.name for kind in kinds for option in declared(kind)]
     for unknown in keywords:
         if unknown not in names:
@@ -182,17 +181,17 @@ def _refuse_unknown(keywords: Iterable[str], *kinds: type[Options]) -> None:
 
 
 def did_you_mean(unknown: str, names: Iterable[str]) -> str:
-    """Return ": did you mean …?" with the name that is nearest, or "" where none is near."""
+    """Return ": did you mean …?" with the most similar name, or "" if no name is similar."""
     near = difflib.get_close_matches(unknown, list(names), 1)
     return f": did you mean {near[0]}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One option as its field declares it.
+    """The declaration of one option.
 
     kind    the declared type with its marks, for `check`
-    types   the alternatives of the type without marks: `int | None` has two
+    types   the alternatives of the type, without marks: `int | None` has two
     """
 
     name: str
@@ -200,7 +199,7 @@ class Declared:
     types: tuple[Any, ...]
     marks: tuple[Any, ...]
     default: Any
-    group: Group | None
+    group: HelpSection | None
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -220,20 +219,20 @@ class Declared:
 
 
 def declared(kind: type[Options]) -> Iterator[Declared]:
-    """Yield the options of a class in their order, those of its groups in their place."""
+    """Yield the declared options of a class in order, including those of nested classes."""
     hints = _hints(kind)
     for entry in fields(kind):
         hint = hints[entry.name]
-        if _is_group(hint):
+        if _is_options_class(hint):
             yield from declared(hint)
         else:
             types, marks = _unwrap(hint)
-            group = _mark(marks, Group) or kind.HEADING
+            group = _mark(marks, HelpSection) or kind.HEADING
             yield Declared(entry.name, hint, types, marks, entry.default, group)
 
 
 def flag(name: str) -> str:
-    """Return the command line's word for an option.
+    """Return the command line's name of an option.
 
     >>> flag("max_per_class")
     '--max-per-class'
@@ -245,44 +244,44 @@ _HINTS: Final[dict[type[Options], dict[str, Any]]] = {}
 
 
 def _hints(kind: type[Options]) -> dict[str, Any]:
-    """Return the declared types of a class's fields; working them out takes a millisecond."""
+    """Return the declared types of a class's fields; cached, because this takes a millisecond."""
     if kind not in _HINTS:
         hints = get_type_hints(kind, include_extras=True)
         _HINTS[kind] = {entry.name: hints[entry.name] for entry in fields(kind)}
     return _HINTS[kind]
 
 
-def _is_group(hint: Any) -> bool:
+def _is_options_class(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Options)
 
 
 # Checks -------------------------------------------------------------------------------------------
 
-_REFUSED: Final = object()
+_NO_FIT: Final = object()
 
 
 def check(name: str, value: Any, kind: Any) -> Any:
-    """Return a value as the declared type has it; raise OptionError where it does not fit."""
+    """Convert a value to its declared type; raise OptionError if it does not fit."""
     types, marks = _unwrap(kind)
-    taken = _taken(types, marks, value)
-    if taken is _REFUSED:
+    converted = _convert_to_any(types, marks, value)
+    if converted is _NO_FIT:
         is_choice = isinstance(value, str) and any(isinstance(c, str) for c in _choices(types))
         shown = _one_line(value if is_choice else repr(value))
-        raise OptionError(f"{name} {shown}: {_wanted(types, marks)}")
-    return taken
+        raise OptionError(f"{name} {shown}: {_advice(types, marks)}")
+    return converted
 
 
 def check_function(name: str, value: Any) -> None:
-    """Raise OptionError where a value is neither None nor callable."""
+    """Raise OptionError if a value is neither None nor callable."""
     if value is not None and not callable(value):
         raise OptionError(f"{name} {_one_line(repr(value))}: give a function")
 
 
-def refuse_without(options: Options, name: str, needed: str) -> None:
-    """Refuse an option that was given although, without `needed`, it has no effect.
+def check_effect(options: Options, name: str, needed: str) -> None:
+    """Raise OptionError if an option differs from its default: without `needed` it has no effect.
 
-    Such an option would otherwise stand in the manifest, and count as a difference when a build
-    is repeated without it. Raises OptionError unless the field has its default.
+    If such an option was accepted, it would be in the manifest, and a repeated build without the
+    option would count as a different build.
     """
     value = getattr(options, name)
     if value != options.__dataclass_fields__[name].default:
@@ -291,10 +290,10 @@ def refuse_without(options: Options, name: str, needed: str) -> None:
 
 
 def user_path(path: Path | str, name: str = "a path") -> Path:
-    """Return a path with `~` and `~user` replaced by that home folder, where there is one.
+    """Return a path with `~` or `~user` replaced by that user's home folder, if the user exists.
 
-    Every public function and the command line take paths through here: a shell expands `~` only
-    at the beginning of a word, and Python not at all. Raises OptionError for what is not a path.
+    Every public function and the command line use this for paths: a shell expands `~` only at the
+    beginning of a word, and Python does not expand it. Raises OptionError if it is not a path.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise OptionError(f"{name} {_one_line(repr(path))}: give a path")
@@ -302,53 +301,53 @@ def user_path(path: Path | str, name: str = "a path") -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
-def _taken(types: tuple[Any, ...], marks: tuple[Any, ...], value: Any) -> Any:
-    """Return the value as the first type that takes it has it, or _REFUSED."""
+def _convert_to_any(types: tuple[Any, ...], marks: tuple[Any, ...], value: Any) -> Any:
+    """Convert a value to the first type that it fits, or return _NO_FIT."""
     if Pairs() in marks and isinstance(value, Mapping):
-        value = _pairs(value)
-    converted = (_convert(kind, value) for kind in types)
-    taken: Any = next((each for each in converted if each is not _REFUSED), _REFUSED)
-    if taken is None or taken is _REFUSED:
-        return taken
+        value = _texts_from_pairs(value)
+    attempts = (_convert(kind, value) for kind in types)
+    converted: Any = next((each for each in attempts if each is not _NO_FIT), _NO_FIT)
+    if converted is None or converted is _NO_FIT:
+        return converted
     if UserPath() in marks:
-        return str(user_path(taken))
-    return taken if all(taken in m for m in marks if isinstance(m, Between)) else _REFUSED
+        return str(user_path(converted))
+    return converted if all(converted in m for m in marks if isinstance(m, Between)) else _NO_FIT
 
 
-def _pairs(renames: Mapping[Any, Any]) -> Any:
+def _texts_from_pairs(renames: Mapping[Any, Any]) -> Any:
     if not all(isinstance(each, str) for pair in renames.items() for each in pair):
-        return _REFUSED
-    # With "=" in it, the text would mean another OLD.
+        return _NO_FIT
+    # With "=" in `old`, the text OLD=NEW would be split at another place.
     return (
-        _REFUSED
+        _NO_FIT
         if any("=" in old for old in renames)
         else [f"{old}={new}" for old, new in renames.items()]
     )
 
 
 def _convert(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one a type)
-    """Return the value as one type without marks has it, or _REFUSED."""
+    """Convert a value to one type without marks, or return _NO_FIT."""
     if get_origin(kind) is Literal:
-        return next((c for c in get_args(kind) if _convert(type(c), value) == c), _REFUSED)
+        return next((c for c in get_args(kind) if _convert(type(c), value) == c), _NO_FIT)
     if get_origin(kind) is tuple:
         texts = [value] if isinstance(value, str) else value
         is_list = isinstance(texts, list | tuple) and all(isinstance(each, str) for each in texts)
-        return tuple(map(str, texts)) if is_list else _REFUSED
+        return tuple(map(str, texts)) if is_list else _NO_FIT
     if kind in (bool, NoneType):
-        return value if isinstance(value, kind) else _REFUSED
+        return value if isinstance(value, kind) else _NO_FIT
     if kind is str:
         text = os.fspath(value) if isinstance(value, os.PathLike) else value
-        return str(text) if isinstance(text, str) else _REFUSED
+        return str(text) if isinstance(text, str) else _NO_FIT
     if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
-        return _REFUSED
+        return _NO_FIT
     try:
         return kind(value)
-    except OverflowError:  # a whole number that no float holds
-        return _REFUSED
+    except OverflowError:  # a whole number that is too large for a float
+        return _NO_FIT
 
 
 def _unwrap(kind: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the alternatives of a type without its marks, and the marks."""
+    """Return the alternatives of a type and, separately, its marks."""
     inner, *marks = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     types = get_args(inner) if get_origin(inner) in (Union, UnionType) else (inner,)
     return types, tuple(marks)
@@ -359,11 +358,11 @@ def _mark(marks: tuple[Any, ...], kind: type[Mark]) -> Mark | None:
 
 
 def _choices(types: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values of a Literal, () for another type."""
+    """Return the values of a Literal, or () for other types."""
     return get_args(types[0]) if get_origin(types[0]) is Literal else ()
 
 
-#: Types without marks, as messages name them.
+#: The words for types in messages.
 _NOUNS: Final[dict[Any, str]] = {
     bool: "True or False",
     int: "a whole number",
@@ -373,18 +372,18 @@ _NOUNS: Final[dict[Any, str]] = {
 }
 
 
-def _wanted(types: tuple[Any, ...], marks: tuple[Any, ...]) -> str:
-    """Return the advice of a message, such as "give a whole number from 8 to 4096"."""
+def _advice(types: tuple[Any, ...], marks: tuple[Any, ...]) -> str:
+    """Return the advice in a message, such as "give a whole number from 8 to 4096"."""
     if choices := _choices(types):
         *others, last = map(str, choices)
         return f"choose {', '.join(others)} or {last}" if others else f"give {last}"
     if UserPath() in marks:
         return "give a path"
     nouns = [_NOUNS[get_origin(kind) or kind] for kind in types if kind is not NoneType]
-    wanted = "give " + " or ".join(nouns)
+    advice = "give " + " or ".join(nouns)
     if between := _mark(marks, Between):
-        wanted += f", {between}" if between.high == math.inf else f" from {between}"
-    return wanted + (" OLD=NEW, or a dict {old: new}" if Pairs() in marks else "")
+        advice += f", {between}" if between.high == math.inf else f" from {between}"
+    return advice + (" OLD=NEW, or a dict {old: new}" if Pairs() in marks else "")
 
 
 def _one_line(text: str) -> str:

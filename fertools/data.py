@@ -4,8 +4,7 @@
        └─────▶ Face ──▶ Crop  from its pixels
        └─────▶ Drop           the reason for which it is not used
 
-All types are small, frozen and free of numpy, so that a value can be sent to a worker or written as
-a row.
+All are small, frozen and free of numpy, so that they can be sent to a worker or written as a row.
 """
 
 from __future__ import annotations

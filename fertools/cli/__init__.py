@@ -1,9 +1,9 @@
 """The command line: its entry, its signals and its exit codes.
 
-commands   the commands: each opens, calls the function of its name, and prints
+commands   the commands: each calls the function of its name and prints the result
 options    click's options, made from the fields of options dataclasses; `--config`
 
-Nothing heavy is imported before a command runs: `fertools --help` prints at once.
+No large package is imported before a command runs: `fertools --help` prints at once.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import fertools
 from fertools.cli import commands
 from fertools.errors import FertoolsError, printable
 
-#: Exit codes, as in docs/cli.md; that of a signal is 128 and its number, as in a shell.
+#: Exit codes, as in docs/cli.md; the exit code of a signal is 128 + its number, as in a shell.
 _USER_ERROR, _USAGE_ERROR = 1, 2
-_READER_GONE = 128 + signal.SIGPIPE
+_CLOSED_OUTPUT = 128 + signal.SIGPIPE
 
 
-class _ReaderGone(Exception):
-    """The reader of the output has closed it."""
+class _OutputClosed(Exception):
+    """Raised when the reader of the output has closed the pipe."""
 
 
 class _Group(click.Group):
-    """A group that leaves a broken pipe to `main`: click would end with exit code 1."""
+    """A click group in which `main` handles a broken pipe: click would end with exit code 1."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         with _broken_pipe_as_own_error():  # `--help` prints here
@@ -48,7 +48,7 @@ def _broken_pipe_as_own_error() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        raise _ReaderGone from error
+        raise _OutputClosed from error
 
 
 @click.group(
@@ -70,11 +70,11 @@ def cli(context: click.Context) -> None:
 
 
 class _Signalled(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, its argument: from `kill`, a scheduler, or a terminal that was closed."""
+    """Raised on SIGTERM or SIGHUP, with the signal's number as argument."""
 
 
 def main() -> None:
-    """Run the command line; what the user can put right is one line and exit code 1 or 2."""
+    """Run the command line. An error of the user is one line, with exit code 1 or 2."""
     _open_streams()
     _catch_signals()
     try:
@@ -84,16 +84,16 @@ def main() -> None:
     except FertoolsError as error:
         _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
-        cause = stop.__cause__ or stop  # click raises an Abort from what interrupts it
+        cause = stop.__cause__ or stop  # click raises Abort from the interrupt
         number = cause.args[0] if isinstance(cause, _Signalled) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" (see {context.command_path} --help)" if context else ""
         _end(" ".join(error.format_message().split()) + where, error.exit_code)
-    except (_ReaderGone, BrokenPipeError):
+    except (_OutputClosed, BrokenPipeError):
         _discard_output()
-        sys.exit(_READER_GONE)
+        sys.exit(_CLOSED_OUTPUT)
     except OSError as error:
         if not _output_fails():
             raise
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def _output_fails() -> bool:
-    """Return whether standard output is what cannot be written, by writing an empty line."""
+    """Return whether writing to standard output fails; writes an empty line."""
     try:
         print(flush=True)
     except OSError:
@@ -118,24 +118,24 @@ def _discard_output() -> None:
 def _open_streams() -> None:
     """Redirect standard streams that were closed to the null device.
 
-    joblib flushes them when it starts a process. Worse, the next file that is opened would get the
-    number of a closed one, and receive what libraries print.
+    joblib flushes the streams when it starts a process. Also, the next opened file would get the
+    file descriptor of a closed stream, and libraries would print into the file.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(nowhere, True)
-            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
+            handle = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(handle, True)
+            setattr(sys, name, os.fdopen(handle, "r" if name == "stdin" else "w"))
 
 
 def _catch_signals() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with their own exit codes."""
+    """Make SIGTERM and SIGHUP end a command as Ctrl-C does, with their own exit codes."""
 
     def end(number: int, _: FrameType | None) -> None:
         raise _Signalled(number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores SIGHUP; it must stay ignored.
+        # nohup makes a process ignore SIGHUP; this must not change.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 

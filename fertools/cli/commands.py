@@ -1,6 +1,6 @@
-"""The commands: each opens, calls the function of its name, and prints.
+"""Define the commands: each calls the function of its name and prints the result.
 
-Their options are the fields of the dataclasses that `command` names (fertools/options.py).
+The options are the fields of the dataclasses that `command` names (fertools/options.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fertools.options import (
     VerifyOptions,
 )
 
-#: Any path; the function of the command checks what is there, and replaces `~`.
+#: Any path; the function of the command checks the path and replaces `~`.
 _PATH = click.Path(path_type=Path)
 
 
@@ -140,7 +140,7 @@ def export(run: Path, **options: Any) -> None:
     click.echo(fertools.export(run, **options).text())
 
 
-#: In the order of the work, which is that of `fertools --help` and docs/cli.md.
+#: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
 ALL: Final = (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export)
 
 
@@ -150,6 +150,6 @@ def _print(result: Any, *, as_json: bool) -> None:
 
 
 def _json_line(tree: dict[str, Any]) -> str:
-    """Return JSON that can be printed: plain Korean, or escaped where a name is not printable."""
+    """Return printable JSON: with plain Korean, or all ASCII if a character is not printable."""
     text = json.dumps(tree, ensure_ascii=False)
     return text if text.isprintable() else json.dumps(tree)

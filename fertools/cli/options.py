@@ -4,8 +4,8 @@
     Annotated[int, Between]    a number; the       tuple[str, ...]    an option that is repeated
                                range in the help   UserPath           a path
 
-click checks the kind of a value and the choices (exit code 2); ranges and what options mean for
-each other are checked where the dataclass is made (exit code 1).
+click checks types and choices (exit code 2). The dataclass checks ranges and combinations (exit
+code 1).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 
 from fertools.checking import (
     Declared,
-    Group,
+    HelpSection,
     Options,
     UserPath,
     check,
@@ -30,22 +30,23 @@ from fertools.errors import OptionError
 
 
 def command(name: str, *kinds: type[Options]) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a function a command that has the options of these classes, and `--config`."""
+    """Return a decorator that makes a command with the options of `kinds` and `--config`."""
     params = [_FieldOption(option) for kind in kinds for option in declared(kind)]
     return click.command(name, cls=_Command, params=[*params, _CONFIG])
 
 
 class _Command(click.Command):
-    """A command whose help lists the options by their groups."""
+    """A command whose help lists the options by section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         grouped = any(option.declared.group for option in _by_key(self).values())
-        others = Group.RUN if grouped else None
-        sections: dict[Group | None, list[tuple[str, str]]] = {each: [] for each in (*Group, None)}
+        others = HelpSection.RUN if grouped else None
+        sections: dict[HelpSection | None, list[tuple[str, str]]]
+        sections = {section: [] for section in (*HelpSection, None)}
         for param in self.get_params(ctx):
             group = param.declared.group if isinstance(param, _FieldOption) else None
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record:  # newer versions of click have one of an argument too
+            if record:  # newer versions of click have a record for arguments too
                 sections[group or others].append(record)
         for group, records in sections.items():
             if records:
@@ -54,7 +55,7 @@ class _Command(click.Command):
 
 
 class _FieldOption(click.Option):
-    """The option of one field."""
+    """A click option for one field of a dataclass."""
 
     def __init__(self, option: Declared) -> None:
         self.declared = option
@@ -83,7 +84,7 @@ def _type(option: Declared) -> click.ParamType[Any] | type:
 
 
 def _help(option: Declared) -> str:
-    """Return the text with the default and the range, as in "Quality.  [default: 95; 1 to 100]"."""
+    """Return help text, default and range, such as "Quality.  [default: 95; 1 to 100]"."""
     facts, default = [], option.usage.default or option.default
     if default is not False and default not in (None, "", ()):
         facts.append(f"default: {'on' if default is True else default}")
@@ -96,7 +97,7 @@ def _help(option: Declared) -> str:
 
 
 def _take_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
-    """Make the values of a file the defaults of the command that is run."""
+    """Use the values in a TOML file as defaults of the current command."""
     if file is None:
         return
     root = context.find_root().command
@@ -110,20 +111,20 @@ def _take_config(context: click.Context, _: click.Parameter, file: str | None) -
 def _values(
     file: str, command: click.Command, commands: Mapping[str, click.Command]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the values in a TOML file that are for a command, by the names of the fields.
+    """Yield field names and values for a command from a TOML file.
 
-    Those at top level come first, then those of the table with the command's name. Options at top
+    Values at top level come first, then those of the table with the command's name. Options at top
     level that only other commands have, and tables of other commands, are ignored. Raises
-    OptionError, one line that names file and key.
+    OptionError, one line with file and key.
     """
     name = str(command.name)
     options = _by_key(command)
-    elsewhere = {key for each in commands.values() for key in _by_key(each)}
+    all_keys = {key for each in commands.values() for key in _by_key(each)}
     tree = _with_hyphens(_load(file), file)
     table = tree.get(name, {})
     if not isinstance(table, dict):
         raise OptionError(f"{file}: {name} is the name of a command: write a table, [{name}]")
-    ignored = (elsewhere - options.keys()) | commands.keys()
+    ignored = (all_keys - options.keys()) | commands.keys()
     top = {key: value for key, value in tree.items() if key not in ignored}
     own = f"{file}, [{name}]"
     for where, entries in ((file, top), (own, _with_hyphens(table, own))):
@@ -151,7 +152,7 @@ def _load(file: str) -> dict[str, Any]:
 
 
 def _with_hyphens(entries: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return entries with keys as on the command line; `max_per_class` is `max-per-class`."""
+    """Return entries with "-" for "_" in keys: `max_per_class` becomes `max-per-class`."""
     found: dict[str, Any] = {}
     for written, value in entries.items():
         key = written.replace("_", "-")

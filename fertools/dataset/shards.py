@@ -39,8 +39,7 @@ def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example
     Checks the size, the checksums and the record count of each shard against the manifest, and each
     label against the number of classes. This also finds a shard that is cut between two records,
     which TensorFlow reads without an error. Raises OptionError if the dataset has no such split,
-    and DatasetError if the dataset is incomplete or damaged: for the manifest at once, for a shard
-    when the iterator reaches it.
+    and DatasetError for damage: of the manifest at once, of a shard when the iterator reaches it.
     """
     out = user_path(out)
     manifest = Manifest.read(out)

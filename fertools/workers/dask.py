@@ -162,8 +162,7 @@ def on_cluster(
     source           the input folder, absolute
     work_dir         the folder of the run's own files, absolute
     facts            returns facts by file name, read from the source on the main machine
-    find_difference  called on a worker with the source and these facts: returns the name of the
-                     first file that differs there, or None
+    find_difference  called on a worker: returns the first file that differs from the facts, or None
 
     Raises OptionError if no scheduler answers or a worker does not meet the requirements,
     DependencyError if dask is not installed, FertoolsError if the scheduler is lost.

@@ -13,8 +13,8 @@ What happens when a worker dies:
 2. `after_death` is called. A build uses it to find the items that were being processed (see
    inflight.py), and runs each alone with `run_isolated` to see whether it kills its process.
 3. The tasks without a result run in a new pool. Those that were running start again.
-4. A pool has failed if it broke before it finished a task and no cause was found. The fifth failed
-   pool in a row raises FertoolsError.
+4. A pool that finished no task, and whose cause of death was not found, has failed. The fifth
+   failed pool in a row raises FertoolsError.
 
 So a death costs a new pool and the tasks that were running. A task may run twice, because files are
 whole or absent: an interrupted task leaves no file, and a repeated one writes the same bytes.
@@ -75,8 +75,7 @@ def run_tasks(
     workers of a cluster finish their running task first. In all other cases the workers stay for
     the next call, until `end_workers`.
 
-    Raises the exception of a task, and FertoolsError at the fifth failed pool in a row (see the
-    module docstring).
+    Raises the exception of a task, and FertoolsError at the fifth failed pool in a row (step 4).
     """
     remaining = dict(enumerate(tasks))
     failed_pools = 0
