@@ -218,5 +218,5 @@ def _file_write_error(path: Path, fault: OSError) -> OutputError:
     why, advice = _ADVICE.get(fault.errno or 0, (str(fault.strerror or fault), "solve that"))
     return OutputError(
         f"{path} could not be written, {why}; nothing half-written carries its name: "
-        f"{advice}, and the same command goes on where it was"
+        f"{advice}, and the same command continues where it stopped"
     )

@@ -262,7 +262,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.strip().splitlines()[-1] == (
-        "fertools: stopped; a build goes on where it was by the same command"
+        "fertools: stopped; the same command continues where it stopped"
     )
     assert "Traceback" not in said
     assert not (tmp_path / "out" / "metadata.json").exists()

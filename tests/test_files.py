@@ -111,7 +111,7 @@ def test_a_disk_that_refuses_is_one_line(
         write_whole(path, b"data")
     text = str(raised.value)
     assert text.startswith(f"{path} could not be written, {words}; nothing half-written ")
-    assert text.endswith("the same command goes on where it was")
+    assert text.endswith("the same command continues where it stopped")
     assert "\n" not in text
     assert list(tmp_path.iterdir()) == []
 

@@ -86,7 +86,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
         cause = stop.__cause__ or stop  # click raises Abort from the interrupt
         number = cause.args[0] if isinstance(cause, _Signalled) else signal.SIGINT
-        _end("stopped; a build goes on where it was by the same command", 128 + number)
+        _end("stopped; the same command continues where it stopped", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" (see {context.command_path} --help)" if context else ""

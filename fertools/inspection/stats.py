@@ -41,7 +41,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
         )
     if (path / WORK_DIR).is_dir():
         raise DatasetError(
-            f"{path} is not complete: run the same build-dataset command again, it goes on"
+            f"{path} is not complete: run the same build-dataset command again, it continues"
         )
     return _count(path)
 

@@ -228,7 +228,7 @@ class BuildDir:
         except OSError as fault:
             raise OutputError(
                 f"{fault.filename or self.out}: {fault.strerror or fault}: "
-                "fix that, and the same command goes on where it was"
+                "fix that, and the same command continues where it stopped"
             ) from fault
 
     def _busy(self) -> OutputError:

@@ -239,5 +239,5 @@ def unreadable_source(faults: Sequence[str]) -> SourceError:
     more = f" and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     return SourceError(
         f"{faults[0]}{more}: make it readable, and give the same command; "
-        "--accept-unreadable goes on without it"
+        "--accept-unreadable continues without it"
     )

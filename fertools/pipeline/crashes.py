@@ -81,7 +81,7 @@ def extract_parts(
             unread,
             build_dir.write_unread(unread, name),
             "everything else is done and saved; the same command tries them again, "
-            "--accept-unreadable goes on without them (and --overwrite, for photos that were "
+            "--accept-unreadable continues without them (and --overwrite, for photos that were "
             "removed or replaced)",
         )
     build_dir.remove_unread(name)
@@ -134,7 +134,7 @@ def process_parts(tasks: Sequence[PartTask], jobs: int, *, before: int = 0) -> I
 def _detector_error(crashed: int, result: PartResult) -> FertoolsError:
     return FertoolsError(
         f"{crashed} photos, and every one of some parts, raise an error ({result.crashed}): "
-        "the detector is the cause, not the photos; the same command goes on"
+        "the detector is the cause, not the photos; the same command continues"
     )
 
 

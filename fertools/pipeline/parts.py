@@ -259,7 +259,8 @@ def is_current(files: PartFiles, modified: Sequence[int | None]) -> bool:
 def _unreadable(path: Path, fault: OSError) -> OutputError:
     """Return the error for a file of the build's own that the system refuses to read."""
     return OutputError(
-        f"{path} cannot be read, {fault.strerror or fault}: fix that, and the same command goes on"
+        f"{path} cannot be read, {fault.strerror or fault}: "
+        "fix that, and the same command continues"
     )
 
 

@@ -152,7 +152,7 @@ class PartTask:
             self.files.fingerprint
         ):
             raise OutputError(
-                f"{self.plan} is damaged or of another build: the same command goes on"
+                f"{self.plan} is damaged or of another build: the same command continues"
             )
         return members
 
@@ -322,7 +322,7 @@ def _check_exists(path: Path) -> None:
     except OSError as fault:
         if fault.errno in _GONE:
             raise SourceError(
-                f"{printable(str(path))} is gone: put it back, and the same command goes on"
+                f"{printable(str(path))} is gone: put it back, and the same command continues"
             ) from fault
 
 

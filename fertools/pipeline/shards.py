@@ -287,7 +287,7 @@ class StagingDir:
             if sizes.get(name) != size:
                 raise OutputError(
                     f"{out / name} is missing or incomplete after it was written: "
-                    "check the disk; the same command goes on"
+                    "check the disk; the same command continues"
                 )
 
 

@@ -90,7 +90,7 @@ class Store:
         """Return what to do about a checkpoint that is damaged."""
         older = max((each for each in self._epochs() if each < epoch), default=0)
         if older and epoch == self.finished:
-            return f"delete {self.checkpoint(epoch).name} and train goes on after epoch {older}"
+            return f"delete {self.checkpoint(epoch).name} and train continues after epoch {older}"
         return "put a whole copy back, or begin anew with --no-resume"
 
     def identify(self, which: str, data: bytes | None = None) -> WeightsId:

@@ -122,7 +122,7 @@ class Run:
     def text(self) -> str:
         rows = self.store.rows()
         if not rows:
-            return f"{self.folder}: no epoch is finished; the same train command goes on"
+            return f"{self.folder}: no epoch is finished; the same train command continues"
         best = best_epoch(rows)
         done = f"{len(rows)} of {self.options.epochs} epochs"
         if best is None:
@@ -188,7 +188,7 @@ def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
     results = store.weights("best"), store.weights("last"), folder / HISTORY
     if resume and (kept := [path.name for path in results if path.is_file()]):
         raise OutputError(
-            f"{folder} holds {kept[0]} and no checkpoint to go on from: "
+            f"{folder} holds {kept[0]} and no checkpoint to continue from: "
             "give another RUN, or --no-resume to begin anew"
         )
     return wanted, False

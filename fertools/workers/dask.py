@@ -118,7 +118,7 @@ class Cluster:
 
     def lost_error(self) -> FertoolsError:
         return FertoolsError(
-            f"the scheduler at {self.address} is gone: start it again; the same command goes on"
+            f"the scheduler at {self.address} is gone: start it again; the same command continues"
         )
 
 
@@ -134,7 +134,7 @@ class _ClusterTask(Generic[T]):
 def _run_wrapped(wrapped: _ClusterTask[T]) -> tuple[int, T]:
     """Run a task in this worker; raise FertoolsError if it does not meet the requirements."""
     if why := _cached_mismatch(wrapped.requirements):
-        raise FertoolsError(f"a worker on {platform.node()} {why}; the same command goes on")
+        raise FertoolsError(f"a worker on {platform.node()} {why}; the same command continues")
     mark_as_worker()
     return wrapped.number, run_task(wrapped.task)
 

@@ -74,7 +74,7 @@ class InFlightLog:
         except OSError as fault:
             raise OutputError(
                 f"{self.path} could not be written, {fault.strerror}: "
-                "solve that, and the same command goes on where it was"
+                "solve that, and the same command continues where it stopped"
             ) from fault
 
     def _lines(self) -> list[tuple[int, str]]:

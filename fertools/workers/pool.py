@@ -121,7 +121,7 @@ def _start_executor(size: int, context: RecordingContext) -> Any:
         why = fault.strerror if isinstance(fault, OSError) else fault
         raise WorkersUnavailable(
             f"no worker process can be started ({why}): make /dev/shm writable; "
-            "the same command goes on"
+            "the same command continues"
         ) from fault
 
 

@@ -44,7 +44,7 @@ _MAX_FAILED_POOLS: Final = 5
 
 _TOO_MANY_DEATHS: Final = (
     f"worker processes have died {_MAX_FAILED_POOLS} times without finishing a task, perhaps "
-    "because memory ran out: try fewer of them; the same command goes on"
+    "because memory ran out: try fewer of them; the same command continues"
 )
 
 #: The pool, kept between two stages of a build: starting workers again would take a second.

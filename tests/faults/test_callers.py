@@ -209,7 +209,7 @@ def raises() -> None:
     try:
         raise OSError(5, "Input/output error", "사진.zip")
     except OSError as fault:
-        raise SourceError("사진.zip cannot be read now: the same command goes on") from fault
+        raise SourceError("사진.zip cannot be read now: the same command continues") from fault
 
 
 def raises_os_error() -> None:

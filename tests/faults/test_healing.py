@@ -1,4 +1,4 @@
-"""What lies in OUT/.fertools may be damaged, removed or of another version: a build goes on."""
+"""What lies in OUT/.fertools may be damaged, removed or of another version: a build continues."""
 
 from __future__ import annotations
 

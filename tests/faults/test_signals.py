@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc"),
 ]
 
-STOPPED = "fertools: stopped; a build goes on where it was by the same command"
+STOPPED = "fertools: stopped; the same command continues where it stopped"
 
 
 def start(source: Path, out: Path, jobs: int) -> subprocess.Popen[str]:

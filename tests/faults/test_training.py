@@ -1,4 +1,4 @@
-"""SIGKILL while a network is trained: the same command goes on, to the same run."""
+"""SIGKILL while a network is trained: the same command continues, to the same run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other backends of Keras: the same pixels, and a training that goes on where it was killed."""
+"""Other backends of Keras: the same pixels, and a training that continues where it was killed."""
 
 from __future__ import annotations
 

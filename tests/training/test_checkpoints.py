@@ -147,7 +147,7 @@ def test_a_checkpoint_that_is_deleted_sets_the_training_back(tmp_path: Path) -> 
     """The cure that the message for a damaged checkpoint names."""
     go_on(tmp_path, 1)
     store = Store(tmp_path)
-    assert store.cure(4) == "delete 000004.weights.h5 and train goes on after epoch 2"
+    assert store.cure(4) == "delete 000004.weights.h5 and train continues after epoch 2"
     store.checkpoint(4).unlink()
     go_on(tmp_path, 2)
     rows: list[Row] = store.rows()

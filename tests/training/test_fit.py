@@ -323,7 +323,7 @@ def test_a_damaged_checkpoint_is_one_line_whose_cure_works(out: Path, tmp_path: 
         train(out, run, **SMALL | {"epochs": 3})
     assert "\n" not in str(raised.value)
     cure = "begin anew with --no-resume"
-    if "goes on after epoch 1" in str(raised.value):
+    if "continues after epoch 1" in str(raised.value):
         cure = "delete 000002.weights.h5"
         checkpoint.unlink()
     assert cure in str(raised.value)

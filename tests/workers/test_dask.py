@@ -223,7 +223,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path, cluster: Clus
         after(2, out, lambda: process.send_signal(signal.SIGINT)).join()
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.strip() == "fertools: stopped; a build goes on where it was by the same command"
+    assert said.strip() == "fertools: stopped; the same command continues where it stopped"
     time.sleep(1)  # the parts that workers were at are finished; nobody starts another
     done = {path: path.stat().st_mtime_ns for path in out.rglob("*.part")}
     assert 2 <= len(done) < 60
