@@ -55,24 +55,18 @@ def _typed_dict(name: str, kinds: tuple[type[Options], ...]) -> str:
 
 
 def _type(option: Declared) -> str:
-    texts = [_one(kind) for kind in option.types]
-    if UserPath() in option.marks:
-        texts.insert(0, "Path")
-    if Pairs() in option.marks:
-        texts.append("Mapping[str, str]")
-    return " | ".join(texts)
+    texts = ["Path"] if UserPath() in option.marks else []
+    texts += map(_one, option.types)
+    return " | ".join(texts + ["Mapping[str, str]"] * (Pairs() in option.marks))
 
 
 def _one(kind: Any) -> str:
-    if option_values := get_args(kind) if get_origin(kind) is not tuple else ():
-        return f"Literal[{', '.join(_quoted(value) for value in option_values)}]"
     if get_origin(kind) is tuple:  # one text counts as one value
         return "str | Sequence[str]"
+    if values := get_args(kind):
+        texts = (f'"{value}"' if isinstance(value, str) else str(value) for value in values)
+        return f"Literal[{', '.join(texts)}]"
     return "None" if kind is NoneType else str(kind.__name__)
-
-
-def _quoted(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """Turn AI-Hub's Korean emotion photos into TFRecords of face crops, and train from them.
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
-    build_parts(src, out, parts)  do a part range of that, on one of several machines
+    build_parts(src, out, parts)  process a part range of a build, on one of several machines
     stats(path)                   count photos and people in an archive or a dataset
     verify(out, source)           check that a dataset is still what was built
-    clean(out)                    remove finished faces that no option needs any more
-    make_sample(out, …)           draw an archive of people who do not exist
+    clean(out)                    remove finished faces that the dataset's options do not need
+    make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
     load(out, split, …)           open a split as a tf.data.Dataset
     train(out, run, …)            train a network from the shards
-    evaluate(run, out)            measure a trained run on people that it has not seen
+    evaluate(run, out)            measure a trained run on people who are not in its training data
     predict(run, *photos)         predict the expression of faces in photos
     export(run, to="onnx")        convert a run's network to ONNX, SavedModel or LiteRT
 
 Options are keywords: their types and choices are in fertools.keywords, their meanings in
-fertools.options and docs/cli.md. The functions are loaded when they are first used, so that
-importing fertools costs nothing.
+fertools.options and docs/cli.md. A function is imported when it is first used, so that
+`import fertools` is fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from fertools.environment import environment_kept
+from fertools.environment import restore_environment
 
 if TYPE_CHECKING:
     from fertools.dataset.shards import read_examples
@@ -55,7 +55,7 @@ __all__ = [
     "verify",
 ]
 
-_MODULES: Final = {
+_MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
@@ -72,7 +72,7 @@ _MODULES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        with environment_kept():
-            return getattr(import_module(_MODULES[name]), name)
+    if name in _MODULE_OF:
+        with restore_environment():
+            return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'fertools' has no attribute {name!r}")

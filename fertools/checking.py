@@ -10,9 +10,6 @@ A text among the marks is the help text, a Group its heading:
 
     margin: Annotated[float, Between(0, 4), Group.FACES, "Widen the box …"] = 0.0
 
-A type, a range, a choice, a default and a help text are declared once, at the field. From there
-they reach the check, the command line, the keywords of Python and the documentation.
-
 Numbers come out as int or float, whichever the field declares, so that equal options have equal
 bytes in a manifest: NumPy's numbers and whole numbers for a float are taken, a bool for a number
 is not.
@@ -122,14 +119,20 @@ class Options:
     """Base of the dataclasses of options; their values are checked when one is made.
 
     A field whose type is such a class itself is a group: `of` and `flat` know its options by their
-    own names. Raises OptionError for a value that the declared type does not allow.
+    own names. Each value is checked and converted. Raises OptionError, one line that names the
+    option, its value and what is wanted, for a value that the declared type does not allow.
     """
 
     #: The heading in `--help` of the options that name no group themselves.
     HEADING: ClassVar[Group | None] = None
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        for name, kind in _hints(type(self)).items():
+            object.__setattr__(self, name, check(flag(name), getattr(self, name), kind))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise OptionError where values contradict each other or cannot be read."""
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Self:
@@ -140,7 +143,8 @@ class Options:
     def flat(self) -> dict[str, Any]:
         """Return the options by their names, as JSON would: what `of` takes, lists for tuples."""
         entries: dict[str, Any] = {}
-        for name, value in ((entry.name, getattr(self, entry.name)) for entry in fields(self)):
+        for name in _hints(type(self)):
+            value = getattr(self, name)
             if isinstance(value, Options):
                 entries |= value.flat()
             else:
@@ -185,48 +189,47 @@ def did_you_mean(unknown: str, names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One option as its field declares it: `kind` is the type with its marks."""
+    """One option as its field declares it.
+
+    kind    the declared type with its marks, for `check`
+    types   the alternatives of the type without marks: `int | None` has two
+    """
 
     name: str
     kind: Any
+    types: tuple[Any, ...]
+    marks: tuple[Any, ...]
     default: Any
     group: Group | None
 
     @property
-    def types(self) -> tuple[Any, ...]:
-        """The alternatives of the type without marks: `int | None` has two."""
-        inner, _ = _apart(self.kind)
-        return get_args(inner) if get_origin(inner) in (Union, UnionType) else (inner,)
-
-    @property
-    def marks(self) -> tuple[Any, ...]:
-        return _apart(self.kind)[1]
-
-    @property
     def choices(self) -> tuple[Any, ...]:
-        return _choices(self.kind)
+        return _choices(self.types)
 
     @property
     def between(self) -> Between | None:
-        return _mark(self.kind, Between)
+        return _mark(self.marks, Between)
 
     @property
     def usage(self) -> Usage:
-        return _mark(self.kind, Usage) or Usage()
+        return _mark(self.marks, Usage) or Usage()
 
     @property
     def help(self) -> str:
-        return _mark(self.kind, str) or ""
+        return _mark(self.marks, str) or ""
 
 
 def declared(kind: type[Options]) -> Iterator[Declared]:
     """Yield the options of a class in their order, those of its groups in their place."""
-    defaults = {entry.name: entry.default for entry in fields(kind)}
-    for name, hint in _hints(kind).items():
+    hints = _hints(kind)
+    for entry in fields(kind):
+        hint = hints[entry.name]
         if _is_group(hint):
             yield from declared(hint)
         else:
-            yield Declared(name, hint, defaults[name], _mark(hint, Group) or kind.HEADING)
+            types, marks = _unwrap(hint)
+            group = _mark(marks, Group) or kind.HEADING
+            yield Declared(entry.name, hint, types, marks, entry.default, group)
 
 
 def flag(name: str) -> str:
@@ -258,27 +261,21 @@ def _is_group(hint: Any) -> bool:
 _REFUSED: Final = object()
 
 
-def check_fields(options: Options) -> None:
-    """Check and convert every field; a `__post_init__` of a subclass calls it first.
-
-    Raises OptionError, one line that names the option, its value and what is wanted.
-    """
-    for name, kind in _hints(type(options)).items():
-        object.__setattr__(options, name, check(flag(name), getattr(options, name), kind))
-
-
 def check(name: str, value: Any, kind: Any) -> Any:
     """Return a value as the declared type has it; raise OptionError where it does not fit."""
-    taken = _taken(kind, value)
+    types, marks = _unwrap(kind)
+    taken = _taken(types, marks, value)
     if taken is _REFUSED:
-        raise OptionError(f"{name} {_shown(kind, value)}: {_wanted(kind)}")
+        is_choice = isinstance(value, str) and any(isinstance(c, str) for c in _choices(types))
+        shown = _one_line(value if is_choice else repr(value))
+        raise OptionError(f"{name} {shown}: {_wanted(types, marks)}")
     return taken
 
 
 def check_function(name: str, value: Any) -> None:
     """Raise OptionError where a value is neither None nor callable."""
     if value is not None and not callable(value):
-        raise OptionError(f"{name} {_shown(None, value)}: give a function")
+        raise OptionError(f"{name} {_one_line(repr(value))}: give a function")
 
 
 def refuse_without(options: Options, name: str, needed: str) -> None:
@@ -288,7 +285,7 @@ def refuse_without(options: Options, name: str, needed: str) -> None:
     is repeated without it. Raises OptionError unless the field has its default.
     """
     value = getattr(options, name)
-    if value != {entry.name: entry.default for entry in fields(options)}[name]:
+    if value != options.__dataclass_fields__[name].default:
         shown = "" if value is True else f" {value}"
         raise OptionError(f"{flag(name)}{shown} has no effect without {needed}: leave it out")
 
@@ -300,67 +297,17 @@ def user_path(path: Path | str, name: str = "a path") -> Path:
     at the beginning of a word, and Python not at all. Raises OptionError for what is not a path.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        raise OptionError(f"{name} {_shown(None, path)}: give a path")
+        raise OptionError(f"{name} {_one_line(repr(path))}: give a path")
     # Not Path.expanduser, which raises RuntimeError for a user that does not exist.
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
-def _taken(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line a type)
-    """Return the value as the declared type has it, or _REFUSED."""
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        taken = (_taken(each, value) for each in get_args(kind))
-        return next((each for each in taken if each is not _REFUSED), _REFUSED)
-    if origin is Annotated:
-        return _annotated(kind, value)
-    if origin is Literal:
-        same = (c for c in get_args(kind) if _taken(type(c), value) == c)
-        return next(same, _REFUSED)
-    if origin is tuple:
-        return _texts(value)
-    if kind is NoneType:
-        return None if value is None else _REFUSED
-    if kind is bool:
-        return value if isinstance(value, bool) else _REFUSED
-    if kind is str:
-        text = os.fspath(value) if isinstance(value, os.PathLike) else value
-        return str(text) if isinstance(text, str) else _REFUSED
-    return _number(kind, value)
-
-
-def _number(kind: Any, value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
-        return _REFUSED
-    try:
-        return kind(value)
-    except OverflowError:  # a whole number that no float holds
-        return _REFUSED
-
-
-def _apart(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a type without its marks, and the marks."""
-    if get_origin(kind) is not Annotated:
-        return kind, ()
-    inner, *marks = get_args(kind)
-    return inner, tuple(marks)
-
-
-def _mark(kind: Any, mark: type[Mark]) -> Mark | None:
-    """Return the mark of one class that a type has."""
-    return next((each for each in _apart(kind)[1] if isinstance(each, mark)), None)
-
-
-def _choices(kind: Any) -> tuple[Any, ...]:
-    """Return the values of a Literal, () for another type."""
-    inner, _ = _apart(kind)
-    return get_args(inner) if get_origin(inner) is Literal else ()
-
-
-def _annotated(kind: Any, value: Any) -> Any:
-    inner, marks = _apart(kind)
+def _taken(types: tuple[Any, ...], marks: tuple[Any, ...], value: Any) -> Any:
+    """Return the value as the first type that takes it has it, or _REFUSED."""
     if Pairs() in marks and isinstance(value, Mapping):
         value = _pairs(value)
-    taken = _taken(inner, value)
+    converted = (_convert(kind, value) for kind in types)
+    taken: Any = next((each for each in converted if each is not _REFUSED), _REFUSED)
     if taken is None or taken is _REFUSED:
         return taken
     if UserPath() in marks:
@@ -371,51 +318,76 @@ def _annotated(kind: Any, value: Any) -> Any:
 def _pairs(renames: Mapping[Any, Any]) -> Any:
     if not all(isinstance(each, str) for pair in renames.items() for each in pair):
         return _REFUSED
-    if any("=" in old for old in renames):  # as text it would mean another OLD
+    # With "=" in it, the text would mean another OLD.
+    return (
+        _REFUSED
+        if any("=" in old for old in renames)
+        else [f"{old}={new}" for old, new in renames.items()]
+    )
+
+
+def _convert(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one a type)
+    """Return the value as one type without marks has it, or _REFUSED."""
+    if get_origin(kind) is Literal:
+        return next((c for c in get_args(kind) if _convert(type(c), value) == c), _REFUSED)
+    if get_origin(kind) is tuple:
+        texts = [value] if isinstance(value, str) else value
+        is_list = isinstance(texts, list | tuple) and all(isinstance(each, str) for each in texts)
+        return tuple(map(str, texts)) if is_list else _REFUSED
+    if kind in (bool, NoneType):
+        return value if isinstance(value, kind) else _REFUSED
+    if kind is str:
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        return str(text) if isinstance(text, str) else _REFUSED
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
         return _REFUSED
-    return [f"{old}={new}" for old, new in renames.items()]
+    try:
+        return kind(value)
+    except OverflowError:  # a whole number that no float holds
+        return _REFUSED
 
 
-def _texts(value: Any) -> Any:
-    if isinstance(value, str):
-        return (str(value),)
-    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-        return tuple(map(str, value))
-    return _REFUSED
+def _unwrap(kind: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the alternatives of a type without its marks, and the marks."""
+    inner, *marks = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    types = get_args(inner) if get_origin(inner) in (Union, UnionType) else (inner,)
+    return types, tuple(marks)
 
 
-def _wanted(kind: Any) -> str:
+def _mark(marks: tuple[Any, ...], kind: type[Mark]) -> Mark | None:
+    return next((each for each in marks if isinstance(each, kind)), None)
+
+
+def _choices(types: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of a Literal, () for another type."""
+    return get_args(types[0]) if get_origin(types[0]) is Literal else ()
+
+
+#: Types without marks, as messages name them.
+_NOUNS: Final[dict[Any, str]] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a text or a list of texts",
+}
+
+
+def _wanted(types: tuple[Any, ...], marks: tuple[Any, ...]) -> str:
     """Return the advice of a message, such as "give a whole number from 8 to 4096"."""
-    if choices := _choices(kind):
+    if choices := _choices(types):
         *others, last = map(str, choices)
         return f"choose {', '.join(others)} or {last}" if others else f"give {last}"
-    return f"give {_noun(kind)}"
+    if UserPath() in marks:
+        return "give a path"
+    nouns = [_NOUNS[get_origin(kind) or kind] for kind in types if kind is not NoneType]
+    wanted = "give " + " or ".join(nouns)
+    if between := _mark(marks, Between):
+        wanted += f", {between}" if between.high == math.inf else f" from {between}"
+    return wanted + (" OLD=NEW, or a dict {old: new}" if Pairs() in marks else "")
 
 
-def _noun(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        return " or ".join(_noun(each) for each in get_args(kind) if each is not NoneType)
-    if origin is Annotated:
-        inner, marks = _apart(kind)
-        if UserPath() in marks:
-            return "a path"
-        pairs = " OLD=NEW, or a dict {old: new}" if Pairs() in marks else ""
-        return _noun(inner) + "".join(map(_in_range, marks)) + pairs
-    if origin is tuple:
-        return "a text or a list of texts"
-    return {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}[kind]
-
-
-def _in_range(mark: Any) -> str:
-    if not isinstance(mark, Between):
-        return ""
-    return f", {mark}" if mark.high == math.inf else f" from {mark}"
-
-
-def _shown(kind: Any, value: Any) -> str:
-    """Return a value in one line of bounded length: a choice as it is, another by its repr."""
-    is_choice = isinstance(value, str) and any(isinstance(each, str) for each in _choices(kind))
-    text = value if is_choice else repr(value)
+def _one_line(text: str) -> str:
+    """Return a text in one line of bounded length."""
     text = " ".join(text.split())
     return text if len(text) <= 80 else f"{text[:77]}..."

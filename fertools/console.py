@@ -1,8 +1,8 @@
 """Show progress on standard error, and lay out tables in plain text.
 
-Tables line up with Korean text, too. Names come from an archive and may hold anything: characters
-that would move the cursor or change colours are escaped here, where a value becomes a cell or a
-word of a line, so that no caller can forget it.
+The columns of tables are aligned with Korean text too. Names come from an archive and may contain
+any character. Characters that move the cursor or change colours are escaped in this module, where a
+value becomes a cell, so that no caller can forget it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from fertools.errors import printable
 
 
 class Progress:
-    """Shows progress on standard error: a bar on a terminal, lines elsewhere.
+    """A display of progress on standard error: a bar on a terminal, lines elsewhere.
 
-    `done` is what an earlier run has finished; it does not count for the rate. `pause` is the time
-    between two lines in seconds: a log of hours must stay readable.
+    `done` units were finished by an earlier run; they do not count for the rate. `pause` is the
+    time between two lines in seconds: the log of a run of hours must stay readable.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Progress:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
         if self._bar is None and self.total and error is None:
-            self.print(self._line())
+            self.print(self._progress_line())
 
     def close(self) -> None:
         """Remove the bar."""
@@ -60,73 +60,74 @@ class Progress:
             self._bar.close()
 
     def start_clock(self) -> None:
-        """Compute the rate from now on only."""
-        self._began, self._before = time.monotonic(), self.done
+        """Compute the rate from the units that are done after this call."""
+        self._start_time, self._done_at_start = time.monotonic(), self.done
 
     @property
     def rate(self) -> float:
         """Units per second."""
-        return (self.done - self._before) / max(time.monotonic() - self._began, 1e-3)
+        return (self.done - self._done_at_start) / max(time.monotonic() - self._start_time, 1e-3)
 
     @property
-    def left(self) -> str:
-        """The time left at this rate, as hours, minutes and seconds."""
-        return _clock((self.total - self.done) / rate if (rate := self.rate) else 0.0)
+    def time_left_text(self) -> str:
+        """The remaining time at the current rate, as "h:mm:ss"."""
+        return _clock_text((self.total - self.done) / rate if (rate := self.rate) else 0.0)
 
     @property
     def line_due(self) -> bool:
-        """Whether lines are printed, and it is time for the next one."""
+        """Whether progress is printed as lines, and the next line is due."""
         waited = time.monotonic() - self._last_line
         return self._bar is None and not self._quiet and waited >= self._pause
 
     def add(self, number: int, outcomes: Counter[str] | None = None) -> None:
-        """Count `number` more units as done, with their outcomes, and print a line if it is due."""
+        """Count `number` more units as done, with their outcomes; print a line if one is due."""
         self._outcomes += outcomes or Counter()
-        self.advance(number)
+        self.add_silently(number)
         if self.line_due:
-            self.print(self._line())
+            self.print(self._progress_line())
 
-    def advance(self, number: int) -> None:
-        """Count `number` more units as done, without a line."""
+    def add_silently(self, number: int) -> None:
+        """Count `number` more units as done and update the bar; never print a line."""
         self.done += number
         if self._bar is not None:
-            self._bar.set_postfix_str(self._kept(), refresh=False)
+            self._bar.set_postfix_str(self._outcomes_text(), refresh=False)
             self._bar.update(number)
 
     def print(self, line: str) -> None:
-        """Print a line, above the bar if there is one, unless quiet."""
+        """Print a line, above the bar if there is one; print nothing if quiet."""
         self._last_line = time.monotonic()
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
         elif not self._quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def _kept(self) -> str:
+    def _outcomes_text(self) -> str:
         if not self._outcomes:
             return ""
         kept = self._outcomes["kept"]
         return f"kept {kept}, dropped {self._outcomes.total() - kept}"
 
-    def _line(self) -> str:
+    def _progress_line(self) -> str:
         words = [f"{self._stage}: {self.done} of {self.total} {self._unit}", f"{self.rate:.1f}/s"]
         if self.done < self.total:
-            words.append(f"{self.left} left")
+            words.append(f"{self.time_left_text} left")
         if self._outcomes:
-            words.append(self._kept())
+            words.append(self._outcomes_text())
         return ", ".join(words)
 
 
 def _terminal_width() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):  # standard error is not a terminal, or not a file
+    except (OSError, ValueError):  # standard error is not a terminal or has no file descriptor
         return 80
 
 
 def _bar_format(width: int) -> str | None:
-    """Return a bar format that fits: tqdm cuts off the end of a long one, with the time left.
+    """Return a bar format that fits into `width` columns, or None for tqdm's own format.
 
-    The widths are those of half a million photos: 95 columns for tqdm's own format, 68, and 34.
+    If a format is too long, tqdm cuts off its end, which is the remaining time. For half a million
+    photos tqdm's own format has 95 columns, the other two 68 and 34.
     """
     if width >= 100:
         return None
@@ -134,10 +135,10 @@ def _bar_format(width: int) -> str | None:
     return "{percentage:3.0f}% " + line + "{postfix}" if width >= 70 else line
 
 
-def _clock(seconds: float) -> str:
+def _clock_text(seconds: float) -> str:
     """Return seconds as hours, minutes and seconds.
 
-    >>> _clock(3725)
+    >>> _clock_text(3725)
     '1:02:05'
     """
     minutes, second = divmod(int(seconds), 60)
@@ -148,13 +149,16 @@ def _clock(seconds: float) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False) -> str:
     """Return a table as text: the first column left-aligned, the others right-aligned.
 
-    Numbers get thousands separators, control characters are escaped. With `foot`, a rule separates
-    the last row.
+    Whole numbers have thousands separators, control characters are escaped. With `foot`, a ruled
+    line separates the last row.
     """
-    cells = [[_cell(name) for name in head], *([_cell(value) for value in row] for row in rows)]
+    cells = [
+        [_cell_text(name) for name in head],
+        *([_cell_text(value) for value in row] for row in rows),
+    ]
     widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
     rule = "  ".join("─" * width for width in widths)
-    lines = [_line(row, widths) for row in cells]
+    lines = [_table_row(row, widths) for row in cells]
     lines.insert(1, rule)
     if foot:
         lines.insert(-1, rule)
@@ -162,23 +166,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = Fa
 
 
 def display_width(text: str) -> int:
-    """Return how many terminal columns a text takes: a Hangul syllable takes two."""
+    """Return the number of terminal columns of a text: a Hangul syllable takes two."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+def _table_row(row: Sequence[str], widths: Sequence[int]) -> str:
     gaps = [" " * (width - display_width(text)) for text, width in zip(row, widths, strict=True)]
     first, *rest = zip(row, gaps, strict=True)
     return "  ".join([first[0] + first[1], *(gap + text for text, gap in rest)]).rstrip()
 
 
-def _cell(value: object) -> str:
+def _cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def named(name: str, english: str) -> str:
-    """Return a class's name, escaped, followed by the English one if it differs."""
+def name_pair(name: str, english: str) -> str:
+    """Return a class's name, escaped, followed by its English name if that differs."""
     return printable(name if name == english else f"{name} {english}")

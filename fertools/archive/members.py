@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, Columns, Ints, Lazy, column
-from fertools.data import Drop, Member, Packed, Reason
+from fertools.columns import BATCH_ROWS, Columns, Ints, LazySequence, to_array
+from fertools.data import Drop, Member, Reason, ZipLocation
 
 _NUMBERED_KEY: Final = re.compile(r" #\d+\Z")
 
@@ -109,12 +109,12 @@ class Members(Sequence[Member]):
                 path=key.encode() if path is None else path,
                 size=size,
                 modified=modified,
-                packed=None if offset is None else Packed(offset, packed_size, method, crc),
+                packed=None if offset is None else ZipLocation(offset, packed_size, method, crc),
                 dropped=None if drop < 0 else self.drops[drop],
             )
 
 
-class Keys(Lazy[str]):
+class Keys(LazySequence[str]):
     """A lazy list of member keys: each is joined from prefix and rest when it is read."""
 
     def __init__(self, columns: Columns, rows: Ints) -> None:
@@ -190,7 +190,7 @@ class MembersBuilder:
         self.photos += drops.count(None)
         self.reasons.update(drop.reason for drop in drops if drop)
         self._hashes.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
-        if len(rows["rest"]) >= BATCH:
+        if len(rows["rest"]) >= BATCH_ROWS:
             self._flush()
 
     def columns(self) -> Columns:
@@ -213,12 +213,12 @@ def with_unique_keys(columns: Columns, hashes: Ints) -> Columns:
 
     hashes   of the keys, int64, (members,): only keys with equal hashes are compared
     """
-    by_hash = np.argsort(hashes, kind="stable")
-    same = hashes[by_hash[1:]] == hashes[by_hash[:-1]]
+    order_by_hash = np.argsort(hashes, kind="stable")
+    same = hashes[order_by_hash[1:]] == hashes[order_by_hash[:-1]]
     if not same.any():
         return columns
     shared = np.zeros(len(hashes), np.bool_)
-    shared[by_hash[1:][same]] = shared[by_hash[:-1][same]] = True
+    shared[order_by_hash[1:][same]] = shared[order_by_hash[:-1][same]] = True
     batches, first, seen = [], 0, dict[str, int]()
     for batch in columns.slices():
         batches.append(_number_keys(batch, shared[first : first + len(batch)], seen))
@@ -257,4 +257,4 @@ def _number_keys(
 
 
 def _column(values: list[Any], name: str) -> pa.Array:
-    return column(values, SCHEMA.field(name).type)
+    return to_array(values, SCHEMA.field(name).type)

@@ -19,7 +19,7 @@ from pathlib import Path
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
 from fertools.archive.volumes import VolumeReader, find_volumes
-from fertools.data import Member, Packed, ReadFault, Reason, Unusable
+from fertools.data import Member, ReadFault, Reason, Unusable, ZipLocation
 
 MAX_BYTES = 256 << 20  # limit for a member, packed and unpacked
 _MAX_ZIPS = 64
@@ -28,8 +28,7 @@ _MAX_ZIPS = 64
 class Reader:
     """A reader of members of one archive, not thread-safe.
 
-    Members may be read in any order; the order of the scan is fastest. At most eight zips or
-    volumes are open at a time, and a loose file only while it is read.
+    Fastest in the order of the scan. At most eight zips or volumes are open at a time.
 
         with Reader(source) as reader:
             data = reader.read(member)
@@ -106,12 +105,12 @@ class Reader:
             raise ReadFault(Reason.CHANGED, "it was written to while it was read")
         return data
 
-    def _unpack(self, member: Member, packed: Packed) -> bytes:
+    def _unpack(self, member: Member, packed: ZipLocation) -> bytes:
         zipped = self._open_zip(member.path)
         try:
             return _unpack_checked(zipped, member, packed)
         except Unusable as damage:
-            if (change := self._describe_change(member.path, packed, zipped)) is None:
+            if (change := self._find_change(member.path, packed, zipped)) is None:
                 raise
             cause = damage.drop.detail
             detail = change if cause == change else f"{change} ({cause})"
@@ -127,7 +126,7 @@ class Reader:
             self._zips[path] = zipped
         return zipped
 
-    def _describe_change(self, path: bytes, packed: Packed, zipped: VolumeReader) -> str | None:
+    def _find_change(self, path: bytes, packed: ZipLocation, zipped: VolumeReader) -> str | None:
         """Return how the zip of a damaged member has changed since the scan.
 
         None if it has not changed: then the member is damaged for good.
@@ -147,7 +146,7 @@ class Reader:
         return any(status.st_ctime_ns > self._since for status in statuses)
 
 
-def _unpack_checked(zipped: VolumeReader, member: Member, packed: Packed) -> bytes:
+def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -> bytes:
     """Read and unpack a member. Raises Unusable if size or CRC differ from the directory."""
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
@@ -159,11 +158,10 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: Packed) -> byt
     return data
 
 
-def _data_offset(zipped: VolumeReader, packed: Packed) -> int:
+def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:
     """Check a member's local header against the directory, and return the offset of its data.
 
-    Sizes and CRC are not compared: in a local header they may be 0, if they follow the data.
-    Raises Unusable.
+    Sizes and CRC are not compared: they may be 0 there and follow the data. Raises Unusable.
     """
     header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
     signature, _, flags, method, *_, name_length, extra_length = header

@@ -35,12 +35,10 @@ class _Group(click.Group):
     """A group that leaves a broken pipe to `main`: click would end with exit code 1."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Parse the arguments; `--help` prints here."""
-        with _broken_pipe_as_own_error():
+        with _broken_pipe_as_own_error():  # `--help` prints here
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
         with _broken_pipe_as_own_error():
             return super().invoke(ctx)
 
@@ -55,6 +53,7 @@ def _broken_pipe_as_own_error() -> Iterator[None]:
 
 @click.group(
     cls=_Group,
+    commands=commands.ALL,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
 )
@@ -70,16 +69,8 @@ def cli(context: click.Context) -> None:
         context.exit(_USAGE_ERROR)
 
 
-for command in commands.ALL:
-    cli.add_command(command)
-
-
 class _Signalled(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: from `kill`, a scheduler, or a terminal that was closed."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+    """SIGTERM or SIGHUP, its argument: from `kill`, a scheduler, or a terminal that was closed."""
 
 
 def main() -> None:
@@ -94,7 +85,7 @@ def main() -> None:
         _end(str(error), _USER_ERROR)
     except (KeyboardInterrupt, click.exceptions.Abort) as stop:
         cause = stop.__cause__ or stop  # click raises an Abort from what interrupts it
-        number = cause.number if isinstance(cause, _Signalled) else signal.SIGINT
+        number = cause.args[0] if isinstance(cause, _Signalled) else signal.SIGINT
         _end("stopped; a build goes on where it was by the same command", 128 + number)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

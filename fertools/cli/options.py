@@ -11,7 +11,7 @@ each other are checked where the dataclass is made (exit code 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -32,23 +32,20 @@ from fertools.errors import OptionError
 def command(name: str, *kinds: type[Options]) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function a command that has the options of these classes, and `--config`."""
     params = [_FieldOption(option) for kind in kinds for option in declared(kind)]
-    return click.command(name, cls=_Command, params=[*params, _config_option()])
+    return click.command(name, cls=_Command, params=[*params, _CONFIG])
 
 
 class _Command(click.Command):
     """A command whose help lists the options by their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group, in the order of `Group`."""
-        params = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
-        grouped = any(isinstance(each, _FieldOption) and each.declared.group for each in params)
+        grouped = any(option.declared.group for option in _by_key(self).values())
         others = Group.RUN if grouped else None
-        sections: dict[Group | None, list[tuple[str, str]]] = {
-            group: [] for group in (*Group, None)
-        }
-        for param in params:
+        sections: dict[Group | None, list[tuple[str, str]]] = {each: [] for each in (*Group, None)}
+        for param in self.get_params(ctx):
             group = param.declared.group if isinstance(param, _FieldOption) else None
-            if record := param.get_help_record(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:  # newer versions of click have one of an argument too
                 sections[group or others].append(record)
         for group, records in sections.items():
             if records:
@@ -70,15 +67,11 @@ class _FieldOption(click.Option):
             [word, option.name],
             type=None if is_flag else _type(option),
             is_flag=is_flag,
-            multiple=_is_multiple(option),
+            multiple=isinstance(option.default, tuple),
             default=option.default,
             metavar=option.usage.metavar,
             help=_help(option),
         )
-
-
-def _is_multiple(option: Declared) -> bool:
-    return isinstance(option.default, tuple)
 
 
 def _type(option: Declared) -> click.ParamType[Any] | type:
@@ -86,40 +79,20 @@ def _type(option: Declared) -> click.ParamType[Any] | type:
         return click.Choice(option.choices)
     if UserPath() in option.marks:
         return click.Path()
-    if _is_multiple(option) or str in option.types:
-        return str
-    return float if float in option.types else int
+    return next((kind for kind in (float, int) if option.types[0] is kind), str)
 
 
 def _help(option: Declared) -> str:
     """Return the text with the default and the range, as in "Quality.  [default: 95; 1 to 100]"."""
-    facts = [f"default: {shown}"] if (shown := _default(option)) else []
+    facts, default = [], option.usage.default or option.default
+    if default is not False and default not in (None, "", ()):
+        facts.append(f"default: {'on' if default is True else default}")
     if option.between and bool not in option.types:
         facts.append(str(option.between))
     return f"{option.help}  [{'; '.join(facts)}]" if facts else option.help
 
 
-def _default(option: Declared) -> str:
-    if option.usage.default:
-        return option.usage.default
-    if isinstance(option.default, bool):
-        return "on" if option.default else ""
-    return "" if option.default in (None, "", ()) else str(option.default)
-
-
 # --config -----------------------------------------------------------------------------------------
-
-
-def _config_option() -> click.Option:
-    return click.Option(
-        ["--config"],
-        type=click.Path(),
-        metavar="FILE.toml",
-        is_eager=True,
-        expose_value=False,
-        callback=_take_config,
-        help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
-    )
 
 
 def _take_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
@@ -186,3 +159,14 @@ def _with_hyphens(entries: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise OptionError(f"{where}: {key} is there twice: remove one")
         found[key] = value
     return found
+
+
+_CONFIG: Final = click.Option(
+    ["--config"],
+    type=click.Path(),
+    metavar="FILE.toml",
+    is_eager=True,
+    expose_value=False,
+    callback=_take_config,
+    help="Read options from a TOML file; the command line wins (see docs/quickstart.md).",
+)

@@ -3,7 +3,7 @@
 tfrecord  the framing of a record file
 example   one crop with its label, as the bytes of a tf.train.Example
 shards    plan the shards, check them, and read a dataset without TensorFlow
-manifest  OUT/metadata.json: what was written; the names of a dataset's files
+manifest  OUT/metadata.json: the contents of a dataset; the names of its files
 sidecars  the files for tensorflow-datasets, README.md and SHA256SUMS
 report    the summary that a build and `fertools stats` print
 """

@@ -5,15 +5,15 @@ One table, `FEATURES`, determines both the bytes of an example and features.json
     image        bytes         the crop as PNG or JPEG, size × size, one channel (gray)
     label        int64         index into the manifest's classes
     key          text          the member's key, as a pseudonym unless --keep-names was given
-    subject      text          the subject, likewise; "" if unknown
+    subject      text          the subject, as a pseudonym like the key; "" if unknown
     sex          text          남, 여 or ""
     age          int64         the decade, 10 to 60; -1 if unknown
     box          float32 × 4   x0 y0 x1 y1, pixels of the upright photo, half-open
-    confidence   float32       the detector's, 0 to 1
-    votes        int64 × n     how many of the annotators and the uploader chose each of the n
-                               classes; only in a dataset whose archive has label records
+    confidence   float32       the detector's confidence, 0 to 1
+    votes        int64 × n     for each of the n classes, how many of annotators and uploader chose
+                               it; only if the archive has label records
 
-A new feature needs a row of the table and a field of `Example`. The message of a record:
+A new feature needs a row in FEATURES and a field of `Example`. The protobuf message of a record:
 
     Example ── 1 Features ── 1 entry ──┬─ 1 name                 every field is
                              1 entry   └─ 2 Feature ──┬─ 1 bytes    tag · size · body
@@ -22,11 +22,11 @@ A new feature needs a row of the table and a field of `Example`. The message of 
 
 Numbers are packed into one field, as 4 bytes each or as varints, as TensorFlow's own classes do
 (tensorflow/core/example/*.proto; protobuf.dev, Encoding). Entries are sorted by name: a protobuf
-map has no order of its own, and the bytes of `SerializeToString()` differ from process to process.
-So equal features always have equal bytes.
+map has no order, and the bytes of `SerializeToString()` differ from process to process. With the
+sorted entries, equal features have equal bytes.
 
-Tried and left: the generated classes, which need TensorFlow (600 MB a worker) or a copy of its
-descriptors, for a message of five kinds of field.
+Tried and left: generated protobuf classes. They need TensorFlow (600 MB a worker) or a copy of its
+descriptors; the message has only five kinds of field.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from typing import Any, Final
 from fertools.data import Box
 from fertools.errors import DatasetError
 
-#: Values that a feature can be encoded from; text becomes UTF-8, a single number a list of one.
+#: The value of a feature before encoding; text becomes UTF-8, a number becomes a list of one.
 Value = bytes | str | int | float | Sequence[int] | Sequence[float]
 
-#: Values of a feature on disk: always a list.
+#: The values of a feature after decoding: always a list.
 Values = list[bytes] | list[int] | list[float]
 
-#: Numbers of the fields of a Feature message.
+#: Field numbers of a Feature message.
 _BYTES, _FLOATS, _INT64S = 1, 2, 3
 
 
@@ -83,13 +83,13 @@ FEATURES: Final = (
 
 
 def features(votes: int) -> tuple[Feature, ...]:
-    """Return the table of a dataset whose examples have votes for `votes` classes, 0 for none."""
+    """Return the features of a dataset; `votes` is the number of classes with votes, or 0."""
     return (*FEATURES, Feature("votes", Kind.INT64, votes)) if votes else FEATURES
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One crop with its label and provenance; ValueError for impossible values.
+    """One crop with its label and origin. The constructor raises ValueError for invalid values.
 
     The table in the module docstring describes the fields.
     """
@@ -128,10 +128,10 @@ class Example:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Example:
-        """Parse an example; box and confidence have the precision of the stored float32.
+        """Parse the bytes of an example; box and confidence have the precision of float32.
 
-        Ignores features that are not in the table, as tensorflow-datasets does. Raises DatasetError
-        if the bytes are not an example or a feature is missing or has the wrong type.
+        Ignores features that are not in FEATURES, as tensorflow-datasets does. Raises DatasetError
+        if the bytes are not an example, or if a feature is missing or has the wrong type.
         """
         stored = decode_example(data)
         try:
@@ -143,12 +143,12 @@ class Example:
             raise DatasetError(f"not an example of this format: {fault}") from fault
 
 
-#: Python types of stored values; int for the other kinds.
+#: The Python types of decoded values, by kind; int for all other kinds.
 _STORED_TYPES: Final = {Kind.IMAGE: bytes, Kind.TEXT: bytes, Kind.FLOAT32: float}
 
 
 def _to_wire(feature: Feature, value: Value | Box) -> Value:
-    # float(): a whole number, such as a confidence of 1, would be stored as int64.
+    # float(): without it, a confidence of 1 would be stored as int64.
     if isinstance(value, Box):
         return [float(side) for side in (value.x0, value.y0, value.x1, value.y1)]
     if feature.kind is Kind.FLOAT32 and isinstance(value, int):
@@ -172,32 +172,32 @@ def _from_wire(feature: Feature, values: Values | None) -> Any:
 def encode_example(features: Mapping[str, Value]) -> bytes:
     """Return the bytes of a tf.train.Example; the order of the features does not matter.
 
-    The bytes equal `SerializeToString(deterministic=True)`. A sequence of whole numbers becomes
-    int64, one with any float in it float32. A half surrogate pair in a text, as in a damaged file
-    name, is not valid UTF-8 and is written as its escape sequence. Raises ValueError, with the
-    feature's name, for an empty sequence, which has no type, and for numbers out of range.
+    The bytes equal `SerializeToString(deterministic=True)`. A sequence of ints becomes int64, a
+    sequence with a float becomes float32. An unpaired surrogate in a text, as in a damaged file
+    name, is written as its escape sequence, because it is not valid UTF-8. Raises ValueError, with
+    the feature's name, for an empty sequence, which has no type, and for numbers out of range.
     """
     entries = []
     for name in sorted(features):
         try:
-            feature = _feature(features[name])
+            feature = _encode_field(2, _encode_feature(features[name]))
         except (ValueError, OverflowError) as fault:
             raise ValueError(f"feature {name!r}: {fault}") from fault
-        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
-    return _field(1, b"".join(entries))
+        entries.append(_encode_field(1, _encode_field(1, name.encode()) + feature))
+    return _encode_field(1, b"".join(entries))
 
 
 def decode_example(data: bytes) -> dict[str, Values]:
-    """Parse the bytes of `encode_example`: the values of each feature by name.
+    """Parse the bytes of `encode_example` and return the values of each feature by name.
 
-    Strict: what is valid but never written by `encode_example` (unknown fields, a name twice,
-    unpacked numbers) is an error too. Raises DatasetError for anything but a whole message.
+    Raises DatasetError if the bytes are not a whole message, and for valid messages that
+    `encode_example` never writes: unknown fields, repeated names, unpacked numbers.
     """
     features: dict[str, Values] = {}
     try:
-        (message,) = _repeated(memoryview(data), exactly=1)
-        for entry in _repeated(message):
-            name, values = _entry(entry)
+        (message,) = _parse_repeated(memoryview(data), exactly=1)
+        for entry in _parse_repeated(message):
+            name, values = _parse_entry(entry)
             if name in features:
                 raise ValueError(f"feature {name!r} appears twice")
             features[name] = values
@@ -206,54 +206,55 @@ def decode_example(data: bytes) -> dict[str, Values]:
     return features
 
 
-def _feature(value: Value) -> bytes:
+def _encode_feature(value: Value) -> bytes:
     if isinstance(value, str):
         value = value.encode("utf-8", "backslashreplace")
     if isinstance(value, bytes):
-        return _field(_BYTES, _field(1, value))
+        return _encode_field(_BYTES, _encode_field(1, value))
     numbers = [value] if isinstance(value, int | float) else value
     if not numbers:
         raise ValueError("an empty sequence has no type")
     if all(isinstance(number, int) for number in numbers):
-        return _field(_INT64S, _field(1, b"".join(_int64(int(number)) for number in numbers)))
-    return _field(_FLOATS, _field(1, struct.pack(f"<{len(numbers)}f", *numbers)))
+        packed = b"".join(_encode_int64(int(number)) for number in numbers)
+        return _encode_field(_INT64S, _encode_field(1, packed))
+    return _encode_field(_FLOATS, _encode_field(1, struct.pack(f"<{len(numbers)}f", *numbers)))
 
 
-def _field(number: int, body: bytes) -> bytes:
-    return bytes((number << 3 | 2,)) + _varint(len(body)) + body
+def _encode_field(number: int, body: bytes) -> bytes:
+    return bytes((number << 3 | 2,)) + _encode_varint(len(body)) + body
 
 
-def _int64(value: int) -> bytes:
+def _encode_int64(value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         raise ValueError(f"{value} does not fit into 64 bits")
-    return _varint(value & 0xFFFFFFFFFFFFFFFF)
+    return _encode_varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
-def _varint(value: int) -> bytes:
-    """Encode 7 bits a byte, the lowest first; the top bit is set if another byte follows."""
-    out = bytearray()
+def _encode_varint(value: int) -> bytes:
+    """Encode a number, 7 bits a byte, lowest bits first; the top bit is set if a byte follows."""
+    encoded = bytearray()
     while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    encoded.append(value)
+    return bytes(encoded)
 
 
-def _entry(entry: memoryview) -> tuple[str, Values]:
-    fields = list(_fields(entry))
+def _parse_entry(entry: memoryview) -> tuple[str, Values]:
+    fields = list(_parse_fields(entry))
     if [number for number, _ in fields] != [1, 2]:
         raise ValueError("an entry is not a name and a list of values")
     (_, name), (_, feature) = fields
-    kinds = list(_fields(feature))
+    kinds = list(_parse_fields(feature))
     if len(kinds) != 1:
         raise ValueError(f"{len(kinds)} lists of values, expected one")
-    return bytes(name).decode(), _values(*kinds[0])
+    return bytes(name).decode(), _parse_values(*kinds[0])
 
 
-def _values(kind: int, body: memoryview) -> Values:
+def _parse_values(kind: int, body: memoryview) -> Values:
     if kind == _BYTES:
-        return [bytes(value) for value in _repeated(body)]
-    (packed,) = _repeated(body, exactly=1) if body else (body,)
+        return [bytes(value) for value in _parse_repeated(body)]
+    (packed,) = _parse_repeated(body, exactly=1) if body else (body,)
     if kind == _INT64S:
         return list(_read_int64s(packed))
     if kind != _FLOATS or len(packed) % 4:
@@ -261,15 +262,15 @@ def _values(kind: int, body: memoryview) -> Values:
     return list(struct.unpack(f"<{len(packed) // 4}f", packed))
 
 
-def _repeated(message: memoryview, exactly: int | None = None) -> list[memoryview]:
-    """Return the bodies of a message's fields, which must all have number 1."""
-    fields = list(_fields(message))
+def _parse_repeated(message: memoryview, exactly: int | None = None) -> list[memoryview]:
+    """Return the bodies of a message's fields; ValueError unless all have field number 1."""
+    fields = list(_parse_fields(message))
     if any(number != 1 for number, _ in fields) or len(fields) != (exactly or len(fields)):
         raise ValueError(f"unexpected fields, {[number for number, _ in fields][:9]}")
     return [body for _, body in fields]
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+def _parse_fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     at = 0
     while at < len(message):
         tag, at = _read_varint(message, at)
@@ -289,9 +290,9 @@ def _read_int64s(packed: memoryview) -> Iterator[int]:
 
 
 def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Return the varint at an offset, and the offset behind it."""
+    """Return the varint at the offset `at`, and the offset of the next byte."""
     value = 0
-    for shift in range(0, 70, 7):  # 64 bits take ten bytes at most
+    for shift in range(0, 70, 7):  # ten bytes at most for 64 bits
         if at == len(message):
             break
         byte = message[at]

@@ -6,12 +6,12 @@
       dataset_info.json  features.json  label.labels.txt    what tensorflow-datasets reads
       metadata.json                        the manifest, written last
 
-A folder with a manifest is a complete dataset; one without is an unfinished build. The same input
-and options result in the same bytes: keys are sorted (an order that matters is a list), and there
-is no time, no host name and no absolute path.
+A folder with a manifest is a complete dataset; a folder without one is an unfinished build. Equal
+input and options result in equal bytes: JSON keys are sorted (ordered values are lists), and the
+manifest contains no time, no host name and no absolute path.
 
-A field with a default may be missing in the file, because older versions of fertools that write
-the same format did not have it. So a new field needs a default that means "not recorded".
+A field with a default may be missing in the file, because older versions of fertools wrote the same
+format without it. So the default of a new field must mean "not recorded".
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ MANIFEST: Final = "metadata.json"
 
 SPLITS_CSV: Final = "splits.csv"
 
-#: The folder in OUT for the build's own files.
-HOME: Final = ".fertools"
+#: The folder in OUT for the internal files of a build.
+WORK_DIR: Final = ".fertools"
 
-#: The file in HOME with the key of the pseudonyms; it never leaves that folder.
+#: The file in WORK_DIR with the key of the pseudonyms; it is never copied elsewhere.
 SECRET: Final = "secret"
 
 #: The pattern of `shard_name` in the notation of tensorflow-datasets.
 SHARD_TEMPLATE: Final = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
-#: Version of the manifest, the file names and the examples together.
+#: The one version number of manifest, file names and examples.
 FORMAT: Final = 1
 
-#: Largest manifest that is read, in bytes: one with 100,000 shards has 19 MB.
+#: The largest manifest that is read, in bytes; a manifest of 100,000 shards has 19 MB.
 MAX_MANIFEST_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ClassName:
-    """A class by its Korean and its English name; its index in the manifest is the label."""
+    """The Korean and the English name of a class; its index in the manifest is the label."""
 
     name: str
     english: str
@@ -65,8 +65,8 @@ class ClassName:
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
-    """The images' common format: `size` × `size` × 1, uint8, encoded as "png" or "jpeg"."""
+class ImageSpec:
+    """The format of all images: `size` × `size` × 1, uint8, encoded as "png" or "jpeg"."""
 
     size: int
     format: str
@@ -78,7 +78,7 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of the archive's members: all, kept as examples, dropped by reason."""
+    """The numbers of the archive's members: all, kept as examples, dropped by reason."""
 
     members: int
     kept: int
@@ -109,7 +109,7 @@ class ShardFile:
 
 @dataclass(frozen=True, slots=True)
 class SplitContents:
-    """One split: number of examples and of subjects, examples by class, shards."""
+    """The contents of one split: numbers of examples and subjects, examples by class, shards."""
 
     records: int
     subjects: int
@@ -141,22 +141,22 @@ class LedgerFile:
 class LeakageReport:
     """Evidence that the splits do not leak, and figures on the quality of the labels.
 
-    overlap         subjects with photos in more than one split
-    ties            pairs of duplicates between subjects; such subjects are put into one split
-    copies_across   pictures with duplicates in more than one split
-    largest_tie     subjects in the largest set that duplicates connect; 1 if there are none
-    deviation       by class, percentage points by which train, validation and test miss their
-                    ratios; with --split official those of train and validation relative to each
-                    other; empty with --split-file
-    random_leak     (known, photos): in a random split of the same photos by image, `known` of the
-                    `photos` in test would have shown a subject of train
-    agreement       by class: photos with a label record, those where the annotators' majority
-                    agrees with the file name, those where all three agree
-    unlabelled      photos without a label record, if the archive has records
-    unmatched       label records without a photo
-    augmented       augmented copies of training examples, all in train
-    unknown_people  photos in the splits whose name has no subject: a leak through them cannot be
-                    excluded
+    overlap         number of subjects with photos in more than one split
+    ties            number of duplicate pairs of different subjects, who are put into one split
+    copies_across   number of pictures with duplicates in more than one split
+    largest_tie     number of subjects in the largest set connected by duplicates; 1 if no ties
+    deviation       by class: the deviation of train, validation and test from their ratios, in
+                    percentage points; with --split official that of train and validation relative
+                    to each other; empty with --split-file
+    random_leak     (known, photos): after a random split of the same photos, `known` of the
+                    `photos` in test show a subject who is also in train
+    agreement       by class, three numbers of photos: with a label record; with a majority of the
+                    annotators for the class in the file name; with all three for it
+    unlabelled      number of photos without a label record, if the archive has records
+    unmatched       number of label records without a photo
+    augmented       number of augmented copies of training examples, all in train
+    unknown_people  number of photos in the splits whose name has no subject: a leak through them
+                    cannot be excluded
     """
 
     overlap: int = 0
@@ -176,23 +176,24 @@ class LeakageReport:
 class Manifest:
     """The contents of a complete dataset; ValueError if its numbers contradict each other.
 
-    fertools   the version of fertools that wrote it
-    name       the dataset's name, for tensorflow-datasets; so is `version` (x.y.z)
+    fertools   the version of fertools that wrote the dataset
+    name       the dataset's name in tensorflow-datasets
+    version    the dataset's version in tensorflow-datasets, x.y.z
     classes    in the order of the labels
     splits     by "train", "validation", "test"
     options    the build's options, without paths
-    libraries  the versions that determine the bytes of the dataset
+    libraries  library versions that determine the bytes of the dataset
     source     a fingerprint of the archive's list of members
-    votes      whether examples hold the annotators' votes
+    votes      whether examples contain the annotators' votes
     warnings   the build's warnings about the splits, one line each, without file or subject names
-    unread     folders, zips and label files that could not be read, if that was accepted
+    unread     number of folders, zips and label files that could not be read, if accepted
     """
 
     fertools: str
     name: str
     version: str
     classes: tuple[ClassName, ...]
-    image: Images
+    image: ImageSpec
     counts: Counts
     splits: dict[str, SplitContents]
     ledger: LedgerFile
@@ -226,16 +227,16 @@ class Manifest:
 
     @property
     def unknown_people(self) -> int:
-        """Photos in the splits whose name has no subject.
+        """The number of photos in the splits whose name has no subject.
 
-        Older manifests do not record this count. If no split has a subject, it is all photos.
+        If no split has a subject, these are all photos: older manifests do not record the number.
         """
         has_subjects = any(split.subjects for split in self.splits.values())
         return self.proof.unknown_people if has_subjects else self.counts.kept
 
     @property
     def revision(self) -> int:
-        """0 for a dataset of fertools 0.1.0, 1 for later ones.
+        """0 for a dataset of fertools 0.1.0, 1 for later versions.
 
         In revision 1 pseudonyms are keyed with a secret, not the seed, and OUT has a README.md.
         """
@@ -247,25 +248,25 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Parse the text of a manifest; ValueError if it is not a manifest of this format."""
+        """Parse the text of a manifest; raise ValueError if it is not a manifest of FORMAT."""
         try:
-            tree = json.loads(text, parse_constant=_refuse_constant)
+            tree = json.loads(text, parse_constant=_raise_for_constant)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-        found = tree.get("format") if isinstance(tree, dict) else None
-        if found != FORMAT:
-            writer = f", written by fertools {tree.get('fertools')}" if found is not None else ""
-            raise ValueError(f"its format is {found}{writer}; this fertools reads {FORMAT}")
+        number = tree.get("format") if isinstance(tree, dict) else None
+        if number != FORMAT:
+            writer = f", written by fertools {tree.get('fertools')}" if number is not None else ""
+            raise ValueError(f"its format is {number}{writer}; this fertools reads {FORMAT}")
         manifest: Manifest = _parse(cls, tree, "the manifest")
         return manifest
 
     @classmethod
     def read(cls, out: Path) -> Manifest:
-        """Read the manifest of a dataset; DatasetError if it is missing, damaged or not one."""
+        """Read the manifest of a dataset; raise DatasetError if it is missing or damaged."""
         path = out / MANIFEST
         if not out.is_dir():
             raise DatasetError(f"{out} is not a folder: give the folder that build-dataset wrote")
-        if not path.is_file() and (out / HOME).is_dir():
+        if not path.is_file() and (out / WORK_DIR).is_dir():
             raise DatasetError(f"{out} is not complete: run the same build-dataset command again")
         if not path.is_file():
             raise DatasetError(
@@ -286,7 +287,7 @@ class Manifest:
 
 
 def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
-    """Return the file name of shard `shard`, counted from 0; ValueError unless < `shards`.
+    """Return the file name of a shard, counted from 0; ValueError if `shard` >= `shards`.
 
     Example: ("fer", Split.TRAIN, 0, 64) -> "fer-train.tfrecord-00000-of-00064"
     """
@@ -297,12 +298,12 @@ def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
 
 
 def canonical_json(tree: Any) -> str:
-    """Return plain values as JSON with sorted keys, indented by one space a level."""
+    """Return a tree of plain values as JSON: keys sorted, indented by one space a level."""
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _check_file(file: str, sha256: str) -> None:
-    # A manifest may come from an untrusted source: it must not name files outside its folder.
+    # A manifest may be untrusted: it must not name files outside its folder.
     if not file or file.startswith(".") or set(file) & set("/\\:\0"):
         raise ValueError(f"{file!r} is not the name of a file beside the manifest")
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
@@ -315,15 +316,15 @@ def _check_distinct(what: str, names: Iterable[str]) -> None:
             raise ValueError(f"the {what} {name!r} appears twice")
 
 
-def _refuse_constant(word: str) -> NoReturn:
+def _raise_for_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number in JSON")
 
 
 def _parse(kind: Any, value: Any, name: str) -> Any:
-    """Return the JSON value of a field as the field's declared type.
+    """Convert the JSON value of a field to `kind`, the field's declared type.
 
-    Types are dataclasses, tuple[X, ...], dict[str, X], Any, str, bool and int, which may not be
-    negative. Raises ValueError, with the field's name, for any other value.
+    Types are dataclasses, tuple[X, ...], dict[str, X], Any, str, bool and int. Raises ValueError,
+    with the field's name, if the value has another type or is a negative int.
     """
     if kind is Any:
         return value
@@ -341,7 +342,7 @@ def _parse(kind: Any, value: Any, name: str) -> Any:
 
 
 def _parse_object(kind: Any, value: Any, name: str) -> Any:
-    """Return a JSON object as the dataclass `kind`; fields with a default may be missing."""
+    """Convert a JSON object to the dataclass `kind`; fields with a default may be missing."""
     types = get_type_hints(kind)
     required = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
     if not isinstance(value, dict) or not required <= value.keys() <= types.keys():

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.console import named, table
+from fertools.console import name_pair, table
 from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.errors import printable
 
-#: Percentage points: a class further from its ratio has too few photos or people to be closer.
-_CLOSE: Final = 1
+#: Percentage points. If a class deviates more from its ratio, it has too few photos or people.
+_MAX_CLOSE_POINTS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class DatasetReport:
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # Python's prompt prints it, and a manifest has thousands of characters.
+        # Python's prompt prints the repr; that of a manifest has thousands of characters.
         kept, members = self.manifest.counts.kept, self.manifest.counts.members
         return f"DatasetReport({str(self.out)!r}, {kept:,} examples of {members:,} entries)"
 
@@ -34,7 +34,7 @@ class DatasetReport:
         return asdict(self.manifest)
 
     def text(self) -> str:
-        """Return the summary: classes by split, drops, leakage, location, how to read it."""
+        """Return the summary: classes by split, drops, leakage, files, and how to read them."""
         counts = self.manifest.counts
         dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
         blocks = [self._splits()]
@@ -46,12 +46,12 @@ class DatasetReport:
         return "\n\n".join(blocks)
 
     def _splits(self) -> str:
-        # The splits of a manifest that was read are in alphabetical order.
+        # In a manifest that was read from a file, splits are in alphabetical order.
         splits = {s: self.manifest.splits[s] for s in Split if s in self.manifest.splits}
         rows: list[tuple[object, ...]] = []
         for entry in self.manifest.classes:
             row = [contents.classes.get(entry.name, 0) for contents in splits.values()]
-            rows.append((named(entry.name, entry.english), *row, sum(row)))
+            rows.append((name_pair(entry.name, entry.english), *row, sum(row)))
         photos = [contents.records for contents in splits.values()]
         people = [contents.subjects for contents in splits.values()]
         head = ("class", *splits, "all")
@@ -74,7 +74,7 @@ class DatasetReport:
             yield f"augmented copies, all in train: {proof.augmented:,}"
 
     def _subjects(self) -> Iterator[str]:
-        """Yield lines on subjects in two splits, as far as names have subjects."""
+        """Yield lines on subjects in several splits, and on photos without a subject."""
         proof, unknown = self.manifest.proof, self.manifest.unknown_people
         kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
         if unknown < kept:
@@ -90,27 +90,27 @@ class DatasetReport:
         deviation = self.manifest.proof.deviation
         if not deviation:
             return
-        far = {name: max(map(abs, row)) for name, row in deviation.items()}
-        name = max(far, key=far.__getitem__)
+        points = {name: max(map(abs, row)) for name, row in deviation.items()}
+        name = max(points, key=points.__getitem__)
         official = self.manifest.options.get("split") == "official"
         share = "share of Training" if official else "share"
-        if far[name] <= _CLOSE:
-            yield f"worst class: {far[name]:.2f} points from its {share}"
+        if points[name] <= _MAX_CLOSE_POINTS:
+            yield f"worst class: {points[name]:.2f} points from its {share}"
             return
         count = sum(photos[name] for photos in self._photos().values())
         yield (
-            f"worst class: {self._named(name)}, {far[name]:.2f} points from its {share}: "
+            f"worst class: {self._names_of(name)}, {points[name]:.2f} points from its {share}: "
             f"its {count:,} photos are too few, or of too few people, to come closer"
         )
 
     def _absent_classes(self) -> Iterator[str]:
-        """Yield a line for each split that lacks classes which another split has."""
+        """Yield a line for each split that lacks classes of another split."""
         photos = self._photos()
         why = ": too few photos or people for every split" if self.manifest.proof.deviation else ""
         for split, counts in photos.items():
             absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
             if absent:
-                yield f"{split} has no photo of {', '.join(map(self._named, absent))}{why}"
+                yield f"{split} has no photo of {', '.join(map(self._names_of, absent))}{why}"
 
     def _photos(self) -> dict[str, dict[str, int]]:
         """Count the photos, without augmented copies, by split and class."""
@@ -125,16 +125,16 @@ class DatasetReport:
             if (contents := self.manifest.splits.get(split)) and contents.records
         }
 
-    def _named(self, name: str) -> str:
+    def _names_of(self, name: str) -> str:
         english = {entry.name: entry.english for entry in self.manifest.classes}
-        return named(name, english.get(name, name))
+        return name_pair(name, english.get(name, name))
 
     def _agreement(self) -> list[str]:
         proof = self.manifest.proof
         if not proof.agreement:
             return []
         rows = [
-            (self._named(name), records, _percent(two, records), _percent(three, records))
+            (self._names_of(name), records, _percent(two, records), _percent(three, records))
             for name, (records, two, three) in proof.agreement.items()
         ]
         text = table(("name says", "records", "two of three agree", "all three"), rows)

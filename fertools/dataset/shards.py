@@ -1,18 +1,19 @@
 """Plan the shards of a dataset, check them against the manifest, and read them without TensorFlow.
 
-`plan_shards` decides which record goes to which shard, and in which order, before anything is
+`plan_shards` determines the shard of each record, and the order in a shard, before a shard is
 written. The records of a split are sorted by class and, within a class, by a hash of their keys.
-Then they are dealt to the shards in turn. Three shards:
+Then the records go to the shards in turn. With three shards:
 
     class    0 0 0 0 0 0 0 1 1 1 1 2 2
     shard    0 1 2 0 1 2 0 1 2 0 1 2 0
 
-The records of a class are consecutive, so the shards' counts of a class differ by one at most, and
-so do their totals. Inside a shard the hash alone decides the order, so that the classes are mixed.
+The records of a class are consecutive, so the numbers of records of a class differ by one at most
+between shards, and so do the totals. In a shard the records are in the order of the hash, so that
+the classes are mixed.
 
 Tried and left, on 30,000 records of seven classes in nine shards: filling one shard after the other
-in the order of the hash, where the class ratios are right only on average (up to 43 records of a
-class off), and dealing each class from shard 0 on (the last shard six records short).
+in the order of the hash, with up to 43 records of a class too many or too few in a shard; starting
+each class at shard 0, with six records too few in the last shard.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.tfrecord import count_records, read_records
 from fertools.errors import DatasetError, OptionError
-from fertools.hashing import by_rank
+from fertools.hashing import order_by_rank
 
 
 def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example]:
-    """Return an iterator over the examples of one split, or of all, in the order on disk.
+    """Return an iterator over the examples of one split, or of all splits, in the order on disk.
 
     Checks the size, the checksums and the record count of each shard against the manifest, and each
-    label against the number of classes. So a shard cut between two records is noticed, which
-    TensorFlow reads without an error. Raises OptionError for a split that the dataset does not
-    have, and DatasetError if it is incomplete or damaged: faults of the manifest at once, those of
-    a shard when the iterator reaches it.
+    label against the number of classes. This also finds a shard that is cut between two records,
+    which TensorFlow reads without an error. Raises OptionError if the dataset has no such split,
+    and DatasetError if the dataset is incomplete or damaged: for the manifest at once, for a shard
+    when the iterator reaches it.
     """
     out = user_path(out)
     manifest = Manifest.read(out)
@@ -51,9 +52,9 @@ def read_examples(out: Path | str, split: str | None = None) -> Iterator[Example
 
 
 def check_shard(path: Path, shard: ShardFile) -> None:
-    """Raise DatasetError unless a file has the size and the number of records of the manifest.
+    """Raise DatasetError unless a file has the size and the record count of the manifest.
 
-    Reads the records' lengths, not their data, and computes no checksum.
+    Reads only the lengths of the records and checks no checksums.
     """
     _check_size(path, shard)
     _check_count(path, shard, count_records(path))
@@ -66,30 +67,30 @@ def plan_shards(
     *,
     shard_size: int,
 ) -> list[NDArray[np.int64]]:
-    """Return, for each shard of one split, its rows in the order in which they are written.
+    """Return, for each shard of one split, its row numbers in the order of writing.
 
     ranks       of the examples' keys (see `hashing.ranks`), uint64, (rows, 2)
     classes     of the examples, int64, (rows,)
-    sizes       of their records in bytes, framing included, int64, (rows,)
+    sizes       of the records in bytes, including the framing, int64, (rows,)
     shard_size  average size of a shard in bytes, not a limit
 
-    There are ceil(total / shard_size) shards, but not more than rows, and none for a split without
-    rows. Every shard has the split's class ratios to within one record a class. The order of the
-    rows in the arrays changes only their numbers in the result.
+    Returns ceil(sum(sizes) / shard_size) shards, but at most one for each row. Every shard has the
+    split's class ratios to within one record a class. In another order of the input rows, the same
+    records go to the same shards.
 
-    Raises OptionError for a `shard_size` below one byte, ValueError for a key given twice.
+    Raises OptionError if `shard_size` is below one byte, ValueError if two keys are equal.
     """
     if shard_size < 1:
         raise OptionError(f"a shard size of {shard_size} bytes: give at least 1")
     if not len(ranks):
         return []
-    by_hash = by_rank(ranks)
+    by_hash = order_by_rank(ranks)
     by_class = by_hash[np.argsort(classes[by_hash], kind="stable")]
     shards = max(1, min(len(ranks), -(-int(sizes.sum()) // shard_size)))
-    position = np.empty_like(by_hash)  # of each row in the order of the hash
+    position = np.empty_like(by_hash)  # of each row in hash order
     position[by_hash] = np.arange(len(by_hash))
-    dealt = [by_class[shard::shards] for shard in range(shards)]
-    return [rows[np.argsort(position[rows])] for rows in dealt]
+    shard_rows = [by_class[shard::shards] for shard in range(shards)]
+    return [rows[np.argsort(position[rows])] for rows in shard_rows]
 
 
 def _read(out: Path, shard: ShardFile, classes: int) -> Iterator[Example]:

@@ -1,28 +1,28 @@
-"""Make the files beside the shards that follow from a manifest.
+"""Make the files beside the shards from a manifest.
 
-Three files let tensorflow-datasets read a folder without any code:
+With three of the files tensorflow-datasets reads a folder without any code:
 
     dataset_info.json    name, version, splits with their shard lengths
     features.json        the features of an example
-    label.labels.txt     class names, one a line; without them classes are called 0, 1, …
+    label.labels.txt     class names, one a line; without this file the names are 0, 1, …
 
     tfds.builder_from_directory(OUT).as_dataset(split="train", as_supervised=True)
 
-The JSON is that of its protobuf messages (dataset_info.proto, feature.proto): int64 as strings,
-and a key that a message does not have is fatal. Versions 4.6 and later read it. `BBoxFeature`
-would describe the box better, but its JSON breaks readers up to 4.9.0.
+The JSON follows the protobuf messages of tensorflow-datasets (dataset_info.proto, feature.proto):
+int64 values are strings, and an unknown key is an error. Versions 4.6 and later read it.
+`BBoxFeature` would describe the box better, but versions up to 4.9.0 fail on its JSON.
 
-A split without records is left out. Listed with no shard or with an empty one, it made
-`as_dataset()` of the whole dataset fail in 4.9.10 ("Instruction [] corresponds to no data!").
+A split without records is omitted. If it was listed, with no shard or with an empty one,
+`as_dataset()` of the whole dataset failed in 4.9.10 ("Instruction [] corresponds to no data!").
 
-README.md says which files may be given away and which may not. SHA256SUMS has the checksums of all
-published files, the manifest's own among them:
+README.md states which files may be given away. SHA256SUMS contains the checksums of all published
+files, including the manifest:
 
     $ cd faces && sha256sum --check SHA256SUMS
 
-A manifest cannot hold its own checksum, and much of it (options, versions) is stored nowhere else,
-so that a flipped bit there would go unnoticed. SHA256SUMS follows from the manifest and the ledger:
-with these two files it can be checked whether it is as it was written.
+A manifest cannot contain its own checksum, and much of it (options, versions) is stored nowhere
+else: without SHA256SUMS a flipped bit there is not found. SHA256SUMS itself follows from the
+manifest and the ledger, so that `verify` can check that it is unchanged.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from typing import Any, Final
 from fertools.data import Split
 from fertools.dataset.example import Feature, Kind, features
 from fertools.dataset.manifest import (
-    HOME,
     MANIFEST,
     SHARD_TEMPLATE,
     SPLITS_CSV,
+    WORK_DIR,
     Manifest,
     SplitContents,
 )
@@ -52,7 +52,8 @@ _PACKAGE: Final = "tensorflow_datasets.core.features"
 
 _PSEUDONYMS: Final = (
     "Keys and subjects in the shards are pseudonyms: 32 hex digits, keyed with a secret that\n"
-    f"stays in `{HOME}`. Who has the same archive can compute it, unless `--salt-file` was given."
+    f"stays in `{WORK_DIR}`. "
+    "Who has the same archive can compute it, unless `--salt-file` was given."
 )
 _PLAIN_NAMES: Final = (
     "Keys and subjects in the shards are plain file names and subject ids, because\n"
@@ -61,7 +62,7 @@ _PLAIN_NAMES: Final = (
 
 
 def sidecar_files(manifest: Manifest) -> dict[str, bytes]:
-    """Return the names and bytes of README.md and the files that tensorflow-datasets reads."""
+    """Return the bytes of README.md and of the files for tensorflow-datasets, by file name."""
     readme_file = {README: readme(manifest)} if manifest.revision else {}
     return readme_file | {
         "dataset_info.json": _as_bytes(dataset_info(manifest)),
@@ -70,21 +71,21 @@ def sidecar_files(manifest: Manifest) -> dict[str, bytes]:
     }
 
 
-def file_checksums(manifest: Manifest, text: str, splits: str) -> dict[str, str]:
-    """Return the SHA-256 of every file of a dataset except SHA256SUMS, by name.
+def file_checksums(manifest: Manifest, manifest_sha: str, splits_sha: str) -> dict[str, str]:
+    """Return the SHA-256 of each published file except SHA256SUMS, by file name.
 
-    text     SHA-256 of the manifest's bytes
-    splits   SHA-256 of splits.csv, whose bytes follow from the ledger
+    manifest_sha  SHA-256 of the manifest's bytes
+    splits_sha    SHA-256 of splits.csv, whose bytes follow from the ledger
     """
     files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
     files[manifest.ledger.file] = manifest.ledger.sha256
     files |= {name: sha256(data).hexdigest() for name, data in sidecar_files(manifest).items()}
-    return files | {MANIFEST: text, SPLITS_CSV: splits}
+    return files | {MANIFEST: manifest_sha, SPLITS_CSV: splits_sha}
 
 
-def sha256sums(manifest: Manifest, text: str, splits: str) -> bytes:
-    """Return the bytes of SHA256SUMS, one line a file, sorted by name, in sha256sum's format."""
-    files = file_checksums(manifest, text, splits)
+def sha256sums(manifest: Manifest, manifest_sha: str, splits_sha: str) -> bytes:
+    """Return the bytes of SHA256SUMS: a line for each file, sorted by name, as sha256sum writes."""
+    files = file_checksums(manifest, manifest_sha, splits_sha)
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()
 
 
@@ -166,7 +167,7 @@ faces, hence personal data; AI-Hub's terms forbid passing its photos on, and cro
 | `{MANIFEST}`, `*.json`, `label.labels.txt` | options, counts, formats | with the shards |
 | `SHA256SUMS` | checksums of all files | with the shards |
 | `{manifest.ledger.file}`, `splits.csv` | **plain file names and subject ids** | no |
-| `{HOME}/` | finished faces, plain names, the secret of the pseudonyms | no |
+| `{WORK_DIR}/` | finished faces, plain names, the secret of the pseudonyms | no |
 
 {_PLAIN_NAMES if plain else _PSEUDONYMS}
 """.encode()

@@ -1,4 +1,4 @@
-"""Read and write the framing of TFRecord files, used for parts' crops and for shards.
+"""Read and write the framing of TFRecord files, used for shards and for the crops of a part.
 
     ┌────────┬─────────────┬──────────────┬───────────┐
     │ length │ crc(length) │ data         │ crc(data) │   little endian; the next record
@@ -6,11 +6,11 @@
     └────────┴─────────────┴──────────────┴───────────┘   with the last
 
 crc is CRC-32C (Castagnoli; RFC 3720, B.4), then masked: rotated right by 15 bits, plus 0xa282ead8.
-The mask keeps the checksum useful for data that itself contains checksums. Both the layout and the
-mask are TensorFlow's (core/lib/io/record_writer, core/lib/hash/crc32c).
+With the mask, the checksum also works for data that contains checksums. Framing and mask are
+TensorFlow's (core/lib/io/record_writer, core/lib/hash/crc32c).
 
-A file has neither a header nor a count. Cut between two records it is still a valid TFRecord file,
-and TensorFlow reads it without an error: only the manifest's count shows the loss.
+A file has neither a header nor a count. If it is cut between two records, it is still a valid
+TFRecord file, and TensorFlow reads it without an error: only the manifest's count shows the loss.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from google_crc32c import value as crc32c
 
 from fertools.errors import DatasetError
 
-#: Bytes of a record that are not data.
+#: The bytes of a record besides its data.
 FRAMING_BYTES: Final = 16
 
-#: Most bytes of data in one record: protobuf's own limit for a message. A larger length is damage,
-#: even if a sparse file is large enough to hold it.
+#: The most bytes of data in one record: protobuf's limit for a message. A larger length is damage,
+#: even if a sparse file is as large.
 MAX_DATA_BYTES: Final = 2**31 - 1
 
 _HEAD: Final = struct.Struct("<QI")
@@ -41,9 +41,9 @@ _REMEDY: Final = "put a whole copy back, or build again"
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """The first byte of a record in its file, and its length in bytes with the framing.
+    """The offset of a record in its file, and its length in bytes including the framing.
 
-    These are the two numbers of a line in NVIDIA DALI's index of a TFRecord file.
+    A line of NVIDIA DALI's index of a TFRecord file consists of these two numbers.
     """
 
     offset: int
@@ -51,7 +51,7 @@ class RecordLocation:
 
 
 class RecordWriter:
-    """Writes framed records to an empty file; `records` and `size` count what was written."""
+    """A writer of records to an empty file; `records` and `size` (bytes) count the written ones."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -59,7 +59,7 @@ class RecordWriter:
         self.size = 0
 
     def write(self, data: bytes) -> RecordLocation:
-        """Append one record and return its location; ValueError for data of 2 GiB or more."""
+        """Append one record and return its location; ValueError if the data has 2 GiB or more."""
         if len(data) > MAX_DATA_BYTES:
             raise ValueError(
                 f"a record of {len(data)} bytes: at most {MAX_DATA_BYTES} are possible"
@@ -72,18 +72,18 @@ class RecordWriter:
 
 
 def frame(data: bytes) -> bytes:
-    """Return the data of one record with its framing: `len(data) + 16` bytes."""
+    """Return one record: the data with the framing, `len(data) + 16` bytes."""
     length = len(data).to_bytes(8, "little")
-    return b"".join((length, _FOOT.pack(_masked(length)), data, _FOOT.pack(_masked(data))))
+    return b"".join((length, _FOOT.pack(_masked_crc(length)), data, _FOOT.pack(_masked_crc(data))))
 
 
 def read_records(path: Path) -> Iterator[bytes]:
     """Yield the data of each record of a file in order, and check every checksum.
 
-    Never allocates more memory than the file has bytes, whatever its length fields say. Raises
-    DatasetError for a file that is missing or cannot be read, a truncated record, a wrong checksum,
-    and a length beyond the end of the file. A file cut between two records ends early without an
-    error.
+    Allocates at most as much memory as the file has bytes, even if a length field is damaged.
+    Raises DatasetError for a file that is missing or cannot be read, a truncated record, a wrong
+    checksum, and a length beyond the end of the file. If the file is cut between two records, no
+    error is raised.
     """
     if not path.is_file():  # opening a FIFO would block forever
         raise DatasetError(f"{path} is missing or is not a file: {_REMEDY}")
@@ -93,20 +93,20 @@ def read_records(path: Path) -> Iterator[bytes]:
             end = file.seek(0, SEEK_END)
             file.seek(0)
             while offset < end:
-                data = _read_next(file, end - offset)
+                data = _read_framed(file, end - offset)
                 yield data
                 record += 1
                 offset += len(data) + FRAMING_BYTES
-    except (OSError, _Damage) as fault:
+    except (OSError, _DamagedRecord) as fault:
         raise DatasetError(
             f"{path}: record {record} at byte {offset}: {fault}: {_REMEDY}"
         ) from fault
 
 
 def count_records(path: Path) -> int:
-    """Return how many records a file has, by their length fields alone.
+    """Return the number of records in a file; read only their length fields.
 
-    Raises DatasetError if the last record does not end with the file, OSError as `open` does.
+    Raises DatasetError if the last record does not end with the file, OSError if it is unreadable.
     """
     size, records, offset = path.stat().st_size, 0, 0
     with path.open("rb") as file:
@@ -122,45 +122,47 @@ def count_records(path: Path) -> int:
 def read_record(file: BinaryIO, offset: int) -> bytes:
     """Return the data of the record that begins at an offset of an open file.
 
-    Limits, checks and errors are those of `read_records`. An offset at which no record begins is
-    an error too.
+    Limits, checks and errors are those of `read_records`. Raises DatasetError too if no record
+    begins at the offset.
     """
     try:
         end = file.seek(0, SEEK_END)
         file.seek(offset)
-        return _read_next(file, end - offset)
-    except (OSError, _Damage) as fault:
+        return _read_framed(file, end - offset)
+    except (OSError, _DamagedRecord) as fault:
         name = getattr(file, "name", "the file")
         raise DatasetError(f"{name}: the record at byte {offset}: {fault}: {_REMEDY}") from fault
 
 
-class _Damage(Exception):
-    """What is wrong with a record; the caller adds the name of the file."""
+class _DamagedRecord(Exception):
+    """Raised for a damaged record; the text has no file name, the caller adds it."""
 
 
-def _read_next(file: BinaryIO, left: int) -> bytes:
-    """Read the record at the file's position; `left` bytes remain in the file."""
-    if left < FRAMING_BYTES:
-        raise _Damage(f"the file is cut, {max(left, 0)} bytes are too few for a record")
+def _read_framed(file: BinaryIO, remaining: int) -> bytes:
+    """Read the record at the file's position; the file has `remaining` bytes from there."""
+    if remaining < FRAMING_BYTES:
+        raise _DamagedRecord(f"the file is cut, {max(remaining, 0)} bytes are too few for a record")
     head = _read_exactly(file, _HEAD.size)
     length, checksum = _HEAD.unpack(head)
-    if checksum != _masked(head[:8]):
-        raise _Damage("the checksum of its length is wrong")
-    if length > min(left - FRAMING_BYTES, MAX_DATA_BYTES):
-        raise _Damage(f"it claims {length} bytes, the file has {left - FRAMING_BYTES} left")
+    if checksum != _masked_crc(head[:8]):
+        raise _DamagedRecord("the checksum of its length is wrong")
+    if length > min(remaining - FRAMING_BYTES, MAX_DATA_BYTES):
+        raise _DamagedRecord(
+            f"it claims {length} bytes, the file has {remaining - FRAMING_BYTES} left"
+        )
     data = _read_exactly(file, length)
-    if _read_exactly(file, _FOOT.size) != _FOOT.pack(_masked(data)):
-        raise _Damage("the checksum of its data is wrong")
+    if _read_exactly(file, _FOOT.size) != _FOOT.pack(_masked_crc(data)):
+        raise _DamagedRecord("the checksum of its data is wrong")
     return data
 
 
 def _read_exactly(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
-        raise _Damage("the file became shorter while it was read")
+        raise _DamagedRecord("the file became shorter while it was read")
     return data
 
 
-def _masked(data: bytes) -> int:
+def _masked_crc(data: bytes) -> int:
     crc: int = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

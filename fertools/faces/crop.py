@@ -35,7 +35,7 @@ _UP_FILTER: Final = 2
 _MAX_BLOCK_BYTES: Final = 0xFFFF  # most bytes of a stored block
 
 #: Offset of the first row in a raw crop: signature, IHDR, and the headers of IDAT, zlib stream and
-#: block come before it. A row is a filter type and pixels. Rows in one block are contiguous.
+#: block come before it. A row is a filter type and pixels; in one block they are contiguous.
 RAW_ROWS_OFFSET: Final = 8 + 25 + 8 + 2 + 5
 
 

@@ -1,8 +1,7 @@
 """Decode a photo at the scale that its face needs; every pixel must be there.
 
     photo    4000 × 3000   boxes and landmarks outside this package are in its pixels
-    picture  1000 ×  750   the photo divided by a scale of 1, 2, 4 or 8 (here 4); input of the
-                           detector and of the crop
+    picture  1000 ×  750   the photo at scale 4, a divisor; input of the detector and the crop
 
 A crop needs 224 × 224 of 12 megapixels. libjpeg decodes at 1/2, 1/4 or 1/8 for little more than the
 cost of the entropy decoding. Its pixels are means over all pixels of the photo, whereas a resize of
@@ -55,8 +54,8 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"BM", read_bmp),
 )
 
-# OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and it returns
-# the first of several pictures in a file without a warning.
+# OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and of a file
+# with several pictures it returns the first without a warning.
 _OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
@@ -125,7 +124,7 @@ def expected_face_box(header: Header) -> Box:
 def choose_scale(box: Box, header: Header, options: FaceOptions) -> Scale:
     """Return the largest scale (a divisor) at which the crop still has `options.size` pixels.
 
-    Example, size 224, photo of 4000 × 3000: face of 900 × 1200 -> 4, face of 800 × 1000 -> 2
+    Example: size 224, photo 4000 × 3000: face of 900 × 1200 -> 4, face of 800 × 1000 -> 2
     """
     if options.exact:
         return 1
@@ -193,9 +192,8 @@ def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
         image, scale = _decode_other(data, header), 1
     expected = -(-header.height // scale), -(-header.width // scale)
     if image.shape[:2] != expected:
-        raise damaged_error(
-            f"{header.format}: the picture is not of the size that its header states"
-        )
+        detail = "the picture is not of the size that its header states"
+        raise damaged_error(f"{header.format}: {detail}")
     return image
 
 

@@ -39,6 +39,8 @@ photos named their own poses. It does not know what anybody feels.
 - The face must be found first, and cut out as preprocessing.json says.
 """
 
+_NOT_EVALUATED: Final = "Not evaluated on a test split: nobody knows how well it does."
+
 
 def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:
     """Return a run's model card in Markdown, with the figures of the last test of these weights.
@@ -73,12 +75,12 @@ def _epoch(epoch: int | None) -> str:
 def _figures(run: Run, weights_id: WeightsId) -> str:
     measured = _tested(run)
     if measured is None:
-        return "Not evaluated on a test split: nobody knows how well it does."
+        return _NOT_EVALUATED
     if measured.get("weights_sha256") != weights_id.sha256:
         return (
-            "Not evaluated on a test split: nobody knows how well it does. The last evaluation was "
-            f"of other weights ({measured.get('weights')}, "
-            f"{_epoch(measured.get('weights_epoch'))}), and its figures are left out."
+            f"{_NOT_EVALUATED} The last evaluation was of other weights "
+            f"({measured.get('weights')}, {_epoch(measured.get('weights_epoch'))}), "
+            "and its figures are left out."
         )
     groups = [
         (each["name"], str(each["people"]), _estimate(each["accuracy"]))

@@ -1,8 +1,8 @@
 """Measure a run's network on a split, on people that it has not seen.
 
-Evaluations of a split are counted in RUN/looks.csv, a line for each. Whoever evaluates on test
-again and chooses by it needs new people for an honest figure. So the count is kept apart from the
-figures, and `train --no-resume` leaves it there.
+Evaluations of a split are counted in RUN/looks.csv, a line for each. A choice that is made by the
+figures of test needs new people for an honest figure. So the count is kept apart from the figures,
+and `train --no-resume` leaves it there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from itertools import compress
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -23,7 +23,7 @@ from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
-from fertools.files import cannot_write, make_folder, write_whole
+from fertools.files import make_folder, run_write_error, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
@@ -32,9 +32,7 @@ from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
 from fertools.training.run import Build, Run
 
-METRICS: Final = "metrics.json"
 LOOKS: Final = "looks.csv"
-_LOOKS_HEADER: Final = "split,manifest,weights\n"
 
 #: Faces in mistakes.png.
 _MISTAKES: Final = 24
@@ -72,7 +70,6 @@ class Evaluation:
         return {**tree, **metrics}
 
     def text(self) -> str:
-        """Return the figures for a person to read."""
         epoch = "" if self.weights_epoch is None else f" (epoch {self.weights_epoch})"
         head = f"{self.weights} weights{epoch} on {self.split} of {self.dataset}"
         foot = f"figures and pictures: {self.folder} (mistakes.png shows faces: keep it here)"
@@ -98,12 +95,12 @@ def evaluate(
     """
     run, out = user_path(run, "run"), user_path(out, "out")
     chosen = EvaluateOptions.of(options)
-    split, weights, batch = chosen.split, chosen.weights, chosen.batch
+    split, weights = chosen.split, chosen.weights
     check_function("build", build)
     trained, manifest = Run.read(run), Manifest.read(out)
     _check_dataset(trained, manifest, out, split)
     network, weights_id = trained.load_model(weights, build=build)
-    predictions = predict_split(network, out, split, size=trained.image.size, batch=batch)
+    predictions = predict_split(network, out, split, size=trained.image.size, batch=chosen.batch)
     digest = sha256((out / MANIFEST).read_bytes()).hexdigest()
     names = [entry.english for entry in trained.classes]
     drawn = drawable(names)
@@ -119,12 +116,11 @@ def evaluate(
         manifest=digest,
         looks=looks,
         warnings=(
-            *_split_warnings(trained, manifest, out, split, digest),
-            *_people_warnings(predictions),
-            *_look_warnings(split, looks),
+            *_split_warnings(trained, DatasetSplit(out, split, manifest), digest),
+            *_prediction_warnings(predictions, split, looks),
         ),
         metrics=Metrics.of(predictions, trained.classes, trained.seed),
-        notes=tuple(_font_notes(names, drawn)),
+        notes=_font_notes(names, drawn),
     )
     _write(evaluation, drawn, mistakes)
     return evaluation
@@ -150,12 +146,10 @@ def _check_dataset(run: Run, manifest: Manifest, out: Path, split: str) -> None:
 def _mistakes(predictions: Predictions, names: list[str], out: Path, split: str) -> list[Face]:
     """Return the most confident mistakes, the most confident first."""
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    order = np.argsort(-predictions.confidence[wrong], kind="stable")[:_MISTAKES]
-    rows = wrong[order]
-    selected = np.isin(np.arange(len(predictions.labels)), rows)
+    rows = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:_MISTAKES]
     # Read once more: keeping every crop until now would take a gigabyte for 50,000 of them.
-    crops = [example.image for example in compress(read_examples(out, split), selected)]
-    images = dict(zip(sorted(rows), crops, strict=True))
+    selected, examples = set(rows), enumerate(read_examples(out, split))
+    images = {row: example.image for row, example in examples if row in selected}
     return [
         Face(
             images[row],
@@ -183,66 +177,56 @@ def count_look(run: Path, split: str, manifest: str, weights: str) -> int:
             lines = file.read().splitlines(keepends=True)
             if lines and not lines[-1].endswith("\n"):  # a power cut took its end
                 file.write("\n")
-            file.write(("" if lines else _LOOKS_HEADER) + f"{split},{manifest},{weights}\n")
+            header = "" if lines else "split,manifest,weights\n"
+            file.write(f"{header}{split},{manifest},{weights}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as fault:
-        raise cannot_write(path, fault) from fault
+        raise run_write_error(path, fault) from fault
     return 1 + sum(line.startswith(f"{split},{manifest},") for line in lines)
 
 
-def _split_warnings(run: Run, manifest: Manifest, out: Path, split: str, digest: str) -> list[str]:
-    """Return why the figures look better than they are."""
-    warnings = []
-    if split == Split.TRAIN:
-        warnings.append("these are the people it was trained on: the figures say nothing of others")
-    elif split == Split.VALIDATION:
-        warnings.append("the epoch was chosen on this split: expect less of new people")
-    if DatasetSplit(out, split, manifest).leaks:
-        warnings.append(
-            "people of train are in this split too: the figures say nothing of new ones"
-        )
+def _split_warnings(run: Run, split: DatasetSplit, digest: str) -> Iterator[str]:
+    """Yield why the figures look better than they are."""
+    if split.name == Split.TRAIN:
+        yield "these are the people it was trained on: the figures say nothing of others"
+    if split.name == Split.VALIDATION:
+        yield "the epoch was chosen on this split: expect less of new people"
+    if split.leaks:
+        yield "people of train are in this split too: the figures say nothing of new ones"
     if digest != run.dataset.get("manifest"):
-        warnings.append(
+        yield (
             "the run was trained on another dataset: these people may have been in its train split"
         )
-    return warnings
 
 
-def _people_warnings(predictions: Predictions) -> list[str]:
-    """Return what is unknown where photos carry no person."""
-    if not predictions.unknown:
-        return []
-    photos = "no photo carries a person"
-    if (total := len(predictions.labels)) > predictions.unknown:
-        photos = f"{predictions.unknown:,} of {total:,} photos carry no person"
-    return [
-        f"{photos}: whether people of train are in this split too is unknown, a leak cannot be "
-        "excluded; each such photo counts as a person, so the intervals are too narrow"
-    ]
+def _prediction_warnings(predictions: Predictions, split: str, looks: int) -> Iterator[str]:
+    """Yield what is unknown where photos carry no person, and that test was seen before."""
+    if unknown := predictions.unknown:
+        total = len(predictions.labels)
+        some = f"{unknown:,} of {total:,} photos carry no person"
+        yield (
+            f"{some if unknown < total else 'no photo carries a person'}: whether people of train "
+            "are in this split too is unknown, a leak cannot be excluded; each such photo counts "
+            "as a person, so the intervals are too narrow"
+        )
+    if split == Split.TEST and looks > 1:
+        yield f"this is look {looks} at test: whoever chooses by it needs new people for the figure"
 
 
-def _look_warnings(split: str, looks: int) -> list[str]:
-    if split != Split.TEST or looks < 2:
-        return []
-    return [f"this is look {looks} at test: whoever chooses by it needs new people for the figure"]
-
-
-def _font_notes(names: list[str], drawn: list[str]) -> list[str]:
+def _font_notes(names: list[str], drawn: list[str]) -> tuple[str, ...]:
     """Return a line on class names that the pictures replace because no font has their letters."""
     pairs = zip(names, drawn, strict=True)
     replaced = ", ".join(f"{label} is {name}" for name, label in pairs if name != label)
-    if not replaced:
-        return []
-    return [f"no installed font has all letters of the class names; in the pictures {replaced}"]
+    note = f"no installed font has all letters of the class names; in the pictures {replaced}"
+    return (note,) if replaced else ()
 
 
 def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face]) -> None:
-    """Write the pictures and, last, the numbers."""
     folder, metrics = evaluation.folder, evaluation.metrics
     make_folder(folder)
     write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))
     write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
     write_whole(folder / "mistakes.png", mistakes_png(mistakes))
     text = json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=1) + "\n"
-    write_whole(folder / METRICS, text.encode())
+    write_whole(folder / "metrics.json", text.encode())

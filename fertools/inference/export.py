@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fertools.checking import check_function, user_path
 from fertools.errors import DependencyError, OptionError, OutputError
-from fertools.files import cannot_write, locked, publish_folder, remove, write_whole
+from fertools.files import locked, publish_folder, remove, run_write_error, write_whole
 from fertools.inference.card import model_card
 from fertools.keywords import ExportKeywords
 from fertools.options import ExportFormat, ExportOptions
@@ -39,9 +39,6 @@ Images = NDArray[np.float32]
 TOLERANCE: Final = 1e-5
 
 _PROBES: Final = 16
-
-#: Prefix of the temporary folders that exports are made in.
-_TEMPORARY: Final = ".export-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,6 @@ class Export:
     difference: float
 
     def text(self) -> str:
-        """Return the result for a person to read."""
         return (
             f"{self.file}\n"
             f"agrees with Keras: probabilities of {_PROBES} images differ by "
@@ -86,8 +82,7 @@ def export(
     DependencyError where a converter is missing, OutputError where it cannot be kept,
     DatasetError for a damaged run.
     """
-    folder = user_path(run, "run")
-    chosen = ExportOptions.of(options)
+    folder, chosen = user_path(run, "run"), ExportOptions.of(options)
     to, weights, form = chosen.to, chosen.weights, FORMATS[chosen.to]
     check_function("build", build)
     if (name := backend()) != "tensorflow":
@@ -106,10 +101,14 @@ def export(
         with no_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             converted = _convert(model, form, made / form.file, probes)
-        difference = _difference(converted, expected, to)
+        difference = float(np.abs(converted - expected).max())
+        if not difference <= TOLERANCE:  # written so that NaN is refused too
+            raise OutputError(
+                f"the {to} export differs from Keras by {difference:.2g} of a probability where "
+                f"{TOLERANCE:g} is allowed: it was not kept"
+            )
         about = _preprocessing(trained, form, weights, weights_id)
-        text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
-        write_whole(made / "preprocessing.json", text.encode())
+        write_whole(made / "preprocessing.json", about.encode())
         write_whole(made / "MODEL_CARD.md", model_card(trained, weights, weights_id).encode())
         publish_folder(made, target, aside=made.parent / "replaced")
     return Export(target, target / form.file, difference)
@@ -120,13 +119,13 @@ def _temporary_folder(run: Path) -> Iterator[Path]:
     """Make a folder to export into, after removing those of exports that were killed."""
     with locked(run / ".lock-export", f"another export is writing {run}: wait for it"):
         try:
-            remove(*run.glob(f"{_TEMPORARY}*"))
-            with tempfile.TemporaryDirectory(dir=run, prefix=_TEMPORARY) as home:
+            remove(*run.glob(".export-*"))
+            with tempfile.TemporaryDirectory(dir=run, prefix=".export-") as home:
                 made = Path(home) / "export"
                 made.mkdir()
                 yield made
         except OSError as fault:
-            raise cannot_write(run, fault) from fault
+            raise run_write_error(run, fault) from fault
 
 
 def _convert(model: Any, form: Format, file: Path, probes: Images) -> Images:
@@ -144,16 +143,6 @@ def _convert(model: Any, form: Format, file: Path, probes: Images) -> Images:
         raise
 
 
-def _difference(converted: Images, expected: Images, to: str) -> float:
-    worst = float(np.abs(converted - expected).max())
-    if not worst <= TOLERANCE:  # written so that NaN is refused too
-        raise OutputError(
-            f"the {to} export differs from Keras by {worst:.2g} of a probability where "
-            f"{TOLERANCE:g} is allowed: it was not kept"
-        )
-    return worst
-
-
 def _probes(size: int, seed: int) -> Images:
     """Draw images of every contrast, from flat gray to full noise: float32 (N, size, size, 1)."""
     rng = np.random.default_rng(seed)
@@ -163,9 +152,10 @@ def _probes(size: int, seed: int) -> Images:
     return np.asarray(flat * (1 - contrast) + noise * contrast, np.float32)
 
 
-def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) -> dict[str, Any]:
+def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) -> str:
+    """Return the text of preprocessing.json."""
     size = run.image.size
-    return {
+    tree = {
         "file": form.file,
         "weights": {"which": weights, "epoch": weights_id.epoch, "sha256": weights_id.sha256},
         "input": f"float32 (N, {size}, {size}, 1): gray, 0 to 255, not scaled",
@@ -174,6 +164,7 @@ def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) 
         "photo": _steps(run),
         "faces": dict(sorted(run.faces.items())),
     }
+    return json.dumps(tree, ensure_ascii=False, indent=1) + "\n"
 
 
 def _steps(run: Run) -> list[str]:
@@ -182,18 +173,15 @@ def _steps(run: Run) -> list[str]:
     gray = "make gray: 0.114 B + 0.587 G + 0.299 R (cv2.COLOR_BGR2GRAY)"
     resize = f"resize to {size}×{size}, bicubic (cv2.INTER_CUBIC)"
     cut = "find the face, cut its box out, widened by margin and square"
-    if run.faces.get("align"):
+    exact, align = run.faces.get("exact"), run.faces.get("align")
+    decode = "decode in full" if exact else "decode, a large JPEG at 1/2 to 1/8"
+    steps = [f"{decode}, turn upright by EXIF", cut]
+    if align:
         resize = f"turn by the eyes and {resize}, in one warp (cv2.warpAffine)"
-    if run.faces.get("exact"):
-        return ["decode in full, turn upright by EXIF", cut, resize, gray]
-    if run.faces.get("align"):
-        return ["decode, a large JPEG at 1/2 to 1/8, turn upright by EXIF", cut, resize, gray]
-    return [
-        "decode, a large JPEG at 1/2 to 1/8, turn upright by EXIF",
-        cut,
-        f"of a photo decoded in full: {resize}, then {gray}",
-        f"of a JPEG decoded smaller: {gray}, then {resize}",
-    ]
+    if exact or align:
+        return [*steps, resize, gray]
+    smaller = f"of a JPEG decoded smaller: {gray}, then {resize}"
+    return [*steps, f"of a photo decoded in full: {resize}, then {gray}", smaller]
 
 
 def _run_onnx(file: Path, images: Images) -> Images:

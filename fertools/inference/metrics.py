@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.console import named, table
+from fertools.console import name_pair, table
 from fertools.dataset.manifest import ClassName
 from fertools.inference.predictions import Bin, Predictions, calibration_error, reliability
 
@@ -90,14 +90,11 @@ class Group:
 class Metrics:
     """Everything that is measured on one split.
 
-    photos, people      how many photos, and how many people they carry
     unknown             photos that carry no person: for the intervals each counts as a person
-    accuracy, macro_f1  with 95 % intervals that draw people
     loss                mean -log of the true class's probability, in nats
     calibration_error   expected calibration error, 0 to 1
-    classes             figures of each class, in the order of the labels
+    classes             in the order of the labels
     confusion           rows are the true classes, columns the predicted ones, both in that order
-    reliability         the bins behind the calibration error
     groups              by sex and by age
     """
 
@@ -117,6 +114,7 @@ class Metrics:
     def of(cls, predictions: Predictions, classes: Sequence[ClassName], seed: int) -> Metrics:
         """Compute all figures; the seed decides which people the intervals draw."""
         labels, by_person = predictions.labels, predictions.confusion_by_person
+        confusion = by_person.sum(axis=0)
         bins = reliability(predictions.confidence, predictions.predicted == labels)
         true = predictions.probabilities[np.arange(len(labels)), labels]
         return cls(
@@ -127,14 +125,14 @@ class Metrics:
             macro_f1=estimate(by_person, macro_f1, seed),
             loss=float(-np.log(np.maximum(true, _LEAST)).mean(dtype=np.float64)),
             calibration_error=calibration_error(bins),
-            classes=_by_class(predictions.confusion, classes),
-            confusion=tuple(tuple(row) for row in predictions.confusion.tolist()),
+            classes=_by_class(confusion, classes),
+            confusion=tuple(map(tuple, confusion.tolist())),
             reliability=tuple(bins),
             groups=_groups(predictions, seed),
         )
 
     def text(self) -> str:
-        """Return the figures for a person to read: the headline, classes, groups."""
+        """Return the headline and tables of the classes and groups."""
         people = people_text(self.people, self.unknown)
         head = (
             f"accuracy   {self.accuracy}   95 % intervals over {people}",
@@ -142,7 +140,7 @@ class Metrics:
             f"loss       {self.loss:.3f} nats; calibration error {self.calibration_error:.3f}",
         )
         classes = [
-            (named(c.name, c.english), c.photos, *map(number, (c.precision, c.recall, c.f1)))
+            (name_pair(c.name, c.english), c.photos, *map(number, (c.precision, c.recall, c.f1)))
             for c in self.classes
         ]
         groups = [
@@ -173,28 +171,21 @@ def number(value: Estimate | float | None) -> str:
 
 def _by_class(matrix: Matrices, classes: Sequence[ClassName]) -> tuple[ClassFigures, ...]:
     figures = np.stack((precision(matrix), recall(matrix), f1(matrix)), axis=1).tolist()
+    known = [[None if isnan(figure) else figure for figure in row] for row in figures]
+    photos = matrix.sum(axis=1).tolist()
     return tuple(
-        ClassFigures(
-            entry.name,
-            entry.english,
-            int(row.sum()),
-            *(None if isnan(figure) else figure for figure in of_class),
-        )
-        for entry, row, of_class in zip(classes, matrix, figures, strict=True)
+        ClassFigures(entry.name, entry.english, count, *row)
+        for entry, count, row in zip(classes, photos, known, strict=True)
     )
 
 
 def _groups(predictions: Predictions, seed: int) -> tuple[Group, ...]:
     """Return the figures by sex and by age; photos without a person are in no group."""
-    members = {name: predictions.sexes == sex for sex, name in _SEXES.items()}
-    ages = np.unique(predictions.ages[predictions.ages != -1])
-    members |= {f"age {age}": predictions.ages == age for age in ages}
-    known = predictions.subjects != ""
-    return tuple(
-        _group(name, predictions.where(rows & known), seed)
-        for name, rows in members.items()
-        if (rows & known).any()
-    )
+    known = predictions.where(predictions.subjects != "")
+    members = {name: known.sexes == sex for sex, name in _SEXES.items()}
+    members |= {f"age {age}": known.ages == age for age in np.unique(known.ages) if age != -1}
+    groups = {name: known.where(rows) for name, rows in members.items() if rows.any()}
+    return tuple(_group(name, group, seed) for name, group in groups.items())
 
 
 def _group(name: str, predictions: Predictions, seed: int) -> Group:

@@ -1,7 +1,6 @@
 """Draw the pictures of an evaluation, as the bytes of PNG files.
 
-matplotlib is imported when the first one is drawn; without pyplot, which would keep figures and
-look for a window system.
+matplotlib is imported when the first one is drawn.
 """
 
 from __future__ import annotations
@@ -35,9 +34,6 @@ _PREFERRED: Final = (
     "Malgun Gothic",
     "Apple SD Gothic Neo",
 )
-
-#: A font that comes with matplotlib and has a box for every letter that there is.
-_BOXES: Final = "Last Resort"
 
 #: A bin with fewer predictions is drawn pale: its accuracy is a matter of chance.
 FEW: Final = 20
@@ -132,20 +128,16 @@ def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     """
     from matplotlib.font_manager import fontManager
 
-    files = {
-        entry.name: entry.fname
-        for entry in reversed(fontManager.ttflist)
-        if not entry.name.startswith(_BOXES)
-    }
-    preferred = [name for name in _PREFERRED if name in files]
-    families, covered = [_OWN], frozenset[str]()
-    for name in [*preferred, *sorted(files.keys() - {*preferred})]:
-        if covered >= letters:
-            break
-        if more := letters & _letters(files[name]) - covered:
-            families.append(name)
+    # "Last Resort" comes with matplotlib and has a box for every letter that there is.
+    entries = [e for e in reversed(fontManager.ttflist) if not e.name.startswith("Last Resort")]
+    files = {entry.name: entry.fname for entry in entries}
+    families, covered = {_OWN: None}, frozenset[str]()  # a dict for an ordered set
+    for name in dict.fromkeys((*_PREFERRED, *sorted(files))):
+        wanted = letters - covered if name in files else None
+        if wanted and (more := wanted & _letters(files[name])):
+            families[name] = None
             covered |= more
-    return list(dict.fromkeys(families)), covered
+    return [*families], covered
 
 
 def _letters(file: str) -> frozenset[str]:

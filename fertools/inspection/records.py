@@ -13,6 +13,7 @@ A key has about 170 bytes as text, and a row as a Python dict 1.2 kB: ten millio
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,14 +29,13 @@ from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.data import Split
 from fertools.dataset.example import Example
-from fertools.dataset.manifest import HOME, SECRET, Manifest, ShardFile
+from fertools.dataset.manifest import SECRET, WORK_DIR, Manifest, ShardFile
 from fertools.dataset.tfrecord import read_records
 from fertools.errors import DatasetError
 from fertools.files import sha256_of
 from fertools.hashing import pseudonym
 
 _SIDES: Final = ("x0", "y0", "x1", "y1")
-
 
 Digests = NDArray[np.uint64]
 
@@ -44,7 +44,7 @@ _BATCH: Final = 65_536
 _NUMBERS: Final = {
     "bytes": np.int64,
     "age": np.int32,
-    **dict.fromkeys(("x0", "y0", "x1", "y1", "shard", "index", "copies"), np.int32),
+    **dict.fromkeys((*_SIDES, "shard", "index", "copies"), np.int32),
 }
 _WORDS: Final = ("outcome", "label", "subject", "sex", "split")
 
@@ -59,7 +59,6 @@ class RecordCheck:
     names: RecordNames
 
     def problems(self, *, quiet: bool) -> Iterator[str]:
-        """Yield what differs, shard by shard."""
         ledger = self.manifest.ledger.file
         shards = {
             (split, number): shard
@@ -74,7 +73,7 @@ class RecordCheck:
                 rows = rows_of.get(place, np.zeros(0, np.int64))
                 indices = self.rows.numbers["index"][rows]
                 if (indices[1:] == indices[:-1]).any():
-                    yield f"{ledger}: two rows lie at one place of {shard.file}"
+                    yield f"{ledger}: two rows have one index in {shard.file}"
                 yield from self._shard(shard, rows)
                 progress.add(1)
 
@@ -118,7 +117,6 @@ class RecordCheck:
             yield f"{shard.file}: {count} records, the manifest says {shard.records}"
 
     def _differences(self, example: Example, row: int) -> list[str]:
-        """Return the fields in which a record differs from its row."""
         names = [entry.name for entry in self.manifest.classes]
         box, words, numbers = example.box, self.rows.words, self.rows.numbers
         actual: Mapping[str, Any] = {
@@ -152,13 +150,10 @@ class RecordNames:
     def __init__(self, out: Path, manifest: Manifest) -> None:
         self._plain = bool(manifest.options.get("keep_names"))
         self._secret = _secret(out, manifest)
+        #: Whether the name in a record can be computed.
+        self.known = self._plain or self._secret is not None
         self._seen: dict[str, str] = {}
         self._owners: dict[str, str] = {}
-
-    @property
-    def known(self) -> bool:
-        """Whether the name in a record can be computed."""
-        return self._plain or self._secret is not None
 
     def key(self, name: str) -> str:
         """Return a key as records hold it; "" if that is not known."""
@@ -184,7 +179,7 @@ def _secret(out: Path, manifest: Manifest) -> bytes | None:
     if manifest.revision == 0:
         return str(manifest.options.get("seed", 0)).encode("ascii")
     try:
-        return bytes.fromhex((out / HOME / SECRET).read_text("ascii"))
+        return bytes.fromhex((out / WORK_DIR / SECRET).read_text("ascii"))
     except OSError:
         return None
     except ValueError:
@@ -199,7 +194,6 @@ class CodedColumn:
     codes: NDArray[np.int32]
 
     def word(self, row: int) -> str | None:
-        """Return the text of a row."""
         code = int(self.codes[row])
         return None if code < 0 else self.words[code]
 
@@ -232,21 +226,17 @@ class LedgerRows:
         """
         codes: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
         codes["split"] = {str(split): number for number, split in enumerate(Split)}
-        found: dict[str, list[NDArray[Any]]] = {}
-
-        def add(name: str, values: NDArray[Any]) -> None:
-            found.setdefault(name, []).append(values)
-
+        found: defaultdict[str, list[NDArray[Any]]] = defaultdict(list)
         for batch in _batches(path, ("key", "digest", "confidence", *_NUMBERS, *_WORDS)):
             keys = batch["key"].to_pylist()
-            add("keys", digests(keys))
-            add("record_keys", digests([record_key(key) for key in keys]))
-            add("files", digests(batch["digest"].to_pylist()))
-            add("confidence", batch["confidence"].to_numpy(zero_copy_only=False))
+            found["keys"].append(digests(keys))
+            found["record_keys"].append(digests([record_key(key) for key in keys]))
+            found["files"].append(digests(batch["digest"].to_pylist()))
+            found["confidence"].append(batch["confidence"].to_numpy(zero_copy_only=False))
             for name, kind in _NUMBERS.items():
-                add(name, np.asarray(batch[name].fill_null(-1), kind))
+                found[name].append(np.asarray(batch[name].fill_null(-1), kind))
             for name in _WORDS:
-                add(name, _coded(batch[name], codes[name]))
+                found[name].append(_coded(batch[name], codes[name]))
 
         def column(name: str, *empty: int) -> NDArray[Any]:
             return np.concatenate(found.pop(name, [np.zeros((0, *empty), np.int64)]))
@@ -265,7 +255,6 @@ class LedgerRows:
         return len(self.keys)
 
     def batches(self, *columns: str) -> Iterator[pa.RecordBatch]:
-        """Yield these columns of the file, a batch at a time."""
         return _batches(self.path, columns)
 
     def key_texts(self, rows: Sequence[int]) -> list[str]:

@@ -12,15 +12,16 @@ import numpy as np
 
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.columns import Words, by_first
-from fertools.console import named, table
-from fertools.dataset.manifest import HOME, MANIFEST, Manifest
+from fertools.columns import Words
+from fertools.console import name_pair, table
+from fertools.dataset.manifest import MANIFEST, WORK_DIR, Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import LabelOptions
-from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.catalog import Catalog, count_outcomes
+from fertools.pipeline.parts import KEPT
 
-#: Files of a training's folder, whose plots are no archive of photos.
+#: Files of a training's folder: its plots are not an archive of photos.
 _RUN: Final = ("run.json", "history.csv")
 
 
@@ -38,7 +39,7 @@ def stats(path: Path | str) -> Census | DatasetReport:
             f"{path} is the folder of a training: give an archive or a dataset, or use the network "
             "with fertools evaluate or predict"
         )
-    if (path / HOME).is_dir():
+    if (path / WORK_DIR).is_dir():
         raise DatasetError(
             f"{path} is not complete: run the same build-dataset command again, it goes on"
         )
@@ -53,6 +54,8 @@ def _count(path: Path) -> Census:
     codes, subjects = catalog.labels.codes("subject")
     each = np.bincount(codes[selected][codes[selected] >= 0], minlength=len(subjects))
     each = np.sort(each[each > 0]) if each.any() else np.zeros(1, np.int64)
+    dropped = count_outcomes(catalog.class_or_drop, catalog.drops)
+    del dropped[KEPT]
     return Census(
         members=len(catalog.members),
         photos=len(selected),
@@ -64,7 +67,7 @@ def _count(path: Path) -> Census:
         unknown_people=int((codes[selected] < 0).sum()),
         sexes=_by(Words(*catalog.labels.codes("sex")).take(selected)),
         ages=_by(catalog.labels.numbers("age", fill=0)[selected].tolist()),
-        dropped=_dropped(catalog),
+        dropped=dict(dropped.most_common()),
         warnings=(*found.faults, *found.warnings, *map(printable, catalog.warnings)),
     )
 
@@ -72,16 +75,6 @@ def _count(path: Path) -> Census:
 def _by(values: Iterable[str | int | None]) -> dict[str, int]:
     counted = Counter(str(value or "unknown") for value in values)
     return dict(sorted(counted.items()))
-
-
-def _dropped(catalog: Catalog) -> dict[str, int]:
-    """Count the members that are not selected by reason, the most frequent first."""
-    dropped = catalog.class_or_drop[catalog.class_or_drop < 0]
-    numbers, first = by_first(dropped)
-    counts: Counter[str] = Counter()
-    for code, count in zip(dropped[first].tolist(), np.bincount(numbers).tolist(), strict=True):
-        counts[str(catalog.drops[-1 - code].reason)] += count
-    return dict(counts.most_common())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +104,13 @@ class Census:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
         return asdict(self)
 
     def text(self) -> str:
         fewest, median, most = self.photos_each
+        total = max(self.photos, 1)
         rows = [
-            (named(name, self.english[name]), count, f"{100 * count / max(self.photos, 1):.1f} %")
+            (name_pair(name, self.english[name]), count, f"{100 * count / total:.1f} %")
             for name, count in self.classes.items()
         ]
         blocks = [

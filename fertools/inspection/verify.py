@@ -27,7 +27,7 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.manifest import HOME, MANIFEST, SPLITS_CSV, Manifest, canonical_json
+from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, canonical_json
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
@@ -93,7 +93,6 @@ class VerifyResult:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no problem."""
         return not self.problems
 
     def text(self) -> str:
@@ -148,7 +147,7 @@ class _Check:
     @property
     def there(self) -> set[str]:
         """The files in the folder, without the build's own."""
-        return {path.name for path in self.out.iterdir()} - {HOME}
+        return {path.name for path in self.out.iterdir()} - {WORK_DIR}
 
     def notes(self) -> Iterator[str]:
         """Yield a line on each other file: a README, or one of a file manager or network disk."""
@@ -169,34 +168,19 @@ class _Check:
         # Not `Manifest.to_json`: an older version wrote fewer fields.
         if text != canonical_json(json.loads(text)).encode():
             yield f"{MANIFEST}: it is not the text that fertools writes of it"
-        splits, same = self._splits_again(rows)
-        written = sidecar_files(self.manifest)
-        written[CHECKSUMS] = sha256sums(self.manifest, sha256(text).hexdigest(), splits)
-        changed = [] if same else [SPLITS_CSV]
-        for name, data in written.items():
+        splits = sha256()
+        for piece in write_splits(rows.batches("key", "subject", "split")):
+            splits.update(piece)
+        sums = sha256sums(self.manifest, sha256(text).hexdigest(), splits.hexdigest())
+        written = sidecar_files(self.manifest) | {CHECKSUMS: sums}
+        expected = {name: sha256(data).hexdigest() for name, data in written.items()}
+        for name, digest in ({SPLITS_CSV: splits.hexdigest()} | expected).items():
             path = self.out / name
-            if path.is_file() and path.read_bytes() != data:
-                changed.append(name)
-        for name in changed:
-            yield f"{name}: it is not what the manifest and the ledger make of it"
+            if path.is_file() and sha256_of(path) != digest:
+                yield f"{name}: it is not what the manifest and the ledger make of it"
         ledger = self.manifest.ledger
         if sha256_of(self.out / ledger.file) != ledger.sha256:
             yield f"{ledger.file}: its SHA-256 is not the manifest's"
-
-    def _splits_again(self, rows: LedgerRows) -> tuple[str, bool]:
-        """Return the SHA-256 of splits.csv as the ledger makes it, and whether the file is that."""
-        digest, path = sha256(), self.out / SPLITS_CSV
-        pieces = write_splits(rows.batches("key", "subject", "split"))
-        if not path.is_file():  # reported already
-            for piece in pieces:
-                digest.update(piece)
-            return digest.hexdigest(), True
-        same = True
-        with path.open("rb") as file:
-            for piece in pieces:
-                digest.update(piece)
-                same = same and file.read(len(piece)) == piece
-            return digest.hexdigest(), same and not file.read(1)
 
     def _ledger(self, rows: LedgerRows) -> Iterator[str]:
         counts = self.manifest.counts
@@ -209,7 +193,7 @@ class _Check:
         if found != Counter(counts.dropped | {KEPT: counts.kept}):
             yield f"{name}: its outcomes are not the manifest's counts"
         if sort_digests(rows.keys)[1].any():
-            yield f"{name}: a key stands there twice"
+            yield f"{name}: a key occurs twice"
         kept = outcome.codes == (outcome.words.index(KEPT) if KEPT in outcome.words else -2)
         wrong = np.flatnonzero(kept != (split.codes >= 0))[:_MOST].tolist()
         for row, key in zip(wrong, rows.key_texts(wrong), strict=True):

@@ -1,8 +1,7 @@
 """Map emotions to the classes of a dataset.
 
 aihub7    기쁨 당황 분노 불안 상처 슬픔 중립     the classes of the archive
-talk5     짜증 당황 행복 중립 슬픔               the classes of the reference pipeline, "the talk"
-                                                 (README): 분노→짜증, 기쁨→행복, two dropped
+talk5     짜증 당황 행복 중립 슬픔               of the talk (README): 분노→짜증, 기쁨→행복
 folders   the names of the photos' folders       for any other tree of class folders
 """
 

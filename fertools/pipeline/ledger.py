@@ -33,12 +33,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.archive.members import keys_of
-from fertools.columns import BATCH, Columns, Ints, by_first
+from fertools.columns import BATCH_ROWS, Columns, Ints
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
-from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.parts import KEPT, bytes_of, hex_of
+from fertools.pipeline.catalog import LABELS, Catalog, count_outcomes
+from fertools.pipeline.parts import KEPT, ROWS, bytes_of, hex_of
 
 LEDGER: Final = "ledger.parquet"
 
@@ -47,28 +47,10 @@ SCHEMA: Final = pa.schema(
         ("key", pa.string()),
         ("container", pa.string()),
         ("bytes", pa.int64()),
-        ("subject", pa.string()),
-        ("sex", pa.string()),
-        ("age", pa.int16()),
-        ("emotion", pa.string()),
-        ("place", pa.string()),
-        ("stamp", pa.string()),
-        ("shot", pa.int32()),
+        *((f.name, getattr(f.type, "value_type", f.type)) for f in LABELS),
         ("label", pa.string()),
         ("votes", pa.list_(pa.int64())),
-        ("outcome", pa.string()),
-        ("detail", pa.string()),
-        ("x0", pa.int32()),
-        ("y0", pa.int32()),
-        ("x1", pa.int32()),
-        ("y1", pa.int32()),
-        ("confidence", pa.float32()),
-        ("faces", pa.int32()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("landmarks", pa.list_(pa.float32())),
-        ("iou", pa.float32()),
-        ("digest", pa.string()),
+        *list(ROWS)[: ROWS.get_field_index("digest") + 1],  # outcome, detail, …
         ("split", pa.string()),
         ("shard", pa.int32()),
         ("index", pa.int32()),
@@ -92,7 +74,7 @@ class Ledger:
     extracted      the parts' rows of the selected members, in their order
     class_or_drop  int32, (members,): at least 0 if the member is kept, or -1 - i where drops[i] is
                    the reason why not
-    placements     None until the shards are planned
+    placements     of the columns split, shard, index and copies; None until shards are planned
     """
 
     catalog: Catalog
@@ -107,8 +89,12 @@ class Ledger:
         numbers = {drop: number for number, drop in enumerate(catalog.drops)}
         class_or_drop = catalog.class_or_drop.copy()
         for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
-            members = catalog.selected[first : first + len(batch)]
-            class_or_drop[members] = _with_drops(batch, class_or_drop[members], numbers)
+            members = catalog.selected[first : first + len(batch)].tolist()
+            outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
+            for member, outcome, detail in zip(members, outcomes, details, strict=True):
+                if outcome != KEPT:
+                    drop = Drop(Reason(outcome), detail or "")
+                    class_or_drop[member] = -1 - numbers.setdefault(drop, len(numbers))
         compared = Columns(_with_ious(catalog, rows), rows.schema)
         names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
         return cls(catalog, compared.select(names), class_or_drop, tuple(numbers))
@@ -129,8 +115,8 @@ class Ledger:
         """Return the picture hashes of the kept photos, uint8, (kept, 32): for duplicates."""
         rows, column = self.extracted_at(self.kept), self.extracted.select(["hash"])
         hashes = np.empty((len(rows), 32), np.uint8)
-        for first in range(0, len(rows), BATCH):
-            own = rows[first : first + BATCH]
+        for first in range(0, len(rows), BATCH_ROWS):
+            own = rows[first : first + BATCH_ROWS]
             hashes[first : first + len(own)] = bytes_of(column.take(own)["hash"])
         return hashes
 
@@ -147,18 +133,8 @@ class Ledger:
             class_or_drop[row] = -1 - numbers.setdefault(drop, len(numbers))
         return replace(self, class_or_drop=class_or_drop, drops=tuple(numbers))
 
-    def with_placements(self, placements: Placements) -> Ledger:
-        """Return the ledger with the columns split, shard, index and copies."""
-        return replace(self, placements=placements)
-
     def outcomes(self) -> Counter[str]:
-        """Count the outcomes, in the order in which they occur first."""
-        numbers, first = by_first(np.minimum(self.class_or_drop, 0))
-        found: Counter[str] = Counter()
-        for row, count in zip(first.tolist(), np.bincount(numbers).tolist(), strict=True):
-            code = int(self.class_or_drop[row])
-            found[KEPT if code >= 0 else str(self.drops[-1 - code].reason)] += count
-        return found
+        return count_outcomes(self.class_or_drop, self.drops)
 
     def write(self, file: BinaryIO) -> None:
         """Write the ledger as Parquet, the same bytes for the same rows."""
@@ -169,7 +145,7 @@ class Ledger:
                 writer.write_table(SCHEMA.empty_table())
 
     def batches(
-        self, size: int = BATCH, names: Sequence[str] = SCHEMA.names
+        self, size: int = BATCH_ROWS, names: Sequence[str] = SCHEMA.names
     ) -> Iterator[pa.RecordBatch]:
         """Yield all rows by SCHEMA, or some columns of it."""
         schema = pa.schema([SCHEMA.field(name) for name in names])
@@ -267,37 +243,24 @@ class Placements:
 
 
 def count_unread(out: Path, manifest: Manifest) -> int:
-    """Count the rows of a dataset's ledger that say that a photo could not be read.
+    """Count the files of the archive that a dataset lacks because they could not be read.
 
-    They differ from damage by their detail, which is the system's own text of an error. A ledger
-    that cannot be read counts as 0: `verify` reports that.
+    Rows of such photos differ from damage by their detail, which is the system's own text of an
+    error. A ledger that cannot be read counts as one without such rows: `verify` reports that.
     """
     dropped = manifest.counts.dropped
     if not dropped.get(Reason.CHANGED) and not dropped.get(Reason.UNREADABLE):
-        return 0
+        return manifest.unread
     try:
         table = pq.read_table(out / manifest.ledger.file, columns=["outcome", "detail"])
     except (OSError, pa.ArrowException):
-        return 0
+        return manifest.unread
     changed = pc.equal(table["outcome"], str(Reason.CHANGED))
     unreadable = pc.and_(
         pc.equal(table["outcome"], str(Reason.UNREADABLE)),
         pc.is_in(table["detail"], pa.array([*map(os.strerror, errno.errorcode)])),
     )
-    return int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
-
-
-def _with_drops(
-    batch: pa.RecordBatch, class_or_drop: NDArray[np.int32], numbers: dict[Drop, int]
-) -> NDArray[np.int32]:
-    """Return `class_or_drop` of the batch's members, with those dropped that have no crop."""
-    outcomes, details = (batch[name].to_pylist() for name in ("outcome", "detail"))
-    found = class_or_drop.tolist()
-    for i, outcome in enumerate(outcomes):
-        if outcome != KEPT:
-            drop = Drop(Reason(outcome), details[i] or "")
-            found[i] = -1 - numbers.setdefault(drop, len(numbers))
-    return np.array(found, np.int32)
+    return manifest.unread + int(pc.sum(pc.or_(changed, unreadable)).as_py() or 0)
 
 
 def _with_ious(catalog: Catalog, rows: Columns) -> Iterator[pa.RecordBatch]:

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
-from fertools.columns import BATCH, POOL, Columns, column
+from fertools.columns import BATCH_ROWS, POOL, Columns, to_array
 from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
@@ -134,10 +134,6 @@ class PartFiles:
         """Whether the part is finished, with no photo left to try again."""
         return self.whole.is_file()
 
-    def remove(self) -> None:
-        for path in (self.whole, self.partial):
-            remove_whole(path)
-
 
 class PartWriter:
     """Writes one part from front to back; crops may come in any order.
@@ -195,14 +191,6 @@ def read_thumbnails(files: PartFiles) -> Thumbnails:
     return np.frombuffer(pictures, np.uint8).reshape(-1, *_THUMBNAIL)
 
 
-def read_rows(parts: Sequence[PartFiles]) -> Columns:
-    """Read the rows of all parts, in their order, with the part's number in a column `part`.
-
-    A part that is not finished is read as far as it is. Raises DamagedPart.
-    """
-    return pack_rows(read_table(files) for files in parts)
-
-
 def open_part(files: PartFiles) -> BinaryIO:
     """Open a part. Raises DamagedPart if it is missing, OutputError if it cannot be read."""
     path = files.written
@@ -250,7 +238,8 @@ def remove_damaged(parts: Sequence[PartFiles], damage: DamagedPart, remade: set[
             f"({damage.what}): check the disk, and give the same command"
         ) from damage
     for files in damaged:
-        files.remove()
+        for path in (files.whole, files.partial):
+            remove_whole(path)
     remade |= names
     return f"{len(damaged)} of {len(parts)} parts in {parts[0].folder} were damaged: made again"
 
@@ -275,7 +264,6 @@ def _unreadable(path: Path, fault: OSError) -> OutputError:
 
 
 def _offsets(files: PartFiles, file: BinaryIO) -> tuple[int, int]:
-    """Return the offsets of a part's rows and thumbnails."""
     end = file.seek(0, os.SEEK_END)
     footer = _record(files, file, max(0, end - FRAMING_BYTES - _FOOTER.size))
     if len(footer) != _FOOTER.size:
@@ -305,7 +293,7 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         part = pa.array(np.full(len(table), number), pa.int32())
         waiting.append(table.append_column("part", part))
         count += len(table)
-        if count >= BATCH:
+        if count >= BATCH_ROWS:
             yield _packed(pa.concat_tables(waiting))
             waiting, count = [], 0
     if count:
@@ -313,16 +301,14 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
 
 
 def _packed(table: pa.Table) -> pa.RecordBatch:
-    columns = {
-        name: pa.concat_arrays(table[name].chunks, memory_pool=POOL) for name in _PACKED.names
-    }
-    for name, values in columns.items():
+    arrays = []
+    for name in _PACKED.names:
+        values = pa.concat_arrays(table[name].chunks, memory_pool=POOL)
         if name == "digest":
-            digests = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
-            columns[name] = column(digests, _PACKED_TYPES[name])
-        elif name in _PACKED_TYPES:
-            columns[name] = column(values, _PACKED_TYPES[name])
-    return pa.record_batch([columns[name] for name in _PACKED.names], schema=_PACKED)
+            values = [digest and bytes.fromhex(digest) for digest in values.to_pylist()]
+        kind = _PACKED_TYPES.get(name)
+        arrays.append(to_array(values, kind) if kind else values)
+    return pa.record_batch(arrays, schema=_PACKED)
 
 
 def hex_of(column: pa.Array) -> pa.Array:

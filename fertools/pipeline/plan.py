@@ -28,7 +28,7 @@ import pyarrow.ipc
 
 from fertools.archive.members import Members, keys_of
 from fertools.columns import Ints
-from fertools.data import Box, Member, Packed
+from fertools.data import Box, Member, ZipLocation
 from fertools.errors import OptionError, OutputError, printable
 from fertools.files import whole_file
 from fertools.pipeline.parts import PartFiles, is_current
@@ -38,6 +38,7 @@ _LARGEST: Final = 256
 #: At least this many: below it, opening files costs more than the photos.
 _SMALLEST: Final = 4
 
+#: The annotators' box by a member's key, if it is the crop's.
 Boxes = Mapping[str, Box]
 
 _ANY_TEXT: Final = ("utf-8", "surrogatepass")  # a damaged name may hold half a surrogate pair
@@ -70,7 +71,6 @@ class PartsPlan:
     """The parts of a build by number.
 
     path     the plan's file
-    boxes    the annotators' box by a member's key, if it is the crop's
     basis    what the parts' names cover besides the members (see part_fingerprint)
     scanned  when the listing of the archive began, ns since the epoch
     """
@@ -84,12 +84,14 @@ class PartsPlan:
 
     @property
     def names(self) -> list[str]:
-        """The parts' fingerprints."""
         return [files.fingerprint for files in self.files]
 
     def write(self) -> None:
-        """Write the plan for the workers, which get a part's number."""
-        write_plan(self.path, self.members, self.boxes, self.names, self.scanned)
+        """Write the plan for the workers, which get a part's number: see `read_part`."""
+        schema = _SCHEMA.with_metadata({_NAMES: "\n".join(self.names), _SCANNED: str(self.scanned)})
+        with whole_file(self.path) as file, pa.ipc.new_file(file, schema) as writer:
+            for members in self.members:
+                writer.write_batch(_batch(members, self.boxes).cast(schema))
 
     def check_written(self) -> None:
         """Raise OutputError if another process wrote the plan for another archive."""
@@ -155,7 +157,7 @@ def _missing(names: Sequence[str], others: Sequence[str]) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The members of each part, put together when they are asked for.
+    """The members of each part, put together on access.
 
     selected  the positions of the members to process
     starts    where in `selected` each part begins, and behind the last one its end
@@ -198,21 +200,17 @@ def part_fingerprint(basis: str, members: Iterable[Member], boxes: Boxes) -> str
     """Return a part's name, which covers all that its bytes depend on.
 
     basis  how faces are found and cropped, and the versions that decide about that
-    boxes  the annotators' box by a member's key, if it is the crop's
 
     A loose photo's time is not covered: a copy of the archive has other times. The part's rows
     hold it, and a photo with another time is compared by its SHA-256 (see parts.py).
     """
     digest = blake2b(basis.encode(), digest_size=16)
     for member in members:
-        digest.update(f"\0{_identity(member)}\0{_edges(boxes.get(member.key))}".encode(*_ANY_TEXT))
+        packed = member.packed
+        where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
+        text = f"\0{member.key}\0{member.size}\0{where}\0{_edges(boxes.get(member.key))}"
+        digest.update(text.encode(*_ANY_TEXT))
     return digest.hexdigest()
-
-
-def _identity(member: Member) -> str:
-    packed = member.packed
-    where = f"{packed.offset} {packed.size} {packed.method} {packed.crc}" if packed else ""
-    return f"{member.key}\0{member.size}\0{where}"
 
 
 def _edges(box: Box | None) -> tuple[float, ...] | None:
@@ -225,21 +223,6 @@ def modified(member: Member) -> int | None:
     A part whose rows hold another time may be of another photo.
     """
     return None if member.packed else member.modified
-
-
-def write_plan(
-    path: Path, parts: Iterable[Members], boxes: Boxes, names: Sequence[str], scanned: int
-) -> None:
-    """Write the parts for `read_part`.
-
-    boxes    the annotators' box by a member's key, if it is the crop's
-    names    the parts' fingerprints
-    scanned  when the archive's listing began, ns since the epoch
-    """
-    schema = _SCHEMA.with_metadata({_NAMES: "\n".join(names), _SCANNED: str(scanned)})
-    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
-        for members in parts:
-            writer.write_batch(_batch(members, boxes).cast(schema))
 
 
 def planned_names(path: Path) -> list[str]:
@@ -298,7 +281,7 @@ def _batch(members: Members, boxes: Boxes) -> pa.RecordBatch:
 def _member(row: dict[str, Any]) -> Member:
     packed = None
     if row["offset"] is not None:
-        packed = Packed(*(row[name] for name in ("offset", "packed_size", "method", "crc")))
+        packed = ZipLocation(*(row[name] for name in ("offset", "packed_size", "method", "crc")))
     own = {name: row[name] for name in ("key", "container", "path", "size", "modified")}
     return Member(**own, packed=packed)
 

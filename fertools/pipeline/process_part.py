@@ -89,23 +89,20 @@ class PartTask:
         Raises SourceError if the archive, or the folder or zip of a photo, does not exist any more;
         OutputError if another build has replaced the plan, or the part cannot be written.
         """
-        try:
-            return self._make()
-        except _Discarded as discarded:
-            return discarded.result
-
-    def _make(self) -> PartResult:
         _check_exists(self.source)
         members = self._members()
-        with whole_file(self.files.whole) as file:
-            writer = PartWriter(file, len(members))
-            _PartMaker(self, members).make(writer)
-            result = self._result(members, writer.finish())
-            if result.crashed:
-                raise _Discarded(result)
-            if result.unread:
-                self._remove_older(members)
-                file.path = self.files.partial
+        try:
+            with whole_file(self.files.whole) as file:
+                writer = PartWriter(file, len(members))
+                _PartMaker(self, members).make(writer)
+                result = self._result(members, writer.finish())
+                if result.crashed:
+                    raise _Discarded(result)
+                if result.unread:
+                    self._remove_older(members)
+                    file.path = self.files.partial
+        except _Discarded as discarded:
+            return discarded.result
         if not result.unread:
             self.files.partial.unlink(missing_ok=True)
         InFlightLog(self.files.log).remove()
@@ -216,11 +213,10 @@ class _PartMaker:
         self._members = members
         self._known, self._thumbnails = _known_rows(task.files, len(members))
         self._log = InFlightLog(task.files.log)
-        self._crashes = self._log.resolved()
+        self._crashes = self._log.fatal_items()
         self._faults: dict[int, Row] = {}
 
     def make(self, writer: PartWriter) -> None:
-        """Write a row for every member."""
         left = list(range(len(self._members)))
         since = scanned_at(self._task.plan)
         try:

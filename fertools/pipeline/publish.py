@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 import fertools
-from fertools.columns import Ints, by_first
-from fertools.data import Split
+from fertools.columns import number_by_first_row
 from fertools.dataset.manifest import (
     SPLITS_CSV,
     ClassName,
     Counts,
-    Images,
+    ImageSpec,
     LeakageReport,
     LedgerFile,
     Manifest,
@@ -27,15 +26,28 @@ from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
 from fertools.files import whole_file, write_whole
 from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
+from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import LEDGER, Ledger
 from fertools.pipeline.parts import KEPT
-from fertools.pipeline.shards import ShardPlan
+from fertools.pipeline.shards import PlannedShard
 from fertools.splits.split_file import write_splits
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestHeader:
-    """Manifest fields that do not depend on the rows.
+def publish(
+    build_dir: BuildDir,
+    ledger: Ledger,
+    plan: Iterable[PlannedShard],
+    shards: Mapping[str, ShardFile],
+    *,
+    options: BuildOptions,
+    resolved_options: dict[str, Any],
+    libraries: dict[str, str],
+    source: str,
+    leakage: LeakageReport,
+    warnings: tuple[str, ...],
+    unread: int,
+) -> Manifest:
+    """Write all files of OUT but the shards; the ledger has its placements.
 
     resolved_options  the options without `auto`
     libraries         the versions that decide about any byte, and the detector's name
@@ -43,46 +55,30 @@ class ManifestHeader:
     warnings          of the splits, a line each
     unread            files of the archive that could not be read, photos apart
     """
-
-    options: BuildOptions
-    resolved_options: dict[str, Any]
-    libraries: dict[str, str]
-    source: str
-    leakage: LeakageReport
-    warnings: tuple[str, ...]
-    unread: int
-
-
-def publish(
-    build_dir: BuildDir,
-    header: ManifestHeader,
-    ledger: Ledger,
-    plan: ShardPlan,
-    shards: Mapping[str, ShardFile],
-) -> Manifest:
-    """Write all files of OUT but the shards; the ledger has its placements."""
     out, classes = build_dir.out, ledger.catalog.classes
     with whole_file(out / LEDGER) as rows:
         ledger.write(rows)
     with whole_file(out / SPLITS_CSV) as splits:
         for text in write_splits(ledger.batches(names=("key", "subject", "split"))):
             splits.write(text)
+    outcomes = ledger.outcomes()
+    kept = outcomes.pop(KEPT, 0)
     manifest = Manifest(
         fertools=fertools.__version__,
-        name=header.options.shards.name,
+        name=options.shards.name,
         version="1.0.0",
         classes=tuple(map(ClassName, classes.names, classes.english)),
-        image=Images(header.options.faces.size, header.options.faces.file_format),
-        counts=_counts(ledger),
-        splits=_splits(plan, shards, ledger),
+        image=ImageSpec(options.faces.size, options.faces.file_format),
+        counts=Counts(len(ledger), kept, dict(outcomes)),
+        splits=_splits(plan, shards, ledger.catalog),
         ledger=LedgerFile(LEDGER, len(ledger), rows.sha256),
-        options=header.resolved_options,
-        libraries=header.libraries,
-        source=header.source,
+        options=resolved_options,
+        libraries=libraries,
+        source=source,
         votes=ledger.catalog.voted,
-        proof=header.leakage,
-        warnings=header.warnings,
-        unread=header.unread,
+        proof=leakage,
+        warnings=warnings,
+        unread=unread,
     )
     for name, data in sidecar_files(manifest).items():
         write_whole(out / name, data)
@@ -93,33 +89,21 @@ def publish(
     return manifest
 
 
-def _counts(ledger: Ledger) -> Counts:
-    outcomes = ledger.outcomes()
-    kept = outcomes.pop(KEPT, 0)
-    return Counts(len(ledger), kept, dict(outcomes))
-
-
 def _splits(
-    plan: ShardPlan, shards: Mapping[str, ShardFile], ledger: Ledger
+    plan: Iterable[PlannedShard], shards: Mapping[str, ShardFile], catalog: Catalog
 ) -> dict[str, SplitContents]:
+    """Return the contents of each split; `plan` has the shards of a split next to each other."""
     contents = {}
-    catalog = ledger.catalog
     subjects = catalog.labels.codes("subject")[0]
-    for split in Split:
-        if not (owned := plan.of(split)):
-            continue
-        rows = np.concatenate([plan.rows[i] for i in owned])
-        counts = _count_codes(catalog.class_index(rows))
+    for split, owned in groupby(plan, key=lambda shard: shard.split):
+        own = list(owned)
+        rows = np.concatenate([shard.rows for shard in own])
+        numbers, first = number_by_first_row(catalog.class_or_drop[rows])
+        names = [catalog.classes.names[code] for code in catalog.class_or_drop[rows[first]]]
         contents[str(split)] = SplitContents(
             records=len(rows),
             subjects=int((np.unique(subjects[rows]) >= 0).sum()),
-            classes={catalog.classes.names[code]: count for code, count in counts},
-            shards=tuple(shards[plan.names[i]] for i in owned),
+            classes=dict(zip(names, np.bincount(numbers).tolist(), strict=True)),
+            shards=tuple(shards[shard.name] for shard in own),
         )
     return contents
-
-
-def _count_codes(codes: Ints) -> list[tuple[int, int]]:
-    """Count each code, in the order in which they occur first."""
-    numbers, first = by_first(codes)
-    return list(zip(codes[first].tolist(), np.bincount(numbers).tolist(), strict=True))

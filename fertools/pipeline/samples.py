@@ -14,16 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.members import Keys
-from fertools.columns import Columns, Ints, Lazy, by_first
+from fertools.columns import Columns, Ints, LazySequence, number_by_first_row
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
-from fertools.splits.duplicates import (
-    Component,
-    find_duplicates,
-    find_label_conflicts,
-    largest_component,
-)
+from fertools.splits.duplicates import Component, find_duplicates, largest_component
 from fertools.splits.groups import components_of_pairs, connected_components, group_by_subject
 from fertools.splits.measures import overlapping_groups
 
@@ -61,7 +56,7 @@ class Samples:
             raise SourceError(
                 f"no photo became an example ({counts}): see docs/format.md for the reasons"
             )
-        keys = catalog.keys(rows)
+        keys = catalog.members.keys_at(rows)
         subjects = catalog.subjects(rows)
         people, people_keys = group_by_subject(subjects, keys)
         return cls(
@@ -85,7 +80,7 @@ class Samples:
         return np.stack(columns, axis=1)
 
 
-class _Digests(Lazy[str | None]):
+class _Digests(LazySequence[str | None]):
     """The SHA-256 of photos as text."""
 
     def __init__(self, extracted: Columns, rows: Ints) -> None:
@@ -104,7 +99,7 @@ def _codes(labels: Columns, name: str, rows: Ints) -> Ints:
     values = labels.codes(name)[0][rows] if name != "age" else labels.numbers(name, fill=-1)[rows]
     codes = np.full(len(rows), -1, dtype=np.int64)
     known = values >= 0
-    codes[known] = by_first(values[known])[0]
+    codes[known] = number_by_first_row(values[known])[0]
     return codes
 
 
@@ -152,10 +147,6 @@ class Duplicates:
                 later[i] = original
         return later
 
-    def conflicting(self, samples: Samples) -> list[tuple[int, int]]:
-        """Return each sample whose picture has two classes, with one of another class."""
-        return [(a, b) for a, b in find_label_conflicts(self.pairs, samples.classes).tolist()]
-
     def across(self, splits: NDArray[np.int8]) -> int:
         """Count the pictures that are in more than one split; -1 is no split."""
         photos, sets = components_of_pairs(self.pairs)
@@ -177,7 +168,7 @@ class Duplicates:
 
 
 class _Thumbnails:
-    """Thumbnails of samples, read from the parts when they are asked for."""
+    """Thumbnails of samples, read from the parts on access."""
 
     def __init__(self, parts: Sequence[PartFiles], ledger: Ledger, rows: Ints) -> None:
         extracted, part_of = ledger.extracted_at(rows), ledger.extracted.numbers("part", np.int32)

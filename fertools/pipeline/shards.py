@@ -76,44 +76,29 @@ _SCHEMA: Final = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class ShardPlan:
-    """What every shard holds, in order.
+class PlannedShard:
+    """The file of a shard, and its examples in order.
 
-    names    the shards' files
-    splits   the split of each
-    rows     the ledger rows of its examples, int64
+    number   of the shard in its split
+    rows     the ledger rows of the examples, int64
     copies   0 for the crop itself, 1 and more for its augmented copies, int64
     """
 
-    names: tuple[str, ...]
-    splits: tuple[Split, ...]
-    rows: tuple[Ints, ...]
-    copies: tuple[Ints, ...]
-
-    def placements(self, splits: NDArray[np.int8], augment: int) -> Placements:
-        """Return where the example of each ledger row is; `splits` are those of the rows."""
-        shards, indices = np.full((2, len(splits)), -1, dtype=np.int32)
-        for split in Split:
-            for number, shard in enumerate(self.of(split)):
-                own = np.flatnonzero(self.copies[shard] == 0)
-                shards[self.rows[shard][own]] = number
-                indices[self.rows[shard][own]] = own
-        return Placements(splits, shards, indices, augment)
-
-    def of(self, split: Split) -> list[int]:
-        """Return the numbers of a split's shards."""
-        return [i for i, owner in enumerate(self.splits) if owner is split]
+    name: str
+    split: Split
+    number: int
+    rows: Ints
+    copies: Ints
 
 
-def plan_splits(ledger: Ledger, splits: NDArray[np.int8], options: BuildOptions) -> ShardPlan:
+def plan_splits(
+    ledger: Ledger, splits: NDArray[np.int8], options: BuildOptions
+) -> list[PlannedShard]:
     """Plan the shards of all splits; only train has augmented copies.
 
     splits   the split of each ledger row, -1 for none
     """
-    names: list[str] = []
-    owners: list[Split] = []
-    contents: list[Ints] = []
-    copies: list[Ints] = []
+    plan: list[PlannedShard] = []
     lengths = ledger.extracted.numbers("length") + _OVERHEAD
     for number, split in enumerate(Split):
         own = np.flatnonzero(splits == number)
@@ -126,11 +111,19 @@ def plan_splits(ledger: Ledger, splits: NDArray[np.int8], options: BuildOptions)
             shard_size=options.shards.shard_bytes,
         )
         for k, chosen in enumerate(shards):
-            names.append(shard_name(options.shards.name, split, k, len(shards)))
-            owners.append(split)
-            contents.append(rows[chosen])
-            copies.append(copy[chosen])
-    return ShardPlan(tuple(names), tuple(owners), tuple(contents), tuple(copies))
+            name = shard_name(options.shards.name, split, k, len(shards))
+            plan.append(PlannedShard(name, split, k, rows[chosen], copy[chosen]))
+    return plan
+
+
+def placements(plan: Iterable[PlannedShard], splits: NDArray[np.int8], augment: int) -> Placements:
+    """Return where the example of each ledger row is; `splits` are those of the rows."""
+    shards, indices = np.full((2, len(splits)), -1, dtype=np.int32)
+    for shard in plan:
+        own = np.flatnonzero(shard.copies == 0)
+        shards[shard.rows[own]] = shard.number
+        indices[shard.rows[own]] = own
+    return Placements(splits, shards, indices, augment)
 
 
 def _shard_keys(ledger: Ledger, rows: Ints, times: int) -> Iterator[str]:
@@ -138,13 +131,13 @@ def _shard_keys(ledger: Ledger, rows: Ints, times: int) -> Iterator[str]:
 
     A copy has a key of its own: it may be anywhere in train, not only next to its original.
     """
-    keys = ledger.catalog.keys(rows)
+    keys = ledger.catalog.members.keys_at(rows)
     return (f"{key} copy {copy}" if copy else key for copy in range(times) for key in keys)
 
 
 def example_batches(
     ledger: Ledger,
-    plan: ShardPlan,
+    plan: Iterable[PlannedShard],
     parts: Sequence[PartFiles],
     options: BuildOptions,
     secret: bytes,
@@ -154,24 +147,24 @@ def example_batches(
     secret   the key of the pseudonyms
     """
     features = _Features(ledger, parts, options, secret)
-    for numbers in _grouped([len(rows) for rows in plan.rows]):
-        rows, copies = (
-            np.concatenate([column[i] for i in numbers]) for column in (plan.rows, plan.copies)
-        )
-        batch, first = features.batch(rows, copies), 0
-        for i in numbers:
-            yield batch.slice(first, len(plan.rows[i]))
-            first += len(plan.rows[i])
+    for shards in _grouped(plan):
+        rows = np.concatenate([shard.rows for shard in shards])
+        batch, first = features.batch(rows, np.concatenate([shard.copies for shard in shards])), 0
+        for shard in shards:
+            yield batch.slice(first, len(shard.rows))
+            first += len(shard.rows)
 
 
-def _grouped(sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the numbers of shards to look up together: their rows are spread over the ledger."""
-    group: list[int] = []
-    for number, _ in enumerate(sizes):
-        group.append(number)
-        if sum(sizes[i] for i in group) >= _TOGETHER or number == len(sizes) - 1:
+def _grouped(plan: Iterable[PlannedShard]) -> Iterator[list[PlannedShard]]:
+    """Yield the shards to look up together: their rows are spread over the ledger."""
+    group: list[PlannedShard] = []
+    for shard in plan:
+        group.append(shard)
+        if sum(len(own.rows) for own in group) >= _TOGETHER:
             yield group
             group = []
+    if group:
+        yield group
 
 
 class _Features:
@@ -186,14 +179,14 @@ class _Features:
         self._secret = secret
         self._plain = options.shards.keep_names
         self._augment = options.shards.augment > 0
-        self._subjects: dict[str, str] = {}
 
     def batch(self, rows: Ints, copies: Ints) -> pa.RecordBatch:
-        """Return the features of examples by ledger row and number of copy."""
         catalog, at = self._ledger.catalog, self._ledger.extracted_at(rows)
         extracted = self._ledger.extracted.select(_EXTRACTED).take(at)
         labels = self._labels.take(rows)
-        keys = list(catalog.keys(rows))
+        subjects = labels["subject"]
+        people = [self._name(word, "subject") for word in subjects.dictionary.to_pylist()]
+        keys = list(catalog.members.keys_at(rows))
         sides = (extracted[side].to_pylist() for side in ("x0", "y0", "x1", "y1"))
         columns: dict[str, Any] = {
             "part": self._parts.take(extracted["part"]),
@@ -201,7 +194,7 @@ class _Features:
             "crc": extracted["crc"],
             "label": catalog.class_index(rows),
             "key": [self._name(key, "key") for key in keys],
-            "subject": [self._subject(name) for name in labels["subject"].to_pylist()],
+            "subject": pa.array(people, pa.string()).take(subjects.indices).fill_null(""),
             "sex": labels["sex"].dictionary_decode().fill_null(""),
             "age": labels["age"].fill_null(-1),
             "box": list(zip(*sides, strict=True)),
@@ -218,13 +211,6 @@ class _Features:
     def _name(self, name: str, purpose: str) -> str:
         return name if self._plain else pseudonym(self._secret, name, purpose)
 
-    def _subject(self, name: str | None) -> str:
-        if name is None:
-            return ""
-        if name not in self._subjects:
-            self._subjects[name] = self._name(name, "subject")
-        return self._subjects[name]
-
 
 @dataclass(frozen=True, slots=True)
 class StagingDir:
@@ -235,13 +221,13 @@ class StagingDir:
 
     @classmethod
     def prepare(
-        cls, build_dir: BuildDir, plan: ShardPlan, batches: Iterable[pa.RecordBatch]
+        cls, build_dir: BuildDir, plan: Iterable[PlannedShard], batches: Iterable[pa.RecordBatch]
     ) -> StagingDir:
         """Write the features of every example, a batch a shard, where workers find them.
 
         batches   one at a time: all of them together may not fit into memory
         """
-        digest = blake2b("\0".join(plan.names).encode(), digest_size=16)
+        digest = blake2b("\0".join(shard.name for shard in plan).encode(), digest_size=16)
         # Not yet in its folder: the name, a digest of what is written, is not known.
         planned = build_dir.staging / _PLAN
         with whole_file(planned) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
@@ -265,20 +251,21 @@ class StagingDir:
         """The file with the SHA-256 of a finished shard; written after the shard."""
         return self.folder / f"{name}.sha256"
 
-    def finished(self, plan: ShardPlan, out: Path) -> dict[str, ShardFile]:
+    def finished(self, plan: Iterable[PlannedShard], out: Path) -> dict[str, ShardFile]:
         """Return the shards that an earlier run has made, here or published.
 
         A shard is recognised by its SHA-256: shards of another plan may have the same names and
         the same sizes.
         """
         finished = {}
-        for name, rows in zip(plan.names, plan.rows, strict=True):
-            made = self.folder / name
+        for shard in plan:
+            name, made = shard.name, self.folder / shard.name
             with suppress(OSError):
                 checksum = self.checksum(name).read_text("ascii", errors="replace")
                 path = made if made.exists() else out / name
                 if sha256_of(path) == checksum:
-                    finished[name] = ShardFile(name, len(rows), path.stat().st_size, checksum)
+                    size = path.stat().st_size
+                    finished[name] = ShardFile(name, len(shard.rows), size, checksum)
         return finished
 
     def publish(self, shards: Iterable[ShardFile], out: Path) -> None:

@@ -25,6 +25,7 @@ from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import Half, assign, assign_official, assign_photos
+from fertools.splits.duplicates import find_label_conflicts
 from fertools.splits.groups import cap_photos
 from fertools.splits.measures import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
@@ -62,7 +63,11 @@ def assign_splits(
     """
     drops = _conflicts(samples, duplicates, classes)
     if options.duplicates == "drop":
-        drops |= _repeats(samples, duplicates, drops)
+        repeats = duplicates.repeats(samples, drops)
+        drops |= {
+            later: Drop(Reason.DUPLICATE, f"the same picture as {samples.keys[first]}")
+            for later, first in repeats.items()
+        }
     left = _without(np.arange(len(samples)), drops)
     drops |= _capped(samples, left, options)
     left = _without(left, drops)
@@ -127,14 +132,7 @@ def _conflicts(samples: Samples, duplicates: Duplicates, classes: Sequence[str])
             Reason.CONFLICTING_LABEL,
             f"the same picture is {classes[samples.classes[other]]} as {samples.keys[other]}",
         )
-        for photo, other in duplicates.conflicting(samples)
-    }
-
-
-def _repeats(samples: Samples, duplicates: Duplicates, drops: dict[int, Drop]) -> dict[int, Drop]:
-    return {
-        later: Drop(Reason.DUPLICATE, f"the same picture as {samples.keys[first]}")
-        for later, first in duplicates.repeats(samples, drops).items()
+        for photo, other in find_label_conflicts(duplicates.pairs, samples.classes).tolist()
     }
 
 
@@ -233,7 +231,6 @@ def _unknown(samples: Samples, splits: NDArray[np.int8]) -> list[str]:
 
 
 def _unknown_people(samples: Samples, splits: NDArray[np.int8]) -> int:
-    """Count the photos in the splits that have no subject."""
     return sum(samples.subjects[i] is None for i in np.flatnonzero(splits >= 0).tolist())
 
 

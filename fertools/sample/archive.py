@@ -1,9 +1,9 @@
 """Draw and write a whole archive in AI-Hub's layout.
 
-    1.Training/[원천]EMOIMG_기쁨_TRAIN_01     photos; as a zip, its names are CP949 without a flag
-    1.Training/[원천]EMOIMG_기쁨_TRAIN_02     photos; as a zip, UTF-8 with the flag, in volumes
+    1.Training/[원천]EMOIMG_기쁨_TRAIN_01     photos; as a zip: CP949 names, no UTF-8 flag
+    1.Training/[원천]EMOIMG_기쁨_TRAIN_02     photos; as a zip: UTF-8 names, flag, in volumes
     1.Training/[라벨]EMOIMG_기쁨_TRAIN        img_emotion_training_data(기쁨).json
-    2.Validation/[원천]EMOIMG_기쁨_VALID      photos; CP949
+    2.Validation/[원천]EMOIMG_기쁨_VALID      photos; as a zip: CP949 names
     2.Validation/[라벨]EMOIMG_기쁨_VALID      img_emotion_validation_data(기쁨).json
 
 Each of these containers is a folder, or a zip of that name.
@@ -23,12 +23,12 @@ from fertools.errors import OutputError
 from fertools.keywords import SampleKeywords
 from fertools.options import Form, SampleOptions
 from fertools.sample.people import EXPRESSIONS
-from fertools.sample.photo import face_of, photograph
+from fertools.sample.photo import photograph, true_face_box
 from fertools.sample.schedule import Schedule, Shot, schedule
 from fertools.sample.storage import Folder, StoredZip, label_file, label_record, split_zip
-from fertools.sample.troubles import Trouble, plant
+from fertools.sample.troubles import Trouble, choose_troubles
 
-#: Photos in one zip: at about 2.5 MB for 16 megapixels it stays far below the 4 GiB of a plain zip.
+#: Photos in a zip: at about 2.5 MB for 16 megapixels far below the 4 GiB of a zip without zip64.
 MAX_CONTAINER_PHOTOS: Final = 1000
 VOLUMES: Final = 3
 NAME_ENCODINGS: Final = ("cp949", "utf-8")
@@ -36,11 +36,11 @@ NAME_ENCODINGS: Final = ("cp949", "utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was written.
+    """The contents of a drawn archive.
 
-    emotions    number of proper photos by emotion
+    emotions    number of regular photos by emotion
     troubles    number of planted files by kind
-    containers  folders, zips and volumes that hold photos, relative to `out`
+    containers  paths of folders, zips and volumes with photos, relative to `out`
     """
 
     out: Path
@@ -63,65 +63,67 @@ def make_sample(
     out: Path | str,
     *,
     progress: Callable[[int, int], None] | None = None,
-    **options: Unpack[SampleKeywords],
+    **keywords: Unpack[SampleKeywords],
 ) -> Sample:
-    """Draw people and write an AI-Hub style archive of them into `out`; same seed, same bytes.
+    """Draw people and write an AI-Hub style archive of their photos into `out`.
 
-    "Same bytes" holds for the same versions of numpy, OpenCV and simplejpeg on one kind of CPU:
-    another CPU may round a pixel differently.
+    The same seed results in the same bytes with the same versions of numpy, OpenCV and simplejpeg
+    on one kind of CPU: another CPU may round a pixel differently.
 
-    progress   called with (files drawn, files to draw) after each
-    options    the fields of SampleOptions: people=12, troubles=2, …
+    progress   called after each file with (files drawn, files to draw)
+    keywords   the fields of SampleOptions: people=12, troubles=2, …
 
-    Raises OutputError if `out` is not an empty or new folder, OptionError if an option is out of
-    range.
+    Raises OutputError if `out` is neither new nor an empty folder, OptionError if an option is out
+    of range.
     """
-    chosen = SampleOptions.of(options)
-    folders = chosen.form == "folders"
-    root = _prepared(user_path(out))
-    plan = schedule(chosen.seed, chosen.people, chosen.photos)
-    pixels = chosen.megapixels * 1e6
-    planted = plant(chosen.seed, plan.training, pixels, int(chosen.troubles), folders)
+    options = SampleOptions.of(keywords)
+    folders = options.form == "folders"
+    root = _make_empty_folder(user_path(out))
+    plan = schedule(options.seed, options.people, options.photos)
+    pixels = options.megapixels * 1e6
+    planted = choose_troubles(options.seed, plan.training, pixels, int(options.troubles), folders)
     by_shot: dict[str, list[Trouble]] = defaultdict(list)
     for trouble in planted:
         by_shot[trouble.shot.name].append(trouble)
-    total = chosen.photos + len(planted)
-    writer = _Writer(root, chosen.form, chosen.seed, pixels, total, by_shot, progress)
-    containers = [path for holder in photo_containers(plan) for path in writer.photos(holder)]
-    writer.labels("1.Training/[라벨]EMOIMG_{}_TRAIN", "training", "utf-8-sig", plan.training)
-    writer.labels("2.Validation/[라벨]EMOIMG_{}_VALID", "validation", "cp949", plan.validation)
+    n_files = options.photos + len(planted)
+    writer = _Writer(root, options.form, options.seed, pixels, n_files, by_shot, progress)
+    containers = [path for group in photo_containers(plan) for path in writer.write_photos(group)]
+    writer.write_labels("1.Training/[라벨]EMOIMG_{}_TRAIN", "training", "utf-8-sig", plan.training)
+    writer.write_labels(
+        "2.Validation/[라벨]EMOIMG_{}_VALID", "validation", "cp949", plan.validation
+    )
     emotions = Counter(shot.session.emotion for shot in plan.training + plan.validation)
     return Sample(
         out=root,
-        people=chosen.people,
-        photos=chosen.photos,
+        people=options.people,
+        photos=options.photos,
         emotions=MappingProxyType({emotion: emotions[emotion] for emotion in EXPRESSIONS}),
         troubles=MappingProxyType(Counter(trouble.kind for trouble in planted)),
         containers=tuple(containers),
     )
 
 
-def _prepared(out: Path) -> Path:
-    """Create the output folder; OutputError if it has any contents."""
+def _make_empty_folder(out: Path) -> Path:
+    """Create the output folder and return it; raise OutputError if it has contents."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        taken = any(out.iterdir())
+        has_contents = any(out.iterdir())
     except OSError as error:
         raise OutputError(
             f"{out} cannot be written ({error.strerror}): name a new folder"
         ) from error
-    if taken:
+    if has_contents:
         raise OutputError(f"{out} is not empty: name a new folder for the sample, or empty it")
     return out
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoContainer:
-    """The photos of one container.
+    """The photos of one container, and how it is written.
 
     path      relative to OUT, without ".zip"
-    encoding  of the names in a zip
-    volumes   number of volumes a zip is split into
+    encoding  the encoding of names in a zip
+    volumes   the number of volumes of a zip
     """
 
     path: str
@@ -131,10 +133,7 @@ class PhotoContainer:
 
 
 def photo_containers(plan: Schedule) -> Iterator[PhotoContainer]:
-    """Yield all containers of photos.
-
-    The last Training container of the first emotion is in volumes.
-    """
+    """Yield all containers of photos; the last Training one of the first emotion is in volumes."""
     for emotion, shots in _by_emotion(plan.training):
         count = max(min(2, len(shots)), -(-len(shots) // MAX_CONTAINER_PHOTOS))
         for i in range(count):
@@ -157,35 +156,35 @@ def _by_emotion(shots: tuple[Shot, ...]) -> Iterator[tuple[str, tuple[Shot, ...]
 
 @dataclass(slots=True)
 class _Writer:
-    """Draws and writes one container after the other, and reports progress."""
+    """A writer of containers: it draws their photos and reports progress."""
 
     root: Path
     form: Form
     seed: int
     pixels: float
-    total: int
-    planted: Mapping[str, list[Trouble]]  # by the name of the shot in whose container they go
+    n_files: int
+    troubles: Mapping[str, list[Trouble]]  # by shot name; written to the container of the shot
     progress: Callable[[int, int], None] | None
-    done: int = 0
+    n_drawn: int = 0
 
-    def photos(self, holder: PhotoContainer) -> list[str]:
-        """Write a container of photos; return the paths of its files, relative to the root."""
-        with self._open(holder.path, holder.encoding) as container:
-            for shot in holder.shots:
+    def write_photos(self, group: PhotoContainer) -> list[str]:
+        """Write a container of photos; return the paths of its files, relative to `root`."""
+        with self._open(group.path, group.encoding) as container:
+            for shot in group.shots:
                 container.add(shot.name, photograph(self.seed, shot, self.pixels))
-                self._count()
-            for trouble in (t for shot in holder.shots for t in self.planted.get(shot.name, ())):
+                self._report_file()
+            for trouble in (t for shot in group.shots for t in self.troubles.get(shot.name, ())):
                 container.add(*trouble.file())
-                self._count()
-        in_volumes = self.form == "zips" and holder.volumes > 1
-        paths = split_zip(container.path, holder.volumes) if in_volumes else [container.path]
+                self._report_file()
+        in_volumes = self.form == "zips" and group.volumes > 1
+        paths = split_zip(container.path, group.volumes) if in_volumes else [container.path]
         return [path.relative_to(self.root).as_posix() for path in paths]
 
-    def labels(self, path: str, half: str, encoding: str, shots: tuple[Shot, ...]) -> None:
-        """Write a container with one label file for each emotion of a half of the archive."""
+    def write_labels(self, path: str, half: str, encoding: str, shots: tuple[Shot, ...]) -> None:
+        """Write one container with a label file for each emotion of a half of the archive."""
         for emotion, group in _by_emotion(shots):
             records = [
-                label_record(self.seed, shot, face_of(self.seed, shot, self.pixels))
+                label_record(self.seed, shot, true_face_box(self.seed, shot, self.pixels))
                 for shot in group
             ]
             with self._open(path.format(emotion), "cp949") as container:
@@ -197,7 +196,7 @@ class _Writer:
             return Folder(self.root / path)
         return StoredZip(self.root / f"{path}.zip", encoding)
 
-    def _count(self) -> None:
-        self.done += 1
+    def _report_file(self) -> None:
+        self.n_drawn += 1
         if self.progress:
-            self.progress(self.done, self.total)
+            self.progress(self.n_drawn, self.n_files)

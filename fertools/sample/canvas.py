@@ -1,8 +1,8 @@
 """Draw curves on an image, in units of the head that is drawn.
 
-    -y                  One unit is half the height of the head, chin to crown; the origin
-     |                  is the middle of the head. A pose has its position in the image, the
--x --+-- +x             pixels per unit, and the lean of the head.
+    -y                  One unit is half the height of the head from chin to crown. The origin
+     |                  is the middle of the head. A pose consists of the position of the head in
+-x --+-- +x             the image, the pixels per unit, and the lean of the head.
      |
     +y
 
@@ -28,12 +28,12 @@ Colour = tuple[float, float, float]  # blue, green, red, 0 to 255
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
 WHITE: Final[Colour] = (255.0, 255.0, 255.0)
 
-STEPS: Final = 9  # points per span: no corner is visible at 700 px, and 16 look no better
-SUBPIXEL_BITS: Final = 4  # whole pixels would make near-identical shots jump
+STEPS: Final = 9  # points between knots: no corner is visible at 700 px; 16 look the same
+SUBPIXEL_BITS: Final = 4  # with whole pixels, similar shots would differ by visible steps
 
 
 def spline(knots: Sequence[tuple[float, float]], *, closed: bool = False) -> Points:
-    """Return a smooth curve through all knots (uniform Catmull-Rom, 1974)."""
+    """Return the points of a smooth curve through all knots (uniform Catmull-Rom, 1974)."""
     p = np.asarray(knots, dtype=np.float64)
     ends = (p[-1:], p[:2]) if closed else (2 * p[:1] - p[1:2], 2 * p[-1:] - p[-2:-1])
     p = np.concatenate([ends[0], p, ends[1]])
@@ -45,7 +45,7 @@ def spline(knots: Sequence[tuple[float, float]], *, closed: bool = False) -> Poi
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """Return the outline of an ellipse with its centre and half axes."""
+    """Return the outline of the ellipse with centre (x, y) and half axes rx, ry."""
     t = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], axis=1)
 
@@ -59,7 +59,7 @@ def ribbon(middle: Points, half: NDArray[np.float64]) -> Points:
     return np.concatenate([middle + across, (middle - across)[::-1]])
 
 
-def mirrored(points: Points) -> Points:
+def mirror(points: Points) -> Points:
     """Return points mirrored at x = 0."""
     flipped: Points = points * np.array([-1.0, 1.0])
     return flipped
@@ -67,7 +67,7 @@ def mirrored(points: Points) -> Points:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """The position of a head: its middle and its unit in pixels, its lean in radians, clockwise."""
+    """The pose of a head: middle and unit in pixels, lean in radians, clockwise."""
 
     x: float
     y: float
@@ -75,7 +75,7 @@ class Pose:
     lean: float = 0.0
 
     def to_pixels(self, points: Points) -> Points:
-        """Return points of the head in pixels of the image."""
+        """Convert points from units of the head to pixels of the image."""
         c, s = cos(self.lean) * self.unit, sin(self.lean) * self.unit
         pixels: Points = points @ np.array([[c, s], [-s, c]]) + (self.x, self.y)
         return pixels
@@ -89,7 +89,7 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """An image, uint8, (H, W, 3), BGR, that is drawn on in place, and the pose of the head."""
+    """An image to draw on in place, uint8, (H, W, 3), BGR, and the pose of the head."""
 
     image: Pixels
     pose: Pose
@@ -107,7 +107,7 @@ class Canvas:
     def glow(
         self, middle: tuple[float, float], radii: tuple[float, float], colour: Colour, share: float
     ) -> None:
-        """Blend a colour in softly: `share` of it in the middle, a seventh of that at a radius."""
+        """Blend in a soft spot: `share` of the colour in the middle, share / 7 at the radii."""
         cx, cy = self.pose.to_pixels(np.array([middle]))[0].tolist()
         px, py = radii[0] * self.pose.unit, radii[1] * self.pose.unit
         window = self._window(cx - 2 * px, cy - 2 * py, cx + 2 * px, cy + 2 * py)
@@ -118,9 +118,9 @@ class Canvas:
 
     @contextmanager
     def within(self, outline: Points) -> Iterator[Canvas]:
-        """Yield a canvas; what is drawn on it is copied inside the outline when the block ends."""
-        at = self.pose.to_pixels(outline)
-        window = self._window(*(at.min(axis=0) - 1), *(at.max(axis=0) + 2))
+        """Yield a copy to draw on; when the block ends, copy back its pixels inside the outline."""
+        pixels = self.pose.to_pixels(outline)
+        window = self._window(*(pixels.min(axis=0) - 1), *(pixels.max(axis=0) + 2))
         part = self.image[window]
         x, y = window[1].start, window[0].start
         inner = Canvas(part.copy(), replace(self.pose, x=self.pose.x - x, y=self.pose.y - y))

@@ -1,4 +1,4 @@
-"""Paint eyes, brows, nose and mouth according to a face's geometry and an expression."""
+"""Paint eyes, brows, nose and mouth from the geometry of a face and an expression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fertools.sample.canvas import (
 )
 from fertools.sample.people import Expression, Person
 
-EYE_LINE = 0.03  # below the middle of the head
+EYE_LINE = 0.03  # distance below the middle of the head, as MOUTH_LINE
 MOUTH_LINE = 0.62
 
 IRIS: Colour = (30.0, 44.0, 66.0)
@@ -26,35 +26,35 @@ SCLERA: Colour = (232.0, 236.0, 240.0)
 THROAT: Colour = (38.0, 28.0, 88.0)
 ENAMEL: Colour = (232.0, 240.0, 244.0)
 RED: Colour = (96.0, 92.0, 226.0)
-SHADE: Colour = (56.0, 66.0, 116.0)  # what folds and hollows of the skin turn to
+SHADE: Colour = (56.0, 66.0, 116.0)  # of folds and hollows of the skin
 
 #: Corners of a lens of the glasses, in units of its half axes.
 LENS = ((-1, -0.55), (-0.7, -0.95), (0.7, -0.95), (1, -0.55), (0.75, 0.85), (-0.75, 0.85))
 
 
 def paint_features(canvas: Canvas, person: Person, expression: Expression) -> None:
-    """Paint everything that an expression changes, from the cheeks up to the glasses."""
-    _cheeks(canvas, person, expression)
-    _folds(canvas, person, expression)
-    _nose(canvas, person)
-    _mouth(canvas, person, expression)
+    """Paint all features that an expression changes, and the glasses over them."""
+    _paint_cheeks(canvas, person, expression)
+    _paint_folds(canvas, person, expression)
+    _paint_nose(canvas, person)
+    _paint_mouth(canvas, person, expression)
     for side in (-1, 1):
-        _eye(canvas, person, expression, side)
-        _brow(canvas, person, expression, side)
+        _paint_eye(canvas, person, expression, side)
+        _paint_brow(canvas, person, expression, side)
     if expression.tears > 0.2:
-        _tears(canvas, person, expression)
+        _paint_tears(canvas, person, expression)
     if person.glasses:
-        _glasses(canvas, person)
+        _paint_glasses(canvas, person)
 
 
-def _cheeks(canvas: Canvas, person: Person, expression: Expression) -> None:
+def _paint_cheeks(canvas: Canvas, person: Person, expression: Expression) -> None:
     for side in (-1, 1):
         x = side * person.face.width * 0.6
         canvas.glow((x, 0.33), (0.26, 0.19), RED, 0.10 + 0.32 * max(expression.blush, 0.0))
         canvas.glow((x * 0.92, 0.24 - expression.smile * 0.4), (0.16, 0.10), WHITE, 0.10)
 
 
-def _folds(canvas: Canvas, person: Person, expression: Expression) -> None:
+def _paint_folds(canvas: Canvas, person: Person, expression: Expression) -> None:
     shade = mix(person.skin, SHADE, 0.45)
     depth = (
         max(0.0, expression.smile) * 4
@@ -78,7 +78,7 @@ def _folds(canvas: Canvas, person: Person, expression: Expression) -> None:
             canvas.stroke(frown, shade, 0.014)
 
 
-def _nose(canvas: Canvas, person: Person) -> None:
+def _paint_nose(canvas: Canvas, person: Person) -> None:
     half, tip = person.face.nose_width, person.face.nose_tip
     shade = mix(person.skin, SHADE, 0.5)
     away = -1 if person.light > 0 else 1
@@ -92,14 +92,14 @@ def _nose(canvas: Canvas, person: Person) -> None:
         canvas.fill(ellipse(side * half * 0.45, tip + 0.035, 0.03, 0.014), mix(shade, BLACK, 0.5))
 
 
-def _eye(canvas: Canvas, person: Person, expression: Expression, side: int) -> None:
+def _paint_eye(canvas: Canvas, person: Person, expression: Expression, side: int) -> None:
     upper, lower = _lids(person, expression, side)
     x, half = side * person.face.eye_gap, person.face.eye_width
     canvas.glow((x, EYE_LINE - 0.06), (half * 1.2, 0.10), mix(person.skin, SHADE, 0.5), 0.4)
     almond = np.concatenate([upper, lower[::-1]])
     with canvas.within(almond) as inside:
         inside.fill(almond, SCLERA)
-        _iris(inside, person, expression, x)
+        _paint_iris(inside, person, expression, x)
         inside.glow((x, upper[:, 1].min()), (half, 0.05), BLACK, 0.4)
     dark = mix(person.hair.colour, BLACK, 0.6) if person.age < 50 else (40.0, 40.0, 50.0)
     lash = np.sin(np.linspace(0, np.pi, len(upper)))
@@ -111,7 +111,7 @@ def _eye(canvas: Canvas, person: Person, expression: Expression, side: int) -> N
         canvas.stroke(np.add(lower[3:-3], (0, 0.05)), mix(person.skin, SHADE, 0.4), 0.012)
 
 
-def _iris(canvas: Canvas, person: Person, expression: Expression, x: float) -> None:
+def _paint_iris(canvas: Canvas, person: Person, expression: Expression, x: float) -> None:
     r = person.face.eye_height * 0.98
     x += expression.gaze_x * person.face.eye_width * 0.38
     y = EYE_LINE + 0.004 + expression.gaze_y * person.face.eye_height * 0.5
@@ -129,14 +129,14 @@ def _lids(person: Person, expression: Expression, side: int) -> tuple[Points, Po
     corner = EYE_LINE - face.eye_slant * u
     arch = (1 - u**2) ** 0.75
     opening = face.eye_height * max(expression.eye_open, 0.12)
-    # An eye closes from above; a closed eye is at the height of the lower lid.
+    # When an eye closes, the upper lid moves down to the lower lid.
     top = corner + arch * (face.eye_height * 0.55 - opening * 1.2)
     bottom = corner + arch * face.eye_height * (0.55 - 0.75 * max(expression.squint, 0.0))
     bottom = np.maximum(bottom, top + 0.006)
     return np.stack([x, top], axis=1), np.stack([x, bottom], axis=1)
 
 
-def _brow(canvas: Canvas, person: Person, expression: Expression, side: int) -> None:
+def _paint_brow(canvas: Canvas, person: Person, expression: Expression, side: int) -> None:
     face = person.face
     level = EYE_LINE - face.brow_height
     inner = level - expression.brow_inner - side * expression.brow_skew
@@ -156,7 +156,7 @@ def _brow(canvas: Canvas, person: Person, expression: Expression, side: int) -> 
     canvas.fill(ribbon(middle, half), mix(person.hair.colour, person.skin, 0.18))
 
 
-def _mouth(canvas: Canvas, person: Person, expression: Expression) -> None:
+def _paint_mouth(canvas: Canvas, person: Person, expression: Expression) -> None:
     upper, lower = _lip_lines(person, expression)
     u = np.linspace(-1, 1, len(upper))
     full = person.face.lips * (1 - 0.62 * max(expression.press, 0.0))
@@ -171,12 +171,12 @@ def _mouth(canvas: Canvas, person: Person, expression: Expression) -> None:
     gap = np.concatenate([upper, lower[::-1]])
     if expression.mouth_open > 0.012:
         with canvas.within(gap) as inside:
-            _inside(inside, gap, upper, expression)
+            _paint_mouth_inside(inside, gap, upper, expression)
     canvas.stroke(upper, mix(person.mouth, (20.0, 16.0, 40.0), 0.75), 0.014)
 
 
 def _lip_lines(person: Person, expression: Expression) -> tuple[Points, Points]:
-    """Return the edges where the lips meet, left to right: of the upper and of the lower lip."""
+    """Return the inner edges of the upper and of the lower lip, each from left to right."""
     u = np.linspace(-1, 1, 25)
     x = u * person.face.mouth_width * max(expression.mouth_width, 0.3)
     line = (
@@ -189,7 +189,7 @@ def _lip_lines(person: Person, expression: Expression) -> tuple[Points, Points]:
     return upper, lower
 
 
-def _inside(canvas: Canvas, gap: Points, upper: Points, expression: Expression) -> None:
+def _paint_mouth_inside(canvas: Canvas, gap: Points, upper: Points, expression: Expression) -> None:
     canvas.fill(gap, THROAT)
     if expression.mouth_open > 0.1:
         canvas.glow((0, gap[:, 1].max()), (0.13, 0.05), RED, 0.7)
@@ -203,7 +203,7 @@ def _inside(canvas: Canvas, gap: Points, upper: Points, expression: Expression) 
         canvas.stroke((upper + row) / 2, (140.0, 146.0, 164.0), 0.010)
 
 
-def _tears(canvas: Canvas, person: Person, expression: Expression) -> None:
+def _paint_tears(canvas: Canvas, person: Person, expression: Expression) -> None:
     for side in (-1, 1):
         x = side * (person.face.eye_gap + person.face.eye_width * 0.25)
         top = EYE_LINE + person.face.eye_height * 0.6
@@ -213,7 +213,7 @@ def _tears(canvas: Canvas, person: Person, expression: Expression) -> None:
         canvas.fill(ellipse(x - 0.006, top + 0.15, 0.007, 0.02), WHITE)
 
 
-def _glasses(canvas: Canvas, person: Person) -> None:
+def _paint_glasses(canvas: Canvas, person: Person) -> None:
     face, frame = person.face, mix(person.skin, (48.0, 46.0, 52.0), 0.75)
     rx, ry = face.eye_width * 1.36, 0.185
     for side in (-1, 1):

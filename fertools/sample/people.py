@@ -1,11 +1,11 @@
 """Define people and expressions, drawn at random from a seed.
 
-One random generator for each thing that is drawn (`rng_for`), so that they are independent. The
-generator depends on (seed, what it is for) alone. One person more, or one photo less, changes no
-other face, and a photo can be drawn again, alone, byte for byte.
+Each thing that is drawn has its own random generator (`rng_for`), which depends only on the seed
+and on its purpose. So an added person or a removed photo changes no other face, and one photo can
+be drawn again alone with equal bytes.
 
-Lengths are in units of the canvas: half the height of the head. The ranges of the geometry are
-those in which the drawings still look like a person; none is measured on people.
+Lengths are in units of the canvas: half the height of the head. In the ranges of the geometry the
+drawings look like a person; the ranges are not measured on people.
 
 Expressions follow the action units of Ekman and Friesen's Facial Action Coding System (1978),
 exaggerated, because a drawing has no wrinkles:
@@ -35,40 +35,40 @@ from fertools.sample.canvas import Colour, mix
 
 
 def rng_for(seed: int, *what: object) -> np.random.Generator:
-    """Return the generator of one thing, named by words and numbers: `rng_for(7, "person", 3)`."""
+    """Return the random generator of a thing, such as person 3: `rng_for(7, "person", 3)`."""
     key = "\x1f".join(str(word) for word in what)
     return np.random.default_rng(int.from_bytes(rank(seed, key, "sample"), "big"))
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """The difference of a face from rest; lengths in units of the canvas, upwards positive."""
+    """The movements of a face from rest; lengths in units of the canvas, upwards positive."""
 
     brow_inner: float = 0.0  # the ends at the nose
     brow_outer: float = 0.0  # the ends at the temples
     brow_squeeze: float = 0.0  # towards each other
     brow_skew: float = 0.0  # one higher than the other
-    eye_open: float = 1.0  # of the opening at rest
+    eye_open: float = 1.0  # relative to the opening at rest
     squint: float = 0.0  # 1: the lower lid covers the iris up to its middle
     gaze_x: float = 0.0  # -1 to 1, corner to corner
     gaze_y: float = 0.0  # -1 to 1, up to down
     smile: float = 0.0  # the corners of the mouth
     mouth_open: float = 0.0  # the gap between the lips
-    mouth_width: float = 1.0  # of the width at rest
+    mouth_width: float = 1.0  # relative to the width at rest
     mouth_skew: float = 0.0  # one corner higher than the other
     teeth: float = 0.0  # share of the gap between the lips
-    wobble: float = 0.0  # of the line between the lips
+    wobble: float = 0.0  # height of the waves in the line between the lips
     press: float = 0.0  # 1: the lips are a line
     blush: float = 0.0
     tears: float = 0.0
 
-    def towards(self, other: Expression, share: float) -> Expression:
-        """Return the expression `share` of the way to another; above 1 is beyond it."""
+    def interpolate(self, other: Expression, share: float) -> Expression:
+        """Return the expression at `share` of the way to `other`; a share above 1 exaggerates."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Expression(*(a + (b - a) * share for a, b in pairs))
 
-    def shaken(self, rng: np.random.Generator, share: float) -> Expression:
-        """Return a similar expression: each movement varied by about `share` of itself."""
+    def vary(self, rng: np.random.Generator, share: float) -> Expression:
+        """Return a similar expression: each movement is scaled by about 1 ± `share`."""
         pairs = zip(astuple(self), astuple(REST), strict=True)
         return Expression(*(r + (a - r) * (1 + rng.normal(0, share)) for a, r in pairs))
 
@@ -114,48 +114,48 @@ JET, CHESTNUT, GREY = (26.0, 24.0, 28.0), (40.0, 56.0, 92.0), (168.0, 166.0, 166
 ROSE, BERRY = (112.0, 118.0, 204.0), (92.0, 88.0, 178.0)
 
 
-def _between(low: float, high: float, male: float = 0.0) -> Any:
-    """Declare a proportion by its range, and by how much it is larger for men."""
+def _range(low: float, high: float, male: float = 0.0) -> Any:
+    """Declare a proportion with its range; `male` is added for men."""
     return field(metadata={"low": low, "high": high, "male": male})
 
 
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
-    """The proportions of one head, drawn in the order of the fields."""
+    """The proportions of one head; random numbers are drawn in the order of the fields."""
 
-    width: float = _between(0.71, 0.79, 0.02)  # half of it, at the cheekbones
-    jaw: float = _between(1.95, 2.35, 0.2)  # exponent of the lower outline: 1.9 pointed, 2.6 square
-    taper: float = _between(0.10, 0.24, -0.05)  # how much narrower the chin is
-    eye_gap: float = _between(0.30, 0.345)  # from the middle line to an eye's centre
-    eye_width: float = _between(0.145, 0.175)  # half of it
-    eye_height: float = _between(0.085, 0.112)  # of the opening at rest
-    eye_slant: float = _between(-0.012, 0.03)  # how much higher the outer corner is
-    brow_height: float = _between(0.19, 0.235, -0.015)  # above the eyes
-    brow_weight: float = _between(0.016, 0.026, 0.007)  # half of its thickness
-    nose_width: float = _between(0.105, 0.14, 0.01)  # half of it
-    nose_tip: float = _between(0.33, 0.39)  # below the middle of the head
-    mouth_width: float = _between(0.215, 0.265)  # half of it
-    lips: float = _between(0.055, 0.085, -0.012)  # fullness
+    width: float = _range(0.71, 0.79, 0.02)  # half the width, at the cheekbones
+    jaw: float = _range(1.95, 2.35, 0.2)  # exponent of the lower outline: 1.9 pointed, 2.6 square
+    taper: float = _range(0.10, 0.24, -0.05)  # by which the chin is narrower
+    eye_gap: float = _range(0.30, 0.345)  # from the middle line to an eye's centre
+    eye_width: float = _range(0.145, 0.175)  # half the width
+    eye_height: float = _range(0.085, 0.112)  # height of the opening at rest
+    eye_slant: float = _range(-0.012, 0.03)  # by which the outer corner is higher
+    brow_height: float = _range(0.19, 0.235, -0.015)  # above the eyes
+    brow_weight: float = _range(0.016, 0.026, 0.007)  # half the thickness
+    nose_width: float = _range(0.105, 0.14, 0.01)  # half the width
+    nose_tip: float = _range(0.33, 0.39)  # below the middle of the head
+    mouth_width: float = _range(0.215, 0.265)  # half the width
+    lips: float = _range(0.055, 0.085, -0.012)  # fullness
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
+    def draw(cls, rng: np.random.Generator, male: bool) -> FaceGeometry:
         ranges = [entry.metadata for entry in fields(cls)]
         return cls(*(rng.uniform(r["low"], r["high"]) + r["male"] * male for r in ranges))
 
 
 @dataclass(frozen=True, slots=True)
 class Hair:
-    """A hairstyle; `fringe` is how far it covers the forehead, 0 to 1."""
+    """A hairstyle; `fringe` is the covered share of the forehead, 0 to 1."""
 
     style: str  # short, bob, long or tied
     colour: Colour
     fringe: float
-    part: float  # where it parts, -1 to 1
+    part: float  # position of the parting, -1 to 1
     volume: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, male: bool, age: int) -> Hair:
-        """Draw a hairstyle, greyer from fifty on."""
+    def draw(cls, rng: np.random.Generator, male: bool, age: int) -> Hair:
+        """Draw a random hairstyle, which is greyer from age 50 on."""
         colour = mix(JET, CHESTNUT, rng.uniform(0, 1) ** 2)
         grey = rng.uniform(0.15, 0.5) * max(0, age - 40) / 10 * 0.8
         style = "short" if male else str(rng.choice(["bob", "long", "long", "tied"]))
@@ -170,11 +170,11 @@ class Hair:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person: everything that an expression does not change.
+    """A person: all properties that an expression does not change.
 
     subject   64 hex digits, as in the archive
-    light     where the light comes from, -1 (left of the picture) to 1
-    contrast  how much darker the other side is
+    light     direction of the light, -1 (from the left of the picture) to 1
+    contrast  by which the other side of the face is darker
     """
 
     subject: str
@@ -189,8 +189,8 @@ class Person:
     contrast: float
 
     @classmethod
-    def drawn(cls, seed: int, key: str) -> Person:
-        """Draw the person of a key; equal for equal (seed, key)."""
+    def draw(cls, seed: int, key: str) -> Person:
+        """Draw a random person; equal (seed, key) results in an equal person."""
         rng = rng_for(seed, "person", key)
         male = bool(rng.random() < 0.45)
         age = int(rng.choice(AGES, p=AGE_SHARES))
@@ -198,8 +198,8 @@ class Person:
             subject=sha256(f"{seed}:{key}".encode()).hexdigest(),
             sex="남" if male else "여",
             age=age,
-            face=FaceGeometry.drawn(rng, male),
-            hair=Hair.drawn(rng, male, age),
+            face=FaceGeometry.draw(rng, male),
+            hair=Hair.draw(rng, male, age),
             skin=mix(FAIR, TANNED, rng.uniform(0, 0.7) + 0.3 * male),
             mouth=mix(ROSE, BERRY, rng.uniform(0, 1)),
             glasses=bool(rng.random() < 0.22),

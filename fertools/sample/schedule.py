@@ -1,11 +1,11 @@
-"""Plan which person is photographed when, in the archive's proportions, from the seed alone.
+"""Plan the sessions and shots of all people from a seed, in the archive's proportions.
 
     people ──unequal──▶ sessions of about four shots ──a tenth──▶ Validation
                         │  emotions in turn                 the rest ──▶ Training
                         └─ orientations by quota
 
-Where the archive's ratio is known, quotas are used, not chance: 84 sessions are too few to leave
-5.8 % of them to chance.
+Known ratios of the archive become quotas: with random choice, the number of sessions with a ratio
+of 5.8 % would vary too much among 84 sessions.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from fertools.hashing import rank
 from fertools.sample.people import EXPRESSIONS, Person, rng_for
 from fertools.sample.setting import ORIENTATION_SHARES, PLACES, Place
 
-SHOTS: Final = 4  # a session, on average: 30,000 of the archive's names are 7,278 sessions
-JPEG_EVERY: Final = 50  # 2 % are called .jpeg
+SHOTS_PER_SESSION: Final = 4  # on average: 30,000 of the archive's names are 7,278 sessions
+JPEG_EVERY: Final = 50  # 2 % of the names end with .jpeg
 FIRST_DAY: Final = datetime(2021, 1, 1)
 DAYS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """All shots of the two official halves, in the order in which they were taken."""
+    """All shots of the two official halves, session by session."""
 
     training: tuple[Shot, ...]
     validation: tuple[Shot, ...]
 
     def __post_init__(self) -> None:
         names = Counter(shot.name for shot in self.training + self.validation)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise ValueError(f"two shots have the name {twice[0]}")
+        if repeated := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"two shots have the name {repeated[0]}")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One person, one emotion, one place, a few shots within seconds of each other.
+    """A few shots of one person, emotion and place, seconds apart.
 
     `orientation` is the EXIF orientation, or None for photos without the tag.
     """
 
-    key: str  # of its random generators
+    key: str  # key of its random generators
     person: Person
     emotion: str
     place: Place
@@ -58,7 +58,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One photo of a session, `after` seconds from its start; `number` is in its name."""
+    """One photo of a session, `after` seconds from the session's start."""
 
     session: Session
     number: int
@@ -78,91 +78,92 @@ class Shot:
 
 
 def schedule(seed: int, people: int, photos: int) -> Schedule:
-    """Return a plan of `photos` shots of `people` people, at least one of each."""
-    sessions = _sessions(seed, people, max(people, -(-photos // SHOTS)))
-    lengths = dict(zip(sessions, _lengths(seed, len(sessions), photos), strict=True))
-    held_out = _validation(seed, lengths)
+    """Return a plan of `photos` shots of `people` people, with at least one shot of each."""
+    sessions = _sessions(seed, people, max(people, -(-photos // SHOTS_PER_SESSION)))
+    lengths = dict(zip(sessions, _session_lengths(seed, len(sessions), photos), strict=True))
+    validation_keys = _choose_validation(seed, lengths)
     training: list[Shot] = []
     validation: list[Shot] = []
     for session, length in lengths.items():
-        half = validation if session.key in held_out else training
-        half += _shots(seed, session, length, len(training) + len(validation))
+        half = validation if session.key in validation_keys else training
+        half += _draw_shots(seed, session, length, len(training) + len(validation))
     return Schedule(tuple(training), tuple(validation))
 
 
 def _sessions(seed: int, people: int, count: int) -> list[Session]:
-    """Return the sessions of all people, one person after the other and the emotions in turn.
+    """Return the sessions of all people, person by person, with the emotions in turn.
 
-    The sequence of emotions continues from one person to the next, so they are equally frequent to
-    within one session, and a person with seven sessions shows all seven.
+    The sequence of emotions continues from one person to the next. So the numbers of sessions by
+    emotion differ by one at most, and a person with seven sessions has all seven emotions.
     """
-    owners = np.repeat(np.arange(people), _unequal(seed, people, count))
-    persons = [Person.drawn(seed, str(number)) for number in range(people)]
-    held = _orientations(seed, count)
+    numbers = np.repeat(np.arange(people), _sessions_per_person(seed, people, count))
+    persons = [Person.draw(seed, str(number)) for number in range(people)]
+    tags = _session_orientations(seed, count)
     emotions = list(EXPRESSIONS)
     sessions = []
-    for i, owner in enumerate(owners.tolist()):
+    for i, number in enumerate(numbers.tolist()):
         rng = rng_for(seed, "session", i)
         day, second = int(rng.integers(DAYS)), int(rng.integers(8 * 3600, 20 * 3600))
         start = FIRST_DAY + timedelta(days=day, seconds=second)
         place = PLACES[int(rng.integers(len(PLACES)))]
-        sessions.append(Session(str(i), persons[owner], emotions[i % 7], place, start, held[i]))
+        sessions.append(Session(str(i), persons[number], emotions[i % 7], place, start, tags[i]))
     return sessions
 
 
-def _unequal(seed: int, people: int, count: int) -> list[int]:
-    """Divide `count` sessions among people: one each, the rest by lognormal weights."""
+def _sessions_per_person(seed: int, people: int, count: int) -> list[int]:
+    """Return each person's number of sessions, `count` in all: 1, plus a lognormal share."""
     weights = np.exp(rng_for(seed, "weights").normal(0, 0.6, people))
     steps = np.rint(np.cumsum(weights) / weights.sum() * (count - people)).astype(int)
     return [1 + int(n) for n in np.diff(steps, prepend=0)]
 
 
-def _lengths(seed: int, sessions: int, photos: int) -> list[int]:
+def _session_lengths(seed: int, sessions: int, photos: int) -> list[int]:
     """Return each session's number of shots: three to five if that can add up to `photos`.
 
-    If a session has one more, the next of the same emotion, 7 sessions later, has one less.
+    If a session has one shot more, the next session of the same emotion, 7 sessions later, has one
+    shot less.
     """
-    even = np.diff(np.arange(sessions + 1) * photos // sessions)
-    if even.min() >= 2:
+    lengths = np.diff(np.arange(sessions + 1) * photos // sessions)
+    if lengths.min() >= 2:
         rounds = sessions // 14
         more = rng_for(seed, "lengths").integers(-1, 2, (rounds, 1, 7))
-        even[: 14 * rounds] += np.concatenate([more, -more], axis=1).ravel()
-    return [int(n) for n in even]
+        lengths[: 14 * rounds] += np.concatenate([more, -more], axis=1).ravel()
+    return [int(n) for n in lengths]
 
 
-def _orientations(seed: int, count: int) -> list[int | None]:
-    """Return each session's EXIF orientation by quota: the k-th of n is at (k + ½) / n."""
+def _session_orientations(seed: int, count: int) -> list[int | None]:
+    """Return each session's EXIF orientation, by quotas of ORIENTATION_SHARES."""
     tags, bounds = list(ORIENTATION_SHARES), list(accumulate(ORIENTATION_SHARES.values()))
     order = sorted(range(count), key=lambda i: rank(seed, str(i), "orientation"))
-    held: list[int | None] = [None] * count
+    orientations: list[int | None] = [None] * count
     for k, i in enumerate(order):
-        at = (k + 0.5) / count * bounds[-1]
-        held[i] = next(t for t, bound in zip(tags, bounds, strict=True) if at < bound)
-    return held
+        position = (k + 0.5) / count * bounds[-1]
+        orientations[i] = next(t for t, bound in zip(tags, bounds, strict=True) if position < bound)
+    return orientations
 
 
-def _validation(seed: int, lengths: dict[Session, int]) -> set[str]:
-    """Return the keys of the sessions of Validation, a tenth of the photos.
+def _choose_validation(seed: int, lengths: dict[Session, int]) -> set[str]:
+    """Return the keys of the sessions in Validation, with a tenth of the photos.
 
-    The person with the fewest photos is in Validation only, if they fit into half of that tenth;
-    the others are in Training too, because the archive's official halves have people in common.
+    The person with the fewest photos is only in Validation if these photos are at most half of that
+    tenth. The sessions of others are divided: the archive's halves have people in common.
     """
-    room = sum(lengths.values()) // 10
+    free_photos = sum(lengths.values()) // 10
     sizes: Counter[str] = Counter()
     for session, length in lengths.items():
         sizes[session.person.subject] += length
     smallest = min(sizes, key=lambda subject: (sizes[subject], subject))
-    whole = smallest if sizes[smallest] <= room / 2 else ""
+    held_out = smallest if sizes[smallest] <= free_photos / 2 else ""
     chosen: set[str] = set()
-    order = sorted(lengths, key=lambda s: (s.person.subject != whole, rank(seed, s.key, "half")))
+    order = sorted(lengths, key=lambda s: (s.person.subject != held_out, rank(seed, s.key, "half")))
     for session in order:
-        if lengths[session] <= room:
+        if lengths[session] <= free_photos:
             chosen.add(session.key)
-            room -= lengths[session]
+            free_photos -= lengths[session]
     return chosen
 
 
-def _shots(seed: int, session: Session, length: int, number: int) -> list[Shot]:
+def _draw_shots(seed: int, session: Session, length: int, number: int) -> list[Shot]:
     rng = rng_for(seed, "shots", session.key)
     first = int(rng.integers(1, 17))
     after = np.cumsum(rng.integers(1, 4, length)).tolist()

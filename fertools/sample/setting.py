@@ -1,4 +1,4 @@
-"""Draw the scene behind a person, and store a photo in the orientation of a camera.
+"""Draw the scene behind a person, and convert a photo to the stored orientation of a camera.
 
 EXIF orientation (EXIF 2.3, 4.6.4):
 
@@ -11,7 +11,7 @@ EXIF orientation (EXIF 2.3, 4.6.4):
      6    turned clockwise                                –
      7    transposed and turned by 180°                   –
      8    turned anticlockwise                          0.4 %
-     0    as it is; not a legal value, but written    }
+     0    as it is; invalid, but cameras write it     }
     none  as it is                                    }  8.6 %
 """
 
@@ -26,16 +26,16 @@ import numpy as np
 
 from fertools.sample.canvas import WHITE, Colour, Pixels, mix
 
-COARSE: Final = 96  # px: the longer side of a scene before it is stretched, which blurs it
+COARSE: Final = 96  # longer side of a scene in pixels before the enlargement, which blurs it
 
 ORIENTATION_TAG: Final = 0x0112
 SHORT: Final = 3  # the EXIF type
 
-#: OpenCV's flip by orientation, after the transposition of 5 to 8: 0 top to bottom, 1 left to
+#: OpenCV's flip code by orientation, after the transposition of 5 to 8: 0 top to bottom, 1 left to
 #: right, -1 both.
 FLIPS: Final[dict[int | None, int]] = {2: 1, 3: -1, 4: 0, 6: 0, 7: -1, 8: 1}
 
-#: Frequencies of orientations. They sum to 99.9 %, as published; 0 and none share their 8.6 %.
+#: Shares of orientations, as published; the sum is 99.9 %. 0 and None have half of 8.6 % each.
 ORIENTATION_SHARES: Final[dict[int | None, float]] = {
     1: 0.595,
     3: 0.252,
@@ -49,7 +49,7 @@ ORIENTATION_SHARES: Final[dict[int | None, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place: its code and name in the archive, and how its scene is drawn.
+    """A place: its code and name in the archive, and the colours and objects of its scene.
 
     `above` and `below` are the colours above and below the horizon.
     """
@@ -58,7 +58,7 @@ class Place:
     name: str
     above: Colour
     below: Colour
-    things: str  # panes, towers, leaves, lamps or roofs
+    objects: str  # panes, towers, leaves, lamps or roofs
     tints: tuple[Colour, Colour]
 
 
@@ -82,25 +82,27 @@ PLACES: tuple[Place, ...] = (
 
 
 def draw_scene(place: Place, rng: np.random.Generator, width: int, height: int) -> Pixels:
-    """Return a picture of a place, out of focus: uint8, (height, width, 3), BGR.
+    """Return a blurred picture of a place: uint8, (height, width, 3), BGR.
 
-    It is drawn 96 px wide and stretched, which looks like the blur of a lens and costs nothing.
+    It is drawn with 96 px on the longer side and enlarged, which looks like a lens's blur.
     """
     scale = COARSE / max(width, height)
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     horizon = int(h * rng.uniform(0.55, 0.75))
-    fall = np.linspace(0, 0.25, h, dtype=np.float32)[:, None, None]
+    darkening = np.linspace(0, 0.25, h, dtype=np.float32)[:, None, None]
     ground = (np.arange(h) >= horizon)[:, None, None]
-    base = np.where(ground, *np.array([place.below, place.above], np.float32)) * (1.0 - fall)
+    base = np.where(ground, *np.array([place.below, place.above], np.float32)) * (1.0 - darkening)
     image = np.ascontiguousarray(np.broadcast_to(base, (h, w, 3)).clip(0, 255).astype(np.uint8))
     for i in range(10):
         near = mix(place.tints[i % 2], place.above, rng.uniform(0.1, 0.6))
-        _thing(image, place.things, rng, near, horizon)
+        _draw_object(image, place.objects, rng, near, horizon)
     soft = cv2.GaussianBlur(image, (0, 0), 1.1)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, ground: int) -> None:
+def _draw_object(
+    image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, ground: int
+) -> None:
     w = image.shape[1]
     x, size = int(rng.uniform(0, w)), int(rng.uniform(0.08, 0.2) * w)
     y = int(rng.uniform(0, ground))
@@ -113,7 +115,7 @@ def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, gro
     elif kind == "lamps":
         cv2.circle(image, (x, y), max(2, size // 4), mix(tint, WHITE, 0.3), -1, cv2.LINE_AA)
     else:
-        # Broad and low: of houses with walls narrower than the roof, one in eight is a false face.
+        # Wide and low: with walls narrower than the roof, one house in eight is a false face.
         eave, wide = ground - y // 4, size + size // 2
         corners = [(-wide, 0), (-size, -(size // 2)), (size, -(size // 2)), (wide, 0)]
         roof = np.add(corners, (x, eave), dtype=np.int32)
@@ -121,14 +123,14 @@ def _thing(image: Pixels, kind: str, rng: np.random.Generator, tint: Colour, gro
         cv2.fillPoly(image, [roof], mix(tint, (40.0, 40.0, 40.0), 0.5), cv2.LINE_AA)
 
 
-def as_stored(upright: Pixels, tag: int | None) -> Pixels:
-    """Return the pixels as a camera stores them: applying the tag makes them upright."""
+def to_stored_orientation(upright: Pixels, tag: int | None) -> Pixels:
+    """Return an upright photo as a camera with this orientation tag stores it."""
     stored = cv2.transpose(upright) if tag in (5, 6, 7, 8) else upright
     return np.asarray(cv2.flip(stored, FLIPS[tag]) if tag in FLIPS else stored, np.uint8)
 
 
-def with_orientation(jpeg: bytes, tag: int | None) -> bytes:
-    """Return a JPEG with an EXIF segment that has only the orientation.
+def add_orientation_tag(jpeg: bytes, tag: int | None) -> bytes:
+    """Return a JPEG with an EXIF segment that contains only the orientation; None adds nothing.
 
     SOI │ APP1 length "Exif" 0 0 │ "II" 42, directory at 8 │ 1 entry: tag type 1 value │ 0 │ …
     """

@@ -1,7 +1,7 @@
-"""Plant the unusual files that real archives have beside the photos, and count them.
+"""Define the unusual files that real archives have beside the photos, and choose some by a seed.
 
-Each kind is a function from a `Trouble` to a file name and bytes; a new kind is a function and a
-line in KINDS. Planted files have no label record.
+Each kind is a function that returns the file name and the bytes for a `Trouble`. A new kind needs a
+function and a line in KINDS. Planted files have no label record.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ File = tuple[str, bytes]
 class Trouble:
     """One file to plant in the container of `shot`.
 
-    number  of this kind, from 0
-    later   the same person an hour later, in another session
+    number      counts the files of this kind from 0
+    later_shot  the same person in another session, an hour later or more
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Trouble:
     pixels: float
     number: int
     shot: Shot
-    later: Shot
+    later_shot: Shot
 
     def file(self) -> File:
         return KINDS[self.kind](self)
@@ -59,115 +59,115 @@ class Trouble:
         return photograph(self.seed, shot, self.pixels)
 
 
-def no_face(trouble: Trouble) -> File:
-    """Return a street without people, under a proper name."""
+def no_face_file(trouble: Trouble) -> File:
+    """Return a street without people, under a regular name."""
     long, short = image_sides(trouble.pixels)
-    rng = rng_for(trouble.seed, "street", trouble.later.name)
-    # Towers: the detector's highest confidence in 40 was 0.13; among trees it was 0.64 once.
-    return trouble.later.name, encode_photo(draw_scene(PLACES[7], rng, long, short), None)
+    rng = rng_for(trouble.seed, "street", trouble.later_shot.name)
+    # With towers, the detector's highest confidence in 40 scenes was 0.13; with trees 0.64.
+    return trouble.later_shot.name, encode_photo(draw_scene(PLACES[7], rng, long, short), None)
 
 
-def two_faces(trouble: Trouble) -> File:
-    """Return two people side by side; the second one is nowhere else in the archive."""
-    session = trouble.later.session
-    style = replace(SessionStyle.drawn(trouble.seed, session, 4e5), width=730, height=548)
-    rng = rng_for(trouble.seed, "pair", trouble.later.name)
+def two_faces_file(trouble: Trouble) -> File:
+    """Return two people side by side; the second person is in no other photo."""
+    session = trouble.later_shot.session
+    style = replace(SessionStyle.draw(trouble.seed, session, 4e5), width=730, height=548)
+    rng = rng_for(trouble.seed, "pair", trouble.later_shot.name)
     image = draw_scene(session.place, rng, style.width, style.height)
-    guest = Person.drawn(trouble.seed, session.key)
-    for person, x in ((session.person, 0.29), (guest, 0.71)):
+    second = Person.draw(trouble.seed, session.key)
+    for person, x in ((session.person, 0.29), (second, 0.71)):
         pose = Pose(x * style.width, 240, 96, rng.normal(0, 0.05))
         paint(Canvas(image, pose), person, EXPRESSIONS[session.emotion], style.dress)
-    return trouble.later.name, encode_photo(
-        finish_drawing(trouble.seed, trouble.later, image, style), 1
+    return trouble.later_shot.name, encode_photo(
+        finish_drawing(trouble.seed, trouble.later_shot, image, style), 1
     )
 
 
-def cut_short(trouble: Trouble) -> File:
+def truncated_file(trouble: Trouble) -> File:
     """Return a truncated JPEG."""
-    whole = trouble.photo(trouble.later)
-    return trouble.later.name, whole[: len(whole) * 3 // 5]
+    whole = trouble.photo(trouble.later_shot)
+    return trouble.later_shot.name, whole[: len(whole) * 3 // 5]
 
 
-def empty(trouble: Trouble) -> File:
-    """Return a name without bytes."""
-    return trouble.later.name, b""
+def empty_file(trouble: Trouble) -> File:
+    """Return a file without bytes, under a regular name."""
+    return trouble.later_shot.name, b""
 
 
-def nameless(trouble: Trouble) -> File:
-    """Return a good photo under the file name of a camera."""
-    return f"IMG_{trouble.number + 1:04}.jpg", trouble.photo(trouble.later)
+def nameless_file(trouble: Trouble) -> File:
+    """Return a usable photo under the file name of a camera."""
+    return f"IMG_{trouble.number + 1:04}.jpg", trouble.photo(trouble.later_shot)
 
 
-def apple_double(trouble: Trouble) -> File:
+def apple_double_file(trouble: Trouble) -> File:
     """Return the AppleDouble file that macOS writes beside a file."""
     return f"._{trouble.shot.name}", APPLE_DOUBLE
 
 
-def thumbs_db(trouble: Trouble) -> File:
+def thumbs_db_file(trouble: Trouble) -> File:
     """Return the thumbnail cache that Windows writes into a folder of pictures."""
     return f"Thumbs{f' ({trouble.number})' if trouble.number else ''}.db", OLE_FILE
 
 
-def png(trouble: Trouble) -> File:
-    """Return a good photo in another format."""
-    image = draw_photo(trouble.seed, trouble.later, min(trouble.pixels, 1e6))
+def png_file(trouble: Trouble) -> File:
+    """Return a usable photo in the format PNG."""
+    image = draw_photo(trouble.seed, trouble.later_shot, min(trouble.pixels, 1e6))
     _, data = cv2.imencode(".png", image)
-    return replace(trouble.later, ending="png").name, np.asarray(data, np.uint8).tobytes()
+    return replace(trouble.later_shot, ending="png").name, np.asarray(data, np.uint8).tobytes()
 
 
-def web_page(trouble: Trouble) -> File:
-    """Return a log-in page that was saved instead of the photo."""
-    return trouble.later.name, WEB_PAGE
+def web_page_file(trouble: Trouble) -> File:
+    """Return a log-in page that was saved under the name of a photo."""
+    return trouble.later_shot.name, WEB_PAGE
 
 
-def copy(trouble: Trouble) -> File:
-    """Return an identical duplicate of a photo, as cloud drives name it."""
+def copy_file(trouble: Trouble) -> File:
+    """Return a photo of the archive again, under the name that cloud drives give a copy."""
     stem, ending = trouble.shot.name.rsplit(".", 1)
     return f"{stem} ({trouble.number + 1}).{ending}", trouble.photo(trouble.shot)
 
 
-def underscored(trouble: Trouble) -> File:
-    """Return a good photo in whose name an unzip tool replaced `&` by `_`."""
-    crowded = replace(trouble.later, session=replace(trouble.later.session, place=PLACES[0]))
-    return crowded.name.replace("&", "_"), trouble.photo(crowded)
+def underscored_file(trouble: Trouble) -> File:
+    """Return a usable photo whose name has `_` for `&`, as after some unzip tools."""
+    shot = replace(trouble.later_shot, session=replace(trouble.later_shot.session, place=PLACES[0]))
+    return shot.name.replace("&", "_"), trouble.photo(shot)
 
 
-def decomposed(trouble: Trouble) -> File:
-    """Return a good photo whose name macOS has decomposed (NFD)."""
-    return normalize("NFD", trouble.later.name), trouble.photo(trouble.later)
+def decomposed_file(trouble: Trouble) -> File:
+    """Return a usable photo with a decomposed name (NFD), as macOS writes it."""
+    return normalize("NFD", trouble.later_shot.name), trouble.photo(trouble.later_shot)
 
 
-def turned(tag: int, trouble: Trouble) -> File:
-    """Return a good photo in an orientation that is rare or absent in the archive."""
-    session = replace(trouble.later.session, orientation=tag)
-    shot = replace(trouble.later, session=session)
+def rotated_file(tag: int, trouble: Trouble) -> File:
+    """Return a usable photo in an orientation that is rare or absent in the archive."""
+    session = replace(trouble.later_shot.session, orientation=tag)
+    shot = replace(trouble.later_shot, session=session)
     return shot.name, trouble.photo(shot)
 
 
 KINDS: dict[str, Callable[[Trouble], File]] = {
-    "no_face": no_face,
-    "two_faces": two_faces,
-    "cut_short": cut_short,
-    "empty": empty,
-    "nameless": nameless,
-    "apple_double": apple_double,
-    "thumbs_db": thumbs_db,
-    "png": png,
-    "web_page": web_page,
-    "copy": copy,
-    "underscored": underscored,
-    "decomposed": decomposed,
-    **{f"exif_{tag}": partial(turned, tag) for tag in (5, 6, 7, 8)},
+    "no_face": no_face_file,
+    "two_faces": two_faces_file,
+    "cut_short": truncated_file,
+    "empty": empty_file,
+    "nameless": nameless_file,
+    "apple_double": apple_double_file,
+    "thumbs_db": thumbs_db_file,
+    "png": png_file,
+    "web_page": web_page_file,
+    "copy": copy_file,
+    "underscored": underscored_file,
+    "decomposed": decomposed_file,
+    **{f"exif_{tag}": partial(rotated_file, tag) for tag in (5, 6, 7, 8)},
 }
-LOOSE_ONLY = frozenset({"decomposed"})  # CP949 has no decomposed syllables
+LOOSE_ONLY = frozenset({"decomposed"})  # CP949 cannot encode decomposed syllables
 
 
-def plant(
+def choose_troubles(
     seed: int, shots: tuple[Shot, ...], pixels: float, each: int, loose: bool
 ) -> list[Trouble]:
-    """Return `each` files of every kind, each for the container of one of `shots`, by the seed.
+    """Choose `each` files of every kind, and for each file the shot whose container gets it.
 
-    With `loose` the containers are folders, which can also hold the kinds that zips cannot.
+    With `loose` the containers are folders; only then are the kinds in LOOSE_ONLY possible.
     """
     kinds = [kind for kind in KINDS if loose or kind not in LOOSE_ONLY]
     planted = []
@@ -177,6 +177,6 @@ def plant(
             start = shot.session.start + timedelta(hours=1 + k, minutes=i)
             # Another session, so that the person has another pose and other clothes.
             session = replace(shot.session, key=f"{kind} {i}", start=start, orientation=1)
-            later = replace(shot, session=session, ending="jpg")
-            planted.append(Trouble(kind, seed, pixels, i, shot, later))
+            later_shot = replace(shot, session=session, ending="jpg")
+            planted.append(Trouble(kind, seed, pixels, i, shot, later_shot))
     return planted

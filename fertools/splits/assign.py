@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fertools.columns import Ints
 from fertools.errors import SplitError
-from fertools.hashing import by_hash
+from fertools.hashing import order_by_hash
 from fertools.options import Ratios
 from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
 from fertools.splits.measures import TEST
@@ -88,7 +88,7 @@ def assign_photos(
     """
     used = np.flatnonzero(ratios.shares > 0)
     _check_enough_groups(len(classes), len(used), ratios)
-    ranked = by_hash((f"photo {key}" for key in keys), seed, "split")
+    ranked = order_by_hash((f"photo {key}" for key in keys), seed, "split")
     counts = np.bincount(classes)
     counts = counts[counts > 0]
     quotas = apportion(np.outer(ratios.shares[used], counts), counts)
@@ -175,7 +175,8 @@ def _check_enough_groups(n_groups: int, n_splits: int, ratios: Ratios) -> None:
 def _number_by_hash(groups: Ints, group_keys: Sequence[str], seed: int) -> tuple[Ints, int]:
     """Renumber the groups that have rows in hash order; return each row's group and their count."""
     present = np.unique(groups)
-    ranked = present[by_hash((group_keys[group] for group in present.tolist()), seed, "split")]
+    keys = (group_keys[group] for group in present.tolist())
+    ranked = present[order_by_hash(keys, seed, "split")]
     number = np.full(len(group_keys), -1, dtype=np.int64)
     number[ranked] = np.arange(len(ranked))
     return number[groups], len(ranked)
@@ -215,8 +216,7 @@ def assign_single_photos(shortfall: NDArray[np.float64], counts: Ints, attribute
 def apportion(shortfall: NDArray[np.float64], photos: Ints) -> Ints:
     """Return how many photos of each class each split gets, int64, (classes, splits).
 
-    shortfall  photos that each split still needs for its quota, (splits, classes); negative if it
-               has too many
+    shortfall  photos that each split still needs (negative: too many), (splits, classes)
     photos     photos to distribute, (classes,)
 
     Every split gets its shortfall, scaled to `photos` and rounded down; the other photos go to the

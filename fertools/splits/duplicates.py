@@ -4,9 +4,8 @@
     hashes ──candidate_pairs──▶ pairs ──similarity ≥ 0.75────▶ pairs     (picture_duplicates)
                                         of thumbnails
 
-A pair joins the groups of two people in the split. So hashes only find candidates, and thumbnails
-confirm them: hashes of two people in one studio can differ in only 24 of 256 bits, as little as
-those of the worst duplicates.
+A pair joins two people to one group. Hashes only find candidates, which thumbnails confirm: hashes
+of two people in one studio can differ in only 24 of 256 bits, like those of the worst duplicates.
 
 `candidate_pairs` finds similar hashes without comparing all pairs:
 
@@ -47,7 +46,7 @@ EDGE_PAIRS: Final = 1024  # pairs whose edges are in memory together: 130 MB at 
 MAX_EDGE: Final = 16
 
 HASH_BITS: Final = 256
-# Duplicates differed in 23 bits at most, 99 % of them in 15 at most; pictures of different people in
+# Duplicates differed in 23 bits at most, 99 of 100 in 15 at most; pictures of different people in
 # 24 at least, and one of 10,000 such pairs in less than 49.
 MAX_DISTANCE: Final = 40
 # In 500,000 photos every inserted duplicate up to 24 bits was found. 6 tables miss some at 16 bits.

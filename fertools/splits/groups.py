@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.columns import Ints, Lazy, Words, by_first
-from fertools.hashing import by_hash
+from fertools.columns import Ints, LazySequence, Words, number_by_first_row
+from fertools.hashing import order_by_hash
 
 
 def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
@@ -22,11 +22,11 @@ def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequen
     owners = subjects.codes.astype(np.int64)
     without_subject = np.flatnonzero(owners < 0)
     owners[without_subject] = len(subjects.words) + without_subject
-    groups, first = by_first(owners)
+    groups, first = number_by_first_row(owners)
     return groups, _GroupKeys(subjects, keys, first)
 
 
-class _GroupKeys(Lazy[str]):
+class _GroupKeys(LazySequence[str]):
     """A lazy list of group keys: the subject, or the photo's key if it has no subject.
 
     examples   int64, (groups,), one row of each group
@@ -40,9 +40,10 @@ class _GroupKeys(Lazy[str]):
 
     def items(self, start: int, stop: int) -> list[str]:
         rows = self._examples[start:stop]
-        named = zip(self._subjects.take(rows), rows.tolist(), strict=True)
+        subjects = self._subjects.take(rows)
         return [
-            f"photo {self._keys[i]}" if name is None else f"subject {name}" for name, i in named
+            f"photo {self._keys[row]}" if subject is None else f"subject {subject}"
+            for subject, row in zip(subjects, rows.tolist(), strict=True)
         ]
 
 
@@ -103,7 +104,7 @@ def cap_photos(
     kept = np.ones(len(groups), dtype=np.bool_)
     if max_per_subject is None and max_per_class is None:
         return kept
-    order = by_hash(keys, seed, "cap")
+    order = order_by_hash(keys, seed, "cap")
     if max_per_subject is not None:
         round_number = _number_in_group(groups[order], classes[order])
         round_robin = order[np.argsort(round_number, kind="stable")]

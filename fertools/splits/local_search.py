@@ -35,9 +35,9 @@ Loads = NDArray[np.float64]
 Shares = NDArray[np.float64]
 
 # Measured on 48 splits of 585 people with very unequal numbers of photos: kicks reduce the miss of
-# the worst class from 0.039 to 0.023 percentage points. Ages miss by more than 2 points in four
-# splits without kicks and two with kicks; there one person has most photos of an age. If the first
-# result is within the tolerances, no kick is made.
+# the worst class from 0.039 to 0.023 percentage points, and splits in which an age misses by more
+# than 2 points from four to two; in these two one person has most photos of an age. No kick is made
+# if the first result is within the tolerances.
 KICKS = 20
 KICKED_GROUPS = 30  # about so many groups move in a kick, at most a 20th of all
 
@@ -59,10 +59,7 @@ MAX_SEARCHED = 512
 
 
 class Candidate(NamedTuple):
-    """A local optimum: its split of each group, and the largest miss in percentage points.
-
-    classes, others   the miss of the worst class, and of the worst column of sex or age
-    """
+    """A local optimum; `classes` and `others` are the largest misses in percentage points."""
 
     classes: float
     others: float
@@ -144,7 +141,7 @@ def greedy_start(loads: Loads, shares: Shares) -> Ints:
 
 
 class Swap(NamedTuple):
-    """A move of group `g` from split `a` to `b` and of `h` from `b` to `a`; adds `change` to the cost."""
+    """Group `g` moves from split `a` to `b`, `h` from `b` to `a`; the cost changes by `change`."""
 
     change: float
     a: int

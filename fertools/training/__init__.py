@@ -1,13 +1,13 @@
 """Train a network from the shards.
 
-    fit          train(out, run): a line for each stage
+    fit          train(out, run): a line for each stage; the batches that Keras gets
     data         examples as a tf.data.Dataset
     model        ResNet for gray faces, and the model that learns
     augment      augmentation on the device
     backend      TensorFlow, JAX or PyTorch, and the device
     callbacks    keep each epoch, stop at a loss that is not a number, show the progress
     checkpoints  what a training keeps of each epoch
-    run          the folder of a training
+    run          the folder of a training, and whether a training goes on in it
 
 TensorFlow is imported when a network is made, not before.
 """

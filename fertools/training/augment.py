@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import keras
@@ -61,8 +62,6 @@ RANGES: Final = {
 #: Purposes of draws: each draws other numbers from the same key.
 _WARP, _LEVEL, _NOISE, _ERASE, _MIX = range(5)
 
-_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
-
 
 class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
     """Alters images in training: uint8 (N, S, S, 1), keys int32 (N,) -> float32, 0 to 255.
@@ -88,6 +87,7 @@ class Augment(layers.Layer):  # type: ignore[misc]  # keras has no types
         return compiled(erase)(x, keys) if self._erase else x
 
 
+@cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a stage by itself with XLA where the backend is TensorFlow.
 
@@ -96,11 +96,10 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if keras.backend.backend() != "tensorflow":
         return function
-    if function not in _COMPILED:
-        import tensorflow as tf
+    import tensorflow as tf
 
-        _COMPILED[function] = tf.function(function, jit_compile=True, autograph=False)
-    return _COMPILED[function]
+    made: Callable[..., Any] = tf.function(function, jit_compile=True, autograph=False)
+    return made
 
 
 def draw_matrices(keys: Any, ranges: Ranges, size: int) -> Any:

@@ -115,7 +115,7 @@ class Device:
         return self.gpus > 1 and self.backend == "tensorflow"
 
     def text(self) -> str:
-        where = "CPU" if not self.gpus else f"{self.gpus} GPU" + "s" * (self.gpus > 1)
+        where = f"{self.gpus} GPU" + "s" * (self.gpus > 1) if self.gpus else "CPU"
         if self.gpus > 1 and not self.mirrored:
             where = f"1 of {self.gpus} GPUs (several need KERAS_BACKEND=tensorflow)"
         xla = "XLA" if self.jit else "without XLA"

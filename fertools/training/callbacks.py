@@ -1,7 +1,7 @@
 """Keras callbacks: keep each epoch, stop at a loss that is not a number, show the progress.
 
-a step   ──▶ shown · every 50th: is the loss still a number?
-an epoch ──▶ kept, in the order that `checkpoints` describes
+a step   ──▶ progress · every 50th: is the loss still a number?
+an epoch ──▶ saved, in the order that `checkpoints` describes
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ from keras import ops
 from fertools.console import Progress
 from fertools.errors import OptionError
 from fertools.training.checkpoints import Row, save
-from fertools.training.model import Learner
 from fertools.training.run import Run
 
 #: Steps between two checks of the loss: a check waits for the device. The loss is an epoch's
 #: running mean, so once it is not a number it stays so until it is checked.
 _CHECK_STEPS: Final = 50
-
-#: Seconds between two lines inside an epoch where the output is not a terminal.
-_PAUSE: Final = 30.0
 
 
 def training_callbacks(
@@ -66,8 +62,7 @@ class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no
         row: Row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in sorted(logs)}
         row["images_per_second"] = round(self._images / seconds, 1)
         self._rows.append(row)
-        learner: Learner = self.model
-        self._run.store.commit(self._rows, save(learner), save(learner.network))
+        self._run.store.commit(self._rows, save(self.model), save(self.model.network))
 
     def _check(self, logs: Any) -> None:
         if not ops.convert_to_numpy(ops.isfinite(logs["loss"])):
@@ -84,19 +79,13 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
     def __init__(self, finished: int, epochs: int, steps: int, batch: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._batch = epochs, steps, batch
-        images = steps * batch
-        self._progress = Progress(
-            "train",
-            epochs * images,
-            unit="images",
-            quiet=False,
-            done=finished * images,
-            pause=_PAUSE,
-        )
+        total, done = epochs * steps * batch, finished * steps * batch
+        # 30 seconds between two lines inside an epoch where the output is not a terminal.
+        self._progress = Progress("train", total, unit="images", quiet=False, done=done, pause=30)
         self._compiled = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._progress.advance(self._batch)
+        self._progress.add_silently(self._batch)
         if not self._compiled:  # the first step compiles and would lower the rate
             self._progress.start_clock()
             self._compiled = True
@@ -115,8 +104,8 @@ class ProgressDisplay(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._progress.close()
 
     def _print(self, line: str) -> None:
-        shown = self._progress
-        shown.print(f"{line}; {shown.rate:.0f} images/s, {shown.left} left")
+        progress = self._progress
+        progress.print(f"{line}; {progress.rate:.0f} images/s, {progress.time_left_text} left")
 
 
 def _figures(logs: dict[str, Any], prefix: str) -> str:

@@ -42,7 +42,7 @@ _CHECKPOINTS: Final = "checkpoint"
 _LOGS: Final = "logs"
 
 #: Digits of an epoch in file names.
-DIGITS: Final = 6
+_DIGITS: Final = 6
 
 Row = dict[str, float]
 """An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … images_per_second."""
@@ -69,7 +69,7 @@ class Store:
 
     def checkpoint(self, epoch: int) -> Path:
         """Return the path of the weights and the optimizer after an epoch."""
-        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.weights.h5"
+        return self.folder / _CHECKPOINTS / f"{epoch:0{_DIGITS}}.weights.h5"
 
     def weights(self, which: str) -> Path:
         """Return the path of a network's weights, of the "best" or the "last" epoch."""
@@ -139,11 +139,10 @@ class Store:
 
         looks.csv stays: a test split that was looked at stays looked at.
         """
-        names = [_RECORD, HISTORY, CURVES, _CHECKPOINTS, _LOGS]
-        others = [path for each in ("evaluation-*", "export-*") for path in self.folder.glob(each)]
         # The checkpoints go first: without them nothing of the rest counts.
         remove(self.folder / _CHECKPOINTS, self.weights("best"), self.weights("last"))
-        remove(*(self.folder / name for name in names), *others)
+        for pattern in (_RECORD, HISTORY, CURVES, _LOGS, "evaluation-*", "export-*"):
+            remove(*self.folder.glob(pattern))
 
     def sweep(self) -> None:
         """Remove what a killed training had not finished writing."""
@@ -151,9 +150,8 @@ class Store:
         remove_leftovers(self.folder / _CHECKPOINTS)
 
     def _publish(
-        self, rows: list[Row], current: Mapping[str, WeightsId], network: Callable[[int], bytes]
+        self, rows: list[Row], record: dict[str, WeightsId], network: Callable[[int], bytes]
     ) -> None:
-        record = dict(current)
         write_whole(self.folder / HISTORY, history_csv(rows))
         for which, epoch in _chosen(rows).items():
             if which not in record or record[which].epoch != epoch:
@@ -168,7 +166,7 @@ class Store:
 
     def _superseded(self, rows: list[Row]) -> list[Path]:
         """Return the files of epochs from which neither the last nor the best weights follow."""
-        kept = {_digits(epoch) for epoch in _chosen(rows).values()}
+        kept = {f"{epoch:0{_DIGITS}}" for epoch in _chosen(rows).values()}
         files = (self.folder / _CHECKPOINTS).iterdir()
         return sorted(file for file in files if file.name.partition(".")[0] not in kept)
 
@@ -184,16 +182,12 @@ class Store:
             return {}
 
     def _history(self, epoch: int) -> Path:
-        return self.folder / _CHECKPOINTS / f"{_digits(epoch)}.csv"
+        return self.folder / _CHECKPOINTS / f"{epoch:0{_DIGITS}}.csv"
 
     def _epochs(self) -> set[int]:
         files = (self.folder / _CHECKPOINTS).glob("*.weights.h5")
         numbers = (file.name.partition(".")[0] for file in files)
-        return {int(number) for number in numbers if len(number) == DIGITS and number.isdigit()}
-
-
-def _digits(epoch: int) -> str:
-    return f"{epoch:0{DIGITS}d}"
+        return {int(number) for number in numbers if len(number) == _DIGITS and number.isdigit()}
 
 
 def _chosen(rows: list[Row]) -> dict[str, int]:
@@ -216,23 +210,29 @@ def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
     writer = csv.DictWriter(text, list(rows[0]), restval="nan", lineterminator="\n")
     writer.writeheader()
     for row in rows:  # floats, so that a history read back gives the same bytes
-        writer.writerow(
-            {name: float(value) for name, value in row.items()} | {"epoch": int(row["epoch"])}
-        )
+        figures = {name: float(value) for name, value in row.items()}
+        writer.writerow(figures | {"epoch": int(row["epoch"])})
     return text.getvalue().encode("ascii")
 
 
 def read_history(path: Path, cure: str) -> list[Row]:
     """Read a history; raise DatasetError with `cure` where it is missing or damaged."""
+    data = read_file(path, cure)
     try:
-        with path.open(newline="", encoding="ascii") as file:
-            return [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
+        rows = csv.DictReader(io.StringIO(data.decode("ascii"), newline=""))
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+    except (ValueError, TypeError, csv.Error) as fault:
+        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
+
+
+def read_file(path: Path, cure: str) -> bytes:
+    """Read a file; raise DatasetError with `cure` where that fails."""
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing: {cure}") from None
-    except (OSError, ValueError, TypeError, csv.Error) as fault:
-        raise DatasetError(f"{path} is damaged: {fault}: {cure}") from fault
+    except OSError as fault:
+        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
 
 
 class _NamedBuffer(io.BytesIO):
@@ -245,16 +245,6 @@ class _NamedBuffer(io.BytesIO):
 
     def __str__(self) -> str:
         return "memory.weights.h5"
-
-
-def read_weights(path: Path, cure: str) -> bytes:
-    """Read a file of weights; raise DatasetError with `cure` where that fails."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing: {cure}") from None
-    except OSError as fault:
-        raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
 
 
 def save(model: keras.Model) -> bytes:

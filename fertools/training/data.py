@@ -1,4 +1,4 @@
-"""Read a split as a tf.data.Dataset, for users (`load`) and for training (`TrainingData`).
+"""Read a split as a tf.data.Dataset: `load` for users, `in_order` and `shuffled` for training.
 
     shards ──order──▶ interleave ──▶ records ──shuffle──▶ parse, decode ──▶ batches
                       16 at a time            up to 4,096  uint8, on all cores
@@ -21,20 +21,19 @@ data are left to TensorFlow, which verifies every one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fertools.checking import Between, check, user_path
 from fertools.data import Split
-from fertools.dataset.example import FEATURES, Feature, Kind
+from fertools.dataset.example import Kind
+from fertools.dataset.example import features as all_features
 from fertools.dataset.manifest import Manifest, ShardFile
-from fertools.dataset.shards import check_shard
-from fertools.dataset.tfrecord import read_records
+from fertools.dataset.shards import check_shard, read_examples
 from fertools.errors import DatasetError, OptionError
 from fertools.faces.crop import RAW_ROWS_OFFSET, raw_rows_contiguous
 from fertools.hashing import rank
-from fertools.options import TrainOptions
 from fertools.training.backend import import_tensorflow
 
 if TYPE_CHECKING:
@@ -98,103 +97,6 @@ def load(
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
-    """The splits that training reads; `validation` is None where the dataset has none.
-
-    Their batches are ({"image": uint8 (N, S, S, 1), "key": int32 (N,)}, targets float32
-    (N, classes)), in training with weights float32 (N,) as a third where classes are balanced.
-    """
-
-    train: DatasetSplit
-    validation: DatasetSplit | None
-    options: TrainOptions
-    seed: int
-    cache: bool
-
-    def __post_init__(self) -> None:
-        if self.options.soft_labels and not self.train.manifest.votes:
-            raise OptionError(
-                f"{self.train.out} holds no votes: leave --soft-labels out, or build the dataset "
-                "with its annotators' votes"
-            )
-
-    @property
-    def batch(self) -> int:
-        """Images a step: those of the option, at most all."""
-        return min(self.options.batch, self.train.records)
-
-    @property
-    def steps(self) -> int:
-        """Steps an epoch; examples that do not fill a batch are left to other epochs."""
-        return self.train.records // self.batch
-
-    def training_batches(self, first_epoch: int) -> tf.data.Dataset:
-        """Return the batches from an epoch to the end of the training, `steps` for each."""
-        import tensorflow as tf
-
-        epochs = range(first_epoch, self.options.epochs)
-        features = ("image", "label", "votes") if self.options.soft_labels else ("image", "label")
-        batches = shuffled(
-            self.train, features, epochs, seed=self.seed, cache=self.cache, batch=self.batch
-        )
-        # An example's key is the epoch's first one plus the example's place in the epoch.
-        largest = 2**31 - self.train.records
-        starts = [epoch_number(self.seed, epoch, "augment") % largest for epoch in epochs]
-        first_keys = tf.constant(starts, tf.int32)
-        weights, offsets = self._class_weights(), tf.range(self.batch, dtype=tf.int32)
-
-        def element(number: Any, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-            image, label, *votes = batch
-            done = tf.cast(number % self.steps * self.batch, tf.int32)
-            inputs = {"image": image, "key": first_keys[number // self.steps] + done + offsets}
-            target = self._one_hot(label)
-            target = _vote_shares(votes[0], target) if votes else target
-            if self.options.balance:
-                return inputs, target, tf.gather(weights, label)
-            return inputs, target
-
-        elements = _with_length(batches.enumerate().map(element), self.steps * len(epochs))
-        return elements.prefetch(tf.data.AUTOTUNE)
-
-    def validation_batches(self) -> tf.data.Dataset | None:
-        """Return validation's batches once, unaltered, in the order on disk."""
-        import tensorflow as tf
-
-        if self.validation is None:
-            return None
-
-        def element(image: Any, label: Any) -> tuple[Any, ...]:
-            key = tf.zeros_like(label, tf.int32)
-            return {"image": image, "key": key}, self._one_hot(label)
-
-        examples = in_order(self.validation, ("image", "label"), cache=self.cache)
-        elements = examples.batch(self.batch).map(element)
-        # Without the length, Keras takes the end for an interruption, and warns of it.
-        total = -(-self.validation.records // self.batch)
-        return _with_length(elements, total).prefetch(tf.data.AUTOTUNE)
-
-    def _one_hot(self, label: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.one_hot(label, len(self.train.manifest.classes), dtype=tf.float32)
-
-    def _class_weights(self) -> list[float]:
-        """Weigh each class by the inverse of its number, 1 on average over the examples."""
-        counts = self.train.counts
-        present = sum(count > 0 for count in counts)
-        return [self.train.records / (present * count) if count else 0.0 for count in counts]
-
-
-def _vote_shares(votes: Any, target: Any) -> Any:
-    """Turn votes into shares; an example without votes keeps its class as target."""
-    import tensorflow as tf
-
-    counts = tf.cast(votes, tf.float32)
-    total = tf.reduce_sum(counts, 1, keepdims=True)
-    return tf.where(total > 0, counts / tf.maximum(total, 1.0), target)
-
-
-@dataclass(frozen=True, slots=True)
 class DatasetSplit:
     """One split of a dataset, checked by the sizes of its files and the lengths of its records."""
 
@@ -211,8 +113,7 @@ class DatasetSplit:
         """
         split = cls(Path(out), name, Manifest.read(Path(out)))
         if not split.records:
-            filled = split.manifest.splits
-            known = [each for each in Split if each in filled and filled[each].records]
+            known = [each for each in Split if replace(split, name=each).records]
             raise OptionError(f"{out} has no examples in {name!r}: take one of {', '.join(known)}")
         if split.leaks and not allow_leak:
             raise OptionError(
@@ -246,13 +147,10 @@ class DatasetSplit:
         return by_image or proof.overlap > 0 or proof.copies_across > 0
 
     def damage(self) -> DatasetError | None:
-        """Read every record; return the error of the first damaged shard, None without one."""
+        """Read every example; return the error of the first damaged shard, None without one."""
         try:
-            for shard in self.shards:
-                path = self.out / shard.file
-                check_shard(path, shard)
-                for _ in read_records(path):
-                    pass
+            for _ in read_examples(self.out, self.name):
+                pass
         except DatasetError as error:
             return error
         return None
@@ -265,7 +163,7 @@ def in_order(split: DatasetSplit, features: Sequence[str], *, cache: bool) -> tf
     paths = [str(split.out / shard.file) for shard in split.shards]
     records = tf.data.TFRecordDataset(paths, buffer_size=_READ)
     examples = decoded(records, parser(split, features))
-    return _with_length(examples, split.records).cache() if cache else examples
+    return with_length(examples, split.records).cache() if cache else examples
 
 
 def shuffled(
@@ -286,22 +184,13 @@ def shuffled(
 
     seeds = tf.constant([epoch_number(seed, epoch, "records") for epoch in epochs], tf.int64)
     if cache:
-        columns = _in_memory(split, features)
-        examples = tf.data.Dataset.from_tensor_slices(seeds).flat_map(
-            lambda epoch_seed: _epoch_from_memory(columns, epoch_seed, batch)
-        )
-    else:
-        names = [shard.file for shard in split.shards]
-        orders = [sorted(names, key=lambda name: rank(seed, f"{e} {name}")) for e in epochs]
-        paths = tf.constant([[str(split.out / name) for name in order] for order in orders])
-        parse, buffer = parser(split, features), _buffer_size(split)
-
-        def epoch_from_disk(paths: tf.Tensor, epoch_seed: tf.Tensor) -> tf.data.Dataset:
-            records = _shuffled_records(paths, epoch_seed, buffer)
-            return _batched(decoded(records, parse), batch)
-
-        examples = tf.data.Dataset.from_tensor_slices((paths, seeds)).flat_map(epoch_from_disk)
-    return examples
+        in_memory = _from_memory(split, features, batch)
+        return tf.data.Dataset.from_tensor_slices(seeds).flat_map(in_memory)
+    names = [shard.file for shard in split.shards]
+    orders = [sorted(names, key=lambda name: rank(seed, f"{e} {name}")) for e in epochs]
+    paths = tf.constant([[str(split.out / name) for name in order] for order in orders])
+    on_disk = _from_disk(split, features, batch)
+    return tf.data.Dataset.from_tensor_slices((paths, seeds)).flat_map(on_disk)
 
 
 def epoch_number(seed: int, epoch: int, purpose: str) -> int:
@@ -309,27 +198,7 @@ def epoch_number(seed: int, epoch: int, purpose: str) -> int:
     return int.from_bytes(rank(seed, str(epoch), purpose)[:4], "big") >> 1
 
 
-def _in_memory(split: DatasetSplit, features: Sequence[str]) -> tuple[tf.Tensor, ...]:
-    """Return all examples as one tensor a feature, in the host's memory."""
-    import tensorflow as tf
-
-    with tf.device("CPU"):
-        examples = in_order(split, features, cache=False).batch(split.records)
-        columns: tuple[tf.Tensor, ...] = next(iter(examples))
-    return columns
-
-
-def _epoch_from_memory(
-    columns: tuple[tf.Tensor, ...], seed: tf.Tensor, batch: int | None
-) -> tf.data.Dataset:
-    import tensorflow as tf
-
-    order = tf.random.experimental.stateless_shuffle(tf.range(len(columns[0])), tf.stack([seed, 0]))
-    rows = _batched(tf.data.Dataset.from_tensor_slices(order), batch)
-    return rows.map(lambda rows: tuple(tf.gather(column, rows) for column in columns))
-
-
-def _with_length(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
+def with_length(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
     """State the number of elements, after `batch`.
 
     Before it, tf.data cannot fuse `map` and `batch`: images of 16 pixels came at four fifths of the
@@ -340,32 +209,57 @@ def _with_length(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
     return dataset.apply(tf.data.experimental.assert_cardinality(length))
 
 
-def _batched(examples: tf.data.Dataset, batch: int | None) -> tf.data.Dataset:
-    return examples.batch(batch, drop_remainder=True) if batch else examples
-
-
-def _buffer_size(split: DatasetSplit) -> int:
-    """Return how many records are shuffled among each other."""
-    mean_bytes = sum(shard.bytes for shard in split.shards) / split.records
-    return max(1, min(_BUFFER, int(_BUFFER_BYTES / mean_bytes)))
-
-
-def _shuffled_records(paths: tf.Tensor, seed: tf.Tensor, buffer: int) -> tf.data.Dataset:
-    """Read shards side by side; permute each run of `buffer` records by a seed of its own."""
+def _from_memory(
+    split: DatasetSplit, features: Sequence[str], batch: int | None
+) -> Callable[[tf.Tensor], tf.data.Dataset]:
+    """Decode all examples into memory; return the function from a seed to an epoch."""
     import tensorflow as tf
 
-    records = tf.data.Dataset.from_tensor_slices(paths).interleave(
-        lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ),
-        cycle_length=min(_READERS, paths.shape[0]),
-        block_length=8,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
+    with tf.device("CPU"):  # one tensor a feature, in the host's memory
+        columns = next(iter(in_order(split, features, cache=False).batch(split.records)))
 
-    def permuted(number: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(rows, tf.stack([seed, number]))
+    def epoch(seed: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(split.records), tf.stack([seed, 0])
+        )
+        rows = _batched(tf.data.Dataset.from_tensor_slices(order), batch)
+        return rows.map(lambda rows: tuple(tf.gather(column, rows) for column in columns))
 
-    return records.batch(buffer).enumerate().map(permuted).unbatch()
+    return epoch
+
+
+def _from_disk(
+    split: DatasetSplit, features: Sequence[str], batch: int | None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.data.Dataset]:
+    """Return the function from the paths of shards and a seed to an epoch.
+
+    Shards are read side by side; each run of records is permuted by a seed of its own.
+    """
+    import tensorflow as tf
+
+    mean_bytes = sum(shard.bytes for shard in split.shards) / split.records
+    buffer = max(1, min(_BUFFER, int(_BUFFER_BYTES / mean_bytes)))
+    parse = parser(split, features)
+
+    def epoch(paths: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+        def permuted(number: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+            return tf.random.experimental.stateless_shuffle(rows, tf.stack([seed, number]))
+
+        records = tf.data.Dataset.from_tensor_slices(paths).interleave(
+            lambda path: tf.data.TFRecordDataset(path, buffer_size=_READ),
+            cycle_length=min(_READERS, len(split.shards)),
+            block_length=8,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        records = records.batch(buffer).enumerate().map(permuted).unbatch()
+        return _batched(decoded(records, parse), batch)
+
+    return epoch
+
+
+def _batched(examples: tf.data.Dataset, batch: int | None) -> tf.data.Dataset:
+    return examples.batch(batch, drop_remainder=True) if batch else examples
 
 
 def decoded(records: tf.data.Dataset, parse: Callable[[Any], Any]) -> tf.data.Dataset:
@@ -383,16 +277,15 @@ def parser(split: DatasetSplit, features: Sequence[str]) -> Callable[[Any], tupl
     """
     import tensorflow as tf
 
-    known = {feature.name: feature for feature in FEATURES}
-    if split.manifest.votes:
-        known["votes"] = Feature("votes", Kind.INT64, len(split.manifest.classes))
+    votes = len(split.manifest.classes) if split.manifest.votes else 0
+    known = {feature.name: feature for feature in all_features(votes)}
     for name in features:
         if name not in known:
             raise OptionError(f"{split.out} has no feature {name!r}: take of {', '.join(known)}")
     kinds = {Kind.LABEL: tf.int64, Kind.INT64: tf.int64, Kind.FLOAT32: tf.float32}
     spec = {
         name: tf.io.FixedLenFeature(
-            [known[name].length or 1] if known[name].length else [],
+            [length] if (length := known[name].length) else [],
             kinds.get(known[name].kind, tf.string),
         )
         for name in features

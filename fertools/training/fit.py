@@ -1,4 +1,4 @@
-"""Train a network: `train` has a line for each stage, `_fit` hands the work to Keras."""
+"""Train a network: `train` has a line for each stage, `_fit` passes `TrainingData` to Keras."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import MANIFEST
-from fertools.errors import FertoolsError, OptionError, OutputError
-from fertools.files import cannot_write, is_leftover, locked, make_folder
+from fertools.errors import FertoolsError, OptionError
+from fertools.files import locked, make_folder, run_write_error
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow
-from fertools.training.checkpoints import HISTORY, load, read_weights, save
-from fertools.training.data import DatasetSplit, TrainingData
-from fertools.training.run import RUN, Run, draw_curves
+from fertools.training.checkpoints import load, read_file, save
+from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
+from fertools.training.run import LOCK, Run, choose_run, draw_curves
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from fertools.training.model import Learner
 
-_LOCK = ".lock"
 
-
-def train(
-    out: Path | str,
-    run: Path | str,
-    **options: Unpack[TrainKeywords],
-) -> Run:
+def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) -> Run:
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
     The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
@@ -50,8 +46,8 @@ def train(
     out, folder = user_path(out, "out"), user_path(run, "run")
     data = _training_data(out, chosen, run_options)
     make_folder(folder)
-    with locked(folder / _LOCK, f"another training is writing {folder}: wait for it"):
-        training, resumed = _choose_run(_new_run(data, folder), resume=run_options.resume)
+    with locked(folder / LOCK, f"another training is writing {folder}: wait for it"):
+        training, resumed = choose_run(_new_run(data, folder), resume=run_options.resume)
         if not (resumed and _is_complete(training)):
             import_tensorflow()
             with _in_one_line(data, folder):
@@ -66,6 +62,99 @@ def _training_data(out: Path, options: TrainOptions, run_options: TrainRunOption
     if replace(training, name="validation").shards:
         validation = DatasetSplit.open(out, "validation", allow_leak=allow_leak)
     return TrainingData(training, validation, options, run_options.seed, run_options.cache)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The splits that training reads; `validation` is None where the dataset has none.
+
+    Their batches are ({"image": uint8 (N, S, S, 1), "key": int32 (N,)}, targets float32
+    (N, classes)), in training with weights float32 (N,) as a third where classes are balanced.
+    """
+
+    train: DatasetSplit
+    validation: DatasetSplit | None
+    options: TrainOptions
+    seed: int
+    cache: bool
+
+    def __post_init__(self) -> None:
+        if self.options.soft_labels and not self.train.manifest.votes:
+            raise OptionError(
+                f"{self.train.out} holds no votes: leave --soft-labels out, or build the dataset "
+                "with its annotators' votes"
+            )
+
+    @property
+    def batch(self) -> int:
+        """ImageSpec a step: those of the option, at most all."""
+        return min(self.options.batch, self.train.records)
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch; examples that do not fill a batch are left to other epochs."""
+        return self.train.records // self.batch
+
+    def training_batches(self, first_epoch: int) -> tf.data.Dataset:
+        """Return the batches from an epoch to the end of the training, `steps` for each."""
+        import tensorflow as tf
+
+        epochs = range(first_epoch, self.options.epochs)
+        features = ("image", "label", "votes") if self.options.soft_labels else ("image", "label")
+        batches = shuffled(
+            self.train, features, epochs, seed=self.seed, cache=self.cache, batch=self.batch
+        )
+        # An example's key is the epoch's first one plus the example's place in the epoch.
+        largest = 2**31 - self.train.records
+        starts = [epoch_number(self.seed, epoch, "augment") % largest for epoch in epochs]
+        first_keys = tf.constant(starts, tf.int32)
+        weights, offsets = self._class_weights(), tf.range(self.batch, dtype=tf.int32)
+
+        def element(number: Any, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+            image, label, *votes = batch
+            done = tf.cast(number % self.steps * self.batch, tf.int32)
+            inputs = {"image": image, "key": first_keys[number // self.steps] + done + offsets}
+            targets = self._targets(label, *votes)
+            if self.options.balance:
+                return inputs, targets, tf.gather(weights, label)
+            return inputs, targets
+
+        elements = with_length(batches.enumerate().map(element), self.steps * len(epochs))
+        return elements.prefetch(tf.data.AUTOTUNE)
+
+    def validation_batches(self) -> tf.data.Dataset | None:
+        """Return validation's batches once, unaltered, in the order on disk."""
+        import tensorflow as tf
+
+        if self.validation is None:
+            return None
+
+        def element(image: Any, label: Any) -> tuple[Any, ...]:
+            key = tf.zeros_like(label, tf.int32)
+            return {"image": image, "key": key}, self._targets(label)
+
+        examples = in_order(self.validation, ("image", "label"), cache=self.cache)
+        elements = examples.batch(self.batch).map(element)
+        # Without the length, Keras takes the end for an interruption, and warns of it.
+        total = -(-self.validation.records // self.batch)
+        return with_length(elements, total).prefetch(tf.data.AUTOTUNE)
+
+    def _targets(self, label: Any, votes: Any = None) -> Any:
+        """Return one-hot classes, or the shares of the votes where an example has any."""
+        import tensorflow as tf
+
+        one_hot = tf.one_hot(label, len(self.train.manifest.classes), dtype=tf.float32)
+        if votes is None:
+            return one_hot
+        counts = tf.cast(votes, tf.float32)
+        total = tf.reduce_sum(counts, 1, keepdims=True)
+        return tf.where(total > 0, counts / tf.maximum(total, 1.0), one_hot)
+
+    def _class_weights(self) -> list[float]:
+        """Weigh each class by the inverse of its number, 1 on average over the examples."""
+        counts = self.train.counts
+        present = sum(count > 0 for count in counts)
+        return [self.train.records / (present * count) if count else 0.0 for count in counts]
 
 
 def _new_run(data: TrainingData, folder: Path) -> Run:
@@ -89,58 +178,6 @@ def _new_run(data: TrainingData, folder: Path) -> Run:
         seed=data.seed,
         versions={package: version(package) for package in packages} | {"backend": name},
     )
-
-
-def _choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
-    """Return the training to run, and whether it goes on in the folder; write nothing.
-
-    Without a finished epoch there is nothing to lose, and other options take the place of those
-    that the folder was begun with. Raises OutputError where it holds something else.
-    """
-    folder, store = wanted.folder, wanted.store
-    if not (folder / RUN).is_file():
-        others = (path.name for path in folder.iterdir() if not is_leftover(path.name))
-        if any(name != _LOCK for name in others):
-            raise OutputError(f"{folder} is not empty and no run: give another RUN")
-        return wanted, False
-    if not resume:
-        return wanted, False
-    if not store.finished:
-        results = store.weights("best"), store.weights("last"), folder / HISTORY
-        if kept := [path.name for path in results if path.is_file()]:
-            raise OutputError(
-                f"{folder} holds {kept[0]} and no checkpoint to go on from: "
-                "give another RUN, or --no-resume to begin anew"
-            )
-        return wanted, False
-    begun = Run.read(folder)
-    wanted = replace(wanted, earlier=begun.earlier)
-    if begun == wanted:
-        return wanted, True
-    begun_with = f"{folder} was begun with {_difference(begun, wanted)}"
-    epochs = begun.options.epochs
-    longer = replace(begun, options=replace(begun.options, epochs=wanted.options.epochs))
-    if wanted.options.epochs > epochs and longer == wanted:
-        if store.finished >= epochs:
-            return replace(wanted, earlier=(*begun.earlier, epochs)), True
-        raise OutputError(
-            f"{begun_with} and is not finished: finish it with the number that it was begun with, "
-            "then more --epochs prolong it"
-        )
-    raise OutputError(f"{begun_with}: give another RUN, or --no-resume to begin anew")
-
-
-def _difference(begun: Run, wanted: Run) -> str:
-    """Name up to three of the things that differ, such as "epochs 30 (now 60)"."""
-    if begun.dataset != wanted.dataset:
-        return f"another dataset, {begun.dataset.get('name')} (now {wanted.dataset['name']})"
-    old, new = ({**run.options.flat(), "seed": run.seed, **run.versions} for run in (begun, wanted))
-    differing = [
-        f"{name} {str(old.get(name)) or 'none'} (now {str(new[name]) or 'none'})"
-        for name in new
-        if old.get(name) != new[name]
-    ]
-    return ", ".join(differing[:3]) or "another dataset"
 
 
 def _is_complete(run: Run) -> bool:
@@ -189,7 +226,7 @@ def _restore(run: Run, learner: Learner) -> None:
 
     def restore(epoch: int) -> None:
         path, cure = store.checkpoint(epoch), store.cure(epoch)
-        load(learner, read_weights(path, cure), path, cure)
+        load(learner, read_file(path, cure), path, cure)
 
     def network(epoch: int) -> bytes:
         restore(epoch)
@@ -211,11 +248,11 @@ def _in_one_line(data: TrainingData, folder: Path) -> Iterator[None]:
     except FertoolsError:
         raise
     except OSError as fault:
-        raise cannot_write(folder, fault) from fault
+        raise run_write_error(folder, fault) from fault
     except (tf.errors.OpError, MemoryError, RuntimeError) as fault:  # the last is JAX's, PyTorch's
         text = str(fault)
         if (full := os.strerror(errno.ENOSPC)) in text:  # what TensorBoard's log meets
-            raise cannot_write(folder, OSError(errno.ENOSPC, full)) from fault
+            raise run_write_error(folder, OSError(errno.ENOSPC, full)) from fault
         if isinstance(fault, tf.errors.ResourceExhaustedError | MemoryError) or (
             "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
         ):

@@ -140,13 +140,12 @@ def import_build(name: str) -> Build | None:
         return None
     module, _, function = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), function)
+        made: Build = getattr(importlib.import_module(module), function)
     # The last three are those of a file that is no Python and of a module such as ".mine".
     except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as fault:
         raise OptionError(f"--model {name} cannot be imported: {fault}") from fault
-    if not callable(found):
+    if not callable(made):
         raise OptionError(f"--model {name} is not a function")
-    made: Build = found
     return made
 
 

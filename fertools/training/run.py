@@ -20,24 +20,25 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fertools.checking import check
-from fertools.dataset.manifest import ClassName, Images
-from fertools.errors import DatasetError, OptionError
-from fertools.files import make_folder, write_whole
+from fertools.dataset.manifest import ClassName, ImageSpec
+from fertools.errors import DatasetError, OptionError, OutputError
+from fertools.files import is_leftover, make_folder, write_whole
 from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
     CURVES,
+    HISTORY,
     Row,
     Store,
     WeightsId,
     best_epoch,
     load,
-    read_weights,
+    read_file,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ Build = Callable[[int, int], "keras.Model"]
 """Makes a user's network: (size, classes) -> model from images in -1 to 1 to logits."""
 
 RUN: Final = "run.json"
+LOCK: Final = ".lock"
 FORMAT: Final = 1
 
 #: Bytes of a run.json that are read: 100,000 shards take 10 MB.
@@ -71,7 +73,7 @@ class Run:
 
     folder: Path
     classes: tuple[ClassName, ...]
-    image: Images
+    image: ImageSpec
     options: TrainOptions
     faces: dict[str, Any]
     dataset: dict[str, Any]
@@ -103,7 +105,7 @@ class Run:
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
-        image, options = Images(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
+        image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
 
     def write(self) -> None:
@@ -118,7 +120,6 @@ class Run:
         return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
 
     def text(self) -> str:
-        """Return the result for a person to read, and what to do next."""
         rows = self.store.rows()
         if not rows:
             return f"{self.folder}: no epoch is finished; the same train command goes on"
@@ -134,7 +135,6 @@ class Run:
 
     @property
     def store(self) -> Store:
-        """The files that training writes and goes on from."""
         return Store(self.folder)
 
     def weights(self, which: str = "best") -> Path:
@@ -163,13 +163,66 @@ class Run:
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
         cure = "the same train command makes it from the checkpoint, or give the other --weights"
-        data = read_weights(path, cure)
+        data = read_file(path, cure)
         import_tensorflow()
         from fertools.training import model
 
         network = model.build(self.options, self.image.size, len(self.classes), build)
         load(network, data, path, cure)
         return model.with_softmax(network), self.store.identify(weights, data)
+
+
+def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
+    """Return the training to run, and whether it goes on in the folder; write nothing.
+
+    Without a finished epoch there is nothing to lose, and other options take the place of those
+    that the folder was begun with. Raises OutputError where it holds something else.
+    """
+    folder, store = wanted.folder, wanted.store
+    if not (folder / RUN).is_file():
+        if any(path.name != LOCK and not is_leftover(path.name) for path in folder.iterdir()):
+            raise OutputError(f"{folder} is not empty and no run: give another RUN")
+        return wanted, False
+    if resume and store.finished:
+        return _continued(Run.read(folder), wanted), True
+    results = store.weights("best"), store.weights("last"), folder / HISTORY
+    if resume and (kept := [path.name for path in results if path.is_file()]):
+        raise OutputError(
+            f"{folder} holds {kept[0]} and no checkpoint to go on from: "
+            "give another RUN, or --no-resume to begin anew"
+        )
+    return wanted, False
+
+
+def _continued(begun: Run, wanted: Run) -> Run:
+    """Return the run that goes on: the one that was begun, or a finished one with more epochs."""
+    wanted = replace(wanted, earlier=begun.earlier)
+    if begun == wanted:
+        return wanted
+    begun_with = f"{wanted.folder} was begun with {_difference(begun, wanted)}"
+    epochs = begun.options.epochs
+    longer = replace(begun, options=replace(begun.options, epochs=wanted.options.epochs))
+    if wanted.options.epochs < epochs or longer != wanted:
+        raise OutputError(f"{begun_with}: give another RUN, or --no-resume to begin anew")
+    if begun.store.finished < epochs:
+        raise OutputError(
+            f"{begun_with} and is not finished: finish it with the number that it was begun with, "
+            "then more --epochs prolong it"
+        )
+    return replace(wanted, earlier=(*begun.earlier, epochs))
+
+
+def _difference(begun: Run, wanted: Run) -> str:
+    """Name up to three of the things that differ, such as "epochs 30 (now 60)"."""
+    if begun.dataset != wanted.dataset:
+        return f"another dataset, {begun.dataset.get('name')} (now {wanted.dataset['name']})"
+    old, new = ({**run.options.flat(), "seed": run.seed, **run.versions} for run in (begun, wanted))
+    differing = [
+        f"{name} {str(old.get(name)) or 'none'} (now {str(new[name]) or 'none'})"
+        for name in new
+        if old.get(name) != new[name]
+    ]
+    return ", ".join(differing[:3]) or "another dataset"
 
 
 def draw_curves(folder: Path, rows: Sequence[Row]) -> None:

@@ -1,7 +1,7 @@
 """Wrap the details of loky and multiprocessing that are used but not documented.
 
-tests/workers/test_compat.py has a test for each, so that a new version that changes one fails there
-and not in a build.
+tests/workers/test_compat.py has a test for each detail, so that a new version of a package that
+changes a detail fails in a test, not in a build.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 from loky.backend import resource_tracker as loky_resource_tracker
 
-#: multiprocessing's name, which loky keeps, for the thread that feeds the queue of a pool.
-_FEEDER = "QueueFeederThread"
+#: The name of the thread that feeds the queue of a pool, in multiprocessing and in loky.
+_FEEDER_THREAD = "QueueFeederThread"
 
 
 def start_resource_trackers() -> None:
     """Start the two processes that every loky pool needs, if they are not running.
 
-    They remove named semaphores after a crash and run until this process ends: neither package has
-    a public function to stop them, and other code in this process may use them.
+    The trackers remove named semaphores after a crash. They run until this process ends: neither
+    package has a public function to stop them, and other code in this process may use them.
     """
     resource_tracker.ensure_running()
     loky_resource_tracker.ensure_running()
@@ -38,30 +38,31 @@ class RecordingContext:
         self._context: Any = multiprocessing.get_context("loky")
         self._processes: list[Any] = []
 
-    def Process(self, *args: Any, **options: Any) -> Any:  # noqa: N802  # a context's own name
+    def Process(self, *args: Any, **options: Any) -> Any:  # noqa: N802  # the method name of a context
         process = self._context.Process(*args, **options)
         self._processes.append(process)
         return process
 
     def pids(self) -> list[int]:
-        """Return the process ids of all workers that were started, dead ones included."""
+        """Return the process ids of all workers that were started, including dead workers."""
         return [process.pid for process in self._processes if process.pid is not None]
 
-    def forget(self) -> None:
-        """Release the processes, and with them their semaphores."""
+    def release_processes(self) -> None:
+        """Drop the references to the processes, which frees their semaphores."""
         self._processes.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
 
-def join_feeders(before: Collection[threading.Thread], seconds: float = 5) -> None:
-    """Wait for the queue threads that are not among the threads `before` a pool was made.
+def join_feeder_threads(older: Collection[threading.Thread], seconds: float = 5) -> None:
+    """Wait up to `seconds` for each feeder thread that is not in `older`.
 
-    Such a thread is a daemon and may hold the last reference to the queue's semaphores. If the
-    interpreter ends while the thread is removing them, the resource tracker reports "leaked
-    semlock objects": about once in a hundred builds on a busy machine.
+    `older` are the threads that ran before the pool was made. A feeder thread is a daemon and may
+    hold the last reference to the queue's semaphores. If the interpreter ends while the thread is
+    removing them, the resource tracker reports "leaked semlock objects": about once in a hundred
+    builds on a busy machine.
     """
     for thread in threading.enumerate():
-        if thread.name == _FEEDER and thread not in before:
+        if thread.name == _FEEDER_THREAD and thread not in older:
             thread.join(seconds)

@@ -3,13 +3,13 @@
 One log per task, with one line per event; items are numbered within the task:
 
     17 looking 5a8c41f2   written before item 17 is processed; the last such line is the suspect
-    17 fine …             run again alone, without harm: the worker died of something else
-    17 crashed …          run again alone, and it died again: the item's outcome in every later try
-    17 timed_out …
+    17 fine …             item 17 was run again alone and the worker survived: another cause
+    17 crashed …          item 17 was run again alone and the worker died: `crashed` is its outcome
+    17 timed_out …        the same, with the outcome `timed_out`
 
-The third word is the CRC-32 of the first two, because a damaged line must not accuse another item.
-The log lies beside the task's output and is removed when that is finished. A line costs 1 µs and is
-not synced to the disk: the log has to survive the process, not the machine.
+The third word is the CRC-32 of the first two, so that a damaged line is ignored and cannot name
+another item. The log is beside the task's output and is removed when the output is finished. A line
+costs 1 µs and is not synced to the disk: the log must survive a dead process, not a power failure.
 """
 
 from __future__ import annotations
@@ -31,26 +31,29 @@ _FATAL: Final = (Reason.CRASHED, Reason.TIMED_OUT)
 
 @dataclass(slots=True)
 class InFlightLog:
-    """The in-flight log of one task; a missing file and damaged lines count as empty."""
+    """The in-flight log of one task; a missing file counts as empty, damaged lines are ignored.
+
+    `start` and `resolve` raise OutputError if the log cannot be written.
+    """
 
     path: Path
     _handle: int = field(default=-1, init=False)
 
     def start(self, number: int) -> None:
-        """Record that an item is processed from now on. Raises OutputError, as `resolve` does."""
+        """Record that the processing of an item starts."""
         self._append(number, _STARTED)
 
     def resolve(self, number: int, reason: Reason | None) -> None:
-        """Record how a suspect ended a worker that ran it alone, or None if it did not."""
+        """Record how the worker of a suspect that ran alone died, or None if it survived."""
         self._append(number, str(reason or _HARMLESS))
 
     def last_started(self) -> int | None:
-        """Return the item that was being processed when the log ended, or None."""
+        """Return the suspect: the item of the last line if that line has no result yet, or None."""
         lines = self._lines()
         return lines[-1][0] if lines and lines[-1][1] == _STARTED else None
 
-    def resolved(self) -> dict[int, Reason]:
-        """Return the items that are known to end a worker, and how."""
+    def fatal_items(self) -> dict[int, Reason]:
+        """Return the items that kill their worker, each with `crashed` or `timed_out`."""
         return {number: Reason(word) for number, word in self._lines() if word in _FATAL}
 
     def close(self) -> None:
@@ -82,13 +85,13 @@ class InFlightLog:
             text = self.path.read_text("ascii", errors="replace")
         except OSError:
             return []
-        found = []
+        entries = []
         for line in text.splitlines():
             entry, _, checksum = line.rpartition(" ")
             number, _, word = entry.partition(" ")
             if checksum == _checksum(entry) and number.isdecimal():
-                found.append((int(number), word))
-        return found
+                entries.append((int(number), word))
+        return entries
 
 
 def _checksum(text: str) -> str:

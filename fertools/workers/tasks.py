@@ -13,13 +13,14 @@ What happens when a worker dies:
 2. `after_death` is called. A build uses it to find the items that were being processed (see
    inflight.py), and runs each alone with `run_isolated` to see whether it kills its process.
 3. The tasks without a result run in a new pool. Those that were running start again.
-4. After 5 broken pools in a row without a finished task or a cause, FertoolsError is raised.
+4. A pool has failed if it broke before it finished a task and no cause was found. The fifth failed
+   pool in a row raises FertoolsError.
 
-So a death costs a new pool and the tasks that were running. That is safe because files are whole or
-absent: an interrupted task leaves nothing, and a task that runs twice writes the same bytes.
+So a death costs a new pool and the tasks that were running. A task may run twice, because files are
+whole or absent: an interrupted task leaves no file, and a repeated one writes the same bytes.
 
-A dask cluster (see dask.py) runs the task of a dead worker again by itself. Steps 2 to 4 follow
-only if four workers in a row have died of one task.
+A dask cluster (see dask.py) repeats the task of a dead worker without these steps. Steps 2 to 4
+follow only if four workers in a row have died while they ran one task.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-from fertools.environment import environment_kept
+from fertools.environment import restore_environment
 from fertools.errors import FertoolsError
 from fertools.workers import dask
 from fertools.workers.pool import Pool, WorkersUnavailable
@@ -38,19 +39,19 @@ from fertools.workers.worker import WorkersDied, run_task
 
 T = TypeVar("T")
 
-#: Pools that may break one after another without a finished task or a cause found.
-_MAX_FRUITLESS: Final = 5
+#: So many failed pools in a row end the run: no task finished, no cause found.
+_MAX_FAILED_POOLS: Final = 5
 
-_NOTHING_DONE: Final = (
-    f"worker processes have died {_MAX_FRUITLESS} times without finishing a task, perhaps "
+_TOO_MANY_DEATHS: Final = (
+    f"worker processes have died {_MAX_FAILED_POOLS} times without finishing a task, perhaps "
     "because memory ran out: try fewer of them; the same command goes on"
 )
 
-#: The pool between two stages of a build: starting workers again would take a second.
+#: The pool, kept between two stages of a build: starting workers again would take a second.
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
 #: Reasons for which runs of this process could not start workers.
-_unavailable: Final[set[str]] = set()
+_start_errors: Final[set[str]] = set()
 
 
 def run_tasks(
@@ -63,40 +64,40 @@ def run_tasks(
     """Yield the results of tasks as they arrive, from `jobs` processes with one thread each.
 
     jobs         number of workers; on a cluster its workers are used, whatever `jobs` is
-    isolate      use a worker also for one job or one task, which otherwise run in this process: a
-                 worker may die without ending this process
+    isolate      with one job or one task, use a worker process too instead of this process, so that
+                 a crash does not end this process
     after_death  called when a worker has died, before the remaining tasks run in a new pool;
                  returns whether it found the cause
 
     If the system has no semaphores for workers (/dev/shm), the tasks run in this process.
 
     If the caller stops early, is interrupted, or a task raises, the workers are ended at once;
-    those of a cluster finish their running task. Otherwise they stay for the next call, until
-    `end_workers`.
+    workers of a cluster finish their running task first. In all other cases the workers stay for
+    the next call, until `end_workers`.
 
-    Raises what a task raises, and FertoolsError when workers die repeatedly and no task is
-    finished.
+    Raises the exception of a task, and FertoolsError at the fifth failed pool in a row (see the
+    module docstring).
     """
-    left = dict(enumerate(tasks))
-    fruitless = 0
-    while left:
-        before = len(left)
+    remaining = dict(enumerate(tasks))
+    failed_pools = 0
+    while remaining:
+        previous_count = len(remaining)
         try:
-            for number, result in _run(dict(left), jobs, isolate):
-                del left[number]
+            for number, result in _run_once(dict(remaining), jobs, isolate):
+                del remaining[number]
                 yield result
         except WorkersDied as death:
             cause_found = after_death is not None and after_death()
-            fruitless = 0 if cause_found or len(left) < before else fruitless + 1
-            if fruitless == _MAX_FRUITLESS:
-                raise FertoolsError(_NOTHING_DONE) from death
+            failed_pools = 0 if cause_found or len(remaining) < previous_count else failed_pools + 1
+            if failed_pools == _MAX_FAILED_POOLS:
+                raise FertoolsError(_TOO_MANY_DEATHS) from death
 
 
 def run_isolated(tasks: Iterable[Callable[[], object]]) -> Iterator[float | None]:
-    """Run each task in a worker that runs nothing else, and yield whether it killed the worker.
+    """Run each task alone in a worker; yield the seconds until the worker died, or None.
 
-    Yields, for each task, the seconds after which its worker was dead, or None if the worker
-    survived, whatever the task returned or raised. Raises FertoolsError if no worker starts.
+    None: the worker survived; it does not matter what the task returned or raised. Raises
+    FertoolsError if no worker starts.
     """
     try:
         for task in tasks:
@@ -106,7 +107,7 @@ def run_isolated(tasks: Iterable[Callable[[], object]]) -> Iterator[float | None
 
 
 def end_workers() -> None:
-    """End the workers that the last `run_tasks` left, if there are any."""
+    """End the workers that the last `run_tasks` did not end."""
     if (pool := _pool.get()) is not None:
         _pool.set(None)
         pool.end()
@@ -115,28 +116,30 @@ def end_workers() -> None:
 def worker_warnings() -> list[str]:
     """Return a line for each reason for which this process could not start workers."""
     return [
-        f"no worker process can be started ({why}): one process did the work, and what crashes it "
+        f"no worker process can be started ({why}): all work ran in one process; a crash "
         "ends the run; make /dev/shm writable"
-        for why in sorted(_unavailable)
+        for why in sorted(_start_errors)
     ]
 
 
 def cores() -> int:
     """Return how many cores this process may use, affinity and container limits included."""
-    with environment_kept():
+    with restore_environment():
         import joblib
     return int(joblib.cpu_count())
 
 
-def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iterator[tuple[int, T]]:
-    if (cluster := dask.connected.get()) is not None:
+def _run_once(
+    tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool
+) -> Iterator[tuple[int, T]]:
+    if (cluster := dask.connected_cluster.get()) is not None:
         yield from cluster.run(tasks)
         return
     size = min(jobs, len(tasks))
     try:
-        pool = _pool_of(size) if isolate or size > 1 else None
+        pool = _pool_for_size(size) if isolate or size > 1 else None
     except WorkersUnavailable as fault:
-        _unavailable.add(str(fault.__cause__))
+        _start_errors.add(str(fault.__cause__))
         pool = None
     if pool is None:
         for number, task in tasks.items():
@@ -150,22 +153,22 @@ def _run(tasks: Mapping[int, Callable[[], T]], jobs: int, isolate: bool) -> Iter
 
 
 def _seconds_to_death(task: Callable[[], object]) -> float | None:
-    for _ in range(_MAX_FRUITLESS):
+    for _ in range(_MAX_FAILED_POOLS):
         try:
-            pool = _pool_of(1)
-            began = time.monotonic()
+            pool = _pool_for_size(1)
+            start = time.monotonic()
             result = pool.submit(task)
-        except WorkersDied:  # before it got the task
+        except WorkersDied:  # before the worker got the task
             end_workers()
             continue
         if not isinstance(result.exception(), BrokenProcessPool):
             return None
         end_workers()
-        return time.monotonic() - began
-    raise FertoolsError(_NOTHING_DONE)
+        return time.monotonic() - start
+    raise FertoolsError(_TOO_MANY_DEATHS)
 
 
-def _pool_of(size: int) -> Pool:
+def _pool_for_size(size: int) -> Pool:
     """Return the pool of the last call if it is large enough, else a new one."""
     pool = _pool.get()
     if pool is None or pool.size < size:

@@ -1,7 +1,8 @@
 """Initialise a worker process, run one task in it, and limit the resources of an item.
 
-A worker that starts imports this module first. So this module imports nothing heavy: the worker is
-bound to its parent before its long imports, and cannot outlive a parent that is killed meanwhile.
+A worker imports this module first, so this module imports nothing heavy. `init_worker` then binds
+the worker to its parent before the long imports: a worker does not outlive a parent that is killed
+during these imports.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-#: Signals of Ctrl-C and of the end of a session reach the whole process group; workers ignore them.
+#: Ctrl-C and the end of a session send these to the whole process group; workers ignore them.
 MAIN_PROCESS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: Bytes that a worker may allocate for one item: a photo of 200 megapixels, turned and cropped in 3
-#: bytes a pixel, takes a quarter of it.
-_MEMORY: Final = 8 << 30
+#: Bytes that a worker may allocate for one item. A photo of 200 megapixels, turned and cropped in 3
+#: bytes a pixel, takes a quarter of this limit.
+_MEMORY_LIMIT: Final = 8 << 30
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
@@ -29,7 +30,7 @@ _is_worker = False
 
 
 class WorkersDied(Exception):
-    """Worker processes have died; the tasks without a result can be run again."""
+    """Raised when workers have died; the tasks without a result can be run again."""
 
 
 def in_worker() -> bool:
@@ -39,15 +40,15 @@ def in_worker() -> bool:
 
 def mark_as_worker() -> None:
     """Mark this process as a worker."""
-    global _is_worker  # noqa: PLW0603  # it is a property of the process
+    global _is_worker  # noqa: PLW0603  # the mark belongs to the process
     _is_worker = True
 
 
 def init_worker(parent: int) -> None:
-    """Initialise a worker: ignore SIGINT, SIGTERM and SIGHUP, no core dumps, exit with the parent.
+    """Make a worker ignore SIGINT, SIGTERM and SIGHUP, write no core file, and end with its parent.
 
-    `parent` is a process id. Otherwise a worker whose parent is killed would go on for 45 s beside
-    the next run.
+    `parent` is the parent's process id. Without this, a worker whose parent is killed runs for up
+    to 45 s more, beside the next run.
     """
     import faulthandler
 
@@ -63,15 +64,15 @@ def init_worker(parent: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # If the parent ended before that call, no signal will come.
+        # If the parent ended before that call, the kernel sends no signal.
         if os.getppid() != parent:
             os._exit(1)
 
 
 def run_task(task: Callable[[], T]) -> T:
-    """Return the result of a task, run with one OpenCV thread and without OpenCV's log.
+    """Run a task with one OpenCV thread and without OpenCV's log, and return its result.
 
-    Both settings are global to the process, which may be the caller's or dask's, so they are
+    Both settings apply to the whole process, which may belong to the caller or to dask, so they are
     restored.
     """
     import cv2
@@ -91,21 +92,21 @@ def run_task(task: Callable[[], T]) -> T:
 def resource_limits(seconds: float) -> Iterator[None]:
     """Limit the time and the memory that the block may use, if this process is a worker.
 
-    After `seconds` the kernel ends the process (SIGALRM with its default action). This also ends
-    C code that hangs and never returns to Python. It costs 12 µs an item; faulthandler's watchdog,
-    which starts a thread each time, costs 130. Allocations beyond 8 GiB fail.
+    After `seconds` the kernel ends the process (SIGALRM with its default action), even if C code
+    hangs and never returns to Python. Allocations beyond 8 GiB fail. The timer costs 12 µs an item;
+    faulthandler's watchdog, which starts a thread each time, costs 130 µs.
     """
     if not (in_worker() and sys.platform == "linux"):
         yield
         return
     import resource
 
-    before = _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
+    previous_limits = _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = _MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(_MEMORY_LIMIT, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        resource.setrlimit(resource.RLIMIT_DATA, before)
+        resource.setrlimit(resource.RLIMIT_DATA, previous_limits)

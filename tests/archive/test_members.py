@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from fertools.archive.scan import scan
-from fertools.columns import BATCH
-from fertools.data import Drop, Member, Packed, Reason
+from fertools.columns import BATCH_ROWS
+from fertools.data import Drop, Member, Reason, ZipLocation
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import members_of
 
 ODD = [
     Member("a.jpg", "", b"a.jpg", 5, 1),
     Member("기쁨/a_b.jpg", "기쁨", "기쁨/a_b.jpg".encode("cp949"), 5, 2),
-    Member("z.zip/x_1.jpg", "z.zip", b"\xff.zip", 9, 7, Packed(1 << 40, 5, 8, (1 << 32) - 1)),
-    Member("z.zip/(no name)", "z.zip", b"z.zip", 9, 7, Packed(-3, 5, 99, 0), Drop(Reason.EMPTY)),
+    Member("z.zip/x_1.jpg", "z.zip", b"\xff.zip", 9, 7, ZipLocation(1 << 40, 5, 8, (1 << 32) - 1)),
+    Member(
+        "z.zip/(no name)", "z.zip", b"z.zip", 9, 7, ZipLocation(-3, 5, 99, 0), Drop(Reason.EMPTY)
+    ),
     Member("z.zip", "", b"z.zip", 1 << 40, 7, None, Drop(Reason.DAMAGED_ARCHIVE, "cut")),
     Member("_/_", "_", b"_/_", 0, 0, None, Drop(Reason.EMPTY)),
 ]
@@ -41,20 +43,20 @@ def test_keys_and_photos_are_made_when_asked_for() -> None:
 
 def test_more_members_than_a_batch_have_one_order_and_unique_keys(tmp_path: Path) -> None:
     """Issue 10, item 11: keys are numbered over all batches, as they were in one list."""
-    items = [Item(b"%d.jpg" % (n % BATCH), b"%d" % n) for n in range(BATCH + 3)]
+    items = [Item(b"%d.jpg" % (n % BATCH_ROWS), b"%d" % n) for n in range(BATCH_ROWS + 3)]
     items.append(Item(b"1.jpg #2", b"own"))
     (tmp_path / "a.zip").write_bytes(joined(items))
     members = scan(tmp_path).members
     assert [m.packed.offset for m in members if m.packed] == sorted(
         m.packed.offset for m in members if m.packed
     )
-    assert [m.key for m in members[BATCH:]] == [
+    assert [m.key for m in members[BATCH_ROWS:]] == [
         "a.zip/0.jpg #2",
         "a.zip/1.jpg #2",
         "a.zip/2.jpg #2",
         "a.zip/1.jpg #2 #2",
     ]
-    assert len(set(members.keys)) == len(members) == BATCH + 4
+    assert len(set(members.keys)) == len(members) == BATCH_ROWS + 4
 
 
 def joined(items: list[Item]) -> bytes:

@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 
 from fertools.options import FaceOptions
-from fertools.sample.photo import face_of, photograph
+from fertools.sample.photo import photograph, true_face_box
 from fertools.sample.schedule import schedule
 from tests.benchmarks import surroundings
 from tests.benchmarks.agreement import agreement, same_pixels
@@ -188,7 +188,7 @@ def _drawn(folder: Path, count: int) -> list[Photo]:
     for number, shot in enumerate(shots[:: len(shots) // count][:count]):
         path = folder / f"{number:03}.jpg"
         path.write_bytes(photograph(5, shot, PIXELS))
-        photos.append(Photo(path, path.read_bytes(), face_of(5, shot, PIXELS)))
+        photos.append(Photo(path, path.read_bytes(), true_face_box(5, shot, PIXELS)))
     return photos
 
 

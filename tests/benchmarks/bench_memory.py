@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from struct import pack
@@ -35,10 +36,10 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import KEPT, ROWS, PartFiles, pack_rows
-from fertools.pipeline.plan import Parts, cut_into_parts, part_fingerprint, write_plan
-from fertools.pipeline.publish import ManifestHeader, publish
+from fertools.pipeline.plan import Parts, PartsPlan, cut_into_parts, part_fingerprint
+from fertools.pipeline.publish import publish
 from fertools.pipeline.samples import Duplicates, Samples
-from fertools.pipeline.shards import StagingDir, example_batches, plan_splits
+from fertools.pipeline.shards import StagingDir, example_batches, placements, plan_splits
 from fertools.pipeline.split import assign_splits, leakage_report
 
 SIZES = (100_000, 500_000, 1_000_000, 10_000_000)
@@ -144,7 +145,7 @@ def run(folder: Path, count: int) -> None:
     parts = cut_into_parts(members, catalog.selected)
     files = [PartFiles(build_dir.parts, part_fingerprint("", part, {})) for part in parts]
     clock.told("names of parts")
-    write_plan(build_dir.plan, parts, {}, [file.fingerprint for file in files], 0)
+    PartsPlan(build_dir.plan, parts, {}, "", files, 0).write()
     clock.told("plan.arrow")
     ledger = Ledger.of(catalog, pack_rows(_drawn(parts)))
     clock.told("rows, ledger")
@@ -165,12 +166,22 @@ def run(folder: Path, count: int) -> None:
     StagingDir.prepare(build_dir, plan, examples)
     clock.told("examples")
     shards = {
-        name: ShardFile(name, len(r), 13_300 * len(r), "0" * 64)
-        for name, r in zip(plan.names, plan.rows, strict=True)
+        shard.name: ShardFile(shard.name, len(shard.rows), 13_300 * len(shard.rows), "0" * 64)
+        for shard in plan
     }
-    ledger = ledger.with_placements(plan.placements(splits, 0))
-    header = ManifestHeader(options, {}, {}, source, leakage, (), 0)
-    publish(build_dir, header, ledger, plan, shards)
+    publish(
+        build_dir,
+        replace(ledger, placements=placements(plan, splits, 0)),
+        plan,
+        shards,
+        options=options,
+        resolved_options={},
+        libraries={},
+        source=source,
+        leakage=leakage,
+        warnings=(),
+        unread=0,
+    )
     clock.told("ledger, CSV, manifest")
     assert len(ledger) == count
 

@@ -106,7 +106,8 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
 
     from fertools.options import TrainOptions
     from fertools.training.backend import Device
-    from fertools.training.data import DatasetSplit, TrainingData
+    from fertools.training.data import DatasetSplit
+    from fertools.training.fit import TrainingData
     from fertools.training.model import build, compile_learner, import_build
 
     source = DatasetSplit.open(out, "train")

@@ -11,7 +11,7 @@ import pytest
 from fertools.dataset.manifest import (
     ClassName,
     Counts,
-    Images,
+    ImageSpec,
     LedgerFile,
     Manifest,
     ShardFile,
@@ -160,6 +160,6 @@ def test_class_names_that_a_line_cannot_hold_are_refused(name: str) -> None:
 
 def test_values_are_checked_where_they_are_made() -> None:
     with pytest.raises(ValueError, match="size 0"):
-        Images(0, "png")
+        ImageSpec(0, "png")
     with pytest.raises(OptionError, match="'2fer'"):
         replace(MANIFEST, name="2fer")

@@ -28,7 +28,14 @@ from fertools.errors import DatasetError, SourceError
 from fertools.faces.extract import extract_face
 from fertools.labels.records import read_records as read_label_records
 from fertools.options import FaceOptions
-from fertools.pipeline.parts import ROWS, PartFiles, PartWriter, read_rows, read_thumbnails
+from fertools.pipeline.parts import (
+    ROWS,
+    PartFiles,
+    PartWriter,
+    pack_rows,
+    read_table,
+    read_thumbnails,
+)
 from fertools.workers.inflight import InFlightLog
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name
@@ -107,7 +114,7 @@ def read_part(data: bytes, home: Path) -> None:
     """Read a part's rows."""
     files = PartFiles(home, "part")
     files.whole.write_bytes(data)
-    read_rows([files])
+    pack_rows([read_table(files)])
     read_thumbnails(files)
 
 
@@ -115,7 +122,7 @@ def read_diary(data: bytes, home: Path) -> None:
     """Read a diary."""
     (home / "diary").write_bytes(data)
     InFlightLog(home / "diary").last_started()
-    InFlightLog(home / "diary").resolved()
+    InFlightLog(home / "diary").fatal_items()
 
 
 def picture(ending: str) -> bytes:

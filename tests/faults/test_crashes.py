@@ -153,7 +153,7 @@ def _fails() -> None:
 def test_a_diary_names_the_last_one_that_was_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "part.diary"
     diary = InFlightLog(path)
-    assert (diary.last_started(), diary.resolved()) == (None, {})
+    assert (diary.last_started(), diary.fatal_items()) == (None, {})
     diary.start(0)
     diary.start(7)
     assert InFlightLog(path).last_started() == 7
@@ -161,7 +161,7 @@ def test_a_diary_names_the_last_one_that_was_looked_at(tmp_path: Path) -> None:
     diary.start(3)
     diary.resolve(3, None)
     assert InFlightLog(path).last_started() is None
-    assert InFlightLog(path).resolved() == {7: Reason.TIMED_OUT}
+    assert InFlightLog(path).fatal_items() == {7: Reason.TIMED_OUT}
     diary.start(9)
     diary.close()
     whole = path.read_bytes()
@@ -169,7 +169,7 @@ def test_a_diary_names_the_last_one_that_was_looked_at(tmp_path: Path) -> None:
     assert InFlightLog(path).last_started() == 9
     for at in range(len(whole)):  # a flipped byte accuses no other photo
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert InFlightLog(path).resolved() in ({}, {7: Reason.TIMED_OUT})
+        assert InFlightLog(path).fatal_items() in ({}, {7: Reason.TIMED_OUT})
         assert InFlightLog(path).last_started() in (None, 9)
     diary.remove()
     assert not path.exists()

@@ -177,7 +177,7 @@ def test_a_part_that_is_damaged_whenever_it_is_written_ends_in_one_line(
     def damaged(*_: object) -> Any:
         raise DamagedPart(kinds(out)[".part"][0].stem, "it has no footer")
 
-    monkeypatch.setattr(dataset, "read_rows", damaged)
+    monkeypatch.setattr(dataset, "pack_rows", damaged)
     with pytest.raises(DatasetError, match=r"is damaged again .*check the disk"):
         build(source, out, seed=9, overwrite=True)
 
@@ -307,7 +307,7 @@ def test_the_names_of_parts_do_not_cover_what_decides_nothing(
 ) -> None:
     """R8: an upgrade of Python or pyarrow in mid-build costs nothing."""
     before = {path.name for path in kinds(out)[".part"]}
-    monkeypatch.setattr(dataset, "libraries", lambda: {"crops": "2", "pyarrow": "99"})
+    monkeypatch.setattr(dataset, "library_versions", lambda: {"crops": "2", "pyarrow": "99"})
     with pytest.raises(OutputError, match=r"pyarrow \S+ \(now 99\)"):
         build(source, out)
     report = build(source, out, overwrite=True)

@@ -24,8 +24,8 @@ from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.dataset.manifest import Manifest
 from fertools.errors import FertoolsError, OutputError, SourceError
-from fertools.pipeline import extraction
-from fertools.pipeline.plan import write_plan
+from fertools.pipeline import crashes
+from fertools.pipeline.plan import Parts, PartsPlan
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.history import digests
@@ -216,7 +216,7 @@ def test_a_folder_that_stays_unreadable_can_be_accepted(
         name = photo_name(shot, "기쁨", 100 + shot)
         (late / name).write_bytes(photo((10 + shot, 8, 24), seed=shot))
     Disk(monkeypatch, errno.EIO, {path.name for path in late.iterdir()})
-    monkeypatch.setattr(extraction, "_MOST_UNREAD", 16)
+    monkeypatch.setattr(crashes, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"20 photos could not be read.*--accept-unreadable"):
         build(source, out)
     rows = build(source, out, accept_unreadable=True)
@@ -416,7 +416,7 @@ def test_a_disk_on_which_nothing_can_be_read_stops_the_build_early(
     source = write_archive(tmp_path / "src", shots=4)
     names = {path.name for path in source.rglob("*.jpg")}
     Disk(monkeypatch, errno.EIO, names)
-    monkeypatch.setattr(extraction, "_MOST_UNREAD", 16)
+    monkeypatch.setattr(crashes, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"^(17|18|19|20) photos .* that is the disk"):
         build(source, tmp_path / "out")
     with pytest.raises(SourceError, match=r"no photo became an example \(unreadable 120\)"):
@@ -604,9 +604,8 @@ def test_a_plan_that_another_build_has_replaced_is_noticed(tmp_path: Path) -> No
     source, out = write_archive(tmp_path / "src"), tmp_path / "out"
 
     def replaced() -> None:
-        members = scan(source).members
-        parts_of = [members[i : i + 1] for i in range(16)]
-        write_plan(out / ".fertools" / "plan.arrow", parts_of, {}, [], 0)
+        parts_of = Parts(scan(source).members, np.arange(16), np.arange(17))
+        PartsPlan(out / ".fertools" / "plan.arrow", parts_of, {}, "", [], 0).write()
 
     with pytest.raises(OutputError, match="is damaged or of another build"):
         build(source, out, detector=Meanwhile(replaced, at=2))

@@ -282,13 +282,13 @@ def test_two_rows_at_one_place_are_found(out: Path) -> None:
     rows = pq.read_table(out / "ledger.parquet").to_pylist()
     there = [i for i, r in enumerate(rows) if (r["split"], r["shard"]) == ("train", 0)]
     other_ledger(out, "index", there[1], rows[there[0]]["index"])
-    assert "two rows lie at one place of faces-train" in problems(out)
+    assert "two rows have one index in faces-train" in problems(out)
 
 
 def test_a_key_that_stands_there_twice_is_found(out: Path) -> None:
     rows = pq.read_table(out / "ledger.parquet").to_pylist()
     other_ledger(out, "key", 1, rows[0]["key"])
-    assert "ledger.parquet: a key stands there twice" in problems(out)
+    assert "ledger.parquet: a key occurs twice" in problems(out)
 
 
 @pytest.mark.parametrize("name", [".DS_Store", ".nfs0000000001", "NOTES.md", "desktop.ini"])

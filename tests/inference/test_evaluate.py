@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fertools.dataset.manifest import ClassName, Images, LeakageReport
+from fertools.dataset.manifest import ClassName, ImageSpec, LeakageReport
 from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.inference import plots
 from fertools.inference.evaluate import Evaluation, count_look, evaluate
@@ -187,7 +187,7 @@ def test_a_group_holds_nobody_who_is_not_known(evaluated: Evaluate) -> None:
     [
         ({"classes": CLASSES[:2]}, "has 3 classes (기쁨, 당황, 중립), "),
         ({"classes": (*CLASSES[:2], ClassName("슬픔", "sadness"))}, "슬픔"),
-        ({"image": Images(64, "png")}, "--size 64"),
+        ({"image": ImageSpec(64, "png")}, "--size 64"),
     ],
 )
 def test_a_dataset_that_does_not_fit_the_run_is_refused(

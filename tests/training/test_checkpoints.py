@@ -129,7 +129,7 @@ def test_what_is_deleted_or_changed_comes_back(name: str, how: str, tmp_path: Pa
 
 
 def test_a_best_epoch_that_is_nowhere_any_more_is_one_line(tmp_path: Path) -> None:
-    from fertools.training.checkpoints import read_weights
+    from fertools.training.checkpoints import read_file
 
     go_on(tmp_path, 1)
     store = Store(tmp_path)
@@ -137,7 +137,7 @@ def test_a_best_epoch_that_is_nowhere_any_more_is_one_line(tmp_path: Path) -> No
     store.checkpoint(2).unlink()
 
     def network(epoch: int) -> bytes:
-        return read_weights(store.checkpoint(epoch), store.cure(epoch))
+        return read_file(store.checkpoint(epoch), store.cure(epoch))
 
     with pytest.raises(DatasetError, match=r"000002\.weights\.h5 is missing: put a whole copy"):
         store.complete(network)

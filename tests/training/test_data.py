@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from fertools.dataset.manifest import MANIFEST, Images, Manifest
+from fertools.dataset.manifest import MANIFEST, ImageSpec, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
 from fertools.faces.crop import encode
@@ -56,7 +56,7 @@ def test_pixels_are_those_that_were_encoded(
     write_dataset(tmp_path, [replace(example(0, 1), image=encode(g, recipe)) for g in grays])
     manifest = Manifest.read(tmp_path)
     options = manifest.options | {"image_format": image_format}
-    made = replace(manifest, image=Images(size, recipe.file_format), options=options)
+    made = replace(manifest, image=ImageSpec(size, recipe.file_format), options=options)
     (tmp_path / MANIFEST).write_text(made.to_json(), "utf-8")
     images = np.array([image for image, _ in load(tmp_path, "test").as_numpy_iterator()])[..., 0]
     if image_format == "jpeg":
@@ -94,7 +94,8 @@ def test_however_few_bytes_are_shuffled_at_once_every_example_comes_once(
 
 
 def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path) -> None:
-    from fertools.training.data import DatasetSplit, TrainingData
+    from fertools.training.data import DatasetSplit
+    from fertools.training.fit import TrainingData
 
     write_splits(tmp_path, {"train": 10})
     options = TrainOptions(epochs=3, batch=4, balance=True)

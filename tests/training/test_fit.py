@@ -122,8 +122,8 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     import tensorflow as tf
 
     from fertools.options import TrainOptions
-    from fertools.training.data import DatasetSplit, TrainingData
-    from fertools.training.fit import _in_one_line
+    from fertools.training.data import DatasetSplit
+    from fertools.training.fit import TrainingData, _in_one_line
 
     data = TrainingData(
         DatasetSplit.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False
@@ -171,44 +171,44 @@ def finish(run: Run, epochs: int) -> None:
 def test_a_run_of_other_options_or_of_another_dataset_is_not_gone_on_with(
     out: Path, tmp_path: Path
 ) -> None:
-    from fertools.training.fit import _choose_run
+    from fertools.training.run import choose_run
 
     run = tmp_path / "run"
     plan = plan_of(out, run, epochs=4)
-    assert _choose_run(plan, resume=True) == (plan, False)
+    assert choose_run(plan, resume=True) == (plan, False)
     plan.write()
     # Nothing is finished, so nothing can be lost: T5's corrected command.
     other = plan_of(out, run, epochs=5, model="tests.training.test_fit:overflowing")
-    assert _choose_run(other, resume=True) == (other, False)
+    assert choose_run(other, resume=True) == (other, False)
     finish(plan, 1)
-    assert _choose_run(plan, resume=True) == (plan, True)
+    assert choose_run(plan, resume=True) == (plan, True)
     with pytest.raises(OutputError, match=r"begun with epochs 4 \(now 3\).*--no-resume"):
-        _choose_run(plan_of(out, run, epochs=3), resume=True)
+        choose_run(plan_of(out, run, epochs=3), resume=True)
     with pytest.raises(OutputError, match=r"begun with model none \(now tests\.training"):
-        _choose_run(plan_of(out, run, epochs=4, model=other.options.model), resume=True)
-    assert _choose_run(other, resume=False) == (other, False)
+        choose_run(plan_of(out, run, epochs=4, model=other.options.model), resume=True)
+    assert choose_run(other, resume=False) == (other, False)
     shutil.rmtree(out)
     write_splits(out, {"train": 27, "validation": 9})
     with pytest.raises(OutputError, match="another dataset"):
-        _choose_run(plan_of(out, run, epochs=4), resume=True)
+        choose_run(plan_of(out, run, epochs=4), resume=True)
 
 
 def test_more_epochs_prolong_a_training_that_is_finished(out: Path, tmp_path: Path) -> None:
     """T15: there was no way to."""
-    from fertools.training.fit import _choose_run
+    from fertools.training.run import choose_run
 
     run = tmp_path / "run"
     plan, longer = plan_of(out, run, epochs=2), plan_of(out, run, epochs=3)
     plan.write()
     finish(plan, 1)
     with pytest.raises(OutputError, match=r"epochs 2 \(now 3\) and is not finished: finish it"):
-        _choose_run(longer, resume=True)
+        choose_run(longer, resume=True)
     finish(plan, 2)
-    prolonged, begun = _choose_run(longer, resume=True)
+    prolonged, begun = choose_run(longer, resume=True)
     assert begun and prolonged.earlier == (2,) and prolonged.options.epochs == 3
     prolonged.write()
     assert Run.read(run) == prolonged
-    assert _choose_run(longer, resume=True) == (prolonged, True)
+    assert choose_run(longer, resume=True) == (prolonged, True)
 
 
 def test_weights_without_a_checkpoint_are_not_written_over(out: Path, tmp_path: Path) -> None:

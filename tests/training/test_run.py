@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fertools.dataset.manifest import ClassName, Images
+from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError
 from fertools.options import TrainOptions
 from fertools.training.checkpoints import best_epoch, history_csv, read_history
@@ -20,7 +20,7 @@ def a_run(folder: Path, **options: Any) -> Run:
     return Run(
         folder=folder,
         classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
-        image=Images(32, "png"),
+        image=ImageSpec(32, "png"),
         options=TrainOptions(**options),
         faces={"size": 32, "margin": 0.0},
         dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},

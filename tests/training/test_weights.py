@@ -12,7 +12,7 @@ import pytest
 import fertools.training
 from fertools.errors import DatasetError
 from fertools.options import TrainOptions
-from fertools.training.checkpoints import load, read_weights, save
+from fertools.training.checkpoints import load, read_file, save
 
 HOME = Path(fertools.training.__file__).parent
 
@@ -62,9 +62,9 @@ def test_damaged_bytes_are_one_line(damage: bytes, tmp_path: Path) -> None:
 
 def test_weights_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is missing: the cure"):
-        read_weights(tmp_path / "nowhere", "the cure")
+        read_file(tmp_path / "nowhere", "the cure")
     with pytest.raises(DatasetError, match="cannot be read: Is a directory: the cure"):
-        read_weights(tmp_path, "the cure")
+        read_file(tmp_path, "the cure")
 
 
 @pytest.mark.parametrize("file", sorted(HOME.glob("*.py")), ids=lambda file: file.name)

@@ -9,7 +9,7 @@ from multiprocessing import active_children
 import loky
 import pytest
 
-from fertools.workers.compat import RecordingContext, join_feeders, start_resource_trackers
+from fertools.workers.compat import RecordingContext, join_feeder_threads, start_resource_trackers
 from tests.faults.history import children
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_context_records_the_processes_that_a_pool_starts() -> None:
         assert len(context.pids()) == 2
     finally:
         executor.shutdown(wait=True, kill_workers=True)
-    context.forget()
+    context.release_processes()
     assert context.pids() == []
 
 
@@ -45,5 +45,5 @@ def test_the_thread_that_feeds_a_queue_is_found_by_its_name() -> None:
         "QueueFeederThread",
     }
     executor.shutdown(wait=True, kill_workers=True)
-    join_feeders(before)
+    join_feeder_threads(before)
     assert set(threading.enumerate()) <= before

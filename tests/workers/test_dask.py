@@ -26,7 +26,13 @@ from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.errors import DependencyError, FertoolsError, OptionError, SourceError
 from fertools.workers import dask as pipeline_cluster
-from fertools.workers.dask import WorkerRequirements, _versions, connected, gc_paused, on_cluster
+from fertools.workers.dask import (
+    WorkerRequirements,
+    _versions,
+    connected_cluster,
+    on_cluster,
+    pause_gc,
+)
 from fertools.workers.tasks import run_tasks
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
@@ -69,7 +75,7 @@ class Cluster:
     def kill_a_worker(self) -> None:
         import distributed
 
-        with gc_paused():
+        with pause_gc():
             started = distributed.Client(self.address, set_as_default=False)
         with started as client:
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
@@ -253,7 +259,7 @@ def test_requirements_name_what_a_worker_lacks(tmp_path: Path) -> None:
             "versions": _versions(),
             "source": source,
             "probe_file": probe_file,
-            "difference": first_mismatch,
+            "find_difference": first_mismatch,
         }
         return WorkerRequirements(**{**same, **change}).mismatch() or "none"
 
@@ -304,7 +310,7 @@ def test_a_worker_that_comes_later_is_checked_before_its_first_task(
     cluster.start(1)
     with on_cluster(cluster.address, cluster.folder / "nothing", tmp_path, dict, first_mismatch):
         cluster.start(1, path=other_version(tmp_path))
-        now = connected.get()
+        now = connected_cluster.get()
         assert now is not None
         now.client.wait_for_workers(2)
         with pytest.raises(FertoolsError, match=r"a worker on .* has simplejpeg 0\.0\.1 where"):
@@ -345,7 +351,7 @@ def test_an_address_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(pipeline_cluster, "_TO_ANSWER", 0.5)
+    monkeypatch.setattr(pipeline_cluster, "_ANSWER_SECONDS", 0.5)
     for address in ("127.0.0.1", "nonsense://x", "tcp://127.0.0.1:1"):
         with (
             pytest.raises(OptionError, match="no scheduler answers"),
@@ -361,7 +367,7 @@ def test_an_address_put_right_is_not_waited_for_for_ever(tmp_path: Path) -> None
 import gc, pathlib, distributed.utils as utils
 from fertools.errors import OptionError
 from fertools.workers import dask as cluster
-cluster._TO_ANSWER = 0.3
+cluster._ANSWER_SECONDS = 0.3
 def refused(address):
     try:
         with cluster.on_cluster(address, pathlib.Path(), pathlib.Path(), dict, dict.get):
@@ -393,7 +399,7 @@ refused("tcp://127.0.0.1:1")
 
 def test_workers_inside_the_main_process_are_refused(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with gc_paused():
+    with pause_gc():
         local = distributed.Client(
             n_workers=1,
             threads_per_worker=1,

@@ -165,7 +165,6 @@ class CrashIsolator:
         return self._crashed > before
 
     def count_finished(self) -> None:
-        """Count a part that was finished."""
         self._finished += 1
 
     def _tasks_with_log(self) -> list[PartTask]:
