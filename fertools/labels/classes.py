@@ -17,7 +17,7 @@ from fertools.errors import OptionError
 from fertools.labels.filename import EMOTIONS, ENGLISH, korean_word
 from fertools.options import LabelOptions
 
-#: The talk's classes in the talk's order, each with its emotion in the archive.
+#: The talk's classes in its order, each with its emotion in the archive; 불안, 상처 are dropped.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
 
 
