@@ -1,4 +1,4 @@
-"""Keep environment variables, report library versions, and detect conflicting OpenCV packages.
+"""Restore environment variables, return library versions, and detect conflicting OpenCV packages.
 
 opencv-python, opencv-python-headless and the two opencv-contrib distributions install the same
 folder, `cv2`. The distribution that is installed last overwrites files of the others. Then the
@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
 
-#: Increased whenever a change of this code changes a box or the bytes of a crop: finished parts
-#: with another number are not used.
+#: Increase this number with every change that alters a box or the bytes of a crop: finished
+#: parts with another number are not used.
 CROP_VERSION: Final = 2
 
-#: Distributions that determine boxes and the bytes of crops.
+#: Libraries whose versions determine boxes and the bytes of crops.
 _CROP_LIBRARIES: Final = ("numpy", "simplejpeg", "openvino")
 
 

@@ -37,7 +37,7 @@ _END_SIGNATURE = b"PK\x05\x06"
 _LOCATOR = Struct("<4sLQL")  # signature, disk, offset of the zip64 end record, number of disks
 _LOCATOR_SIGNATURE = b"PK\x06\x07"
 # signature, length, 2 versions, 2 disks, entries on this disk, entries, size, offset
-_ZIP64_END_RECORD = Struct("<4sQ2H2L4Q")
+_ZIP64_END = Struct("<4sQ2H2L4Q")
 _ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _HEADER_SIGNATURE = b"PK\x01\x02"
 _LENGTHS = Struct("<3H")  # lengths of the name, the extra field and the comment
@@ -132,17 +132,16 @@ def _find_end_records(zipped: VolumeReader) -> Iterator[_EndRecord]:
 
 def _read_zip64_end(zipped: VolumeReader, end: _EndRecord) -> _EndRecord | None:
     at = end.end - _LOCATOR.size
-    if at < zipped.last_run_start + _ZIP64_END_RECORD.size:
+    if at < zipped.last_run_start + _ZIP64_END.size:
         return None
     signature, _, claimed_offset, _ = _LOCATOR.unpack(zipped.read(at, _LOCATOR.size))
     if signature != _LOCATOR_SIGNATURE:
         return None
     # The zip64 end record nearly always lies directly before its locator: try that offset first.
-    for start in (at - _ZIP64_END_RECORD.size, claimed_offset):
-        if zipped.last_run_start <= start <= at - _ZIP64_END_RECORD.size:
-            signature, *_, claimed, size, offset = _ZIP64_END_RECORD.unpack(
-                zipped.read(start, _ZIP64_END_RECORD.size)
-            )
+    for start in (at - _ZIP64_END.size, claimed_offset):
+        if zipped.last_run_start <= start <= at - _ZIP64_END.size:
+            record = zipped.read(start, _ZIP64_END.size)
+            signature, *_, claimed, size, offset = _ZIP64_END.unpack(record)
             if signature == _ZIP64_END_SIGNATURE:
                 return _EndRecord(claimed, size, offset, start, end.spanned, end.last, zip64=True)
     return None
@@ -234,10 +233,8 @@ def _resolve_common_zip64(
     rows = np.flatnonzero(resolved)
     heads = data[extra_at[rows][:, None] + np.arange(4)].view("<u2")
     lengths = heads[:, 1]
-    has_numbers = (
-        (heads[:, 0] == 1) & (lengths >= 8 * count[rows]) & (lengths + 4 <= extra_length[rows])
-    )
-    resolved[rows[~has_numbers]] = False
+    fits = (heads[:, 0] == 1) & (lengths >= 8 * count[rows]) & (lengths + 4 <= extra_length[rows])
+    resolved[rows[~fits]] = False
     number_at = extra_at + 4
     for name, needed in zip(_ZIP64_FIELDS, in_zip64.T, strict=True):
         rows = np.flatnonzero(needed & resolved)

@@ -28,8 +28,7 @@ _MAX_ZIPS = 64
 class Reader:
     """A reader of members of one archive, not thread-safe.
 
-    Members may be read in any order; the order of the scan is fastest. At most eight zips or
-    volumes are open at a time, and a loose file only while it is read.
+    Fastest in the order of the scan. At most eight zips or volumes are open at a time.
 
         with Reader(source) as reader:
             data = reader.read(member)
@@ -111,7 +110,7 @@ class Reader:
         try:
             return _unpack_checked(zipped, member, packed)
         except Unusable as damage:
-            if (change := self._describe_change(member.path, packed, zipped)) is None:
+            if (change := self._find_change(member.path, packed, zipped)) is None:
                 raise
             cause = damage.drop.detail
             detail = change if cause == change else f"{change} ({cause})"
@@ -127,9 +126,7 @@ class Reader:
             self._zips[path] = zipped
         return zipped
 
-    def _describe_change(
-        self, path: bytes, packed: ZipLocation, zipped: VolumeReader
-    ) -> str | None:
+    def _find_change(self, path: bytes, packed: ZipLocation, zipped: VolumeReader) -> str | None:
         """Return how the zip of a damaged member has changed since the scan.
 
         None if it has not changed: then the member is damaged for good.
@@ -164,8 +161,7 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -
 def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:
     """Check a member's local header against the directory, and return the offset of its data.
 
-    Sizes and CRC are not compared: in a local header they may be 0, if they follow the data.
-    Raises Unusable.
+    Sizes and CRC are not compared: they may be 0 there and follow the data. Raises Unusable.
     """
     header = LOCAL_HEADER.unpack(zipped.read(packed.offset, LOCAL_HEADER.size))
     signature, _, flags, method, *_, name_length, extra_length = header

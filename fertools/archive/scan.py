@@ -62,15 +62,15 @@ def scan(source: Path) -> Scan:
     retries = RetryPolicy()
     with OpenFiles(base_folder(source)) as files:
         zips = _list_source(source, files.base, loose, faults)
-        for volume_set in sorted(zips, key=lambda volume_set: (volume_set.key, volume_set.path)):
+        for zipped in sorted(zips, key=lambda zipped: (zipped.key, zipped.path)):
             start = len(packed)
             try:
-                warnings += retries.retry(partial(_add_zip, volume_set.path, files, loose, packed))
+                warnings += retries.retry(partial(_add_zip, zipped.path, files, loose, packed))
             except (OSError, ReadFault) as error:
                 drop = (to_read_fault(error) if isinstance(error, OSError) else error).drop
-                loose.add([_zip_member(volume_set, drop)])
-                faults.append(f"{printable(volume_set.key)}: {drop.detail}")
-            spans.append(_Span(volume_set.key, volume_set.path, start, len(packed)))
+                loose.add([_zip_member(zipped, drop)])
+                faults.append(f"{printable(zipped.key)}: {drop.detail}")
+            spans.append(_Span(zipped.key, zipped.path, start, len(packed)))
     members = Members(_order_rows(loose, packed, spans), tuple(drops))
     warnings += _fixable_warnings(members)
     _check_has_photos(source, (loose, packed), warnings)
@@ -80,10 +80,7 @@ def scan(source: Path) -> Scan:
 def _list_source(
     source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
 ) -> list[VolumeSet]:
-    """Return SRC's zips; add its loose files to `loose` and its faults to `faults`.
-
-    Raises SourceError.
-    """
+    """Return SRC's zips; add its loose files to `loose`, its faults to `faults`."""
     source_text = printable(str(source))
     try:
         if source.is_dir():
@@ -117,11 +114,9 @@ def _separate_zips(files: Iterable[Member], loose: MembersBuilder) -> list[Volum
     return [order_volumes(volumes) for volumes in zips.values()]
 
 
-def _zip_member(volume_set: VolumeSet, drop: Drop) -> Member:
-    folder = volume_set.key.rpartition("/")[0]
-    return Member(
-        volume_set.key, folder, volume_set.path, volume_set.size, volume_set.modified, dropped=drop
-    )
+def _zip_member(zipped: VolumeSet, drop: Drop) -> Member:
+    folder = zipped.key.rpartition("/")[0]
+    return Member(zipped.key, folder, zipped.path, zipped.size, zipped.modified, dropped=drop)
 
 
 def _add_zip(
@@ -129,38 +124,36 @@ def _add_zip(
 ) -> list[str]:
     """Add the members of a zip to `packed`, and return warnings.
 
-    A zip with a fault, or without entries, is also added to `loose`, as a member itself.
-    Raises OSError or ReadFault if the zip cannot be read; then nothing is added.
+    A zip with a fault or without entries is itself added to `loose`. Raises OSError or ReadFault
+    if the zip cannot be read; then nothing is added.
     """
     try:
-        volume_set = find_volumes(files.base, path)
-        name = printable(volume_set.key)
-        listing = list_entries(VolumeReader(volume_set, files))
+        zipped = find_volumes(files.base, path)
+        name = printable(zipped.key)
+        listing = list_entries(VolumeReader(zipped, files))
         now = find_volumes(files.base, path)
-        if (now.size, now.modified) != (volume_set.size, volume_set.modified):
+        if (now.size, now.modified) != (zipped.size, zipped.modified):
             raise ReadFault(Reason.CHANGED, "it is being written to: wait until it is complete")
     except SpannedZip as spanned:
-        last = printable(volume_set.key.rpartition("/")[2])
+        last = printable(zipped.key.rpartition("/")[2])
         advice = f"join it first, with: zip -s 0 '{last}' --out 'joined {last}'"
-        loose.add([_zip_member(volume_set, spanned.drop)])
+        loose.add([_zip_member(zipped, spanned.drop)])
         return [f"{name}: {spanned.drop.detail}; {advice}"]
     except (OSError, ReadFault):
         files.close()  # so that the next try opens it again
         raise
     except Unusable as damage:
-        loose.add([_zip_member(volume_set, damage.drop)])
+        loose.add([_zip_member(zipped, damage.drop)])
         return [f"{name}: {damage.drop.detail}; nothing of it is used"]
     members_before, photos_before = len(packed), packed.photos
-    add_members(packed, volume_set, listing)
+    add_members(packed, zipped, listing)
     if listing.faults:
         photos = packed.photos - photos_before
         rest = f"{photos:,} of its photos can be used; to have all, download it again"
-        loose.add(
-            [_zip_member(volume_set, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))]
-        )
+        loose.add([_zip_member(zipped, Drop(Reason.DAMAGED_ARCHIVE, "; ".join(listing.faults)))])
         return [f"{name}: {fault}; {rest}" for fault in listing.faults]
     if len(packed) == members_before:
-        loose.add([_zip_member(volume_set, _EMPTY_ZIP)])
+        loose.add([_zip_member(zipped, _EMPTY_ZIP)])
     return []
 
 
@@ -213,7 +206,7 @@ def _sort_by_name(loose: Columns, rows: Ints) -> Ints:
 
 
 def _repeated_zip_warnings(zips: Iterable[VolumeSet]) -> list[str]:
-    times = Counter(volume_set.key for volume_set in zips)
+    times = Counter(zipped.key for zipped in zips)
     advice = "its photos count twice; remove one of the two"
     return [
         f"{printable(key)} is there both whole and in volumes: {advice}"

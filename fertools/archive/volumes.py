@@ -181,9 +181,8 @@ def _order_by_count(numbered: Mapping[int, Volume]) -> VolumeSet:
             volumes.append(replace(numbered[number], start=start))
             start = volumes[-1].end
         else:
-            gaps.append(
-                Gap(start, start + longest, f"{_volume_name(any_volume, number)} is missing")
-            )
+            name = _volume_name(any_volume, number)
+            gaps.append(Gap(start, start + longest, f"{name} is missing"))
             start += longest
     return VolumeSet(tuple(volumes), tuple(gaps), tuple(gap.detail for gap in gaps))
 

@@ -38,7 +38,7 @@ from fertools.archive.volumes import VolumeReader, VolumeSet, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
 
 #: Entries processed together; their names are Python objects meanwhile.
-_BLOCK_ENTRIES: Final = 1 << 14
+_BLOCK: Final = 1 << 14
 
 _CHUNK_BYTES = 1 << 20
 
@@ -144,9 +144,8 @@ def _read_local_header(zipped: VolumeReader, at: int) -> Entry | None:
 def _find_data_descriptor(zipped: VolumeReader, data_at: int) -> tuple[int, int, int] | None:
     """Find the data descriptor behind data of unknown length; return CRC, packed and unpacked size.
 
-    It lies directly before the next header, in one of four forms (with or without a signature,
-    sizes in 4 or 8 bytes). It is the right one if its packed size is the length of the data.
-    Returns None if none is found.
+    It lies directly before the next header, with or without a signature, with sizes in 4 or 8
+    bytes. It is the right one if its packed size is the length of the data. None if not found.
     """
     until = zipped.run_end(data_at)
     # A cut zip may end before the next header, or inside the 4 bytes of its signature.
@@ -170,9 +169,7 @@ def add_members(builder: MembersBuilder, volume_set: VolumeSet, listing: ZipList
     limits = np.append(entries.fields["offset"][1:], listing.end)
     suspect = _find_suspects(volume_set, entries, limits)
     order = _order_entries(entries)
-    for numbers in (
-        order[first : first + _BLOCK_ENTRIES] for first in range(0, len(order), _BLOCK_ENTRIES)
-    ):
+    for numbers in (order[first : first + _BLOCK] for first in range(0, len(order), _BLOCK)):
         fields = entries.fields[numbers]
         columns = (numbers, fields["name_at"], fields["name_length"], fields["size"])
         used, keys, drops = [], [], []

@@ -1,8 +1,7 @@
 """Decode a photo at the scale that its face needs; every pixel must be there.
 
     photo    4000 × 3000   boxes and landmarks outside this package are in its pixels
-    picture  1000 ×  750   the photo divided by a scale of 1, 2, 4 or 8 (here 4); input of the
-                           detector and of the crop
+    picture  1000 ×  750   the photo at scale 4, a divisor; input of the detector and the crop
 
 A crop needs 224 × 224 of 12 megapixels. libjpeg decodes at 1/2, 1/4 or 1/8 for little more than the
 cost of the entropy decoding. Its pixels are means over all pixels of the photo, whereas a resize of
@@ -193,9 +192,8 @@ def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
         image, scale = _decode_other(data, header), 1
     expected = -(-header.height // scale), -(-header.width // scale)
     if image.shape[:2] != expected:
-        raise damaged_error(
-            f"{header.format}: the picture is not of the size that its header states"
-        )
+        detail = "the picture is not of the size that its header states"
+        raise damaged_error(f"{header.format}: {detail}")
     return image
 
 

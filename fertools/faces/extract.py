@@ -69,16 +69,10 @@ def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> li
     Boxes too far outside (MAX_OUTSIDE) are omitted. If no face remains, the detector runs a second
     time, on the photo with a border.
     """
-    pixel_width, pixel_height = picture.pixel_size
-    faces = [
-        _to_photo_pixels(face, pixel_width, pixel_height)
-        for face in _detect(detector, picture.image, options)
-    ]
-    clipped = [
-        _clip_face(face, picture)
-        for face in faces
-        if _share_outside(face.box, picture) <= MAX_OUTSIDE
-    ]
+    detected = _detect(detector, picture.image, options)
+    faces = [_to_photo_pixels(face, *picture.pixel_size) for face in detected]
+    inside = [face for face in faces if _share_outside(face.box, picture) <= MAX_OUTSIDE]
+    clipped = [_clip_face(face, picture) for face in inside]
     return [face for face in clipped if face] or _find_with_border(picture, options, detector)
 
 

@@ -59,10 +59,8 @@ def repair_jpeg(data: bytes) -> bytes | None:
 
     data   a JPEG whose header could be read
 
-    First error: no end marker. It is added; the strict decoder then checks that all data before it
-    is there. Second error: the scan states a spectral range other than 0 to 63, which has a meaning
-    in progressive files only. It is set to 0 to 63.
-
+    A missing end marker is added; the strict decoder then checks that all data before it is there.
+    A spectral range other than 0 to 63 has a meaning in progressive files only; it is corrected.
     Only a photo whose first scan has all channels is repaired: of several scans the last may be
     missing, and a strict decoder would accept a coarse or colourless photo.
     """

@@ -44,8 +44,7 @@ _NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators sa
 class MatchReport:
     """The numbers of photos with and without a record, and of records without a photo.
 
-    photos    keys of the first photos without a record
-    records   names of the first records without a photo
+    photos, records   keys and names of the first photos and records without a match
     """
 
     with_record: int
@@ -175,10 +174,7 @@ def _unpack(row: bytes) -> LabelRecord:
 def decide_emotion(
     options: LabelOptions, named: str | None, record: LabelRecord | None
 ) -> str | Drop | None:
-    """Return the emotion of a photo, or a Drop with reason DISPUTED.
-
-    named    the emotion in the photo's name
-    record   the photo's label record
+    """Return the emotion of a photo from its name and its record, or a Drop (DISPUTED).
 
     An emotion needs votes of at least `options.votes_needed` of the three annotators. On a tie it
     must be the emotion in the name. If no emotion has enough votes, or without a record, the photo
@@ -231,7 +227,7 @@ def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...
 class Agreement:
     """The agreement of annotators with one emotion in file names; all numbers count photos.
 
-    records     photos with this emotion in their names and with a record
+    records     photos with this emotion in the name and a record
     majority    of these, photos for which two or three annotators chose this emotion
     unanimous   of these, photos for which all three chose it
     """
@@ -246,9 +242,8 @@ def count_agreement(
 ) -> dict[str, Agreement]:
     """Return the agreement of annotators with each emotion in the photos' names.
 
-    photos   the emotion in the name, and the record, of each photo
-
-    The result has the archive's emotions in their order; emotions without any record are omitted.
+    Takes the emotion in the name, and the record, of each photo. The result has the archive's
+    emotions in their order; emotions without any record are omitted.
     """
     # Keys: the emotion, and the number of annotators who chose it.
     counts = Counter((named, record.votes.count(named)) for named, record in photos if record)

@@ -1,8 +1,7 @@
 """Map emotions to the classes of a dataset.
 
 aihub7    기쁨 당황 분노 불안 상처 슬픔 중립     the classes of the archive
-talk5     짜증 당황 행복 중립 슬픔               the classes of the reference pipeline, "the talk"
-                                                 (README): 분노→짜증, 기쁨→행복, two dropped
+talk5     짜증 당황 행복 중립 슬픔               of the talk (README): 분노→짜증, 기쁨→행복
 folders   the names of the photos' folders       for any other tree of class folders
 """
 
@@ -18,7 +17,7 @@ from fertools.errors import OptionError
 from fertools.labels.filename import EMOTIONS, ENGLISH, korean_word
 from fertools.options import LabelOptions
 
-#: The talk's classes in the talk's order, each with its emotion in the archive.
+#: The talk's classes in its order, each with its emotion in the archive; 불안, 상처 are dropped.
 _TALK5: Final = {"짜증": "분노", "당황": "당황", "행복": "기쁨", "중립": "중립", "슬픔": "슬픔"}
 
 

@@ -59,19 +59,17 @@ PLACES: Final[Mapping[str, str]] = {
 _BY_ENGLISH: Final = {english: korean for korean, english in ENGLISH.items()}
 
 # Cloud drives add " (1)" to the name of a second copy: same photo, same label.
-_COPY_NUMBER = r"(?:\s?\(\d{1,3}\))?"
-_COPY_NUMBER_AT_END: Final = re.compile(_COPY_NUMBER + r"\Z", re.ASCII)
+_COPY = r"(?:\s?\(\d{1,3}\))?"
+_COPY_AT_END: Final = re.compile(_COPY + r"\Z", re.ASCII)
 
 # The sexes: 남 male, 여 female.
-_PERSON_FIELDS = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
+_PERSON = r"(?P<subject>.+?)_(?P<sex>[남여])_(?P<age>\d{1,3})_(?P<emotion>[^_]+)"
 _FULL_NAME: Final = re.compile(
-    _PERSON_FIELDS
-    + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})"
-    + _COPY_NUMBER,
+    _PERSON + r"_(?P<place>.+)_(?P<stamp>\d{14})-(?P<code>\d{3})-(?P<shot>\d{1,6})" + _COPY,
     re.ASCII,
 )
 _SHORT_NAME: Final = re.compile(
-    _PERSON_FIELDS + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY_NUMBER, re.ASCII
+    _PERSON + r"_(?P<stamp>\d{6,14})(?:-(?P<shot>\d{1,6}))?" + _COPY, re.ASCII
 )
 
 _OFFICIAL_SPLITS: Final = (
@@ -113,9 +111,9 @@ def korean_word(word: str) -> str:
 
 
 def archive_word(word: str) -> str:
-    """Return the archive's word for an emotion; an unknown word is returned unchanged.
+    """Translate the talk's or the English word for an emotion to the archive's word.
 
-    `word` may be the archive's or the talk's word, or English.
+    Other words are returned unchanged.
 
     >>> [archive_word(word) for word in ("행복", "anger", "놀람")]
     ['기쁨', '분노', '놀람']
@@ -140,7 +138,7 @@ def lookup_name(base: str) -> str:
     """
     stem, dot, ending = base.rpartition(".")
     if stem.endswith(")"):
-        stem = _COPY_NUMBER_AT_END.sub("", stem)
+        stem = _COPY_AT_END.sub("", stem)
     return f"{stem}{dot}{ending.lower()}".replace("&", "_")
 
 

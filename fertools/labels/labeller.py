@@ -175,9 +175,7 @@ class FolderTree:
 
     def describe(self, folders: Iterable[str]) -> tuple[str, ...]:
         """Return a line about the levels of classes and persons; () if all classes lie in SRC."""
-        paths = [
-            path for path in map(self._parse_folder, folders) if self._class_index(path) is not None
-        ]
+        paths = [p for p in map(self._parse_folder, folders) if self._class_index(p) is not None]
         if all(len(path) == 1 and path[0].level == 1 for path in paths):
             return ()
         classes = [path[at] for path in paths if (at := self._class_index(path)) is not None]

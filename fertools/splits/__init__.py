@@ -1,11 +1,11 @@
-"""Splits: which photos belong together, and which group goes to train, validation or test.
+"""Group photos that belong together, and assign the groups to train, validation or test.
 
-    groups        photos that must stay together, because they show one person or are duplicates
+    groups        find photos that must stay in one split; limit photos per person and class
     duplicates    find duplicates of a picture, byte for byte or re-encoded
-    assign        assign groups to splits, evenly by class; or keep AI-Hub's own split
+    assign        assign groups to splits, with the ratios in every class; or use AI-Hub's own split
     local_search  improve an assignment by swaps
-    measures      how far an assignment is from its ratios, and how well it separates people
+    measures      measure the distance from the ratios, and the leakage of people between splits
     split_file    read and write splits.csv
 
-Pure functions of tables; only split_file reads or writes.
+All modules are pure functions of tables, except split_file, which reads and writes files.
 """

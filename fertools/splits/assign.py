@@ -1,15 +1,15 @@
 """Assign every photo to train, validation or test.
 
-    rows ──▶ groups x classes ──▶ local_search ───▶ deal ────────▶ fill ─────▶ a split per row
-             photos counted       groups of         groups of      no split
-             per group            several photos    one photo      stays empty
+    rows ──▶ groups x classes ──▶ local_search ───▶ single photos ──▶ fill ───▶ a split per row
+             photos counted       groups of         groups of         no split
+             per group            several photos    one photo         stays empty
 
-The split of a row is a function of the set of rows, the ratios and the seed. Neither the order
-of the rows nor the numbers of the groups matter, only the hash of each group's key.
+The split of a row is a function of the set of rows, the ratios and the seed. The order of the rows
+and the numbers of the groups have no influence, only the hash of each group's key.
 
-Groups of one photo are dealt like cards, so that every class meets its ratios to the photo. With
-the official split, AI-Hub's Validation is the test split and its Training is divided into the
-other two.
+Groups of one photo are assigned last: with them every class meets its ratios to the photo. With the
+official split, AI-Hub's Validation is the test split, and its Training is divided into the other
+two.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def assign(
 ) -> NDArray[np.int8]:
     """Return the split of every row, int8, (rows,): 0 train, 1 validation, 2 test.
 
-    No group is in two splits. The classes keep to the ratios as closely as the sizes of the
-    groups allow; the attributes have less weight.
+    No group is in two splits. The ratios are met in each class as closely as the sizes of the
+    groups allow; in sex, age … with less weight.
 
     groups      int64, (rows,), the group of each row, an index into `group_keys`
     classes     int64, (rows,), from 0
-    group_keys  a distinct key of each group that does not change when rows are added or removed:
-                its hash decides; a group without rows is ignored
+    group_keys  a unique key of each group, the same when rows are added or removed: its hash
+                determines the order of the groups; a group without rows is ignored
     attributes  int64, (rows, attributes), codes from 0 of sex, age …; -1 is unknown and not counted
 
-    Raises SplitError if there are fewer groups than splits with a share above 0. If there are
-    enough of them, no such split stays empty.
+    Every split with a share above 0 gets at least one group. Raises SplitError if there are fewer
+    groups than such splits.
     """
     if classes.min(initial=0) < 0:
         raise ValueError(f"a class below 0: {classes.min()}")
@@ -76,13 +76,13 @@ def assign(
 def assign_photos(
     classes: Ints, ratios: Ratios, *, keys: Sequence[str], seed: int
 ) -> NDArray[np.int8]:
-    """Return the split of every photo, each assigned by itself, which leaks; int8, (photos,).
+    """Return the split of every photo, int8, (photos,), regardless of persons: people leak.
 
     The result is that of `assign` with every photo as a group, in a tenth of the memory. Each
-    class is exact to the photo.
+    class meets its ratios to the photo.
 
     classes  int64, (photos,), from 0
-    keys     of the photos, all different
+    keys     keys of the photos, all different
 
     Raises SplitError if there are fewer photos than splits with a share above 0.
     """
@@ -102,7 +102,7 @@ def assign_photos(
 
 
 class Half(IntEnum):
-    """The part of the archive in which a photo lies."""
+    """The part of AI-Hub's own split that contains a photo."""
 
     NEITHER = -1
     TRAINING = 0
@@ -111,7 +111,7 @@ class Half(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfficialOverlap:
-    """The groups that AI-Hub's own split has in both halves, and their photos in each half."""
+    """The number of groups in both halves of AI-Hub's own split, and of their photos in each."""
 
     in_both: int
     training: int
@@ -129,16 +129,16 @@ def assign_official(
     attributes: Ints,
     overlap: Literal["drop", "report"] = "drop",
 ) -> tuple[NDArray[np.int8], OfficialOverlap]:
-    """Return the split of every row as `assign` does, or -1 if it is left out, int8, (rows,).
+    """Return the split of every row by AI-Hub's own split, int8, (rows,), -1 for omitted rows.
 
-    Every Validation photo becomes test. Training is divided by group into train and validation,
-    which keep their proportion: at 80/10/10 a ninth of it becomes validation. Training photos of
-    a group that is in both halves are left out, or, with overlap="report", divided like all
-    others, and then that group is in two splits. Rows in neither half are left out.
+    Every Validation photo becomes test. Training is divided by group into train and validation in
+    the proportion of their ratios: at 80/10/10 a ninth of it becomes validation. If a group is in
+    both halves, its Training photos are omitted; with overlap="report" they are divided like all
+    others, and the group is in two splits. Rows in neither half are omitted.
 
-    halves   int8, (rows,), values of Half; the other columns are those of `assign`
+    halves   int8, (rows,), values of Half; the other arguments are those of `assign`
 
-    Raises SplitError if no photo is left in either half, or if Training has too few groups.
+    Raises SplitError if one half has no photos to use, or if Training has too few groups.
     """
     training, validation = halves == Half.TRAINING, halves == Half.VALIDATION
     shared = np.intersect1d(groups[training], groups[validation])
@@ -173,7 +173,7 @@ def _check_enough_groups(n_groups: int, n_splits: int, ratios: Ratios) -> None:
 
 
 def _number_by_hash(groups: Ints, group_keys: Sequence[str], seed: int) -> tuple[Ints, int]:
-    """Renumber the groups that have rows by the hash of their keys, and return their number."""
+    """Renumber the groups that have rows in hash order; return each row's group and their count."""
     present = np.unique(groups)
     keys = (group_keys[group] for group in present.tolist())
     ranked = present[order_by_hash(keys, seed, "split")]
@@ -183,11 +183,11 @@ def _number_by_hash(groups: Ints, group_keys: Sequence[str], seed: int) -> tuple
 
 
 def _count_codes(groups: Ints, n_groups: int, codes: Ints) -> Ints:
-    """Count each group's rows by the codes of each column, (n_groups, codes in use)."""
+    """Count the rows of each group and code, int64, (n_groups, used codes of all columns)."""
     tables = [np.zeros((n_groups, 0), dtype=np.int64)]
     for column in codes.T:
         known = column >= 0
-        # Codes are small, so that counting them takes a tenth of the memory of sorting them.
+        # Codes are small numbers: counting takes a tenth of the memory of sorting.
         present = np.bincount(column[known]) > 0
         code, n_codes = np.cumsum(present) - 1, int(present.sum())
         cells = groups[known] * n_codes + code[column[known]]
@@ -199,14 +199,14 @@ def _count_codes(groups: Ints, n_groups: int, codes: Ints) -> Ints:
 def assign_single_photos(shortfall: NDArray[np.float64], counts: Ints, attributes: Ints) -> Ints:
     """Return the split of each group of one photo, int64, (groups,); groups are in hash order.
 
-    lack        photos that each split lacks to its quota, (splits, classes)
+    shortfall   photos that each split still needs for its quota, (splits, classes)
     counts      (groups, classes), a single 1 in each row
-    attributes  (groups, columns), ones where sex or age is that of the column
+    attributes  (groups, columns), 1 if the group has the sex or age of the column, else 0
 
-    Inside a class, groups of the same sex and age are neighbours, so that they too are spread
+    Inside a class, groups are ordered by sex and age, so that each sex and age is also distributed
     over the splits in proportion.
     """
-    order = np.lexsort((*attributes.T, counts.argmax(axis=1)))  # stable: keeps the hash order
+    order = np.lexsort((*attributes.T, counts.argmax(axis=1)))  # stable: ties keep the hash order
     quotas = apportion(shortfall, counts.sum(axis=0))
     split_of = np.empty(len(counts), dtype=np.int64)
     split_of[order] = np.concatenate([interleave(quota) for quota in quotas])
@@ -216,29 +216,29 @@ def assign_single_photos(shortfall: NDArray[np.float64], counts: Ints, attribute
 def apportion(shortfall: NDArray[np.float64], photos: Ints) -> Ints:
     """Return how many photos of each class each split gets, int64, (classes, splits).
 
-    lack    photos that each split lacks to its quota, (splits, classes); negative: has too many
-    photos  photos to distribute, (classes,)
+    shortfall  photos that each split still needs (negative: too many), (splits, classes)
+    photos     photos to distribute, (classes,)
 
-    Every split gets what it lacks, rounded down, and what is left goes by the largest remainder
-    (Hamilton). Remainders are carried from class to class: without that, seven classes of five
-    photos at 80/10/10 would each round the same way and the test split would get none.
+    Every split gets its shortfall, scaled to `photos` and rounded down; the other photos go to the
+    largest remainders (Hamilton). Remainders are carried from class to class. Otherwise seven
+    classes of five photos at 80/10/10 would round alike, and the test split would get no photo.
     """
     carry = np.zeros(len(shortfall))
     quotas = np.zeros(shortfall.T.shape, dtype=np.int64)
-    for quota, row, n in zip(quotas, shortfall.T, photos.tolist(), strict=True):
-        wanted = np.maximum(row, 0)
-        # Rounded, because 0.29 x 100 is 28.999999999999996, which has to count as 29.
-        wanted = np.round(wanted * (n / max(wanted.sum(), 1e-9)), 6)
-        quota[:] = np.floor(wanted)
-        remainder = wanted - quota
+    for quota, row, n_photos in zip(quotas, shortfall.T, photos.tolist(), strict=True):
+        target = np.maximum(row, 0)
+        # Rounded, because 0.29 x 100 is 28.999999999999996 and must become 29.
+        target = np.round(target * (n_photos / max(target.sum(), 1e-9)), 6)
+        quota[:] = np.floor(target)
+        remainder = target - quota
         priority = np.where(remainder > 0, remainder + carry, -np.inf)
-        quota[np.argsort(-priority, kind="stable")[: n - quota.sum()]] += 1
-        carry += wanted - quota
+        quota[np.argsort(-priority, kind="stable")[: n_photos - quota.sum()]] += 1
+        carry += target - quota
     return quotas
 
 
 def interleave(quota: Ints) -> Ints:
-    """Return split numbers in an order of which every stretch is a fair sample; (quota.sum(),).
+    """Return each split number `quota` times, evenly mixed: int64, (quota.sum(),).
 
     Example: [4, 2, 1] -> [0, 1, 0, 2, 0, 1, 0]
     """

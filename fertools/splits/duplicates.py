@@ -1,25 +1,24 @@
-"""Find duplicates: one picture under two names, byte for byte or resized, recompressed, brightened.
+"""Find duplicates: one picture under two names, unchanged, resized, recompressed or brightened.
 
     digests ─────────────────────── byte_duplicates ─────────▶ pairs
     hashes ──candidate_pairs──▶ pairs ──similarity ≥ 0.75────▶ pairs     (picture_duplicates)
                                         of thumbnails
 
-A pair that is found here makes two people one in the split. So a hash only proposes: two sitters
-in one studio can be as near as 24 bits of 256, which is where the worst duplicates are.
+A pair joins two people to one group. Hashes only find candidates, which thumbnails confirm: hashes
+of two people in one studio can differ in only 24 of 256 bits, like those of the worst duplicates.
 
-`candidate_pairs` finds hashes that are near each other without comparing all pairs:
+`candidate_pairs` finds similar hashes without comparing all pairs:
 
     table 1   bits 17 203 9 …   sort ──▶  … 0110 0111 0111 1000 …  each against the next WINDOW
     table 2   bits 80 4 151 …   sort ──▶  … 0010 0010 0011 0011 …
       ⋮
 
-Two hashes that differ in few bits begin alike in some order of their bits, and are neighbours
-when all are sorted in that order (Charikar, 2002). How long a prefix that takes follows from
-how many hashes are alike, so a studio in which all photos share half of their bits costs what
-any other archive does: TABLES x WINDOW comparisons a photo, whatever the photos show.
-Tried and left: words of 16 bits with one bit forgiven (Norouzi, 2012), which finds every pair up
-to 31 bits for certain, but compares all photos that share a word, and in a studio those are too
-many.
+Each table sorts the hashes by another order of their bits. Two hashes that differ in few bits have
+the same first bits in some of these orders, and are neighbours there (Charikar, 2002). A photo is
+compared TABLES x WINDOW times in any archive, also in a studio where all photos share half of their
+bits.
+Tried, not used: an index of 16-bit words with one bit of tolerance (Norouzi, 2012). It finds every
+pair up to 31 bits, but compares all photos that share a word: in a studio these are too many.
 """
 
 from __future__ import annotations
@@ -37,27 +36,27 @@ from fertools.splits.groups import components_of_pairs
 Bytes = NDArray[np.uint8]
 Thumbnails = Callable[[Ints], Bytes]
 
-# Midway: different people were alike at 0.66 at most, duplicates at 0.86 at least (1.25 times as
+# The middle between different people (0.66 at most) and duplicates (0.86 at least, if 1.25 times as
 # bright; all other kinds above 0.9).
 MIN_SIMILARITY: Final = 0.75
-READ_PAIRS: Final = 32_768  # pairs whose thumbnails are read at once: 268 MB at most
-EDGE_PAIRS: Final = 1024  # pairs whose edges are in memory at once: 130 MB at most
-# Gray levels that an edge may have. Unclipped, two people before the same bright window are alike
-# at 0.82; at 16 at 0.66, and duplicates stay at 0.86 and more.
+READ_PAIRS: Final = 32_768  # pairs whose thumbnails are read together: 268 MB at most
+EDGE_PAIRS: Final = 1024  # pairs whose edges are in memory together: 130 MB at most
+# Gray levels to which an edge is clipped. Without it, two people before the same bright window have
+# a similarity of 0.82; with 16 it is 0.66, and duplicates stay at 0.86 or more.
 MAX_EDGE: Final = 16
 
 HASH_BITS: Final = 256
-# Duplicates differed in 23 bits at most, 99 of 100 in 15; pictures of different people in 24 at
-# least, of 10,000 pairs one below 49.
+# Duplicates differed in 23 bits at most, 99 of 100 in 15 at most; pictures of different people in
+# 24 at least, and one of 10,000 such pairs in less than 49.
 MAX_DISTANCE: Final = 40
-# Among 500,000 photos every planted duplicate at up to 24 bits was found. 6 tables lose some at 16.
+# In 500,000 photos every inserted duplicate up to 24 bits was found. 6 tables miss some at 16 bits.
 TABLES: Final = 32
 WINDOW: Final = 8
-# A row with so many candidates is searched no longer: it bounds the time for a hundred thousand
-# duplicates of one picture, and they are connected all the same.
+# A row with so many candidates is not searched further. This limits the time for a hundred thousand
+# duplicates of one picture; they are still all connected.
 MAX_CANDIDATES: Final = 16
 
-# People that may plausibly be connected by duplicates; more deserve a warning.
+# People that duplicates may plausibly connect; more of them cause a warning.
 MAX_PLAUSIBLE: Final = 10
 
 _BIT_COUNTS: Final = np.array([word.bit_count() for word in range(1 << 16)], dtype=np.uint8)
@@ -66,20 +65,20 @@ _BIT_COUNTS: Final = np.array([word.bit_count() for word in range(1 << 16)], dty
 def find_duplicates(
     hashes: Bytes, digests: Sequence[str | None], groups: Ints, thumbnails: Thumbnails
 ) -> Ints:
-    """Return pairs of rows that show one picture, int64, (pairs, 2), sorted, a row before b.
+    """Return pairs (a, b) of rows that show one picture, a < b, int64, (pairs, 2), sorted.
 
-    They are those of `byte_duplicates`, within a group as well, and those of `picture_duplicates`.
+    These are the pairs of `byte_duplicates`, also inside a group, and of `picture_duplicates`.
     """
     pictures = picture_duplicates(hashes, groups, thumbnails)
     return np.unique(np.concatenate([byte_duplicates(digests), pictures]), axis=0)
 
 
 def byte_duplicates(digests: Sequence[str | None]) -> Ints:
-    """Pair each row with the first one of its digest, int64, (pairs, 2); None equals nothing.
+    """Pair each row with the first row of the same digest, int64, (pairs, 2); None is never equal.
 
     Example: ["a", "b", None, "a", None, "a"] -> [[0, 3], [0, 5]]
     """
-    # Equal text has equal hashes, which are numbers: as a dict, 10 million digests take 2 GB.
+    # Only digests with equal hashes go into the dict: with all 10 million it would take 2 GB.
     hashes = np.fromiter((0 if d is None else hash(d) for d in digests), np.int64, len(digests))
     order = np.argsort(hashes)
     same = hashes[order[1:]] == hashes[order[:-1]]
@@ -96,11 +95,11 @@ def byte_duplicates(digests: Sequence[str | None]) -> Ints:
 def picture_duplicates(hashes: Bytes, groups: Ints, thumbnails: Thumbnails) -> Ints:
     """Return pairs of rows of different groups that show one picture, int64, (pairs, 2).
 
-    hashes      uint8, (rows, 32), of `Fingerprint`; a row without one is all zeros
-    groups      int64, (rows,); inside a group nothing is compared: its sessions are near-identical
-    thumbnails  returns those of some rows, in ascending order: int64, (k,) -> uint8, (k, 64, 64)
+    hashes      uint8, (rows, 32), hashes of `Fingerprint`; all zeros without a fingerprint
+    groups      int64, (rows,); rows of one group are not compared: sessions are near-identical
+    thumbnails  function from ascending row numbers, int64, (k,), to thumbnails, uint8, (k, 64, 64)
 
-    Of many duplicates of one picture not every pair is returned, but enough to connect them all.
+    If a picture has many duplicates, not all pairs are returned, but enough to connect them all.
     """
     pairs = candidate_pairs(hashes, groups)
     blocks = [pairs[i : i + READ_PAIRS] for i in range(0, len(pairs), READ_PAIRS)]
@@ -116,23 +115,23 @@ def _score_pairs(pairs: Ints, thumbnails: Thumbnails) -> NDArray[np.float64]:
 
 
 def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
-    """Return pairs of rows of different groups with near hashes, int64, (pairs, 2), sorted.
+    """Return pairs of rows of different groups with similar hashes, int64, (pairs, 2), sorted.
 
-    hashes  uint8, (rows, 32); a row of zeros is a picture of one colour, or none, and is skipped
-    groups  int64, (rows,): rows of one group need no pair
+    hashes  uint8, (rows, 32); zeros mean a picture of one colour or no fingerprint: skipped
+    groups  int64, (rows,); rows of one group are not paired
 
-    Equal hashes are paired like a chain, each with the next, not each with all.
+    Of rows with equal hashes each is paired with the next one only, like a chain.
     """
     rows = np.flatnonzero(hashes.any(axis=1))
     hashes, groups = np.ascontiguousarray(hashes[rows]), groups[rows]
     bits = np.ascontiguousarray(np.unpackbits(hashes, axis=1).T)
-    codes = np.zeros(0, dtype=np.int64)  # of a pair a < b: a x rows + b
+    codes = np.zeros(0, dtype=np.int64)  # a pair a < b as one number: a x rows + b
     for table in range(TABLES):
         a, b = np.divmod(codes, max(len(rows), 1))
         degrees = np.bincount(a, minlength=len(rows)) + np.bincount(b, minlength=len(rows))
         order = np.argsort(_sort_keys(bits, table), kind="stable")
         neighbours = _near_neighbours(order, hashes, groups, degrees < MAX_CANDIDATES)
-        # numpy.unique hashes, and takes 20 times as long for these.
+        # numpy.unique uses a hash table and takes 20 times as long here.
         codes = np.sort(np.concatenate([codes, *neighbours]))
         codes = codes[np.diff(codes, prepend=-1) > 0]
     pairs: Ints = rows[np.stack(np.divmod(codes, max(len(rows), 1)), axis=1)]
@@ -140,13 +139,13 @@ def candidate_pairs(hashes: Bytes, groups: Ints) -> Ints:
 
 
 def hamming_distance(a: Bytes, b: Bytes) -> Ints:
-    """Count the bits in which hashes differ, row by row; both are uint8, (rows, 32)."""
+    """Count the bits that differ in each row: uint8, (rows, 32), twice -> int64, (rows,)."""
     distances: Ints = _BIT_COUNTS[(a ^ b).view(np.uint16)].sum(axis=1, dtype=np.int64)
     return distances
 
 
 def _sort_keys(bits: Bytes, table: int) -> NDArray[np.uint64]:
-    """Return what a table sorts by: 64 of each hash's bits, in the table's order."""
+    """Return the sort key of each row in a table: 64 bits of its hash in the table's order."""
     order = sorted(range(HASH_BITS), key=lambda bit: rank(table, str(bit), "copies"))[:64]
     packed = np.packbits(bits[order], axis=0)
     return np.ascontiguousarray(packed.T).view(">u8").astype(np.uint64).ravel()
@@ -161,7 +160,7 @@ def _near_neighbours(
         compared = (groups[step:] != groups[:-step]) & (searched[step:] | searched[:-step])
         here = np.flatnonzero(compared)
         distances = hamming_distance(hashes[here], hashes[here + step])
-        # Equal ones are connected by their nearest: 100,000 of them would fill every window.
+        # Equal hashes are paired with the next only: 100,000 of them would fill every window.
         near = here[(distances <= MAX_DISTANCE) & ((distances > 0) | (step == 1))]
         a, b = order[near], order[near + step]
         codes.append(np.minimum(a, b) * len(order) + np.maximum(a, b))
@@ -169,13 +168,13 @@ def _near_neighbours(
 
 
 def similarity(thumbnails: Bytes, pairs: Ints) -> NDArray[np.float64]:
-    """Correlate the clipped gradients of pairs of pictures, float64, (pairs,): 1 is the same.
+    """Return the correlation of clipped gradients for each pair, float64, (pairs,); 1 if equal.
 
     thumbnails  uint8, (pictures, 64, 64), gray
-    pairs       int64, (pairs, 2), which pictures
+    pairs       int64, (pairs, 2), indices of pictures
 
-    The gradients' mean is taken to be 0, as that of any picture nearly is. A picture of one
-    colour has a similarity of 0 to every picture, itself included.
+    The mean of the gradients is assumed to be 0, since in any picture it nearly is. The similarity
+    of a picture of one colour to any picture, itself included, is 0.
     """
     used, numbers = np.unique(pairs, return_inverse=True)
     edges, pairs = _edges(thumbnails[used]), numbers.reshape(pairs.shape)
@@ -186,14 +185,14 @@ def similarity(thumbnails: Bytes, pairs: Ints) -> NDArray[np.float64]:
 
 
 def _edges(thumbnails: Bytes) -> NDArray[np.int32]:
-    """Return each picture's steps to the right, then those down; int32, (pictures, 8064)."""
+    """Return the clipped differences to the right and lower neighbour; int32, (pictures, 8064)."""
     levels = thumbnails.astype(np.int32)
     steps = [np.diff(levels, axis=axis).reshape(len(levels), -1) for axis in (2, 1)]
     return np.concatenate(steps, axis=1).clip(-MAX_EDGE, MAX_EDGE)
 
 
 def _dot(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
-    # Whole numbers, at most 8,064 x 16 x 16: exact, so that no CPU rounds a tie away.
+    # Integers up to 8,064 x 16 x 16: exact, so that the result is the same on every CPU.
     product: NDArray[np.float64] = np.einsum("ij,ij->i", a, b).astype(np.float64)
     return product
 
@@ -201,9 +200,9 @@ def _dot(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
 def find_label_conflicts(pairs: Ints, classes: Ints) -> Ints:
     """Return every row whose picture has more than one class, int64, (rows, 2), ascending.
 
-    The first column is the row, the second the first row of another class in its set of duplicates.
-    Sets are judged as a whole, not pair by pair: of three files named joy, joy and anger the pairs
-    (0, 1) and (0, 2) show one conflict, and all three rows are in it.
+    Column 0 is the row, column 1 the first row of another class in the same set of duplicates.
+    Whole sets are compared, not single pairs: three duplicates named joy, joy and anger, with the
+    pairs (0, 1) and (0, 2), are all in conflict, although the pair (0, 1) is not.
 
     pairs    int64, (pairs, 2), rows that show one picture
     classes  int64, (rows,)
@@ -216,7 +215,7 @@ def find_label_conflicts(pairs: Ints, classes: Ints) -> Ints:
     odd = np.flatnonzero(of_row != of_row[first[sets]])
     in_conflict, at = np.unique(sets[odd], return_index=True)
     other = np.full(len(first), -1, dtype=np.int64)
-    other[in_conflict] = odd[at]  # the first row of a set that is not of its first row's class
+    other[in_conflict] = odd[at]  # first row of the set with another class than its first row
     within = np.flatnonzero(other[sets] >= 0)
     of_set = sets[within]
     conflicting = np.where(of_row[within] == of_row[first[of_set]], other[of_set], first[of_set])
@@ -224,21 +223,21 @@ def find_label_conflicts(pairs: Ints, classes: Ints) -> Ints:
 
 
 class Component(NamedTuple):
-    """The largest group that duplicates connect: of how many groups, and of how many rows."""
+    """A group that duplicates have connected: the number of its original groups and of its rows."""
 
     groups: int
     rows: int
 
     @property
     def is_implausible(self) -> bool:
-        """Whether so many people share pictures that the user should check them."""
+        """Whether the number of connected people is so large that the user should check them."""
         return self.groups > MAX_PLAUSIBLE
 
 
 def largest_component(old_groups: Ints, new_groups: Ints) -> Component:
-    """Return the group that consists of most groups after duplicates have connected them.
+    """Return the component that duplicates have connected from most of the old groups.
 
-    before, after  the group of each row without and with the duplicates, int64, (rows,)
+    old_groups, new_groups  group of each row before and after connecting, int64, (rows,)
 
     Example: [0, 0, 1, 2], [0, 0, 0, 1] -> Component(groups=2, rows=3)
     """

@@ -1,4 +1,4 @@
-"""Group photos that must stay in one split, and cap the photos of a person or a class."""
+"""Group photos that must stay in one split, and limit the photos per person and per class."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fertools.hashing import order_by_hash
 def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequence[str]]:
     """Group rows by person; a photo without a subject is a group of its own.
 
-    Returns the group of each row, int64, (rows,), and the key of each group: `groups` and
-    `group_keys` of `assign`. `keys` are the photos' own, all different.
+    Returns the group of each row, int64, (rows,), and the key of each group, as `assign` takes
+    them. `keys` are the keys of the photos, all different.
 
     Example: ["kim", None, "kim"], ["a", "b", "c"] -> [0, 1, 0], ["subject kim", "photo b"]
     """
@@ -27,9 +27,9 @@ def group_by_subject(subjects: Words, keys: Sequence[str]) -> tuple[Ints, Sequen
 
 
 class _GroupKeys(LazySequence[str]):
-    """The keys of groups: the subject, or the photo's own key where it has no subject.
+    """A lazy list of group keys: the subject, or the photo's key if it has no subject.
 
-    examples   int64, (groups,), a row of each group
+    examples   int64, (groups,), one row of each group
     """
 
     def __init__(self, subjects: Words, keys: Sequence[str], examples: Ints) -> None:
@@ -40,21 +40,22 @@ class _GroupKeys(LazySequence[str]):
 
     def items(self, start: int, stop: int) -> list[str]:
         rows = self._examples[start:stop]
-        name_pair = zip(self._subjects.take(rows), rows.tolist(), strict=True)
+        subjects = self._subjects.take(rows)
         return [
-            f"photo {self._keys[i]}" if name is None else f"subject {name}" for name, i in name_pair
+            f"photo {self._keys[row]}" if subject is None else f"subject {subject}"
+            for subject, row in zip(subjects, rows.tolist(), strict=True)
         ]
 
 
 def connected_components(n: int, pairs: Iterable[Sequence[int]]) -> Ints:
-    """Return the component of each of n nodes that these pairs connect, int64, (n,).
+    """Return the connected component of each of n nodes, int64, (n,); pairs are edges.
 
     Components are numbered from 0 in the order of their smallest nodes.
 
     Example: 5, [(3, 1), (4, 3)] -> [0, 1, 2, 1, 1]
     """
     # Union-find with path halving. The root of a tree is always its smallest node, so that the
-    # order of the pairs does not show in the result.
+    # result does not depend on the order of the pairs.
     parent = list(range(n))
 
     def root(node: int) -> int:
@@ -71,11 +72,11 @@ def connected_components(n: int, pairs: Iterable[Sequence[int]]) -> Ints:
 
 
 def components_of_pairs(pairs: Ints) -> tuple[Ints, Ints]:
-    """Return the nodes that are in any pair, ascending, and the component of each.
+    """Return all nodes of the pairs, ascending, and the connected component of each.
 
     pairs   int64, (pairs, 2)
 
-    Both are int64, (nodes,); components are numbered from 0 in the order of their first nodes.
+    Both are int64, (nodes,). Components are numbered from 0 in the order of their first nodes.
 
     Example: [[7, 3], [5, 9], [9, 7]] -> [3, 5, 7, 9], [0, 0, 0, 0]
     """
@@ -92,13 +93,13 @@ def cap_photos(
     max_per_subject: int | None = None,
     max_per_class: int | None = None,
 ) -> NDArray[np.bool_]:
-    """Return which photos to keep, bool, (rows,): chosen by the hash of their keys.
+    """Return which photos to keep, bool, (rows,), in the order of the hash of their keys.
 
     groups, classes  int64, (rows,)
-    keys             of the photos, all different
-    max_per_subject  photos to keep of a group, chosen round-robin over its classes: no class keeps
-                     two more than another that has photos left; 1 or more
-    max_per_class    photos to keep of a class, of those that are left then; 1 or more
+    keys             keys of the photos, all different
+    max_per_subject  most photos per group, 1 or more; chosen round-robin over its classes, so that
+                     their numbers differ by at most 1 while photos remain
+    max_per_class    most photos per class, 1 or more; applied after max_per_subject
     """
     kept = np.ones(len(groups), dtype=np.bool_)
     if max_per_subject is None and max_per_class is None:
@@ -109,22 +110,22 @@ def cap_photos(
         round_robin = order[np.argsort(round_number, kind="stable")]
         kept[round_robin] = _number_in_group(groups[round_robin]) < max_per_subject
     if max_per_class is not None:
-        left = order[kept[order]]
-        kept[left] = _number_in_group(classes[left]) < max_per_class
+        remaining = order[kept[order]]
+        kept[remaining] = _number_in_group(classes[remaining]) < max_per_class
     return kept
 
 
 def _number_in_group(*labels: Ints) -> Ints:
-    """Number the rows with equal labels 0, 1, 2 … in their order.
+    """Number the rows with equal labels 0, 1, 2 … in the order of the rows; int64, (rows,).
 
     Example: [7, 5, 7, 7, 5] -> [0, 0, 1, 2, 1]
     """
     order = np.lexsort(labels)  # stable
     position = np.arange(len(order))
-    begins = position == 0
+    is_first = position == 0
     for label in labels:
-        begins[1:] |= label[order][1:] != label[order][:-1]
-    first = np.maximum.accumulate(np.where(begins, position, 0))
+        is_first[1:] |= label[order][1:] != label[order][:-1]
+    first = np.maximum.accumulate(np.where(is_first, position, 0))
     nth = np.empty_like(position)
     nth[order] = position - first
     return nth

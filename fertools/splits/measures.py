@@ -1,4 +1,4 @@
-"""Measure how well an assignment keeps to its ratios, and how well it separates people."""
+"""Measure the distance of an assignment from its ratios, and the leakage between its splits."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TRAIN, VALIDATION, TEST = range(len(Split))
 
 
 def measure_leakage(groups: Ints, splits: NDArray[np.int8]) -> tuple[int, int]:
-    """Count the test rows of groups that train has too, and all test rows."""
+    """Return the number of test rows whose group is also in train, and of all test rows."""
     tested = groups[splits == TEST]
     leaked = np.isin(tested, groups[splits == TRAIN])
     return int(leaked.sum()), len(tested)
 
 
 def overlapping_groups(groups: Ints, splits: NDArray[np.int8]) -> int:
-    """Count the groups that are in more than one split; rows of split -1 are in none."""
+    """Count the groups that are in more than one split; rows with split -1 do not count."""
     used = splits >= 0
     cells = np.unique(np.stack([groups[used], splits[used].astype(np.int64)], axis=1), axis=0)
     return int((np.unique(cells[:, 0], return_counts=True)[1] > 1).sum())
@@ -30,10 +30,10 @@ def overlapping_groups(groups: Ints, splits: NDArray[np.int8]) -> int:
 def deviation(
     classes: Ints, splits: NDArray[np.int8], ratios: Ratios, n_classes: int
 ) -> NDArray[np.float64]:
-    """Return how far each class is from its ratio, percentage points, (n_classes, 3).
+    """Return the deviation of each class from the ratios in percentage points, (n_classes, 3).
 
-    Of a class with 200 photos, 25 of them in test, 12.5 % are in test: 2.5 points too many at
-    80/10/10. Rows of split -1 do not count; a class without rows has 0.
+    If 25 of 200 photos of a class are in test, that is 12.5 %: at 80/10/10 the deviation is 2.5.
+    Rows with split -1 do not count; a class without rows has 0.
     """
     used = splits >= 0
     cells = classes[used] * len(Split) + splits[used]

@@ -3,8 +3,8 @@
     key,subject,split
     1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip/1076…jpg,1076…,train
 
-A file needs a column `split` (train, validation or val, test) and one of: `key`, `name` (the
-photo's file name, in any folder) or `subject`. Of these three the first that it has is used.
+A file needs a column `split` (train, validation or val, test) and one of `key`, `name` (the file
+name of a photo, in any folder) and `subject`. If it has several of these three, the first is used.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _NUMBERS: Final = {
 
 
 def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    """Yield pieces of the CSV of the ledger rows that have a split; `SplitTable` reads it.
+    """Yield a CSV of the ledger rows that have a split, in pieces; `SplitTable` reads it.
 
-    batches   of the ledger, in its order, with the columns key, subject and split
+    batches   the ledger's batches in order, with the columns key, subject and split
     """
     yield b"key,subject,split\n"
     for batch in batches:
@@ -53,10 +53,10 @@ def write_splits(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class SplitTable:
-    """A user's split file.
+    """The content of a user's split file.
 
-    column   that identifies photos: "key", "name" or "subject"
-    splits   by the value of that column, in NFC: 0 train, 1 validation, 2 test
+    column   the column that identifies photos: "key", "name" or "subject"
+    splits   value of this column, in NFC -> 0 train, 1 validation, 2 test
     """
 
     path: Path
@@ -65,13 +65,13 @@ class SplitTable:
 
     @classmethod
     def read(cls, path: Path) -> SplitTable:
-        """Read a file; the archive is not needed for it.
+        """Read a split file, without the archive.
 
-        Names are normalised to NFC, as the archive's are: macOS writes NFD. A name may be
-        repeated with the same split.
+        Names are normalised to NFC like those of the archive, because macOS writes NFD. A name may
+        be repeated with the same split.
 
-        Raises OptionError, with the line, for a file that cannot be read, an unknown split and a
-        name with two splits.
+        Raises OptionError for a file that cannot be read, and, with the number of the line, for an
+        empty name, an unknown split and a name with two splits.
         """
         splits: dict[str, int] = {}
         lines: dict[str, int] = {}
@@ -96,9 +96,9 @@ class SplitTable:
         return cls(path, column, splits)
 
     def assign(self, keys: Sequence[str], subjects: Sequence[str | None]) -> NDArray[np.int8]:
-        """Return the split of each photo, int8, (photos,), -1 where the file does not have it.
+        """Return the split of each photo, int8, (photos,), -1 if the file does not contain it.
 
-        keys, subjects   of the photos, as in the ledger
+        keys, subjects   keys and subjects of the photos, as in the ledger
 
         Raises OptionError if the file has none of the photos.
         """
@@ -119,7 +119,7 @@ class SplitTable:
 
 
 def split_file_digest(path: Path) -> str:
-    """Return the SHA-256 of a split file, so that no path enters the manifest."""
+    """Return the SHA-256 of a split file; the manifest has it instead of the path."""
     try:
         return f"sha256 {sha256(path.read_bytes()).hexdigest()}"
     except OSError as error:

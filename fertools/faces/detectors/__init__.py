@@ -37,9 +37,7 @@ class Detector(Protocol):
         """A short name, for messages and for the fingerprint."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Return all faces in an upright photo.
-
-        image   uint8 (H, W, 3) BGR, not written to
+        """Return all faces in an upright photo: uint8 (H, W, 3) BGR, not written to.
 
         Boxes are in pixels of the image, not rounded, and may leave it. Confidences are 0 to 1.
         """

@@ -245,10 +245,7 @@ class Priors:
 
     @classmethod
     def read(cls, boxes: NDArray[np.float32], output: Layer) -> Priors:
-        """Read corners and variances from PriorBox's output, (1, 2, 4 N), the rest from `output`.
-
-        output  the DetectionOutput layer
-        """
+        """Read PriorBox's corners and variances, (1, 2, 4 N), and the DetectionOutput layer."""
         corners, variances = boxes.reshape(2, -1, 4).copy()
         low, high = corners[:, :2], corners[:, 2:]
         return cls(

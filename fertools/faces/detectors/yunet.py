@@ -75,9 +75,7 @@ def load_yunet(runtime: str, min_confidence: float, precision: Precision) -> Yun
     not support the precision.
     """
     path = weights_file()
-    forward = (
-        _load_with_openvino(path, precision) if runtime == "openvino" else _load_with_opencv(path)
-    )
+    forward = _load_openvino(path, precision) if runtime == "openvino" else _load_opencv(path)
     name = detector_name("yunet-2023mar-2", (path,), runtime, precision)
     return YunetDetector(name, forward, min_confidence)
 
@@ -94,7 +92,7 @@ def weights_file() -> Path:
     return path
 
 
-def _load_with_openvino(path: Path, precision: Precision) -> Forward:
+def _load_openvino(path: Path, precision: Precision) -> Forward:
     ov = import_openvino()
     model = ov.Core().read_model(path)
     model.reshape([1, 3, SIDE, SIDE])  # the file has 640
@@ -110,7 +108,7 @@ def _load_with_openvino(path: Path, precision: Precision) -> Forward:
     return forward
 
 
-def _load_with_opencv(path: Path) -> Forward:
+def _load_opencv(path: Path) -> Forward:
     net = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
 
     def forward(image: NDArray[np.uint8]) -> Outputs:
