@@ -207,15 +207,15 @@ class Declared:
 
     @property
     def between(self) -> Between | None:
-        return _mark(self.marks, Between)
+        return _first_mark(self.marks, Between)
 
     @property
     def usage(self) -> Usage:
-        return _mark(self.marks, Usage) or Usage()
+        return _first_mark(self.marks, Usage) or Usage()
 
     @property
     def help(self) -> str:
-        return _mark(self.marks, str) or ""
+        return _first_mark(self.marks, str) or ""
 
 
 def declared(kind: type[Options]) -> Iterator[Declared]:
@@ -227,7 +227,7 @@ def declared(kind: type[Options]) -> Iterator[Declared]:
             yield from declared(hint)
         else:
             types, marks = _unwrap(hint)
-            group = _mark(marks, HelpSection) or kind.HEADING
+            group = _first_mark(marks, HelpSection) or kind.HEADING
             yield Declared(entry.name, hint, types, marks, entry.default, group)
 
 
@@ -353,7 +353,7 @@ def _unwrap(kind: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return types, tuple(marks)
 
 
-def _mark(marks: tuple[Any, ...], kind: type[Mark]) -> Mark | None:
+def _first_mark(marks: tuple[Any, ...], kind: type[Mark]) -> Mark | None:
     return next((each for each in marks if isinstance(each, kind)), None)
 
 
@@ -381,7 +381,7 @@ def _advice(types: tuple[Any, ...], marks: tuple[Any, ...]) -> str:
         return "give a path"
     nouns = [_NOUNS[get_origin(kind) or kind] for kind in types if kind is not NoneType]
     advice = "give " + " or ".join(nouns)
-    if between := _mark(marks, Between):
+    if between := _first_mark(marks, Between):
         advice += f", {between}" if between.high == math.inf else f" from {between}"
     return advice + (" OLD=NEW, or a dict {old: new}" if Pairs() in marks else "")
 

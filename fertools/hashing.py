@@ -38,7 +38,7 @@ def rank(seed: int, key: str, purpose: str = "order") -> bytes:
 
 
 def ranks(seed: int, keys: Iterable[str], purpose: str = "order") -> NDArray[np.uint64]:
-    """Return the `rank` of each key as two numbers, high and low, uint64, (keys, 2)."""
+    """Return the 128-bit `rank` of each key as its high and low 64 bits: uint64, (keys, 2)."""
     digests = (rank(seed, key, purpose) for key in keys)
     blocks = iter(lambda: b"".join(islice(digests, _BLOCK)), b"")
     numbers = [np.frombuffer(block, ">u8").astype(np.uint64) for block in blocks]

@@ -229,7 +229,7 @@ class Manifest:
     def unknown_people(self) -> int:
         """The number of photos in the splits whose name has no subject.
 
-        If no split has a subject, these are all photos: older manifests do not record the number.
+        Older manifests lack this number: if no subject is recorded for any split, all photos count.
         """
         has_subjects = any(split.subjects for split in self.splits.values())
         return self.proof.unknown_people if has_subjects else self.counts.kept

@@ -1,5 +1,7 @@
 """Cut a face out of a picture, resize it, convert it to gray, and encode it.
 
+extract.py chooses the face; decode.py chooses the scale of the picture.
+
     PNG   signature │ IHDR  size, gray, 8 bits │ IDAT  filtered rows, deflated │ IEND
                                                        └─ each row minus the row above
 

@@ -220,7 +220,7 @@ class LedgerRows:
 
     @classmethod
     def read(cls, path: Path, record_key: Callable[[str], str]) -> LedgerRows:
-        """Read a ledger; `record_key` returns a key as records hold it.
+        """Read a ledger; `record_key` converts a key of the ledger to the form used in records.
 
         Raises OSError, ArrowException, ValueError or KeyError for a file that is no ledger.
         """

@@ -1,6 +1,6 @@
 """Verify that a dataset is what was built: every published byte, and the files against each other.
 
-    metadata.json ──▶ info files, splits.csv, SHA256SUMS    written again and compared
+    metadata.json ──▶ info files, splits.csv, SHA256SUMS    made again in memory and compared
           ├─────────▶ shards, ledger            SHA-256, sizes, counts
           └─────────▶ ledger ◀──▶ records       key, subject, label, box … of each (records.py)
                         ├───▶ splits            no person in two of them

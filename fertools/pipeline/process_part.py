@@ -95,7 +95,7 @@ class PartTask:
             with whole_file(self.files.whole) as file:
                 writer = PartWriter(file, len(members))
                 _PartMaker(self, members).make(writer)
-                result = self._result(members, writer.finish())
+                result = self._part_result(members, writer.finish())
                 if result.crashed:
                     raise _Discarded(result)
                 if result.unread:
@@ -156,7 +156,7 @@ class PartTask:
             )
         return members
 
-    def _result(self, members: PlannedMembers, rows: list[Row]) -> PartResult:
+    def _part_result(self, members: PlannedMembers, rows: list[Row]) -> PartResult:
         unread = tuple(
             (member.key, row["detail"])
             for (member, _), row in zip(members, rows, strict=True)

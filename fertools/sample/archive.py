@@ -172,10 +172,10 @@ class _Writer:
         with self._open(group.path, group.encoding) as container:
             for shot in group.shots:
                 container.add(shot.name, photograph(self.seed, shot, self.pixels))
-                self._report_file()
+                self._count_file()
             for trouble in (t for shot in group.shots for t in self.troubles.get(shot.name, ())):
                 container.add(*trouble.file())
-                self._report_file()
+                self._count_file()
         in_volumes = self.form == "zips" and group.volumes > 1
         paths = split_zip(container.path, group.volumes) if in_volumes else [container.path]
         return [path.relative_to(self.root).as_posix() for path in paths]
@@ -196,7 +196,7 @@ class _Writer:
             return Folder(self.root / path)
         return StoredZip(self.root / f"{path}.zip", encoding)
 
-    def _report_file(self) -> None:
+    def _count_file(self) -> None:
         self.n_drawn += 1
         if self.progress:
             self.progress(self.n_drawn, self.n_files)

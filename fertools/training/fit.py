@@ -48,7 +48,7 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     make_folder(folder)
     with locked(folder / LOCK, f"another training is writing {folder}: wait for it"):
         training, resumed = choose_run(_new_run(data, folder), resume=run_options.resume)
-        if not (resumed and _is_complete(training)):
+        if not (resumed and _is_training_complete(training)):
             import_tensorflow()
             with _in_one_line(data, folder):
                 _fit(data, training, resumed=resumed, quiet=run_options.quiet)
@@ -180,7 +180,7 @@ def _new_run(data: TrainingData, folder: Path) -> Run:
     )
 
 
-def _is_complete(run: Run) -> bool:
+def _is_training_complete(run: Run) -> bool:
     """Return whether the last epoch's checkpoint is there, and all that follows from it."""
     return run.store.finished >= run.options.epochs and run.store.is_current()
 

@@ -10,8 +10,9 @@ on another, and no byte of the output depends on the order.
 What happens when a worker dies:
 
 1. The whole pool ends. Results that have arrived are kept.
-2. `after_death` is called. A build uses it to find the items that were being processed (see
-   inflight.py), and runs each alone with `run_isolated` to see whether it kills its process.
+2. `after_death` is called. A build uses it (pipeline/crashes.py) to find the items that were being
+   processed (inflight.py). Each runs alone with `run_isolated`, to see whether it kills its
+   process.
 3. The tasks without a result run in a new pool. Those that were running start again.
 4. A pool that finished no task, and whose cause of death was not found, has failed. The fifth
    failed pool in a row raises FertoolsError.

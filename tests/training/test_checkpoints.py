@@ -86,7 +86,7 @@ def test_an_epoch_counts_when_its_checkpoint_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """V5: killed in the last epoch, a training is not finished and says nothing of it."""
-    from fertools.training.fit import _is_complete
+    from fertools.training.fit import _is_training_complete
 
     run = a_run(tmp_path, epochs=EPOCHS)
     run.write()
@@ -101,11 +101,11 @@ def test_an_epoch_counts_when_its_checkpoint_is_there(
         patched.setattr(Path, "replace", dying)
         with suppress(Killed):
             go_on(tmp_path, 1)
-    assert not _is_complete(run)
+    assert not _is_training_complete(run)
     assert len(read_history(tmp_path / HISTORY, "")) == 3
     assert store_text(tmp_path) == {"last": 3, "best": 2}
     go_on(tmp_path, 2)
-    assert _is_complete(run)
+    assert _is_training_complete(run)
 
 
 def store_text(folder: Path) -> dict[str, int]:

@@ -180,7 +180,7 @@ def _build_pooling(op: Opset, layer: Layer, bottoms: Sequence[Node], _: Weights)
     return pooled.output(0)  # the second output is the position of each maximum
 
 
-def _build_normalize(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
+def _normalize_layer(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     unit = op.normalize_l2(bottoms[0], np.array([1]), 1e-10, "add")  # across channels
     return op.multiply(unit, weights(0).reshape(CHANNEL))
 
@@ -216,7 +216,7 @@ LAYER_BUILDERS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node
     "Convolution": _build_convolution,
     "Eltwise": lambda op, _, bottoms, __: op.add(*bottoms),
     "Flatten": _build_flatten,
-    "Normalize": _build_normalize,
+    "Normalize": _normalize_layer,
     "Permute": _build_permute,
     "Pooling": _build_pooling,
     "PriorBox": _build_prior_box,
