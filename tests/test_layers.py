@@ -24,6 +24,7 @@ ROOT = {
     "errors",
     "files",
     "hashing",
+    "intervals",
     "keywords",
     "options",
 }
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "hashing": set(),
     "columns": set(),
+    "intervals": set(),
     "files": {"errors"},
     "console": {"errors"},
     "checking": {"errors"},
@@ -50,11 +52,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "splits": ROOT,
     "dataset": ROOT,
     "sample": ROOT,
+    "votes": ROOT,
     "workers": {"data", "environment", "errors", "fertools"},
-    "pipeline": ROOT | {"fertools", "archive", "labels", "faces", "splits", "dataset", "workers"},
-    "inspection": ROOT | {"archive", "labels", "splits", "dataset", "pipeline"},
-    "training": ROOT | {"dataset", "faces"},
-    "inference": ROOT | {"archive", "faces", "dataset", "training"},
+    "pipeline": ROOT
+    | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
+    "inspection": ROOT | {"archive", "labels", "splits", "dataset", "votes", "pipeline"},
+    "training": ROOT | {"dataset", "faces", "votes"},
+    "inference": ROOT | {"archive", "faces", "dataset", "votes", "training"},
     "cli": ROOT | {"fertools"},
 }
 

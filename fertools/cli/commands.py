@@ -108,7 +108,8 @@ def evaluate(run: Path, out: Path, **options: Any) -> None:
     """Measure the network of RUN on people of the dataset OUT that it has not seen.
 
     Accuracy and macro-F1 with intervals, figures by class, sex and age, calibration. Writes
-    metrics.json, confusion.png, reliability.png and mistakes.png into RUN/evaluation-SPLIT.
+    metrics.json, predictions.parquet, confusion.png, reliability.png and mistakes.png into
+    RUN/evaluation-SPLIT.
     """
     as_json = options.pop("json")
     _print(fertools.evaluate(run, out, **options), as_json=as_json)

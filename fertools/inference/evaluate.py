@@ -27,6 +27,7 @@ from fertools.files import make_folder, run_write_error, write_whole
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
+from fertools.inference.predictions_file import PREDICTIONS, predictions_parquet
 from fertools.keywords import EvaluateKeywords
 from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
@@ -42,7 +43,7 @@ _MISTAKES: Final = 24
 class Evaluation:
     """What was measured, on what, and where it was written.
 
-    folder    holds metrics.json, confusion.png, reliability.png and mistakes.png
+    folder    holds metrics.json, predictions.parquet and the pictures
     weights   "best" or "last"; `weights_epoch` is their epoch, None where it is unknown, and
               `weights_sha256` the SHA-256 of their file
     dataset   the dataset's name, and `manifest` the SHA-256 of its manifest
@@ -72,7 +73,10 @@ class Evaluation:
     def text(self) -> str:
         epoch = "" if self.weights_epoch is None else f" (epoch {self.weights_epoch})"
         head = f"{self.weights} weights{epoch} on {self.split} of {self.dataset}"
-        foot = f"figures and pictures: {self.folder} (mistakes.png shows faces: keep it here)"
+        foot = (
+            f"figures, predictions and pictures: {self.folder} "
+            "(mistakes.png shows faces: keep it here)"
+        )
         warnings = (f"warning: {warning}" for warning in self.warnings)
         return "\n\n".join([head, self.metrics.text(), "\n".join([foot, *self.notes]), *warnings])
 
@@ -84,7 +88,7 @@ def evaluate(
     build: Build | None = None,
     **options: Unpack[EvaluateKeywords],
 ) -> Evaluation:
-    """Measure a run's network on one split of a dataset, and write the figures and pictures.
+    """Measure a run's network on one split of a dataset; write figures, predictions and pictures.
 
     build     the function that makes the network, if it was one of your own (--model)
     options   the fields of EvaluateOptions: split="test", weights="best", batch=128
@@ -122,7 +126,8 @@ def evaluate(
         metrics=Metrics.of(predictions, trained.classes, trained.seed),
         notes=_font_notes(names, drawn),
     )
-    _write(evaluation, drawn, mistakes)
+    table = predictions_parquet(predictions, manifest.splits[split].shards)
+    _write(evaluation, drawn, mistakes, table)
     return evaluation
 
 
@@ -222,11 +227,12 @@ def _font_notes(names: list[str], drawn: list[str]) -> tuple[str, ...]:
     return (note,) if replaced else ()
 
 
-def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face]) -> None:
+def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face], table: bytes) -> None:
     folder, metrics = evaluation.folder, evaluation.metrics
     make_folder(folder)
     write_whole(folder / "confusion.png", confusion_png(metrics.confusion, names))
     write_whole(folder / "reliability.png", reliability_png(metrics.reliability))
     write_whole(folder / "mistakes.png", mistakes_png(mistakes))
+    write_whole(folder / PREDICTIONS, table)
     text = json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=1) + "\n"
     write_whole(folder / "metrics.json", text.encode())

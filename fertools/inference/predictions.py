@@ -37,14 +37,14 @@ def predict_split(network: Network, out: Path, split: str, *, size: int, batch: 
     """
     examples = read_examples(out, split)
     outputs: list[NDArray[np.float32]] = []
-    rows: list[tuple[int, str, str, int]] = []
+    rows: list[tuple[int, str, str, int, str]] = []
     while several := list(islice(examples, batch)):
         outputs.append(probabilities(network, [example.image for example in several], size))
-        rows += [(each.label, each.subject, each.sex, each.age) for each in several]
+        rows += [(each.label, each.subject, each.sex, each.age, each.key) for each in several]
     if not rows:
         raise DatasetError(f"the split {split} is empty: give another one with --split")
-    labels, *people = map(np.array, zip(*rows, strict=True))
-    return Predictions(np.concatenate(outputs), labels.astype(np.int64), *people)
+    labels, *others = map(np.array, zip(*rows, strict=True))
+    return Predictions(np.concatenate(outputs), labels.astype(np.int64), *others)
 
 
 def probabilities(network: Network, images: Sequence[bytes], size: int) -> NDArray[np.float32]:
@@ -76,6 +76,7 @@ class Predictions:
     subjects        str (N,), the people's pseudonyms, "" where the person is unknown
     sexes           str (N,), 남, 여 or ""
     ages            int64 (N,), the decade, -1 where it is unknown
+    keys            str (N,), as in the shards
     """
 
     probabilities: NDArray[np.float32]
@@ -83,6 +84,7 @@ class Predictions:
     subjects: NDArray[np.str_]
     sexes: NDArray[np.str_]
     ages: NDArray[np.int64]
+    keys: NDArray[np.str_]
 
     def __post_init__(self) -> None:
         sums = self.probabilities.sum(1, dtype=np.float64)

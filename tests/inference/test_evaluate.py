@@ -14,13 +14,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from fertools.dataset.manifest import ClassName, ImageSpec, LeakageReport
+from fertools.dataset.shards import read_examples
 from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.inference import plots
 from fertools.inference.evaluate import Evaluation, count_look, evaluate
 from fertools.inference.plots import Face
+from fertools.inference.predictions_file import SCHEMA
 from fertools.training.run import Run
 from tests.training.fakes import CLASSES, Brightness, example, fake_run, write_dataset
 
@@ -92,8 +95,30 @@ def test_what_is_written(evaluated: Evaluate, tmp_path: Path) -> None:
         "confusion.png",
         "metrics.json",
         "mistakes.png",
+        "predictions.parquet",
         "reliability.png",
     ]
+
+
+def test_predictions_have_a_row_for_each_example_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = write_dataset(tmp_path / "out", [*people(2), example(99, 0, shown=2)], shards=3)
+    fake = fake_run(tmp_path / "run", out)
+    monkeypatch.setattr(Run, "read", lambda folder: fake)
+    evaluate(tmp_path / "run", out, batch=2)
+    table = pq.read_table(tmp_path / "run" / "evaluation-test" / "predictions.parquet")
+    assert table.schema.remove_metadata() == SCHEMA
+    columns = table.to_pydict()
+    found = [*read_examples(out, "test")]
+    assert columns["key"] == [each.key for each in found]
+    assert columns["label"] == [each.label for each in found]
+    assert list(zip(columns["shard"], columns["index"], strict=True)) == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)
+    ]  # fmt: skip
+    shown = {"k99": 2} | {each.key: each.label for each in found if each.key != "k99"}
+    assert columns["predicted"] == [shown[key] for key in columns["key"]]
+    assert columns["probabilities"][0] == pytest.approx([0.9, 0.05, 0.05])
 
 
 class Graded(Brightness):

@@ -52,20 +52,17 @@ def example(row: int, label: int, *, shown: int | None = None, **fields: Any) ->
 
 
 def write_dataset(
-    out: Path, examples: Sequence[Example], split: str = "test", **other: Any
+    out: Path, examples: Sequence[Example], split: str = "test", shards: int = 1, **other: Any
 ) -> Path:
-    """Write a dataset of one split in one shard."""
+    """Write a dataset of one split; the examples go to the shards in turn."""
     out.mkdir(parents=True, exist_ok=True)
-    name = f"faces-{split}.tfrecord-00000-of-00001"
-    with (out / name).open("wb") as file:
-        writer = RecordWriter(file)
-        for each in examples:
-            writer.write(each.to_bytes())
-    data = (out / name).read_bytes()
+    written = tuple(
+        write_shard(out / f"faces-{split}.tfrecord-{k:05}-of-{shards:05}", examples[k::shards])
+        for k in range(shards)
+    )
     by_class = {entry.name: 0 for entry in CLASSES}
     for each in examples:
         by_class[CLASSES[each.label].name] += 1
-    shard = ShardFile(name, len(examples), len(data), sha256(data).hexdigest())
     people = len({each.subject for each in examples})
     manifest = Manifest(
         fertools="0.1.0",
@@ -74,7 +71,7 @@ def write_dataset(
         classes=CLASSES,
         image=ImageSpec(SIZE, "png"),
         counts=Counts(len(examples), len(examples), {}),
-        splits={split: SplitContents(len(examples), people, by_class, (shard,))},
+        splits={split: SplitContents(len(examples), people, by_class, written)},
         ledger=LedgerFile("ledger.parquet", len(examples), "0" * 64),
         options={"split_by": "subject"},
         libraries={},
@@ -82,6 +79,15 @@ def write_dataset(
     )
     (out / MANIFEST).write_text(replace(manifest, **other).to_json(), "utf-8")
     return out
+
+
+def write_shard(path: Path, examples: Sequence[Example]) -> ShardFile:
+    with path.open("wb") as file:
+        writer = RecordWriter(file)
+        for each in examples:
+            writer.write(each.to_bytes())
+    data = path.read_bytes()
+    return ShardFile(path.name, len(examples), len(data), sha256(data).hexdigest())
 
 
 @dataclass
