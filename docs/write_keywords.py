@@ -17,6 +17,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "BuildKeywords": (options.BuildOptions, options.RunOptions),
     "TrainKeywords": (options.TrainOptions, options.TrainRunOptions),
     "StatsKeywords": (options.StatsOptions,),
+    "SuspectsKeywords": (options.SuspectsOptions,),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),
     "ExportKeywords": (options.ExportOptions,),

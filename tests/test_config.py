@@ -19,6 +19,7 @@ POSITIONAL = {
     "stats": ["PATH"],
     "verify": ["OUT"],
     "clean": ["OUT"],
+    "suspects": ["OUT"],
     "train": ["OUT", "RUN"],
     "evaluate": ["RUN", "OUT"],
     "predict": ["RUN", "PHOTO"],

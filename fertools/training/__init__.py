@@ -5,6 +5,7 @@
     targets      what the network learns of a photo: its label, or the annotators' votes
     model        ResNet for gray faces, and the model that learns
     augment      augmentation on the device
+    folds        predict photos by networks that have not seen their people
     backend      TensorFlow, JAX or PyTorch, and the device
     callbacks    keep each epoch, stop at a loss that is not a number, show the progress
     curves       the curves of a training, and where overfitting sets in
