@@ -41,7 +41,10 @@ class DatasetReport:
         if dropped:
             total = sum(counts.dropped.values())
             blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
-        blocks += ["\n".join(self._leakage()), *self._agreement(), self._summary()]
+        blocks.append("\n".join(self._leakage()))
+        if self.manifest.rule:
+            blocks.append(f"labels: {self.manifest.rule}")
+        blocks += [*self._agreement(), self._summary()]
         blocks += [f"warning: {printable(warning)}" for warning in self.warnings]
         return "\n\n".join(blocks)
 
