@@ -82,7 +82,7 @@ class TrainKeywords(TypedDict, total=False):
     weight_decay: float
     warmup: float
     label_smoothing: float
-    soft_labels: bool
+    soft_labels: Literal["none", "votes", "posterior", "majority"]
     balance: bool
     precision: Literal["auto", "float32", "bfloat16"]
     seed: int
@@ -91,6 +91,14 @@ class TrainKeywords(TypedDict, total=False):
     tensorboard: bool
     allow_leak: bool
     quiet: bool
+
+
+class StatsKeywords(TypedDict, total=False):
+    """The fields of StatsOptions."""
+
+    by: str | Sequence[str]
+    repair: bool
+    expect: Path | str | None
 
 
 class EvaluateKeywords(TypedDict, total=False):

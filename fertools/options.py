@@ -6,8 +6,8 @@
                   └─ shards   ShardOptions   name, size, names or pseudonyms
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
-    SampleOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
-    PartsOptions, JsonOptions only for the command line
+    SampleOptions, StatsOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
+    PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
 the checks (checking.py), the manifest's `options` and docs/cli.md are made from these fields. An
@@ -403,6 +403,7 @@ class PartsOptions(Options):
 # train --------------------------------------------------------------------------------------------
 
 Depth = Literal[8, 14, 26, 50, 101, 152]
+SoftLabels = Literal["none", "votes", "posterior", "majority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,13 +486,16 @@ class TrainOptions(Options):
         float,
         Between(0, 1, open_end=True),
         HelpSection.OPTIMISATION,
-        "Label smoothing; 0 for none.",
+        "Label smoothing; 0 for none. --soft-labels are never smoothed.",
     ] = 0.1
     soft_labels: Annotated[
-        bool,
+        SoftLabels,
         HelpSection.DATA,
-        "Learn the annotators' votes, if there are any, not the name's class.",
-    ] = False
+        Usage(alone="votes"),
+        "Learn what the annotators said of a photo, not its label: shares of votes (also "
+        "without a word after the option), their majority, or the probability of each class "
+        "given votes and uploader (Dawid and Skene). Photos without votes keep the label.",
+    ] = "none"
     balance: Annotated[
         bool, HelpSection.DATA, "Weigh classes by the inverse of their number of photos."
     ] = False
@@ -501,9 +505,20 @@ class TrainOptions(Options):
         "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
+    def __post_init__(self) -> None:
+        # It was a flag, and is one in run.json of older runs.
+        if isinstance(self.soft_labels, bool):
+            object.__setattr__(self, "soft_labels", "votes" if self.soft_labels else "none")
+        Options.__post_init__(self)
+
     def check_together(self) -> None:
         if self.model and ":" not in self.model[1:-1]:
             raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
+
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing: none for targets that are soft where annotators disagree."""
+        return self.label_smoothing if self.soft_labels == "none" else 0.0
 
     @property
     def peak_rate(self) -> float:
@@ -542,6 +557,36 @@ Weights = Annotated[
     Literal["best", "last"], "Weights of the best epoch on validation, or of the last."
 ]
 ExportFormat = Literal["onnx", "savedmodel", "litert"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatsOptions(Options):
+    """The options of `stats`."""
+
+    by: Annotated[
+        tuple[str, ...],
+        Usage(metavar="FIELD[,FIELD]"),
+        "Count by these fields instead: class, split, sex, age, place, container, outcome, "
+        "emotion (of the name), subject.",
+    ] = ()
+    repair: Annotated[
+        bool,
+        "List the downloads to repeat instead: zips, volumes and tars that are damaged, cut or "
+        "missing. Nothing is downloaded.",
+    ] = False
+    expect: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "With --repair: the files that there should be, one name per line or the output of "
+        "aihubshell -mode l, which adds the keys to download.",
+    ] = None
+
+    def check_together(self) -> None:
+        if self.repair and self.by:
+            raise OptionError("--by has no effect with --repair: leave one of them out")
+        if self.expect and not self.repair:
+            raise OptionError("--expect has no effect without --repair: give both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -589,6 +634,15 @@ class JsonOptions(Options):
     """The options for the output of a command."""
 
     json: Annotated[bool, "Print the result as JSON."] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions(Options):
+    """The option for the table of a command."""
+
+    csv: Annotated[
+        bool, "Print the table of --by, or the classes by split, as CSV: > FILE.csv keeps it."
+    ] = False
 
 
 # Values that are written as text ------------------------------------------------------------------
