@@ -18,6 +18,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "TrainKeywords": (options.TrainOptions, options.TrainRunOptions),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),
+    "ReportKeywords": (options.ReportOptions,),
     "ExportKeywords": (options.ExportOptions,),
 }
 

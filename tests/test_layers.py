@@ -31,7 +31,7 @@ ROOT = {
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
-        *["pipeline", "inspection", "sample", "dataset", "training", "inference"],
+        *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
     },
     "__main__": {"cli"},
     "data": set(),
@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "splits", "dataset", "votes", "pipeline"},
+    "reporting": ROOT | {"archive", "dataset", "faces", "splits", "pipeline", "inspection"},
     "training": ROOT | {"dataset", "faces", "votes"},
     "inference": ROOT | {"archive", "faces", "dataset", "votes", "training"},
     "cli": ROOT | {"fertools"},

@@ -22,6 +22,7 @@ from fertools.options import (
     JsonOptions,
     PartsOptions,
     PredictOptions,
+    ReportOptions,
     RunOptions,
     SampleOptions,
     TrainOptions,
@@ -71,6 +72,19 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
 def stats(path: Path, **options: Any) -> None:
     """Count photos and people in an archive (by names alone, no pixels) or in a built dataset."""
     _print(fertools.stats(path), as_json=options["json"])
+
+
+@command("report", ReportOptions)
+@click.argument("out", type=_PATH)
+@click.argument("file", type=_PATH, default="report.html")
+def report(out: Path, file: Path, **options: Any) -> None:
+    """Show the dataset in OUT as one page, FILE (report.html here), that any browser opens.
+
+    All figures as charts, a wall of crops to filter and sort, drops, doubtful labels, similar
+    faces, the proof of the splits. The page needs no network and contains photos: use --no-photos
+    for a page to share.
+    """
+    click.echo(fertools.report(out, file, **options).text())
 
 
 @command("verify", VerifyOptions)
@@ -142,7 +156,18 @@ def export(run: Path, **options: Any) -> None:
 
 
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
-ALL: Final = (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export)
+ALL: Final = (
+    make_sample,
+    build_dataset,
+    stats,
+    report,
+    verify,
+    clean,
+    train,
+    evaluate,
+    predict,
+    export,
+)
 
 
 def _print(result: Any, *, as_json: bool) -> None:
