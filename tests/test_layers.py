@@ -24,6 +24,7 @@ ROOT = {
     "errors",
     "files",
     "hashing",
+    "intervals",
     "keywords",
     "options",
 }
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "hashing": set(),
     "columns": set(),
+    "intervals": set(),
     "files": {"errors"},
     "console": {"errors"},
     "checking": {"errors"},
