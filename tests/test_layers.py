@@ -57,7 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "splits", "dataset", "votes", "pipeline"},
-    "reporting": ROOT | {"archive", "dataset", "faces", "splits", "pipeline", "inspection"},
+    "reporting": ROOT
+    | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},
     "inference": ROOT | {"archive", "faces", "dataset", "votes", "training"},
     "cli": ROOT | {"fertools"},

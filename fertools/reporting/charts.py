@@ -113,14 +113,22 @@ def lines(
     *,
     scale: str,
     marked: int | None = None,
+    shaded: int | None = None,
 ) -> Element:
-    """Draw a line for each series over labels of a scale; mark the label of one index."""
+    """Draw a line for each series over labels of a scale.
+
+    marked, shaded  the index of a label with a dashed line, and of one from which on it is shaded
+    """
     highest = max((max(values, default=0) for values in series.values()), default=0) or 1
     across = 100 / max(len(labels) - 1, 1)
     drawn: list[Element] = []
+    if shaded is not None:
+        x = shaded * across
+        box = {"x": f"{x:.2f}", "width": f"{100 - x:.2f}"}
+        drawn.append(node("rect", y=0, height=100, class_="shade", fill_opacity=0.12, **box))
     if marked is not None:
-        x = f"{marked * across:.2f}"
-        drawn.append(node("line", x1=x, y1=0, x2=x, y2=100, class_="axis dashed"))
+        at = f"{marked * across:.2f}"
+        drawn.append(node("line", x1=at, y1=0, x2=at, y2=100, class_="axis dashed"))
     for number, values in enumerate(series.values()):
         points = " ".join(
             f"{i * across:.2f},{100 - 100 * value / highest:.2f}" for i, value in enumerate(values)

@@ -10,9 +10,7 @@ What is missing is left out; only a folder that is no run, or a damaged file, is
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -27,24 +25,26 @@ from fertools.data import Split
 from fertools.dataset.manifest import MANIFEST
 from fertools.errors import DatasetError
 from fertools.reporting.rows import Location
+from fertools.training.checkpoints import HISTORY, Row, read_history
 
 #: Test first: it is the figure that counts.
 _SPLITS: Final = (Split.TEST, Split.VALIDATION, Split.TRAIN)
 
 _CURE: Final = "run fertools evaluate again"
+_TRAIN_AGAIN: Final = "the same train command makes it again"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """A run as far as a report shows it.
 
-    history        an array an item of history.csv, by name
+    history        the figures of each epoch
     evaluations    metrics.json of each split that was evaluated on this dataset
     predictions    of the examples of those splits
     notes          a line on each thing that is missing
     """
 
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: tuple[Row, ...] = ()
     evaluations: dict[str, dict[str, Any]] = field(default_factory=dict)
     predictions: Predictions | None = None
     notes: tuple[str, ...] = ()
@@ -75,8 +75,9 @@ class Network:
                 notes.append(f"{split} has no predictions.parquet: {_CURE}")
         if not evaluations and not notes:
             notes.append("the network is not evaluated yet: run fertools evaluate RUN OUT")
-        history = _history(run / "history.csv")
-        return cls(history, evaluations, Predictions.of(tables), tuple(notes))
+        history = run / HISTORY
+        rows = read_history(history, _TRAIN_AGAIN) if history.is_file() else []
+        return cls(tuple(rows), evaluations, Predictions.of(tables), tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +135,3 @@ def _table(path: Path, split: str) -> pa.Table:
         why = " ".join(str(fault).split())[:120]
         raise DatasetError(f"{path} cannot be read ({why}): {_CURE}") from fault
     return table.append_column("split", pa.array([str(split)] * len(table)))
-
-
-def _history(path: Path) -> dict[str, list[float]]:
-    """Read the columns of history.csv; {} without epochs."""
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return dict(_numbers(rows))
-    except (OSError, ValueError) as fault:
-        raise DatasetError(
-            f"{path} cannot be read ({fault}): run the same fertools train again"
-        ) from fault
-
-
-def _numbers(rows: list[dict[str, str]]) -> Iterator[tuple[str, list[float]]]:
-    for name in rows[0] if rows else ():
-        yield name, [float(row[name] or "nan") for row in rows]

@@ -39,6 +39,7 @@ from fertools.reporting.network import Network
 from fertools.reporting.results import headline, network_charts
 from fertools.reporting.rows import Choice, Scan, read_rows
 from fertools.reporting.thumbnails import Grays, encode, read_dropped, read_grays
+from fertools.training.curves import overfitting_text
 
 DEFAULT: Final = "report.html"
 
@@ -257,7 +258,9 @@ class _Content:
             return
         metrics = next(iter(self.network.evaluations.values()), None)
         lead = headline(metrics) if metrics else "The network that was trained from this dataset."
+        remark = overfitting_text(self.network.history)
         notes = [node("p", note, class_="notice") for note in self.network.notes]
+        notes += [node("p", f"{remark[0].upper()}{remark[1:]}.")] if remark else []
         charts = node("div", *network_charts(self.network), class_="charts")
         yield sections.section("network", "The network", lead, *notes, charts)
 

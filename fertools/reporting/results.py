@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import isfinite
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from fertools.console import name_pair
 from fertools.reporting.charts import Bar, bars, lines, matrix
 from fertools.reporting.network import Network
+from fertools.training.checkpoints import Row, best_epoch
+from fertools.training.curves import overfitting
 
 #: Curves of a training: the title, and the names of the figures in history.csv.
 _CURVES: Final = {
@@ -77,26 +79,26 @@ def _evaluation(split: str, metrics: dict[str, Any]) -> Iterator[Element]:
         yield bars(f"Accuracy of groups on {split}", about, rows, ["accuracy"])
 
 
-def _curves(history: dict[str, list[float]]) -> Iterator[Element]:
-    epochs = [f"{epoch:.0f}" for epoch in history.get("epoch", [])]
-    if len(epochs) < 2:
+def _curves(history: Sequence[Row]) -> Iterator[Element]:
+    if len(history) < 2:
         return
-    best = _best(history.get("val_f1", []))
-    about = (
-        "" if best is None else f" The dashed line is epoch {epochs[best]}, the best on validation."
-    )
+    best, worse = best_epoch(history), overfitting(history)
+    marks = [] if best is None else [f"dashed: epoch {best['epoch']:.0f}, the best on validation"]
+    marks += [] if worse is None else ["shaded: overfitting"]
+    about = f"During the training{'; ' * bool(marks)}{', '.join(marks)}."
     for title, names in _CURVES.items():
         series = {
-            label: history[name]
+            label: [row[name] for row in history]
             for label, name in zip(("train", "validation"), names, strict=True)
-            if name in history and all(map(isfinite, history[name]))
+            if all(isfinite(row.get(name, nan)) for row in history)
         }
         if series:
             yield lines(
-                title, f"During the training.{about}", series, epochs, scale="epoch", marked=best
+                title,
+                about,
+                series,
+                [f"{row['epoch']:.0f}" for row in history],
+                scale="epoch",
+                marked=None if best is None else round(best["epoch"]) - 1,
+                shaded=None if worse is None else worse.epoch - 1,
             )
-
-
-def _best(values: list[float]) -> int | None:
-    finite = [value for value in values if isfinite(value)]
-    return values.index(max(finite)) if finite else None
