@@ -93,6 +93,12 @@ class TrainKeywords(TypedDict, total=False):
     quiet: bool
 
 
+class StatsKeywords(TypedDict, total=False):
+    """The fields of StatsOptions."""
+
+    by: str | Sequence[str]
+
+
 class EvaluateKeywords(TypedDict, total=False):
     """The fields of EvaluateOptions."""
 
