@@ -28,7 +28,10 @@ def write_dataset(folder: Path, people: int = 10) -> Path:
     home = next((archive / "1.Training").glob(f"*{EMOTION_NAMES[0]}*"))
     (home / f"{EVIL}.jpg").write_bytes(photo((20, 10, 20), seed=99))
     renamed = home / photo_name(0, EMOTION_NAMES[0], 0)
-    renamed.rename(home / renamed.name.replace("도심 환경", EVIL))
+    evil = renamed.name.replace("도심 환경", EVIL).replace(
+        "-008-", "-999-"
+    )  # no known place's code
+    renamed.rename(home / evil)
     (home / photo_name(3, EMOTION_NAMES[0], 7)).write_bytes(photo(None, seed=98))
     (home / "notes.txt").write_text("mine")
     entries = [

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 import fertools
 from fertools.errors import DatasetError, OptionError, OutputError
@@ -95,18 +96,21 @@ def test_every_ledger_row_is_there_with_its_fields(dataset: Path, page: Path) ->
         assert parsed.column(name) == ledger[name].to_pylist(), name
 
 
+def gray(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
 def test_a_picture_is_the_crop_of_its_row(dataset: Path, page: Path) -> None:
     parsed = Parsed(page)
     crops = {
-        split: [cv2.imdecode(np.frombuffer(e.image, np.uint8), 0) for e in examples]
+        split: [gray(example.image) for example in fertools.read_examples(dataset, split)]
         for split in ("train", "test")
-        if (examples := fertools.read_examples(dataset, split))
     }
     places = zip(*(parsed.column(name) for name in ("split", "index")), strict=True)
     compared = 0
     for row, (split, index) in enumerate(places):
         if split in crops:
-            picture = cv2.imdecode(np.frombuffer(parsed.picture(row), np.uint8), 0)
+            picture = gray(parsed.picture(row))
             crop = cv2.resize(crops[split][index], (64, 64))
             assert picture.shape == (64, 64)
             assert np.abs(picture.astype(int) - crop).mean() < 6
