@@ -97,6 +97,8 @@ class StatsKeywords(TypedDict, total=False):
     """The fields of StatsOptions."""
 
     by: str | Sequence[str]
+    repair: bool
+    expect: Path | str | None
 
 
 class EvaluateKeywords(TypedDict, total=False):
