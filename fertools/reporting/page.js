@@ -301,9 +301,12 @@ class Wall {
       tabindex: -1,
       "data-key": this.rows.key(row),
       "data-place": place,
-      "aria-label": this.rows.describe(row),
     });
-    tile.append(this.rows.picture(row), make("span", { class: "caption" }, this.caption(row)));
+    tile.append(
+      this.rows.picture(row),
+      make("span", { class: "caption" }, this.caption(row)),
+      make("span", { class: "unseen" }, `, ${this.rows.describe(row)}`),
+    );
     return tile;
   }
 
