@@ -39,9 +39,20 @@ class Bar:
     remark: str = ""
 
 
-def bars(title: str, about: str, rows: Sequence[Bar], names: Sequence[str]) -> Element:
-    """Draw a horizontal bar for each row; `names` are those of the values, in their order."""
-    longest = max((sum(row.values) for row in rows), default=0) or 1
+def bars(
+    title: str,
+    about: str,
+    rows: Sequence[Bar],
+    names: Sequence[str],
+    *,
+    whole: float | None = None,
+) -> Element:
+    """Draw a horizontal bar for each row.
+
+    names   of the values, in their order
+    whole   the sum that fills the width; the largest one if None
+    """
+    longest = whole or max((sum(row.values) for row in rows), default=0) or 1
     shapes = [
         shape
         for i, row in enumerate(rows)

@@ -237,6 +237,7 @@ class Wall {
     const columns = Math.max(1, Math.floor(this.space.clientWidth / TILE_WIDTH));
     if (columns !== this.columns) {
       this.columns = columns;
+      this.root.style.setProperty("--columns", columns);
       this.clear();
     }
     this.lines = Math.ceil(this.order.length / columns);
@@ -301,15 +302,19 @@ class Wall {
       tabindex: -1,
       "data-key": this.rows.key(row),
       "data-place": place,
-      "aria-label": this.rows.describe(row),
     });
-    tile.append(this.rows.picture(row), make("span", { class: "caption" }, this.caption(row)));
+    tile.append(
+      this.rows.picture(row),
+      make("span", { class: "caption" }, this.caption(row)),
+      make("span", { class: "unseen" }, `, ${this.rows.describe(row)}`),
+    );
     return tile;
   }
 
   caption(row) {
     const confidence = this.rows.get("confidence", row);
     const label = this.rows.get("label", row) ?? "–";
+    if (this.rows.isWrong(row)) return `${label} → ${this.rows.predicted(row)}`;
     return confidence === null ? label : `${label} ${confidence.toFixed(2)}`;
   }
 

@@ -210,13 +210,13 @@ class _Content:
 
     def _sections(self) -> dict[str, list[Element]]:
         """Return the parts of page.html, except what page.js reads."""
-        shown = [name for name in sections.LISTS if self.lists.get(name)]
+        shown = [n for n in sections.LISTS if self.lists.get(n) and n != "mistakes"]
         dropped = self.manifest.counts.dropped
         body = {
             "summary": [sections.summary(self._figures)],
             "figures": [self._charts()],
             "crops": [self._wall()],
-            "lists": [*sections.lists(shown)],
+            "lists": [*map(sections.list_section, shown)],
             "network": [*self._network()],
             "proof": [self._proof()],
             "versions": [sections.versions(self._figures)],
@@ -260,9 +260,11 @@ class _Content:
         lead = headline(metrics) if metrics else "The network that was trained from this dataset."
         remark = overfitting_text(self.network.history)
         notes = [node("p", note, class_="notice") for note in self.network.notes]
-        notes += [node("p", f"{remark[0].upper()}{remark[1:]}.")] if remark else []
+        notes += [node("p", f"{remark[0].upper()}{remark[1:]}.", class_="remark")] if remark else []
         charts = node("div", *network_charts(self.network), class_="charts")
         yield sections.section("network", "The network", lead, *notes, charts)
+        if self.lists.get("mistakes"):
+            yield sections.list_section("mistakes")
 
     def _proof(self) -> Element:
         lead = "What shows that no person and no picture is in two splits."

@@ -55,7 +55,7 @@ def _evaluation(split: str, metrics: dict[str, Any]) -> Iterator[Element]:
         Bar(name, (entry["f1"] or 0.0,), f"{entry['photos']:,} photos")
         for name, entry in zip(names, metrics["classes"], strict=True)
     ]
-    yield bars(f"F1 of each class on {split}", "From 0 to 1.", rows, ["F1"])
+    yield bars(f"F1 of each class on {split}", "From 0 to 1.", rows, ["F1"], whole=1)
     bins = metrics["reliability"]
     if len(bins) > 1:
         yield lines(
@@ -76,7 +76,7 @@ def _evaluation(split: str, metrics: dict[str, Any]) -> Iterator[Element]:
             for each in groups
         ]
         about = "Accuracy by sex and age, of groups with enough people."
-        yield bars(f"Accuracy of groups on {split}", about, rows, ["accuracy"])
+        yield bars(f"Accuracy of groups on {split}", about, rows, ["accuracy"], whole=1)
 
 
 def _curves(history: Sequence[Row]) -> Iterator[Element]:

@@ -208,11 +208,10 @@ def _extras(*, keys: bool, predicted: bool) -> Iterator[Element]:
     yield node("button", "Reset", type="reset")
 
 
-def lists(names: Iterable[str]) -> Iterator[Element]:
-    """Yield a section for each list that has items; page.js fills them."""
-    for name in names:
-        title, lead = LISTS[name]
-        yield section(name, title, lead, node("ul", class_="gallery", data_list=name))
+def list_section(name: str) -> Element:
+    """Return the section of a list; page.js fills it."""
+    title, lead = LISTS[name]
+    return section(name, title, lead, node("ul", class_="gallery", data_list=name))
 
 
 def drops(reasons: dict[str, int]) -> Element:

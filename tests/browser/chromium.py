@@ -62,7 +62,8 @@ class Opened:
             self.faults.append(text)
 
     def text(self, selector: str) -> str:
-        return self.page.inner_text(selector)
+        text: str = self.page.inner_text(selector)
+        return text
 
     @property
     def matching(self) -> int:
