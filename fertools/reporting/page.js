@@ -4,6 +4,7 @@
 const TILE_WIDTH = 92;
 const TILE_HEIGHT = 112;
 const SPARE_ROWS = 2; // above and below what is in view
+const MOST_TILES = 240; // in the document, also on a huge screen and on paper
 
 const find = (selector, root = document) => root.querySelector(selector);
 
@@ -259,7 +260,8 @@ class Wall {
   render() {
     const first = Math.max(0, Math.floor(this.root.scrollTop / TILE_HEIGHT) - SPARE_ROWS);
     const inView = Math.ceil(this.root.clientHeight / TILE_HEIGHT) + 2 * SPARE_ROWS;
-    const last = Math.min(this.lines, first + inView);
+    const most = Math.max(1, Math.floor(MOST_TILES / this.columns));
+    const last = Math.min(this.lines, first + Math.min(inView, most));
     for (const [number, line] of this.shown) {
       const outside = number < first || number >= last;
       if (outside && !line.contains(document.activeElement)) {

@@ -243,6 +243,7 @@ def proof(figures: Figures) -> Element:
         ("pictures with copies in more than one split", own["copies_across"]),
         ("pairs of people who share a copy of a picture", own["ties"]),
         ("most people connected by copies", own["largest_tie"]),
+        ("examples whose file is that of an earlier example", figures["repeated"]),
         ("photos whose names have no person", own["unknown_people"]),
         ("augmented copies, all in train", own["augmented"]),
     )

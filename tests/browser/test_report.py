@@ -259,6 +259,10 @@ def test_a_large_wall_stays_small_in_memory(show: Show, large_file: Path) -> Non
     assert shown.scroll_the_wall() <= 300
     assert shown.page.locator("#wall img").count() > 50
     assert shown.heap_bytes() < 250e6
+    shown.page.emulate_media(media="print")
+    shown.page.wait_for_timeout(300)
+    assert len(shown.tiles) <= 300
+    shown.page.emulate_media(media="screen")
     shown.page.locator("#wall [data-key]").first.focus()
     shown.page.keyboard.press("End")
     assert shown.page.evaluate("document.activeElement.dataset.place") == str(shown.matching - 1)
