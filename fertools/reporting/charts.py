@@ -87,9 +87,18 @@ def _bar(row: Bar, names: Sequence[str], *, top: int, scale: float) -> Iterator[
 
 
 def columns(
-    title: str, about: str, counts: Mapping[str, int], *, scale: str, ticks: int = 0
+    title: str,
+    about: str,
+    counts: Mapping[str, int],
+    *,
+    scale: str,
+    edges: Sequence[str] | None = None,
 ) -> Element:
-    """Draw a column for each count; `scale` names the axis, every `ticks`-th label is written."""
+    """Draw a column for each count.
+
+    scale   the name of the axis
+    edges   of a histogram, one more than counts: written below it instead of the labels
+    """
     highest = max(counts.values(), default=0) or 1
     step = 100 / max(len(counts), _COLUMNS)
     base = _HEIGHT - 24
@@ -110,10 +119,17 @@ def columns(
                 class_="s0",
             )
         )
-        if i % (ticks or 1) == 0:
-            middle = _percent((i + 0.5) * step)
-            shapes.append(node("text", label, x=middle, y=_HEIGHT - 6, class_="middle soft"))
+    shapes += _ticks(list(counts), 0.5, step) if edges is None else _ticks(edges, 0, step)
     return _figure(title, about, shapes, table((scale, "count"), counts.items()), height=_HEIGHT)
+
+
+def _ticks(labels: Sequence[str], shift: float, step: float) -> Iterator[Element]:
+    """Write some labels below columns, shifted by a share of a column."""
+    every = -(-len(labels) // (2 * _COLUMNS if shift else _COLUMNS))
+    for i, label in list(enumerate(labels))[::every]:
+        x = (i + shift) * step
+        style = "start" if x == 0 else "end" if x > 99.9 else "middle"
+        yield node("text", label, x=_percent(x), y=_HEIGHT - 6, class_=f"{style} soft")
 
 
 def lines(

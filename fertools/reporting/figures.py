@@ -140,7 +140,7 @@ def _histogram(title: str, about: str, drawn: Figures, scale: str) -> Iterator[E
     counts = dict(zip(labels, drawn["counts"], strict=True))
     least, median, most = (cell_text(drawn[name]) for name in ("least", "median", "most"))
     facts = f" Median {median}, from {least} to {most}."
-    yield columns(title, about + facts, counts, scale=scale, ticks=-(-len(counts) // 5))
+    yield columns(title, about + facts, counts, scale=scale, edges=edges)
 
 
 def _votes(figures: Figures) -> Iterator[Element]:
