@@ -20,6 +20,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "SuspectsKeywords": (options.SuspectsOptions,),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),
+    "ReportKeywords": (options.ReportOptions,),
     "ExportKeywords": (options.ExportOptions,),
 }
 

@@ -97,9 +97,10 @@ class Suspects:
             [
                 f"about {self.wrong:,} of {self.photos:,} labels of train and validation are wrong",
                 "\n".join(f"{line}  {key}" for line, key in zip(lines, keys, strict=True)),
-                f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at the "
-                "photos, fill in the column corrected (a class, or drop) where the label is wrong, "
-                f"and build again with --labels {file}",
+                f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at "
+                f"them (fertools report {printable(str(self.file.parent))} shows the first), fill in "
+                "the column corrected, a class or drop, where the label is wrong, and build again "
+                f"with --labels {file}",
             ]
         )
 

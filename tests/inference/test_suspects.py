@@ -227,7 +227,7 @@ def test_the_text_shows_twenty_rows(out: Path, sure: None) -> None:
     assert found.rows[19].key in text
     assert found.rows[20].key not in text
     assert text.startswith(f"about {found.wrong} of 24 labels of train and validation are wrong")
-    assert text.endswith(f"and build again with --labels {out / 'suspects.csv'}")
+    assert text.endswith(f"build again with --labels {out / 'suspects.csv'}")
     assert found.to_dict()["rows"][0]["key"] == found.rows[0].key
 
 
