@@ -89,7 +89,8 @@ class Suspects:
         return tree
 
     def text(self) -> str:
-        first, file = self.rows[:_PRINTED], printable(str(self.file))
+        first = self.rows[:_PRINTED]
+        file, out = (printable(str(path)) for path in (self.file, self.file.parent))
         cells = [(r.label, r.suggested, f"{r.quality:.3f}", r.votes) for r in first]
         lines = table(("label", "suggested", "quality", "votes"), cells).splitlines()
         keys = ("photo", "─────", *(printable(r.key) for r in first))
@@ -98,7 +99,7 @@ class Suspects:
                 f"about {self.wrong:,} of {self.photos:,} labels of train and validation are wrong",
                 "\n".join(f"{line}  {key}" for line, key in zip(lines, keys, strict=True)),
                 f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at "
-                f"them (fertools report {printable(str(self.file.parent))} shows the first), fill in "
+                f"them (fertools report {out} shows the first), fill in "
                 "the column corrected, a class or drop, where the label is wrong, and build again "
                 f"with --labels {file}",
             ]
