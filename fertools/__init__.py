@@ -2,7 +2,8 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
-    stats(path)                   count photos and people in an archive or a dataset
+    preview(src, file, …)         draw a few photos with their faces and crops into a PNG
+    stats(path, …)                count photos and people in an archive or a dataset
     verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
@@ -49,6 +51,7 @@ __all__ = [
     "load",
     "make_sample",
     "predict",
+    "preview",
     "read_examples",
     "stats",
     "train",
@@ -59,6 +62,7 @@ _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "make_sample": "fertools.sample.archive",

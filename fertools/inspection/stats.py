@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Unpack
 
 from fertools.checking import user_path
 from fertools.dataset.manifest import MANIFEST, WORK_DIR
-from fertools.errors import DatasetError, SourceError
+from fertools.errors import DatasetError, SourceError, printable
+from fertools.fonts import font_warning
 from fertools.inspection.archive_stats import Census, count_archive
-from fertools.inspection.dataset_stats import DatasetStats, count_dataset
+from fertools.inspection.counting import parse_fields
+from fertools.inspection.dataset_stats import FIELDS, DatasetStats, count_dataset
+from fertools.inspection.pictures import check_picture
+from fertools.inspection.plot import ENDINGS, check_fields, draw_bars
 from fertools.keywords import StatsKeywords
 from fertools.options import StatsOptions
 
@@ -20,13 +25,23 @@ _RUN: Final = ("run.json", "history.csv")
 def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
-    options   the fields of StatsOptions: by="class,sex"
+    options   the fields of StatsOptions: by="class,sex", plot="bars.png"
 
-    Raises SourceError if the path is neither, DatasetError for an incomplete dataset, and
-    OptionError for a field that does not exist.
+    Raises SourceError if the path is neither, DatasetError for an incomplete dataset, OptionError
+    for a field that does not exist, and OutputError if the plot cannot be written.
     """
-    checked = StatsOptions.of(options)
-    return _count(user_path(path), checked.by)
+    checked, path = StatsOptions.of(options), user_path(path)
+    if checked.plot is None:
+        return _count(path, checked.by)
+    file = Path(checked.plot)
+    is_dataset = (path / MANIFEST).is_file()
+    check_picture(file, ENDINGS, None if is_dataset else path)
+    check_fields(parse_fields(checked.by, FIELDS))
+    counted = _count(path, checked.by)
+    draw_bars(counted.by or counted.class_split, counted.english_names, file)
+    missing = font_warning(list(counted.english_names))
+    notes = (*counted.notes, *missing, f"bars drawn into {printable(str(file))}")
+    return replace(counted, notes=notes)
 
 
 def _count(path: Path, by: tuple[str, ...]) -> Census | DatasetStats:
