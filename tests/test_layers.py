@@ -27,6 +27,7 @@ ROOT = {
     "hashing",
     "intervals",
     "keywords",
+    "label_rule",
     "options",
 }
 #: What each package, and each module beside them, may import of the others.
@@ -46,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fonts": set(),
     "console": {"errors"},
     "checking": {"errors"},
-    "options": {"checking", "errors"},
+    "label_rule": {"checking", "errors"},
+    "options": {"checking", "errors", "label_rule"},
     "keywords": set(),
     "archive": ROOT,
     "labels": ROOT,

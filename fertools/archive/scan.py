@@ -50,13 +50,14 @@ class Scan:
     faults: tuple[str, ...] = ()
 
 
-def scan(source: Path) -> Scan:
+def scan(source: Path, *, photos_needed: bool = True) -> Scan:
     """List a folder, a zip, the zip that a volume belongs to, or a tar.
 
     Nothing is extracted and no photo is opened: only the directory of a zip and the headers of a
     tar are read. If SRC is a zip or tar itself, paths are relative to its folder.
 
-    Raises SourceError if SRC does not exist, is none of these, or has no photo.
+    Raises SourceError if SRC does not exist, is none of these, or, unless `photos_needed` is false,
+    has no photo.
     """
     with OpenFiles(base_folder(source)) as files:
         scanner = _Scanner(files)
@@ -68,7 +69,8 @@ def scan(source: Path) -> Scan:
     loose, packed = scanner.loose, scanner.packed
     members = Members(order_rows(loose, packed, scanner.spans), tuple(scanner.drops))
     warnings = [*scanner.warnings, *_fixable_warnings(members)]
-    _check_has_photos(source, (loose, packed), warnings)
+    if photos_needed:
+        _check_has_photos(source, (loose, packed), warnings)
     faults = tuple(sorted(scanner.faults))
     return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), faults)
 

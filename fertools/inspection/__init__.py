@@ -9,8 +9,11 @@ counting       cross tables, bins, people, sessions
 tables         their layout as text and CSV
 plot           their bars as PNG and SVG
 pictures       whether a file may be replaced by a picture
+repair         list the downloads to repeat
+expected       read a list of files that a download should have
 verify         check that a dataset is what was built
 ledger_rows    read a ledger into arrays
 records        compare every record with its ledger row
 votes          compare the votes of a ledger with what annotators said
+corrections    compare what a person changed with the classes
 """

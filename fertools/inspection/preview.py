@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.archive.identity import pseudonym_secret
+from fertools.archive.members import Members
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.checking import user_path
@@ -33,7 +35,8 @@ from fertools.hashing import order_by_hash
 from fertools.inspection.contact_sheet import PHOTO, Tile, draw_sheet
 from fertools.inspection.pictures import check_picture
 from fertools.keywords import PreviewKeywords
-from fertools.options import DetectorName, FaceOptions, PreviewOptions
+from fertools.labels.corrections import Corrections
+from fertools.options import BuildOptions, DetectorName, FaceOptions, PreviewOptions
 from fertools.pipeline.catalog import Catalog, read_annotations
 from fertools.pipeline.process_part import cached_detector, guarded
 
@@ -97,12 +100,7 @@ def preview(
     source, picture = user_path(src), user_path(file, "file")
     check_picture(picture, (".png",), source)
     found = scan(source)
-    annotations, _ = (
-        read_annotations(source, found.members, accept_unreadable=True)
-        if checked.labels.votes_needed or checked.faces.detector == "aihub"
-        else (None, 0)
-    )
-    catalog = Catalog.of(found.members, checked.labels, annotations)
+    catalog = _label(source, found.members, checked)
     rows = choose(catalog, checked.choice.photos, checked.choice.seed)
     look = _Look(source, checked.faces, detector or cached_detector(checked.faces))
     tiles = tuple(look.tiles(catalog, rows))
@@ -114,6 +112,17 @@ def preview(
     title = made.summary(f" in {printable(source.resolve().name)}")
     write_whole(picture, draw_sheet(made.tiles, title))
     return made
+
+
+def _label(source: Path, members: Members, options: PreviewOptions) -> Catalog:
+    """Label the members as the build does; label files are read only where they have an effect."""
+    labels = options.labels
+    used = not labels.rule.by_name or options.faces.detector == "aihub"
+    annotations = read_annotations(source, members, accept_unreadable=True)[0] if used else None
+    if (file := labels.rule.corrections) is None:
+        return Catalog.of(members, labels, annotations)
+    secret = pseudonym_secret(members, BuildOptions().splits.seed, None)
+    return Catalog.of(members, labels, annotations, Corrections.read(Path(file)), secret)
 
 
 def choose(catalog: Catalog, count: int, seed: int) -> Ints:

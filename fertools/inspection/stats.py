@@ -15,6 +15,7 @@ from fertools.inspection.counting import parse_fields
 from fertools.inspection.dataset_stats import FIELDS, DatasetStats, count_dataset
 from fertools.inspection.pictures import check_picture
 from fertools.inspection.plot import ENDINGS, check_fields, draw_bars
+from fertools.inspection.repair import Repair, find_repairs
 from fertools.keywords import StatsKeywords
 from fertools.options import StatsOptions
 
@@ -22,22 +23,29 @@ from fertools.options import StatsOptions
 _RUN: Final = ("run.json", "history.csv")
 
 
-def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats:
+def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats | Repair:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
-    options   the fields of StatsOptions: by="class,sex", plot="bars.png"
+    options   the fields of StatsOptions: by="class,sex", plot="bars.png"; repair=True lists the
+              downloads to repeat
 
     Raises SourceError if the path is neither, DatasetError for an incomplete dataset, OptionError
     for a field that does not exist, and OutputError if the plot cannot be written.
     """
     checked, path = StatsOptions.of(options), user_path(path)
+    if checked.repair:
+        return find_repairs(path, Path(checked.expect) if checked.expect else None)
     if checked.plot is None:
         return _count(path, checked.by)
-    file = Path(checked.plot)
+    return _plotted(path, checked.by, Path(checked.plot))
+
+
+def _plotted(path: Path, by: tuple[str, ...], file: Path) -> Census | DatasetStats:
+    """Count, and draw the counts into a file; what can be wrong with it is checked first."""
     is_dataset = (path / MANIFEST).is_file()
     check_picture(file, ENDINGS, None if is_dataset else path)
-    check_fields(parse_fields(checked.by, FIELDS))
-    counted = _count(path, checked.by)
+    check_fields(parse_fields(by, FIELDS))
+    counted = _count(path, by)
     draw_bars(counted.by or counted.class_split, counted.english_names, file)
     missing = font_warning(list(counted.english_names))
     notes = (*counted.notes, *missing, f"bars drawn into {printable(str(file))}")
