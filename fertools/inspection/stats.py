@@ -10,11 +10,11 @@ from fertools.checking import user_path
 from fertools.dataset.manifest import MANIFEST, WORK_DIR
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.fonts import font_warning
-from fertools.inspection.archive_stats import Census, count_archive
-from fertools.inspection.counting import parse_fields
-from fertools.inspection.dataset_stats import FIELDS, DatasetStats, count_dataset
+from fertools.inspection.counts.archive import Census, count_archive
+from fertools.inspection.counts.counting import parse_fields
+from fertools.inspection.counts.dataset import FIELDS, DatasetStats, count_dataset
+from fertools.inspection.counts.plot import ENDINGS, check_fields, draw_bars
 from fertools.inspection.pictures import check_picture
-from fertools.inspection.plot import ENDINGS, check_fields, draw_bars
 from fertools.inspection.repair import Repair, find_repairs
 from fertools.keywords import StatsKeywords
 from fertools.options import StatsOptions

@@ -13,8 +13,8 @@ from PIL import Image
 import fertools
 from fertools import fonts
 from fertools.errors import OptionError, OutputError
-from fertools.inspection.counting import CrossTable
-from fertools.inspection.plot import MAX_BARS, _limited, _matrix, draw_bars
+from fertools.inspection.counts.counting import CrossTable
+from fertools.inspection.counts.plot import MAX_BARS, _limited, _matrix, draw_bars
 
 
 def bars(file: Path, colour: tuple[int, int, int]) -> list[int]:

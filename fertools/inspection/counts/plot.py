@@ -14,7 +14,7 @@ from fertools.console import name_pair
 from fertools.errors import OptionError, printable
 from fertools.files import write_whole
 from fertools.fonts import fonts_for, open_figure
-from fertools.inspection.counting import UNKNOWN, CrossTable
+from fertools.inspection.counts.counting import UNKNOWN, CrossTable
 from fertools.inspection.pictures import MARK
 
 #: Endings of a picture's name.

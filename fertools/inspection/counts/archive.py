@@ -13,7 +13,7 @@ from fertools.archive.scan import scan
 from fertools.columns import Ints, Words
 from fertools.console import name_pair, percent, shorten, table
 from fertools.errors import printable
-from fertools.inspection.counting import (
+from fertools.inspection.counts.counting import (
     Container,
     CrossTable,
     FieldColumns,
@@ -22,7 +22,7 @@ from fertools.inspection.counting import (
     sorted_words,
     words_of_numbers,
 )
-from fertools.inspection.tables import (
+from fertools.inspection.counts.tables import (
     containers_table,
     count_table,
     cross_table,

@@ -13,14 +13,14 @@ from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError
-from fertools.inspection.counting import CrossTable, FieldColumns, Histogram, parse_fields
-from fertools.inspection.ledger_stats import (
+from fertools.inspection.counts.counting import CrossTable, FieldColumns, Histogram, parse_fields
+from fertools.inspection.counts.ledger import (
     LEDGER_FAULTS,
     LedgerStats,
     LedgerTable,
     manifest_fields,
 )
-from fertools.inspection.tables import count_table, cross_table, csv_text
+from fertools.inspection.counts.tables import count_table, cross_table, csv_text
 from fertools.pipeline.parts import KEPT
 
 #: The fields of --by; without the ledger only the first two.
