@@ -18,6 +18,7 @@ POSITIONAL = {
     "preview": ["SRC"],
     "build-dataset": ["SRC", "OUT"],
     "stats": ["PATH"],
+    "report": ["OUT"],
     "verify": ["OUT"],
     "clean": ["OUT"],
     "train": ["OUT", "RUN"],

@@ -34,7 +34,7 @@ ROOT = {
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
-        *["pipeline", "inspection", "sample", "dataset", "training", "inference"],
+        *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
     },
     "__main__": {"cli"},
     "data": set(),
@@ -61,6 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "faces", "splits", "dataset", "votes", "pipeline"},
+    "reporting": ROOT
+    | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},
     "inference": ROOT | {"archive", "faces", "dataset", "votes", "training"},
     "cli": ROOT | {"fertools"},
