@@ -2,7 +2,8 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
-    stats(path)                   count photos and people in an archive or a dataset
+    preview(src, file, …)         draw a few photos with their faces and crops into a PNG
+    stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that the dataset's options do not need
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fertools.inference.export import export
     from fertools.inference.predict import predict
     from fertools.inference.suspects import suspects
+    from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
@@ -53,6 +55,7 @@ __all__ = [
     "load",
     "make_sample",
     "predict",
+    "preview",
     "read_examples",
     "report",
     "stats",
@@ -65,6 +68,7 @@ _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "report": "fertools.reporting.page",
