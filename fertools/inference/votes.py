@@ -30,7 +30,7 @@ from fertools.inference.metrics import LEAST_PROBABILITY, number
 from fertools.inference.predictions import Predictions
 from fertools.intervals import Estimate, estimates, sum_by_person
 from fertools.votes.agreement import majority, share
-from fertools.votes.answers import Answers
+from fertools.votes.answers import Answers, number_people
 from fertools.votes.ceilings import one_against_others_terms
 from fertools.votes.survey import Survey
 
@@ -154,8 +154,10 @@ def _as_annotator(votes: Ints, predicted: Ints) -> _Share:
 def _ceiling(known: Predictions) -> Estimate | None:
     if not (known.votes.sum(axis=1) >= _ENOUGH).any():
         return None  # errors of annotators cannot be told from fewer
-    slots = np.empty((len(known.labels), 0), np.int64)
-    answers = Answers(known.votes, known.uploaders, known.labels, known.people, slots)
+    codes = np.where(known.subjects == "", -1, known.people)
+    slots = np.empty((len(codes), 0), np.int64)
+    people = number_people(codes)
+    answers = Answers(known.votes, known.uploaders, known.labels, *people, slots)
     return Survey.of(answers).ceilings["best_classifier"]
 
 
