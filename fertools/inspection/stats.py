@@ -7,18 +7,23 @@ from typing import Final, Unpack
 
 from fertools.checking import user_path
 from fertools.dataset.manifest import MANIFEST, WORK_DIR
-from fertools.errors import DatasetError, SourceError
+from fertools.errors import DatasetError, OptionError, SourceError
 from fertools.inspection.archive_stats import Census, count_archive
 from fertools.inspection.dataset_stats import DatasetStats, count_dataset
-from fertools.inspection.repair import Repair, find_repairs
+from fertools.inspection.repair import Repair, find_repairs, seen_files
 from fertools.keywords import StatsKeywords
 from fertools.options import StatsOptions
+from fertools.pipeline.build_dir import SEEN
+from fertools.pipeline.instalments.partial import SeenReport
+from fertools.pipeline.instalments.seen import SeenStore
 
 #: Files of a training's folder: its plots are not an archive of photos.
 _RUN: Final = ("run.json", "history.csv")
 
 
-def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats | Repair:
+def stats(
+    path: Path | str, **options: Unpack[StatsKeywords]
+) -> Census | DatasetStats | Repair | SeenReport:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
     options   the fields of StatsOptions: by="class,sex"; repair=True lists the downloads to repeat
@@ -27,9 +32,15 @@ def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | Datase
     OptionError for a field that does not exist.
     """
     checked = StatsOptions.of(options)
+    path, expect = user_path(path), Path(checked.expect) if checked.expect else None
     if checked.repair:
-        return find_repairs(user_path(path), Path(checked.expect) if checked.expect else None)
-    return _count(user_path(path), checked.by)
+        return find_repairs(path, expect)
+    in_instalments = SeenStore(path / WORK_DIR / SEEN).exists
+    if expect and not in_instalments:
+        raise OptionError("--expect has no effect without --repair: give both")
+    if in_instalments and (expect or not (path / MANIFEST).is_file()):
+        return seen_files(path, expect)
+    return _count(path, checked.by)
 
 
 def _count(path: Path, by: tuple[str, ...]) -> Census | DatasetStats:
