@@ -33,6 +33,7 @@ from fertools.errors import SourceError, printable
 from fertools.faces.detectors import Detector
 from fertools.files import remove_whole
 from fertools.keywords import BuildKeywords
+from fertools.labels.corrections import Corrections
 from fertools.options import DetectorName
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import (
@@ -182,14 +183,16 @@ def build_parts(
 class _Build(Request):
     """The inputs of one build.
 
-    archive   what is there, and what was seen by earlier runs
-    secret    the key of the pseudonyms
-    scanned   when the listing of the archive began, ns since the epoch
-    unread    folders, zips and label files that could not be read, which was accepted
+    archive      what is there, and what was seen by earlier runs
+    corrections  a person's, of the labels
+    secret       the key of the pseudonyms
+    scanned      when the listing of the archive began, ns since the epoch
+    unread       folders, zips and label files that could not be read, which was accepted
     """
 
     archive: Archive
     catalog: Catalog
+    corrections: Corrections | None
     secret: bytes
     scanned: int
     unread: int
@@ -218,11 +221,18 @@ class _Build(Request):
         salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
             "classes": self.catalog.options.classes,
+            "labels": self._resolved_labels,
             "detector": self.resolved_faces["detector"],
             "runtime": self.resolved_faces["runtime"],
             "split_file": split_file and split_file_digest(Path(split_file)),
             "salt_file": self.options.shards.salt_file and salt,
         }
+
+    @property
+    def _resolved_labels(self) -> str:
+        """The rule, with the digest of a file of corrections instead of its path."""
+        rule = self.catalog.options.rule
+        return f"{rule.name}+sha256 {self.corrections.sha256}" if self.corrections else rule.name
 
 
 def _scan_and_label(
@@ -234,6 +244,9 @@ def _scan_and_label(
     """Check the options and paths, list the members of the archive, and label them."""
     request = Request.of(src, out, options, detector)
     source, checked, accept = request.source, request.options, request.run.accept_unreadable
+    # Before the scan: it may have errors.
+    file = checked.labels.rule.corrections
+    corrections = None if file is None else Corrections.read(Path(file))
     scanned = time.time_ns()
     store = SeenStore(request.build_dir.seen)
     found = scan(source, photos_needed=not store.exists)
@@ -244,7 +257,9 @@ def _scan_and_label(
     annotations, unread = read_annotations(
         source, members, accept_unreadable=accept, kept=archive.label_files
     )
-    catalog = Catalog.of(members, checked.labels, annotations)
+    salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
+    secret = pseudonym_secret(members, checked.splits.seed, salt_file or None)
+    catalog = Catalog.of(members, checked.labels, annotations, corrections, secret)
     checked.check_number(len(catalog.selected))
     # Before any photo is read: it may have errors, or name no photo.
     if split_file := checked.splits.split_file:
@@ -252,12 +267,12 @@ def _scan_and_label(
         table = SplitTable.read(user_path(split_file))
         table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
-    salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     return _Build(
         **vars(request),
         archive=archive,
         catalog=catalog,
-        secret=pseudonym_secret(members, checked.splits.seed, salt_file or None),
+        corrections=corrections,
+        secret=secret,
         scanned=scanned,
         unread=len(found.faults) + unread,
         warnings=(*found.faults, *found.warnings, *archive.warnings, *warnings),
