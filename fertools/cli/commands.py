@@ -23,6 +23,7 @@ from fertools.options import (
     JsonOptions,
     PartsOptions,
     PredictOptions,
+    ReportOptions,
     RunOptions,
     SampleOptions,
     StatsOptions,
@@ -88,6 +89,19 @@ def stats(path: Path, **options: Any) -> None:
         click.echo(counted.csv(), nl=False)
     else:
         _print(counted, as_json=as_json)
+
+
+@command("report", ReportOptions)
+@click.argument("out", type=_PATH)
+@click.argument("file", type=_PATH, default="report.html")
+def report(out: Path, file: Path, **options: Any) -> None:
+    """Show the dataset in OUT as one page, FILE (report.html here), that any browser opens.
+
+    All figures as charts, a wall of crops to filter and sort, drops, doubtful labels, similar
+    faces, the proof of the splits. The page needs no network and contains photos: use --no-photos
+    for a page to share.
+    """
+    click.echo(fertools.report(out, file, **options).text())
 
 
 @command("verify", VerifyOptions)
@@ -159,7 +173,18 @@ def export(run: Path, **options: Any) -> None:
 
 
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
-ALL: Final = (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export)
+ALL: Final = (
+    make_sample,
+    build_dataset,
+    stats,
+    report,
+    verify,
+    clean,
+    train,
+    evaluate,
+    predict,
+    export,
+)
 
 
 def _print(result: Any, *, as_json: bool) -> None:
