@@ -11,7 +11,7 @@ import pytest
 
 import fertools
 from fertools.errors import FertoolsError, OptionError, OutputError, SourceError
-from fertools.inspection.dataset_stats import DatasetStats
+from fertools.inspection.counts.dataset import DatasetStats
 from fertools.inspection.repair import Repair
 from fertools.options import PartsOptions
 from fertools.pipeline.instalments.partial import SeenReport
@@ -184,6 +184,7 @@ def test_stats_says_what_was_seen_and_what_is_missing(tmp_path: Path) -> None:
     assert isinstance(seen, SeenReport)
     assert [zipped.name for zipped in seen.containers] == paths[:3]
     assert all(zipped.done == zipped.photos for zipped in seen.containers)
+    assert [zipped.label_files for zipped in seen.containers] == [1, 1, 0]
     assert seen.missing == tuple(path.rpartition("/")[2] for path in paths[3:])
     assert "5 files of the list were not seen" in seen.text()
     repair = fertools.stats(out, repair=True, expect=tmp_path / "list.txt")

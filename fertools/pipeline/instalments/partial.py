@@ -6,9 +6,9 @@ import csv
 import io
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, ClassVar, Final, Unpack
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -24,7 +24,7 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import read_annotations, unreadable_source
 from fertools.pipeline.crashes import Request, workers
 from fertools.pipeline.instalments.merge import merge, store_seen
-from fertools.pipeline.instalments.seen import SeenStore
+from fertools.pipeline.instalments.seen import SeenContainer, SeenStore
 from fertools.pipeline.parts import PartFiles
 from fertools.pipeline.plan import PLAN_FAULTS, planned_names
 from fertools.workers.tasks import worker_warnings
@@ -76,13 +76,20 @@ def build_partial(
     return replace(seen_report(build_dir.out), warnings=tuple(dict.fromkeys(warnings)))
 
 
+_HEAD: Final = ("zip", "photos", "done", "label files")
+
+#: The row of photos outside of zips.
+_LOOSE: Final = "(not in zips)"
+
+
 @dataclass(frozen=True, slots=True)
 class SeenZip:
-    """One zip or tar that was seen: its photos, and those of them that are done."""
+    """One zip or tar that was seen: its photos, those of them that are done, its label files."""
 
     name: str
     photos: int
     done: int
+    label_files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class SeenReport:
     containers: tuple[SeenZip, ...]
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: ClassVar[tuple[str, ...]] = ()  # as of what `stats` returns else
 
     @property
     def complete(self) -> bool:
@@ -108,18 +116,16 @@ class SeenReport:
 
     def csv(self) -> str:
         text = io.StringIO()
-        rows = [(seen.name, seen.photos, seen.done) for seen in self.containers]
-        csv.writer(text, lineterminator="\n").writerows([("zip", "photos", "done"), *rows])
+        csv.writer(text, lineterminator="\n").writerows([_HEAD, *map(astuple, self.containers)])
         return text.getvalue()
 
     def text(self) -> str:
         photos, done = (
             sum(getattr(seen, name) for seen in self.containers) for name in ("photos", "done")
         )
-        rows = [(seen.name, seen.photos, seen.done) for seen in self.containers]
         blocks = [
             f"{self.out}: {done:,} of the {photos:,} photos that were seen are done",
-            table(("zip", "photos", "done"), rows),
+            table(_HEAD, [*map(astuple, self.containers)]),
         ]
         if self.missing:
             names = "\n".join(f"  {printable(name)}" for name in self.missing)
@@ -144,15 +150,18 @@ def seen_report(out: Path) -> SeenReport:
         raise DatasetError(f"{out} was not begun with --partial: nothing was stored of what it saw")
     done = _done_photos(build_dir)
     zips = [
-        SeenZip(seen.container, len(seen.photos), done.pop(seen.container, 0))
+        _seen_zip(seen, seen.container, done.pop(seen.container, 0))
         for seen in sorted(containers.values(), key=lambda seen: seen.container)
         if seen.path
     ]
-    if loose := containers.get(b""):
-        zips.append(SeenZip("(not in zips)", len(loose.photos), done.total()))
-    zips = [seen for seen in zips if seen.photos or seen.name != "(not in zips)"]
+    if (loose := containers.get(b"")) and len(loose.photos):
+        zips.append(_seen_zip(loose, _LOOSE, done.total()))
     warnings = tuple(f"{file} is damaged" for file in damaged)
     return SeenReport(out, tuple(zips), warnings=warnings)
+
+
+def _seen_zip(seen: SeenContainer, name: str, done: int) -> SeenZip:
+    return SeenZip(name, len(seen.photos), done, len(seen.label_files))
 
 
 def _done_photos(build_dir: BuildDir) -> Counter[str]:
