@@ -56,6 +56,7 @@ REPLACED: Final = {
     "=jax fertools train faces run": f"=jax fertools train faces jax {_TINY}",
     "fertools suspects faces": "fertools suspects faces --folds 2 --depth 8 --width 8 --epochs 1",
     "fertools train faces run": f"fertools train faces run {_TINY}",
+    "fertools report faces faces.html --run run": "fertools report faces faces.html",
 }
 
 
