@@ -27,7 +27,14 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, canonical_json
+from fertools.dataset.manifest import (
+    MANIFEST,
+    SPLITS_CSV,
+    SUSPECTS,
+    WORK_DIR,
+    Manifest,
+    canonical_json,
+)
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
@@ -157,8 +164,8 @@ class _Check:
 
     @property
     def there(self) -> set[str]:
-        """The files in the folder, without the build's own."""
-        return {path.name for path in self.out.iterdir()} - {WORK_DIR}
+        """The files in the folder, without the build's own and the list of suspects."""
+        return {path.name for path in self.out.iterdir()} - {WORK_DIR, SUSPECTS}
 
     def notes(self) -> Iterator[str]:
         """Yield a line on each other file: a README, or one of a file manager or network disk."""

@@ -309,7 +309,12 @@ def test_clean_removes_the_folds_of_suspects(built: Path, out: Path) -> None:
     cleaned = fertools.clean(out)
     assert (cleaned.files, cleaned.freed) == (1, 13)
     assert not folder.parent.exists()
-    assert fertools.verify(out, quiet=True).ok
+
+
+def test_a_list_of_suspects_is_not_foreign(built: Path, out: Path) -> None:
+    (out / "suspects.csv").write_text("key,label,suggested,quality\n", "utf-8")
+    found = fertools.verify(out, quiet=True)
+    assert (found.ok, found.notes) == (True, ())
 
 
 def test_the_names_of_parts_do_not_cover_what_decides_nothing(
