@@ -2,6 +2,7 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
+    build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     preview(src, file, …)         draw a few photos with their faces and crops into a PNG
     stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
@@ -10,6 +11,7 @@
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
     load(out, split, …)           open a split as a tf.data.Dataset
+    suspects(out, …)              list the labels that are likely wrong
     train(out, run, …)            train a network from the shards
     evaluate(run, out)            measure a trained run on people who are not in its training data
     predict(run, *photos)         predict the expression of faces in photos
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inference.suspects import suspects
     from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
+    from fertools.pipeline.instalments.partial import build_partial
     from fertools.reporting.page import report
     from fertools.sample.archive import make_sample
     from fertools.training.data import load
@@ -46,6 +50,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_dataset",
+    "build_partial",
     "build_parts",
     "clean",
     "evaluate",
@@ -57,12 +62,14 @@ __all__ = [
     "read_examples",
     "report",
     "stats",
+    "suspects",
     "train",
     "verify",
 ]
 
 _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
+    "build_partial": "fertools.pipeline.instalments.partial",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
     "preview": "fertools.inspection.preview",
@@ -72,6 +79,7 @@ _MODULE_OF: Final = {
     "make_sample": "fertools.sample.archive",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
+    "suspects": "fertools.inference.suspects",
     "train": "fertools.training.fit",
     "evaluate": "fertools.inference.evaluate",
     "predict": "fertools.inference.predict",

@@ -7,7 +7,8 @@
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     PreviewOptions            the choice of labels and crops, and of a few photos
-    SampleOptions, StatsOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
+    SampleOptions, StatsOptions, VerifyOptions, SuspectsOptions, EvaluateOptions, PredictOptions,
+    ExportOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -388,7 +389,7 @@ class RunOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class PartsOptions(Options):
-    """The part range of a build; with it, the command line calls `build_parts`."""
+    """The options with which the command line calls `build_parts` or `build_partial`."""
 
     HEADING = HelpSection.RUN
 
@@ -399,6 +400,15 @@ class PartsOptions(Options):
         "once; the same command without it assembles the dataset. 0-0 processes one part and "
         "prints how many there are.",
     ] = None
+    partial: Annotated[
+        bool,
+        "Process what is there of SRC, and stop. It may then be deleted for the rest to come; the "
+        "same command without it assembles all that was seen (see docs/archives.md).",
+    ] = False
+
+    def check_together(self) -> None:
+        if self.partial and self.only_parts is not None:
+            raise OptionError("--partial contradicts --only-parts: give one of them")
 
 
 # train --------------------------------------------------------------------------------------------
@@ -607,8 +617,8 @@ class StatsOptions(Options):
         str | None,
         UserPath(),
         Usage(metavar="FILE"),
-        "With --repair: the files that there should be, one name per line or the output of "
-        "aihubshell -mode l, which adds the keys to download.",
+        "With --repair, or for an OUT of --partial: the files that there should be, one name per "
+        "line or the output of aihubshell -mode l, which adds the keys to download.",
     ] = None
 
     def check_together(self) -> None:
@@ -616,8 +626,6 @@ class StatsOptions(Options):
             raise OptionError("--by has no effect with --repair: leave one of them out")
         if self.repair and self.plot:
             raise OptionError("--plot has no effect with --repair: leave one of them out")
-        if self.expect and not self.repair:
-            raise OptionError("--expect has no effect without --repair: give both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -630,6 +638,26 @@ class VerifyOptions(Options):
         Usage(metavar="SRC"),
         "Compare the ledger with the archive SRC as well.",
     ] = None
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectsOptions(Options):
+    """The options of `suspects`."""
+
+    folds: Annotated[
+        int,
+        Between(2, 100),
+        "Parts of the people: each is judged by a network that learns the other parts.",
+    ] = 5
+    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    size: Annotated[int, Between(8, 4096), "Shrink crops to this side in pixels."] = 64
+    depth: Annotated[Depth, "Layers of each network, a ResNet."] = 14
+    width: Annotated[int, Between(1, 4096), "Channels of its first stage."] = 16
+    epochs: Annotated[
+        int, Between(1, 999_999), "Passes of each network over its photos; fewer for many photos."
+    ] = 20
+    seed: Annotated[Seed, "Seed of order, augmentation and initial weights."] = 0
     quiet: Quiet = False
 
 

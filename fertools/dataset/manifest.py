@@ -33,8 +33,17 @@ MANIFEST: Final = "metadata.json"
 
 SPLITS_CSV: Final = "splits.csv"
 
+#: The list that `fertools suspects` writes into OUT, for a person to edit.
+SUSPECTS: Final = "suspects.csv"
+
 #: The folder in OUT for the internal files of a build.
 WORK_DIR: Final = ".fertools"
+
+#: The file in WORK_DIR that is locked by whatever writes OUT.
+BUILD_LOCK: Final = "lock"
+
+#: The folder in WORK_DIR with the predictions of `fertools suspects`.
+FOLDS_DIR: Final = "folds"
 
 #: The file in WORK_DIR with the key of the pseudonyms; it is never copied elsewhere.
 SECRET: Final = "secret"

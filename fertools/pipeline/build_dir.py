@@ -12,7 +12,9 @@
         plan.arrow                            the members to process, a batch a part
         unread.csv  unread-A-B.csv            photos that could not be read at the last try
         parts/<name>.part                     crops and outcomes of a few hundred photos
+        seen/<hash>.seen                      what was seen of a zip (--partial)
         shards/<fingerprint>/                 shards before they are published
+        folds/<fingerprint>/                  predictions of `fertools suspects`
 
 A part's name covers everything that its bytes depend on. So a part that exists is done, whichever
 process made it and whatever the other options were: resuming means looking for files.
@@ -29,7 +31,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -37,7 +39,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.checking import user_path
-from fertools.dataset.manifest import MANIFEST, SECRET, WORK_DIR, Manifest
+from fertools.dataset.manifest import BUILD_LOCK, FOLDS_DIR, MANIFEST, SECRET, WORK_DIR, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
 from fertools.options import BuildOptions
@@ -45,6 +47,9 @@ from fertools.pipeline.plan import planned_names
 
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
 _PATIENCE: Final = 30
+
+#: In OUT/.fertools: what was seen of an archive in instalments.
+SEEN: Final = "seen"
 
 #: States of the lock's holder, in the lock file for processes that wait.
 _BEGINNING: Final = b"beginning".ljust(16)
@@ -63,6 +68,8 @@ class BuildDir:
         self.plan = home / "plan.arrow"
         self.parts = home / "parts"
         self.staging = home / "shards"
+        self.seen = home / SEEN
+        self.folds = home / FOLDS_DIR
 
     def check(self, source: Path) -> None:
         """Refuse, before any work, an OUT that would damage or mix with other files.
@@ -141,16 +148,43 @@ class BuildDir:
         *,
         overwrite: bool,
         first_difference: Callable[[], str],
+        grows: bool = False,
     ) -> list[str]:
         """Compare a request with the one that OUT was begun with, and write it; return warnings.
 
         first_difference  returns the first member in which the two archives differ
+        grows             whether another archive is no difference: it comes in instalments
 
         Raises OutputError on a difference. With `overwrite` the new request replaces the old one;
         parts that both need are kept.
         """
         begun, warnings = self._begun()
-        differing = _differences(begun, request) if begun is not None else []
+        differing = _differences(begun, request, "libraries") if begun is not None else []
+        grown = _differences(begun, request, "source") if begun is not None else []
+        refused = differing if grows else sorted([*differing, *grown])
+        self._check_same(refused, overwrite, first_difference)
+        if differing or grown or begun is None:
+            # Synced: a manifest that came back would vouch for shards of another plan.
+            remove_whole(self.manifest)
+        _update(self.request, _signed(request))
+        return warnings
+
+    def check_faces(self, request: Mapping[str, Any], *, overwrite: bool) -> list[str]:
+        """Compare a request of face options alone, for `--partial`, as `check_request` does.
+
+        The request of a whole build stays: its manifest is of what it names.
+        """
+        begun, warnings = self._begun()
+        differing = _differences(begun, request, "libraries") if begun is not None else []
+        self._check_same(differing, overwrite, lambda: "")
+        if differing or begun is None:
+            remove_whole(self.manifest)
+            _update(self.request, _signed({"source": {}, "partial": True} | dict(request)))
+        return warnings
+
+    def _check_same(
+        self, differing: Sequence[str], overwrite: bool, first_difference: Callable[[], str]
+    ) -> None:
         if differing and not overwrite:
             listed = ", ".join(differing[:3]) + (
                 f" and {len(differing) - 3} more" if len(differing) > 3 else ""
@@ -159,11 +193,6 @@ class BuildDir:
                 f"{self.out} was begun with {listed}{first_difference()}: "
                 "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
             )
-        if differing or begun is None:
-            # Synced: a manifest that came back would vouch for shards of another plan.
-            remove_whole(self.manifest)
-        _update(self.request, _signed(request))
-        return warnings
 
     def keep_secret(self, secret: bytes) -> None:
         """Write the secret for `verify`, in hex digits."""
@@ -220,10 +249,10 @@ class BuildDir:
     @contextmanager
     def _lock_file(self) -> Iterator[int]:
         try:
-            (self.home / "lock").touch()
+            (self.home / BUILD_LOCK).touch()
             # Also for reading: a shared lock on NFS needs that. Not for appending: pwrite would
             # then ignore its offset.
-            with (self.home / "lock").open("r+b") as file:
+            with (self.home / BUILD_LOCK).open("r+b") as file:
                 yield file.fileno()
         except OSError as fault:
             raise OutputError(
@@ -265,7 +294,7 @@ class BuildDir:
 
 
 def clean(out: Path | str) -> CleanReport:
-    """Remove the faces of other options, versions and photos than those of the last build of OUT.
+    """Remove faces that the last build of OUT did not need, and the predictions of `suspects`.
 
     Raises DatasetError if `out` holds no build, OutputError if one is running.
     """
@@ -277,10 +306,12 @@ def clean(out: Path | str) -> CleanReport:
     with build_dir.lock():
         # Without a manifest a build was interrupted, and its finished shards are still needed.
         staged = build_dir.staging.glob("*/*") if build_dir.manifest.is_file() else ()
-        spare = [*build_dir.spare_parts(), *staged]
+        folds = [path for path in build_dir.folds.rglob("*") if path.is_file()]
+        spare = [*build_dir.spare_parts(), *staged, *folds]
         freed = sum(path.stat().st_size for path in spare)
         for path in spare:
             path.unlink(missing_ok=True)
+        shutil.rmtree(build_dir.folds, ignore_errors=True)
         kept = sum(path.stat().st_size for path in build_dir.parts.iterdir())
     return CleanReport(build_dir.out, len(spare), freed, kept)
 
@@ -327,18 +358,21 @@ def _checked(text: bytes) -> Mapping[str, Any] | None:
         return None
 
 
-def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any], group: str) -> list[str]:
     """Return what differs, such as "size 224 (now 112)".
+
+    group  "source", or "libraries" for options and libraries
 
     A value that only one of the two has is no difference: a manifest holds less than a request.
     """
-    # Defaults for options that an older version lacked.
-    old, new = BuildOptions().flat() | begun["options"], dict(wanted["options"])
-    # fertools 0.1.0 listed other versions, and does not know how crops are made today.
-    groups = ["source", "libraries"] if "crops" in begun["libraries"] else ["source"]
-    for group in groups:
-        old |= begun[group]
-        new |= wanted[group]
+    old, new = dict(begun[group]), dict(wanted[group])
+    if group == "libraries":
+        # fertools 0.1.0 listed other versions, and does not know how crops are made today.
+        old = old if "crops" in old else {}
+        # Defaults for options that an older version lacked; a partial build states no others.
+        defaults = {} if begun.get("partial") else BuildOptions().flat()
+        old |= defaults | begun["options"]
+        new |= wanted["options"]
     return [
         f"{name} {old[name]} (now {new[name]})"
         for name in sorted(old.keys() & new.keys())
