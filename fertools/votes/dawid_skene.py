@@ -61,13 +61,24 @@ class DawidSkene:
 
     def posterior_of(self, patterns: Patterns) -> Floats:
         """Return the probability of each class for each pattern, float64, (patterns, classes)."""
-        scores = np.log(self.priors) + patterns.counts @ np.log(self.annotator).T
-        if self.uploader is not None:
-            known = patterns.uploader >= 0
-            scores[known] += np.log(self.uploader).T[patterns.uploader[known]]
+        return self._posterior(patterns.said)
+
+    def uploader_of(self, patterns: Patterns) -> Floats:
+        """Return the probability of each word of the uploader, float64, (patterns, classes).
+
+        Raises ValueError for a model without an uploader.
+        """
+        if self.uploader is None:
+            raise ValueError("the model has no uploader")
+        words: Floats = self.posterior_of(patterns) @ self.uploader
+        return words
+
+    def _posterior(self, said: Ints) -> Floats:
+        uploader = np.ones_like(self.annotator) if self.uploader is None else self.uploader
+        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + np.log(self.priors)
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        posterior: Floats = scores / scores.sum(axis=1, keepdims=True)
-        return posterior
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
 
 
 def fit(counts: Counts, uploader: Counts | None = None) -> DawidSkene:
@@ -84,46 +95,46 @@ def fit(counts: Counts, uploader: Counts | None = None) -> DawidSkene:
 
 
 def fit_patterns(
-    patterns: Patterns, photos: Ints | Floats, start: DawidSkene | None = None
+    patterns: Patterns,
+    photos: Ints | Floats,
+    start: DawidSkene | None = None,
+    tolerance: float = TOLERANCE,
 ) -> DawidSkene:
     """Do the same for patterns with a number of photos each, from a start if there is one."""
     if not (photos @ patterns.counts).any():
         raise ValueError("no photo has a vote")
-    model = start or _step(patterns, photos, _shares(patterns))
+    said = patterns.said.astype(float)
+    model = start or _step(said, photos, _shares(said))
     for _ in range(MOST_STEPS):
-        last, model = model, _step(patterns, photos, model.posterior_of(patterns))
-        if _distance(last, model) < TOLERANCE:
+        last, model = model, _step(said, photos, model._posterior(said))
+        if _distance(last, model) < tolerance:
             break
     return model
 
 
-def _shares(patterns: Patterns) -> Floats:
+def _shares(said: Floats) -> Floats:
     """Return each class's share of a pattern's votes; all alike where there is none."""
-    votes = patterns.counts + _words(patterns) + 1e-9
+    annotators, uploader = np.hsplit(said, 2)
+    votes = annotators + uploader + 1e-9
     shares: Floats = votes / votes.sum(axis=1, keepdims=True)
     return shares
 
 
-def _words(patterns: Patterns) -> Floats:
-    """Return the uploader's words as votes, (patterns, classes)."""
-    return np.equal.outer(patterns.uploader, np.arange(patterns.counts.shape[1])).astype(float)
-
-
-def _step(patterns: Patterns, photos: Ints | Floats, posterior: Floats) -> DawidSkene:
+def _step(said: Floats, photos: Ints | Floats, posterior: Floats) -> DawidSkene:
     """Return the model that is most likely if photos show classes with these probabilities."""
     weights = posterior * photos[:, None]
-    known = bool((photos[patterns.uploader >= 0]).any())
+    annotators, uploader = np.hsplit(weights.T @ said, 2)
     return DawidSkene(
         priors=_normalised(weights.sum(axis=0)),
-        annotator=_normalised(weights.T @ patterns.counts),
-        uploader=_normalised(weights.T @ _words(patterns)) if known else None,
+        annotator=_normalised(annotators),
+        uploader=_normalised(uploader) if uploader.any() else None,
     )
 
 
 def _normalised(counts: Floats) -> Floats:
     smooth = counts + SMOOTHING
-    shares: Floats = smooth / smooth.sum(axis=-1, keepdims=True)
-    return shares
+    smooth /= smooth.sum(axis=-1, keepdims=True)
+    return smooth
 
 
 def _distance(one: DawidSkene, other: DawidSkene) -> float:
