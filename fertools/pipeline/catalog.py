@@ -19,17 +19,12 @@ from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, number_by_first_row, to_array
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
-from fertools.labels.annotations import (
-    Agreement,
-    Annotations,
-    MatchReport,
-    count_agreement,
-    decide_emotion,
-    vote_counts,
-)
+from fertools.labels.annotations import Annotations, MatchReport
 from fertools.labels.classes import ClassMap
+from fertools.labels.filename import VOTE_WORDS
 from fertools.labels.labeller import Labeller
-from fertools.labels.records import LabelRecord, median_box
+from fertools.labels.records import median_box
+from fertools.labels.votes import Agreement, VoteTable, count_agreement, decide_emotion
 from fertools.options import LabelOptions
 from fertools.pipeline.parts import KEPT
 
@@ -62,6 +57,7 @@ class Catalog:
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
     annotations    the label records; a record is unpacked on access
+    vote_table     who said what of each member
     matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
@@ -75,6 +71,7 @@ class Catalog:
     classes: ClassMap
     options: LabelOptions
     annotations: Annotations
+    vote_table: VoteTable
     matches: MatchReport
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
@@ -100,7 +97,8 @@ class Catalog:
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
         classes = ClassMap.of(options, emotions.words)
-        class_or_drop, drops = _classify(options, classes, members, emotions, annotations)
+        vote_table = _vote_table(members, annotations)
+        class_or_drop, drops = _classify(options, classes, members, emotions, vote_table)
         return cls(
             members,
             labels,
@@ -110,8 +108,9 @@ class Catalog:
             classes=classes,
             options=options,
             annotations=annotations,
+            vote_table=vote_table,
             matches=annotations.match(photos),
-            agreement=count_agreement(_records(members, emotions, annotations)),
+            agreement=count_agreement(emotions, vote_table),
             warnings=labeller.warnings,
         )
 
@@ -127,10 +126,13 @@ class Catalog:
         """Return the class indices, int64, of selected members."""
         return self.class_or_drop[rows].astype(np.int64)
 
-    def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
-        """Yield the votes for each class of these members, the uploader's included."""
-        for key in self.members.keys_at(rows):
-            yield vote_counts(self.annotations.record_of(key), self.classes)
+    def votes(self, rows: Ints) -> Ints:
+        """Return how many annotators chose each class, int64, (rows, classes)."""
+        return self.vote_table.votes(rows, self.classes)
+
+    def uploader(self, rows: Ints) -> Ints:
+        """Return the class of the uploader's word, int64, (rows,); -1 where it has none."""
+        return self.vote_table.uploader(rows, self.classes)
 
     def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
         """Yield the annotators' median box, or None, of these members."""
@@ -170,35 +172,42 @@ def _classify(
     classes: ClassMap,
     members: Members,
     emotions: Words,
-    annotations: Annotations,
+    vote_table: VoteTable,
 ) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
     """Return `class_or_drop` and `drops` of the catalog; `emotions` are those of the names."""
     drops = {drop: number for number, drop in enumerate(members.drops)}
     class_of = cache(lambda emotion: classes.class_of(Label(emotion=emotion)))
 
-    def decide(name: str | None, record: LabelRecord | None) -> int:
-        emotion = decide_emotion(options, name, record)
+    def decide(name: str | None, votes: Sequence[str | None] | None) -> int:
+        emotion = decide_emotion(options, name, votes)
         found = emotion if isinstance(emotion, Drop) else class_of(emotion)
         return -1 - drops.setdefault(found, len(drops)) if isinstance(found, Drop) else found
 
+    names, words = [*emotions.words, None], [*VOTE_WORDS, None]  # code -1 is None
     if options.votes_needed:
-        keys = zip(members.keys, emotions, strict=True)
-        decided = (decide(name, annotations.record_of(key)) for key, name in keys)
-        codes = np.fromiter(decided, np.int32, len(members))
+        patterns = np.column_stack([emotions.codes, vote_table.recorded, vote_table.said[:, 1:]])
+        different, numbers = np.unique(patterns, axis=0, return_inverse=True)
+        codes = np.array(
+            [
+                decide(names[name], [words[vote] for vote in votes] if recorded else None)
+                for name, recorded, *votes in different.tolist()
+            ],
+            np.int32,
+        )[numbers.reshape(-1)]
     else:
-        names = [*emotions.words, None]  # code -1 is None
         codes = np.array([decide(name, None) for name in names], np.int32)[emotions.codes]
     dropped = members.dropped
     return np.where(dropped >= 0, -1 - dropped, codes).astype(np.int32), tuple(drops)
 
 
-def _records(
-    members: Members, emotions: Words, annotations: Annotations
-) -> Iterator[tuple[str | None, LabelRecord | None]]:
-    """Yield each photo's emotion and record; nothing where there are no records."""
-    if len(annotations):
-        photos = emotions.take(np.flatnonzero(members.dropped < 0))
-        yield from zip(photos, map(annotations.record_of, members.photo_keys), strict=True)
+def _vote_table(members: Members, annotations: Annotations) -> VoteTable:
+    if not len(annotations):
+        return VoteTable.empty(len(members))
+    photos = (members.dropped < 0).tolist()
+    keys = zip(members.keys, photos, strict=True)
+    return VoteTable.of(
+        (annotations.said(key) if photo else None for key, photo in keys), len(members)
+    )
 
 
 def read_annotations(
