@@ -4,6 +4,7 @@
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     stats(path)                   count photos and people in an archive or a dataset
     verify(out, source)           check that a dataset is still what was built
+    measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inspection.labels import measure_labels
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
@@ -48,6 +50,7 @@ __all__ = [
     "export",
     "load",
     "make_sample",
+    "measure_labels",
     "predict",
     "read_examples",
     "stats",
@@ -59,6 +62,7 @@ _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "measure_labels": "fertools.inspection.labels",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "make_sample": "fertools.sample.archive",

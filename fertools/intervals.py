@@ -24,6 +24,9 @@ Statistic = Callable[[NDArray[Any]], Floats]
 #: Draws: the ends then move by about 0.03 of the interval's width from seed to seed.
 DRAWS: Final = 2000
 
+#: The share of the draws within an interval.
+LEVEL: Final = 0.95
+
 _AT_ONCE: Final = 1 << 22  # weights held at a time, 32 MB of float64
 
 
@@ -51,7 +54,9 @@ def estimate(by_person: NDArray[Any], statistic: Statistic, seed: int) -> Estima
     return estimates(by_person, lambda sums: statistic(sums)[..., None], seed)[0]
 
 
-def estimates(by_person: NDArray[Any], statistic: Statistic, seed: int) -> list[Estimate]:
+def estimates(
+    by_person: NDArray[Any], statistic: Statistic, seed: int, level: float = LEVEL
+) -> list[Estimate]:
     """Return several figures, for a statistic that returns (..., figures).
 
     The same people are drawn for all of them, once. A figure that no draw has is NaN, with no
@@ -66,7 +71,7 @@ def estimates(by_person: NDArray[Any], statistic: Statistic, seed: int) -> list[
         statistic((weights @ flat).reshape(len(weights), *shape))
         for weights in draw_people(people, seed)
     ]
-    return with_intervals(values, np.concatenate(drawn))
+    return with_intervals(values, np.concatenate(drawn), level)
 
 
 def sum_by_person(people: NDArray[np.int64], columns: Iterable[NDArray[Any]]) -> Floats:
@@ -87,17 +92,19 @@ def draw_people(people: int, seed: int, draws: int = DRAWS) -> Iterator[NDArray[
         yield rng.multinomial(people, np.full(people, 1 / people), size=size)
 
 
-def with_intervals(values: Sequence[float], drawn: Floats) -> list[Estimate]:
-    """Return figures with the middle 95 % of their draws, (draws, figures).
+def with_intervals(values: Sequence[float], drawn: Floats, level: float = LEVEL) -> list[Estimate]:
+    """Return figures with the middle of their draws, (draws, figures): the share `level`.
 
     Draws that are NaN do not count.
     """
-    return [Estimate(value, *_middle(own)) for value, own in zip(values, drawn.T, strict=True)]
+    return [
+        Estimate(value, *_middle(own, level)) for value, own in zip(values, drawn.T, strict=True)
+    ]
 
 
-def _middle(drawn: Floats) -> tuple[float, float] | tuple[None, None]:
+def _middle(drawn: Floats, level: float) -> tuple[float, float] | tuple[None, None]:
     known = drawn[~np.isnan(drawn)]
     if not len(known):
         return None, None
-    low, high = np.percentile(known, (2.5, 97.5)).tolist()
+    low, high = np.quantile(known, ((1 - level) / 2, (1 + level) / 2)).tolist()
     return low, high

@@ -2,6 +2,9 @@
 
 stats        count what is in an archive or a dataset
 verify       check that a dataset is what was built
+labels       measure how far votes agree, and what they say of each photo
+label_votes  read the votes of a ledger into arrays
+label_report the figures as text, JSON and CSV
 ledger_rows  read a ledger into arrays
 records      compare every record with its ledger row
 votes        compare the votes of a ledger with what annotators said

@@ -29,13 +29,15 @@ from fertools.votes.patterns import Counts
 def pair_terms(counts: Counts) -> Floats:
     """Return the agreeing pairs of votes and all pairs of each photo, float64, (photos, 2)."""
     votes = counts.sum(axis=1)
-    return np.stack([_same(counts), votes * (votes - 1)], axis=1).astype(float)
+    terms: Floats = np.column_stack([_same(counts), votes * (votes - 1)]).astype(np.float64)
+    return terms
 
 
 def share(sums: NDArray[Any]) -> Floats:
     """Return the first sum over the second, (...), of (..., 2); NaN for 0/0."""
     part, whole = np.asarray(sums[..., 0], float), np.asarray(sums[..., 1], float)
-    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole != 0)
+    shares: Floats = np.divide(part, whole, out=np.full_like(part, np.nan), where=whole != 0)
+    return shares
 
 
 def fleiss_terms(counts: Counts, votes: int) -> Floats:
@@ -45,7 +47,8 @@ def fleiss_terms(counts: Counts, votes: int) -> Floats:
     """
     used = counts.sum(axis=1) == votes
     agreement = _same(counts) / (votes * (votes - 1))
-    return np.column_stack([used, agreement, counts]) * used[:, None]
+    terms: Floats = np.column_stack([used, agreement, counts]) * used[:, None]
+    return terms
 
 
 def fleiss_kappa(sums: NDArray[Any]) -> Floats:
@@ -64,7 +67,8 @@ def alpha_terms(counts: Counts) -> Floats:
     """
     votes = counts.sum(axis=1)
     agreement = _same(counts) / np.maximum(votes - 1, 1)
-    return np.column_stack([agreement, counts]) * (votes > 1)[:, None]
+    terms: Floats = np.column_stack([agreement, counts]) * (votes > 1)[:, None]
+    return terms
 
 
 def krippendorff_alpha(sums: NDArray[Any]) -> Floats:
