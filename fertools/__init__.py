@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
-    from fertools.inspection.labels import measure_labels
+    from fertools.inspection.label_quality.measure import measure_labels
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
@@ -62,7 +62,7 @@ _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
-    "measure_labels": "fertools.inspection.labels",
+    "measure_labels": "fertools.inspection.label_quality.measure",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "make_sample": "fertools.sample.archive",

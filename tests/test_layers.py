@@ -26,6 +26,7 @@ ROOT = {
     "hashing",
     "intervals",
     "keywords",
+    "label_rule",
     "options",
 }
 #: What each package, and each module beside them, may import of the others.
@@ -44,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors"},
     "console": {"errors"},
     "checking": {"errors"},
-    "options": {"checking", "errors"},
+    "label_rule": {"checking", "errors"},
+    "options": {"checking", "errors", "label_rule"},
     "keywords": set(),
     "archive": ROOT,
     "labels": ROOT,

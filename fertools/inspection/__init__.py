@@ -1,11 +1,16 @@
 """Answer questions about archives and datasets.
 
-stats        count what is in an archive or a dataset
-verify       check that a dataset is what was built
-labels       measure how far votes agree, and what they say of each photo
-label_votes  read the votes of a ledger into arrays
-label_report the figures as text, JSON and CSV
-ledger_rows  read a ledger into arrays
-records      compare every record with its ledger row
-votes        compare the votes of a ledger with what annotators said
+stats          count what is in an archive or a dataset
+archive_stats  of an archive, by names alone
+dataset_stats  of a dataset, by its manifest and, in ledger_stats, its ledger
+counting       cross tables, bins, people, sessions
+tables         their layout as text and CSV
+repair         list the downloads to repeat
+expected       read a list of files that a download should have
+verify         check that a dataset is what was built
+label_quality  measure how far votes agree, and what they say of each photo
+ledger_rows    read a ledger into arrays
+records        compare every record with its ledger row
+votes          compare the votes of a ledger with what annotators said
+corrections    compare what a person changed with the classes
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +21,12 @@ from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import Annotations, MatchReport
 from fertools.labels.classes import ClassMap
-from fertools.labels.filename import VOTE_WORDS
+from fertools.labels.corrections import Corrections
 from fertools.labels.labeller import Labeller
 from fertools.labels.records import median_box
-from fertools.labels.votes import Agreement, VoteTable, count_agreement, decide_emotion
+from fertools.labels.votes import Agreement, VoteTable, count_agreement
 from fertools.options import LabelOptions
+from fertools.pipeline.classify import Classes
 from fertools.pipeline.parts import KEPT
 
 #: Reasons of members that are no photos: their names are not read.
@@ -59,6 +60,7 @@ class Catalog:
     annotations    the label records; a record is unpacked on access
     vote_table     who said what of each member
     matches        how many photos and label records match
+    corrected      by row, what a person changed in its class
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
     """
@@ -73,43 +75,55 @@ class Catalog:
     annotations: Annotations
     vote_table: VoteTable
     matches: MatchReport
+    corrected: dict[int, str]
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, members: Members, options: LabelOptions, annotations: Annotations | None = None
+        cls,
+        members: Members,
+        options: LabelOptions,
+        annotations: Annotations | None = None,
+        corrections: Corrections | None = None,
+        secret: bytes = b"",
     ) -> Catalog:
         """Label the members.
 
+        secret   with which pseudonyms are made: corrections may name photos by them
+
         Raises SourceError where names and folders say nothing, and OptionError where the options
-        need label files, or classes that the archive does not have.
+        need label files, or name classes or photos that the archive does not have.
         """
         annotations = annotations or Annotations()
         photos = members.photo_keys
         labeller = Labeller.of(options, photos)
         options = labeller.options
-        if options.votes_needed and not len(annotations):
+        if not options.rule.by_name and not len(annotations):
             raise OptionError(
-                f"--labels {options.labels} needs label files, and the archive has none: add "
+                f"--labels {options.rule.name} needs label files, and the archive has none: add "
                 "[라벨]….zip or its folder to SRC, or use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
         classes = ClassMap.of(options, emotions.words)
         vote_table = _vote_table(members, annotations)
-        class_or_drop, drops = _classify(options, classes, members, emotions, vote_table)
+        found = Classes.by_rule(options, classes, members, emotions, vote_table)
+        if corrections:
+            rows = corrections.by_row(members.keys, members.dropped < 0, secret)
+            found = found.overruled(classes, corrections, rows)
         return cls(
             members,
             labels,
-            class_or_drop,
-            selected=np.flatnonzero(class_or_drop >= 0),
-            drops=drops,
+            found.class_or_drop,
+            selected=np.flatnonzero(found.class_or_drop >= 0),
+            drops=found.drops,
             classes=classes,
             options=options,
             annotations=annotations,
             vote_table=vote_table,
             matches=annotations.match(photos),
+            corrected=found.corrected,
             agreement=count_agreement(emotions, vote_table),
             warnings=labeller.warnings,
         )
@@ -118,6 +132,14 @@ class Catalog:
     def voted(self) -> bool:
         """Whether any photo has a label record, so that examples hold votes."""
         return self.matches.with_record > 0
+
+    @property
+    def rule(self) -> str:
+        """How classes were decided, in words."""
+        words = self.options.rule.words(self.options.disputed)
+        if self.options.rule.corrections is None:
+            return words
+        return f"{words}; then corrections by hand, of {len(self.corrected):,} photos"
 
     def subjects(self, rows: Ints) -> Words:
         return Words(*self.labels.codes("subject")).take(rows)
@@ -165,39 +187,6 @@ def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
         labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
         arrays = [to_array([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
-
-
-def _classify(
-    options: LabelOptions,
-    classes: ClassMap,
-    members: Members,
-    emotions: Words,
-    vote_table: VoteTable,
-) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
-    """Return `class_or_drop` and `drops` of the catalog; `emotions` are those of the names."""
-    drops = {drop: number for number, drop in enumerate(members.drops)}
-    class_of = cache(lambda emotion: classes.class_of(Label(emotion=emotion)))
-
-    def decide(name: str | None, votes: Sequence[str | None] | None) -> int:
-        emotion = decide_emotion(options, name, votes)
-        found = emotion if isinstance(emotion, Drop) else class_of(emotion)
-        return -1 - drops.setdefault(found, len(drops)) if isinstance(found, Drop) else found
-
-    names, words = [*emotions.words, None], [*VOTE_WORDS, None]  # code -1 is None
-    if options.votes_needed:
-        patterns = np.column_stack([emotions.codes, vote_table.recorded, vote_table.said[:, 1:]])
-        different, numbers = np.unique(patterns, axis=0, return_inverse=True)
-        codes = np.array(
-            [
-                decide(names[name], [words[vote] for vote in votes] if recorded else None)
-                for name, recorded, *votes in different.tolist()
-            ],
-            np.int32,
-        )[numbers.reshape(-1)]
-    else:
-        codes = np.array([decide(name, None) for name in names], np.int32)[emotions.codes]
-    dropped = members.dropped
-    return np.where(dropped >= 0, -1 - dropped, codes).astype(np.int32), tuple(drops)
 
 
 def _vote_table(members: Members, annotations: Annotations) -> VoteTable:

@@ -5,7 +5,7 @@
       history.csv          a row an epoch
       best.weights.h5      of the epoch with the best macro-F1 on validation
       last.weights.h5      of the last epoch
-      weights.json         epoch and SHA-256 of both
+      weights.json         epoch, SHA-256 and temperature of both
       curves.png           accuracy and loss, as in the talk; rewritten as the training goes on
       looks.csv            a line for each evaluation of a split
       logs/                for TensorBoard, with --tensorboard
@@ -38,6 +38,7 @@ from fertools.training.checkpoints import (
     read_file,
 )
 from fertools.training.curves import overfitting_text
+from fertools.training.targets import RULES
 
 if TYPE_CHECKING:
     import keras
@@ -101,6 +102,7 @@ class Run:
         for name, kind in kinds.items():
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
+        tree.pop("targets", None)  # words for people, which follow from the options
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
         image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
@@ -112,7 +114,7 @@ class Run:
 
     def to_json(self) -> str:
         """Return the text of run.json: equal runs, equal text."""
-        tree = asdict(self) | {"format": FORMAT}
+        tree = asdict(self) | {"format": FORMAT, "targets": self.targets}
         del tree["folder"]
         return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
 
@@ -133,6 +135,11 @@ class Run:
         return "\n".join(filter(None, lines))
 
     @property
+    def targets(self) -> str:
+        """What the network learned of each photo, in words."""
+        return RULES[self.options.soft_labels]
+
+    @property
     def store(self) -> Store:
         return Store(self.folder)
 
@@ -144,9 +151,9 @@ class Run:
         """Build the network in float32 and load weights: gray values in, probabilities out.
 
         The model takes float32 (N, size, size, 1) in 0 to 255 and returns float32 (N, classes);
-        scaling and stretching are part of it. `build` is the function of a run that was trained
-        with --model: a run's own word is not enough to import and execute it. Raises
-        DatasetError where the weights are missing or damaged, OptionError for such a run
+        scaling, stretching and the temperature are part of it. `build` is the function of a run
+        that was trained with --model: a run's own word is not enough to import and execute it.
+        Raises DatasetError where the weights are missing or damaged, OptionError for such a run
         without `build`.
         """
         return self.load_model(weights, build=build)[0]
@@ -154,7 +161,16 @@ class Run:
     def load_model(
         self, weights: str = "best", *, build: Build | None = None
     ) -> tuple[keras.Model, WeightsId]:
-        """Return the model as `model` does, with the SHA-256 and the epoch of its weights."""
+        """Return the model as `model` does, with what its weights are."""
+        network, weights_id = self.load_network(weights, build=build)
+        from fertools.training.model import with_softmax
+
+        return with_softmax(network, weights_id.temperature), weights_id
+
+    def load_network(
+        self, weights: str = "best", *, build: Build | None = None
+    ) -> tuple[keras.Model, WeightsId]:
+        """Return the network of `load_model` without temperature and softmax: logits out."""
         path = self.weights(weights)
         if self.options.model and build is None:
             raise OptionError(
@@ -168,7 +184,7 @@ class Run:
 
         network = model.build(self.options, self.image.size, len(self.classes), build)
         load(network, data, path, cure)
-        return model.with_softmax(network), self.store.identify(weights, data)
+        return network, self.store.identify(weights, data)
 
 
 def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:

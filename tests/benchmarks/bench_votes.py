@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fertools.inspection.labels import measure_labels
+from fertools.inspection.label_quality.measure import measure_labels
 from fertools.votes.survey import Survey
 from tests.inspection.voted import write_voted
 from tests.votes.drawn import ARCHIVE, answers_of, calibration_error, draw

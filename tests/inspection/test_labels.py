@@ -17,7 +17,7 @@ from fertools.cli import cli
 from fertools.console import display_width
 from fertools.dataset.manifest import MANIFEST, ClassName, Manifest
 from fertools.errors import DatasetError
-from fertools.inspection.label_report import CEILINGS, LabelReport
+from fertools.inspection.label_quality.report import CEILINGS, LabelReport
 from fertools.labels.filename import EMOTIONS
 from fertools.votes.dawid_skene import fit
 from tests.inspection.voted import write_voted

@@ -16,7 +16,7 @@ import numpy as np
 from fertools.console import display_width, name_pair, table
 from fertools.dataset.manifest import ClassName
 from fertools.errors import printable
-from fertools.inspection.label_votes import LABELS_FILE
+from fertools.inspection.label_quality.ledger_votes import LABELS_FILE
 from fertools.intervals import Estimate
 from fertools.votes.survey import Share, Survey
 
