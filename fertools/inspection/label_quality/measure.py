@@ -7,8 +7,8 @@ from pathlib import Path
 from fertools.checking import user_path
 from fertools.dataset.manifest import Manifest
 from fertools.files import whole_file
-from fertools.inspection.label_quality.report import LabelReport
 from fertools.inspection.label_quality.ledger_votes import LabelVotes, write_labels
+from fertools.inspection.label_quality.report import LabelReport
 from fertools.options import LabelsOptions
 from fertools.votes.survey import Survey
 
