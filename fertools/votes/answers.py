@@ -28,6 +28,8 @@ class Answers:
     uploader  int, (photos,): class of the uploader's word
     names     int, (photos,): class of the name
     people    int, (photos,): number of the person, from 0; see `number_people`
+    known     how many of these are people, the first ones; the others are parts of the photos of
+              which no person is known
     slots     int, (photos, slots): class of each annotator's vote; (photos, 0) if it is not known
               who gave which
     groups    of headings such as "sex": int, (photos,), index into the heading's names
@@ -37,6 +39,7 @@ class Answers:
     uploader: Ints
     names: Ints
     people: Ints
+    known: int
     slots: Ints
     groups: Mapping[str, tuple[list[str], Ints]] = field(default_factory=dict)
 
@@ -60,8 +63,14 @@ class Answers:
         """Add up terms of the patterns, (patterns, k), for each person: (people, k)."""
         return sum_by_person(self.people, (term[self.patterns.index] for term in terms.T))
 
-    def people_with(self, photos: NDArray[np.bool_]) -> int:
-        return len(np.unique(self.people[photos]))
+    @property
+    def unknown(self) -> int:
+        """The number of photos of which no person is known."""
+        return int((self.people >= self.known).sum())
+
+    def people_with(self, photos: NDArray[np.bool_]) -> Ints:
+        """Return the numbers of the people of these photos, each once."""
+        return np.unique(self.people[photos])
 
     def by_group(self, heading: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield the name and the photos, bool, (photos,), of each group that has photos."""

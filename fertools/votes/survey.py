@@ -48,6 +48,7 @@ class Share:
 
     heading   "class", "sex", "age", "place" or "slot"; "" for all photos
     number    of photos, or of votes
+    people    number of people who are known
     """
 
     heading: str
@@ -61,6 +62,7 @@ class Share:
 class Survey:
     """The figures about votes.
 
+    unknown       number of photos of which no person is known
     named         how often the majority has the class of the name: of all photos, and by group
     pairs         share of the pairs of votes for a photo that agree
     kappa         Fleiss' κ of the photos with `kappa_votes` votes
@@ -73,6 +75,8 @@ class Survey:
     """
 
     photos: int
+    people: int
+    unknown: int
     named: tuple[Share, ...]
     pairs: Estimate
     kappa: Estimate
@@ -97,6 +101,8 @@ class Survey:
         alpha = answers.sums(agreement.alpha_terms(patterns.counts))
         return cls(
             photos=len(answers),
+            people=answers.known,
+            unknown=answers.unknown,
             named=tuple(_shares(answers, named, found)),
             pairs=found["", "pairs"],
             kappa=estimate(kappa, agreement.fleiss_kappa, _SEED),
@@ -166,8 +172,8 @@ def _shares(
     for key, (_, whole) in shares.items():
         people, own = answers.people_with(whole > 0), found[key]
         # The other people of a draw say nothing of this one's group.
-        own = own if people > 1 else Estimate(own.value)
-        yield Share(*key, int(whole.sum()), people, own)
+        own = own if len(people) > 1 else Estimate(own.value)
+        yield Share(*key, int(whole.sum()), int((people < answers.known).sum()), own)
 
 
 def _differ(answers: Answers, slots: _Shares) -> bool:

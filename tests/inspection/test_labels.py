@@ -91,6 +91,14 @@ def test_the_text_fits_a_terminal_and_names_every_figure(report: LabelReport) ->
     assert max(map(display_width, text.splitlines())) <= 80
     assert all(meaning.title in text for meaning in CEILINGS.values())
     assert "warning" not in text
+    assert text.startswith("1,000 photos with votes, 20 people, 95 % intervals over people\n")
+
+
+def test_the_text_says_where_no_person_is_known(report: LabelReport) -> None:
+    some = replace(report, survey=replace(report.survey, unknown=7)).text()
+    assert "20 people, 7 of no known person, 95 % intervals over people" in some
+    none = replace(report, survey=replace(report.survey, people=0, unknown=1000)).text()
+    assert "votes, 1,000 of no known person, 95 % intervals over photos" in none
 
 
 def test_long_names_of_classes_fit_a_terminal(report: LabelReport) -> None:

@@ -102,7 +102,9 @@ def answers_of(drawn: Drawn, each: int = 50) -> Answers:
     """Return drawn votes as answers: `each` photos of one person, named by the uploader's word."""
     people = np.arange(len(drawn.shown)) // each
     groups = {"sex": (["female", "male"], people % 2), "none": (["a"], people * 0 - 1)}
-    return Answers(drawn.counts, drawn.uploader, drawn.uploader, people, drawn.votes, groups)
+    known = int(people.max()) + 1
+    said = (drawn.counts, drawn.uploader, drawn.uploader)
+    return Answers(*said, people, known, drawn.votes, groups)
 
 
 def calibration_error(posterior: Floats, shown: Ints, bins: int = 15) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,7 +68,7 @@ def test_a_slot_that_guesses_differs() -> None:
 def test_one_person_and_no_names() -> None:
     drawn = draw(ARCHIVE, 200, seed=2)
     people, none = np.zeros(200, np.int64), np.full(200, -1)
-    survey = Survey.of(Answers(drawn.counts, none, none, people, drawn.votes[:, :0]))
+    survey = Survey.of(Answers(drawn.counts, none, none, people, 1, drawn.votes[:, :0]))
     assert survey.model.uploader is None
     assert survey.slots == ()
     assert np.isnan(survey.named[0].estimate.value)
@@ -74,6 +76,17 @@ def test_one_person_and_no_names() -> None:
     best = survey.ceilings["best_classifier"]
     assert best.value == pytest.approx(ARCHIVE.ceilings(MISSING)["best_classifier"], abs=0.1)
     assert best.low is best.high is None
+
+
+def test_photos_without_a_person_are_no_people() -> None:
+    answers = answers_of(draw(ARCHIVE, 200, seed=4))
+    survey = Survey.of(replace(answers, people=np.arange(200), known=50))
+    assert (survey.people, survey.unknown) == (50, 150)
+    everything, female, male = survey.named
+    assert (everything.people, female.people, male.people) == (50, 50, 0)
+    alone = Survey.of(replace(answers, people=np.arange(200), known=0))
+    assert alone.named[0].people == 0
+    assert alone.named[0].estimate.low is not None
 
 
 def test_photos_without_a_person_are_put_into_parts() -> None:

@@ -47,14 +47,10 @@ class LabelVotes:
 
     answers   who said what
     rows      int64, (photos,): their rows of the ledger
-    known     number of people; photos without a person are not among them
-    unknown   number of photos without a person
     """
 
     answers: Answers
     rows: Ints
-    known: int
-    unknown: int
 
     @classmethod
     def read(cls, out: Path, manifest: Manifest) -> LabelVotes:
@@ -75,9 +71,7 @@ class LabelVotes:
         if not len(rows):
             raise DatasetError(f"{out} has no photo with a vote: check the label files of SRC")
         table = table.take(pa.array(rows))
-        subjects = _codes(table["subject"])[0]
-        people, known = number_people(subjects)
-        return cls(_answers(table, people, manifest), rows, known, int((subjects < 0).sum()))
+        return cls(_answers(table, manifest), rows)
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
@@ -100,7 +94,7 @@ def _has_votes(table: pa.Table) -> Any:
     return counted
 
 
-def _answers(table: pa.Table, people: Ints, manifest: Manifest) -> Answers:
+def _answers(table: pa.Table, manifest: Manifest) -> Answers:
     counts = np.asarray(pc.list_flatten(table["votes"])).reshape(len(table), -1)
     uploader, *annotators = (_classes(table[slot], manifest) for slot in SLOTS)
     slots = np.column_stack(annotators)
@@ -113,7 +107,8 @@ def _answers(table: pa.Table, people: Ints, manifest: Manifest) -> Answers:
         "age": _ages(table["age"]),
         "place": _group(table["place"], {}),
     }
-    return Answers(counts, uploader, names, people, slots, groups)
+    people, known = number_people(_codes(table["subject"])[0])
+    return Answers(counts, uploader, names, people, known, slots, groups)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:

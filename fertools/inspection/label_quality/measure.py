@@ -27,7 +27,7 @@ def measure_labels(out: Path | str, *, csv: Path | str | None = None) -> LabelRe
     votes = LabelVotes.read(out, manifest)
     survey = Survey.of(votes.answers)
     write_labels(out, manifest, votes, survey.model.posterior_of(votes.answers.patterns))
-    report = LabelReport(out, manifest.classes, votes.known, votes.unknown, survey)
+    report = LabelReport(out, manifest.classes, survey)
     if options.csv is not None:
         with whole_file(Path(options.csv)) as file:
             file.write(report.csv().encode())

@@ -68,16 +68,10 @@ CEILINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """The figures of `measure_labels`.
-
-    people    number of people; the photos without a person (`unknown`) are not among them
-    survey    the figures, as arrays and estimates
-    """
+    """The figures of `measure_labels`; `survey` has them as arrays and estimates."""
 
     out: Path
     classes: tuple[ClassName, ...]
-    people: int
-    unknown: int
     survey: Survey
 
     @property
@@ -96,8 +90,8 @@ class LabelReport:
         return {
             "classes": [entry.name for entry in self.classes],
             "photos": survey.photos,
-            "people": self.people,
-            "unknown_people": self.unknown,
+            "people": survey.people,
+            "unknown_people": survey.unknown,
             "name_agreement": [_share(share) for share in survey.named],
             "pairwise_agreement": _figure(survey.pairs),
             "fleiss_kappa": _plain(survey.kappa.value),
@@ -136,16 +130,17 @@ class LabelReport:
             **survey.ceilings,
         }
         for name, estimate in single.items():
-            writer.writerow((name, "", "", *_cells(estimate), survey.photos, self.people))
+            writer.writerow((name, "", "", *_cells(estimate), survey.photos, survey.people))
         return text.getvalue()
 
     def text(self) -> str:
         """Return the figures as tables, each with what it means."""
-        people = f"{self.people:,} people" + f", {self.unknown:,} photos of nobody known" * bool(
-            self.unknown
-        )
+        survey = self.survey
+        people = f"{survey.people:,} people, " * (survey.people > 0)
+        unknown = f"{survey.unknown:,} of no known person, " * (survey.unknown > 0)
         blocks = [
-            f"{self.survey.photos:,} photos with votes, {people}; 95 % intervals over people",
+            f"{survey.photos:,} photos with votes, {people}{unknown}95 % intervals over "
+            + ("people" if survey.people else "photos"),
             *self._named(),
             *self._agreement(),
             *self._confusion(),
