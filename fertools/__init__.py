@@ -3,6 +3,7 @@
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     stats(path)                   count photos and people in an archive or a dataset
+    report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
     measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
     clean(out)                    remove finished faces that the dataset's options do not need
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
+    from fertools.reporting.page import report
     from fertools.sample.archive import make_sample
     from fertools.training.data import load
     from fertools.training.fit import train
@@ -53,6 +55,7 @@ __all__ = [
     "measure_labels",
     "predict",
     "read_examples",
+    "report",
     "stats",
     "train",
     "verify",
@@ -65,6 +68,7 @@ _MODULE_OF: Final = {
     "measure_labels": "fertools.inspection.label_quality.measure",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
+    "report": "fertools.reporting.page",
     "make_sample": "fertools.sample.archive",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
