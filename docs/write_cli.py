@@ -19,7 +19,7 @@ level, for every command that has the option, or in a table with the name of a c
 command alone.
 
 ```toml
-seed = 7                            # of make-sample, build-dataset and train
+seed = 7                            # of each command that draws numbers
 
 [build-dataset]
 classes = "talk5"
@@ -32,6 +32,8 @@ depth = 14
 epochs = 30
 resume = false                      # --no-resume
 ```
+
+`preview` reads the table `[build-dataset]` before its own: it shows what that build would make.
 
 The command line wins over the file, and a table over the top level. Repeated options are lists,
 flags are `true` or `false`. Arguments such as SRC and OUT are given on the command line. Relative

@@ -2,7 +2,8 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
-    stats(path)                   count photos and people in an archive or a dataset
+    preview(src, file, …)         draw a few photos with their faces and crops into a PNG
+    stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
     measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
@@ -10,6 +11,7 @@
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
     load(out, split, …)           open a split as a tf.data.Dataset
+    suspects(out, …)              list the labels that are likely wrong
     train(out, run, …)            train a network from the shards
     evaluate(run, out)            measure a trained run on people who are not in its training data
     predict(run, *photos)         predict the expression of faces in photos
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inference.suspects import suspects
     from fertools.inspection.label_quality.measure import measure_labels
+    from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.pipeline.build import build_dataset, build_parts
@@ -54,9 +58,11 @@ __all__ = [
     "make_sample",
     "measure_labels",
     "predict",
+    "preview",
     "read_examples",
     "report",
     "stats",
+    "suspects",
     "train",
     "verify",
 ]
@@ -66,12 +72,14 @@ _MODULE_OF: Final = {
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
     "measure_labels": "fertools.inspection.label_quality.measure",
+    "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "report": "fertools.reporting.page",
     "make_sample": "fertools.sample.archive",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
+    "suspects": "fertools.inference.suspects",
     "train": "fertools.training.fit",
     "evaluate": "fertools.inference.evaluate",
     "predict": "fertools.inference.predict",

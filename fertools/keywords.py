@@ -93,12 +93,50 @@ class TrainKeywords(TypedDict, total=False):
     quiet: bool
 
 
+class PreviewKeywords(TypedDict, total=False):
+    """The fields of PreviewOptions."""
+
+    classes: Literal["auto", "aihub7", "talk5", "folders"]
+    rename: str | Sequence[str] | Mapping[str, str]
+    drop: str | Sequence[str]
+    labels: str
+    disputed: Literal["drop", "keep"]
+    runtime: Literal["auto", "openvino", "opencv"]
+    precision: Literal["f32", "bf16"]
+    exact: bool
+    min_confidence: float
+    on_many: Literal["largest", "best", "reject"]
+    size: int
+    margin: float
+    square: bool
+    align: bool
+    image_format: Literal["png", "raw", "jpeg"]
+    jpeg_quality: int
+    max_pixels: int
+    photos: int
+    seed: int
+
+
 class StatsKeywords(TypedDict, total=False):
     """The fields of StatsOptions."""
 
     by: str | Sequence[str]
+    plot: Path | str | None
     repair: bool
     expect: Path | str | None
+
+
+class SuspectsKeywords(TypedDict, total=False):
+    """The fields of SuspectsOptions."""
+
+    folds: int
+    max_per_subject: int | None
+    size: int
+    depth: Literal[8, 14, 26, 50, 101, 152]
+    width: int
+    epochs: int
+    seed: int
+    quiet: bool
 
 
 class EvaluateKeywords(TypedDict, total=False):

@@ -6,8 +6,9 @@
                   └─ shards   ShardOptions   name, size, names or pseudonyms
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
-    SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, EvaluateOptions, PredictOptions
-    ExportOptions
+    PreviewOptions            the choice of labels and crops, and of a few photos
+    SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, SuspectsOptions, EvaluateOptions,
+    PredictOptions, ExportOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -561,6 +562,28 @@ ExportFormat = Literal["onnx", "savedmodel", "litert"]
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceOptions(Options):
+    """The choice of the photos of a preview."""
+
+    HEADING = HelpSection.RUN
+
+    photos: Annotated[int, Between(1, 480), HelpSection.MOST_USED, "How many photos to show."] = 24
+    seed: Annotated[Seed, "Another seed chooses other photos."] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOptions(Options):
+    """The options of `preview`: those of a build that change labels or crops, and its own."""
+
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    faces: FaceOptions = field(default_factory=FaceOptions)
+    choice: ChoiceOptions = field(default_factory=ChoiceOptions)
+
+    def __post_init__(self) -> None:
+        BuildOptions(labels=self.labels, faces=self.faces)  # refuses what has no effect
+
+
+@dataclass(frozen=True, slots=True)
 class StatsOptions(Options):
     """The options of `stats`."""
 
@@ -570,6 +593,12 @@ class StatsOptions(Options):
         "Count by these fields instead: class, split, sex, age, place, container, outcome, "
         "emotion (of the name), subject.",
     ] = ()
+    plot: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE.png|.svg"),
+        "Draw bars of the classes, by split in a dataset, or of one or two fields of --by.",
+    ] = None
     repair: Annotated[
         bool,
         "List the downloads to repeat instead: zips, volumes and tars that are damaged, cut or "
@@ -586,6 +615,8 @@ class StatsOptions(Options):
     def check_together(self) -> None:
         if self.repair and self.by:
             raise OptionError("--by has no effect with --repair: leave one of them out")
+        if self.repair and self.plot:
+            raise OptionError("--plot has no effect with --repair: leave one of them out")
         if self.expect and not self.repair:
             raise OptionError("--expect has no effect without --repair: give both")
 
@@ -613,6 +644,26 @@ class LabelsOptions(Options):
         Usage(metavar="FILE"),
         "Write every figure with its interval into FILE as well, a row each.",
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectsOptions(Options):
+    """The options of `suspects`."""
+
+    folds: Annotated[
+        int,
+        Between(2, 100),
+        "Parts of the people: each is judged by a network that learns the other parts.",
+    ] = 5
+    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    size: Annotated[int, Between(8, 4096), "Shrink crops to this side in pixels."] = 64
+    depth: Annotated[Depth, "Layers of each network, a ResNet."] = 14
+    width: Annotated[int, Between(1, 4096), "Channels of its first stage."] = 16
+    epochs: Annotated[
+        int, Between(1, 999_999), "Passes of each network over its photos; fewer for many photos."
+    ] = 20
+    seed: Annotated[Seed, "Seed of order, augmentation and initial weights."] = 0
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from tests.test_cli import run
 
 POSITIONAL = {
     "make-sample": ["OUT"],
+    "preview": ["SRC"],
     "build-dataset": ["SRC", "OUT"],
     "stats": ["PATH"],
     "report": ["OUT"],
     "verify": ["OUT"],
     "clean": ["OUT"],
+    "suspects": ["OUT"],
     "train": ["OUT", "RUN"],
     "evaluate": ["RUN", "OUT"],
     "predict": ["RUN", "PHOTO"],

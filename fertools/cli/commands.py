@@ -24,10 +24,12 @@ from fertools.options import (
     LabelsOptions,
     PartsOptions,
     PredictOptions,
+    PreviewOptions,
     ReportOptions,
     RunOptions,
     SampleOptions,
     StatsOptions,
+    SuspectsOptions,
     TrainOptions,
     TrainRunOptions,
     VerifyOptions,
@@ -70,6 +72,19 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
         click.echo(fertools.build_parts(src, out, only_parts, **options).text())
 
 
+@command("preview", PreviewOptions)
+@click.argument("src", type=_PATH)
+@click.argument("file", type=_PATH, default="preview.png", metavar="[FILE.png]")
+def preview(src: Path, file: Path, **options: Any) -> None:
+    """Draw a few photos of the archive in SRC with their faces and crops into FILE.png.
+
+    The photos are chosen by a hash, equally many of each class, and processed as build-dataset does
+    it with the same options: a check in seconds before a build of hours. A photo that would be
+    dropped is shown with the reason. An older preview in FILE.png is replaced.
+    """
+    click.echo(fertools.preview(src, file, **options).text())
+
+
 @command("stats", StatsOptions, JsonOptions, CsvOptions)
 @click.argument("path", type=_PATH)
 def stats(path: Path, **options: Any) -> None:
@@ -83,6 +98,8 @@ def stats(path: Path, **options: Any) -> None:
     counted = fertools.stats(path, **options)
     if as_csv:
         click.echo(counted.csv(), nl=False)
+        for note in counted.notes:
+            click.echo(f"note: {note}", err=True)
     else:
         _print(counted, as_json=as_json)
 
@@ -127,6 +144,19 @@ def labels(out: Path, **options: Any) -> None:
 def clean(out: Path) -> None:
     """Remove finished faces from OUT/.fertools that the last build of OUT does not need."""
     click.echo(fertools.clean(out).text())
+
+
+@command("suspects", SuspectsOptions)
+@click.argument("out", type=_PATH)
+def suspects(out: Path, **options: Any) -> None:
+    """List the labels of the dataset in OUT that are likely wrong, the worst first.
+
+    Each photo of train and validation is judged by a network that has not seen its person, and by
+    the annotators' votes where there are any; test is not read. Writes OUT/suspects.csv and prints
+    the first 20 rows. A command that was interrupted continues with the folds that are missing.
+    Needs the extra labels.
+    """
+    click.echo(fertools.suspects(out, **options).text())
 
 
 @command("train", TrainOptions, TrainRunOptions)
@@ -184,12 +214,14 @@ def export(run: Path, **options: Any) -> None:
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
 ALL: Final = (
     make_sample,
+    preview,
     build_dataset,
     stats,
     report,
     verify,
     labels,
     clean,
+    suspects,
     train,
     evaluate,
     predict,
