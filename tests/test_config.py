@@ -20,6 +20,7 @@ POSITIONAL = {
     "stats": ["PATH"],
     "report": ["OUT"],
     "verify": ["OUT"],
+    "labels": ["OUT"],
     "clean": ["OUT"],
     "suspects": ["OUT"],
     "train": ["OUT", "RUN"],
