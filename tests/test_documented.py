@@ -57,6 +57,7 @@ REPLACED: Final = {
     "faces.html --run run": "faces.html",  # the page of another training trains it
     "fertools suspects faces": "fertools suspects faces --folds 2 --depth 8 --width 8 --epochs 1",
     "fertools train faces run": f"fertools train faces run {_TINY}",
+    "fertools report faces faces.html --run run": "fertools report faces faces.html",
 }
 
 
