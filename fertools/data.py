@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+#: `ZipLocation.method` of a row of a CSV with pixels (archive/pixels.py). Methods of zips are < 256.
+PIXEL_ROW: Final = 257
 
 
 class Reason(StrEnum):

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
 from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
+from fertools.archive.pixels import png_of_row
 from fertools.archive.volumes import VolumeReader, find_volumes
-from fertools.data import Member, ReadFault, Reason, Unusable, ZipLocation
+from fertools.data import PIXEL_ROW, Member, ReadFault, Reason, Unusable, ZipLocation
 
 MAX_BYTES = 256 << 20  # limit for a member, packed and unpacked
 _MAX_ZIPS = 64
@@ -148,6 +149,8 @@ class Reader:
 
 def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -> bytes:
     """Read and unpack a member. Raises Unusable if size or CRC differ from the directory."""
+    if packed.method == PIXEL_ROW:
+        return _read_row(zipped, packed)
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
         data = _inflate(data, member.size)
@@ -156,6 +159,14 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -
     if zlib.crc32(data) != packed.crc:
         raise Unusable(Reason.UNREADABLE, "its CRC-32 does not match: it was damaged")
     return data
+
+
+def _read_row(table: VolumeReader, packed: ZipLocation) -> bytes:
+    """Return the picture in a row of a CSV as PNG; the checksum is that of the row."""
+    line = table.read(packed.offset, packed.size)
+    if zlib.crc32(line) != packed.crc:
+        raise Unusable(Reason.UNREADABLE, "its row is not the one of the scan: it was damaged")
+    return png_of_row(line)
 
 
 def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:

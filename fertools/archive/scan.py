@@ -15,6 +15,7 @@ from fertools.archive.central_directory import SpannedZip
 from fertools.archive.folder import OpenFiles, RetryPolicy, base_folder, to_read_fault, walk
 from fertools.archive.members import SCHEMA, Members, MembersBuilder, keys_of, with_unique_keys
 from fertools.archive.names import OTHER_FORMATS, decode_name, drop_by_name, is_hidden, is_zip
+from fertools.archive.preset_files import find_preset_files
 from fertools.archive.volumes import (
     Volume,
     VolumeReader,
@@ -27,6 +28,9 @@ from fertools.archive.zips import add_members, list_entries
 from fertools.columns import BATCH_ROWS, Columns, Ints
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
+from fertools.layouts.known import AIHUB
+from fertools.layouts.listing import recognise
+from fertools.layouts.preset import Preset
 
 _EMPTY_FILE = Drop(Reason.EMPTY)
 _EMPTY_ZIP = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
@@ -46,8 +50,10 @@ class Scan:
     faults: tuple[str, ...] = ()
 
 
-def scan(source: Path) -> Scan:
+def scan(source: Path, preset: Preset = AIHUB) -> Scan:
     """List a folder, a zip, or the zip that a volume belongs to.
+
+    preset   names the label files, and the CSVs whose rows are photos; SRC may be such a CSV
 
     Nothing is extracted and no photo is opened: only the directory of a zip is read. If SRC is a
     zip itself, paths are relative to its folder.
@@ -61,7 +67,7 @@ def scan(source: Path) -> Scan:
     faults: list[str] = []
     retries = RetryPolicy()
     with OpenFiles(base_folder(source)) as files:
-        zips = _list_source(source, files.base, loose, faults)
+        zips = _list_source(source, files.base, loose, faults, preset)
         for zipped in sorted(zips, key=lambda zipped: (zipped.key, zipped.path)):
             start = len(packed)
             try:
@@ -71,14 +77,17 @@ def scan(source: Path) -> Scan:
                 loose.add([_zip_member(zipped, drop)])
                 faults.append(f"{printable(zipped.key)}: {drop.detail}")
             spans.append(_Span(zipped.key, zipped.path, start, len(packed)))
-    members = Members(_order_rows(loose, packed, spans), tuple(drops))
-    warnings += _fixable_warnings(members)
-    _check_has_photos(source, (loose, packed), warnings)
+        listed = Members(_order_rows(loose, packed, spans), tuple(drops))
+        found = find_preset_files(listed, files, preset)
+    members = found.members
+    warnings += [*found.warnings, *_fixable_warnings(members)]
+    faults += found.faults
+    _check_has_photos(source, members, warnings, preset)
     return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), tuple(sorted(faults)))
 
 
 def _list_source(
-    source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
+    source: Path, base: bytes, loose: MembersBuilder, faults: list[str], preset: Preset
 ) -> list[VolumeSet]:
     """Return SRC's zips; add its loose files to `loose`, its faults to `faults`."""
     source_text = printable(str(source))
@@ -89,6 +98,9 @@ def _list_source(
         name = os.path.basename(os.path.realpath(os.fsencode(source), strict=True))  # noqa: PTH119
         if source.is_file() and (is_zip(decode_name(name)) or parse_volume_name(name)):
             return [find_volumes(base, name)]
+        if source.is_file() and preset.pixels and decode_name(name).lower() in preset.pixels.files:
+            files = (file for file in walk(base, faults) if file.path == name)
+            return _separate_zips(files, loose)
     except FileNotFoundError:
         raise SourceError(f"{source_text} is not there: check the path") from None
     except OSError as error:
@@ -243,13 +255,14 @@ def _fixable_warnings(members: Members) -> list[str]:
 
 
 def _check_has_photos(
-    source: Path, builders: Iterable[MembersBuilder], warnings: list[str]
+    source: Path, members: Members, warnings: list[str], preset: Preset
 ) -> None:
-    if any(builder.photos for builder in builders):
+    if (members.dropped < 0).any():
         return
-    reasons = sum((builder.reasons for builder in builders), Counter[Reason]())
+    reasons = Counter(members.drops[code].reason for code in members.dropped.tolist())
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    cause = warnings[0] if warnings else "give the folder that the zips or the photos lie in"
+    cause = recognise(members.keys, preset) or "give the folder that the zips or the photos lie in"
+    cause = warnings[0] if warnings else cause
     source_text = printable(str(source))
     raise SourceError(
         f"{source_text} holds no photo that can be used ({counts or 'it is empty'}): {cause}"

@@ -38,7 +38,7 @@ from fertools.inspection.records import (
     digests,
     sort_digests,
 )
-from fertools.options import VerifyOptions
+from fertools.options import SourceOptions, VerifyOptions
 from fertools.pipeline.parts import KEPT
 from fertools.splits.measures import overlapping_groups
 from fertools.splits.split_file import write_splits
@@ -261,7 +261,7 @@ class _Check:
                 yield f"{name}: the ledger's classes are not the manifest's"
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
-        found = scan(source)
+        found = scan(source, SourceOptions.recorded(self.manifest.options).layout)
         members = found.members
         yield from found.faults
         order, same = sort_digests(np.concatenate([digests(members.keys), rows.keys]))

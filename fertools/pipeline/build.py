@@ -8,11 +8,10 @@ one of several machines. Every stage finds what an earlier run has done, and doe
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -33,15 +32,16 @@ from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
 from fertools.environment import library_versions, opencv_warnings, pixel_versions
-from fertools.errors import printable
+from fertools.errors import OptionError, printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.files import remove_whole
 from fertools.keywords import BuildKeywords
 from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
+from fertools.pipeline.catalog import Catalog, unreadable_source
 from fertools.pipeline.crashes import extract_parts
+from fertools.pipeline.label_sources import read_label_sources
 from fertools.pipeline.ledger import Ledger, count_unread
 from fertools.pipeline.parts import DamagedPart, PartFiles, pack_rows, read_table, remove_damaged
 from fertools.pipeline.plan import (
@@ -213,12 +213,14 @@ class _Build:
     def resolved_options(self) -> dict[str, Any]:
         """The options without `auto`, and with fingerprints of the user's files."""
         faces, split_file = self.options.faces, self.options.splits.split_file
+        table = self.options.source.table
         # Of the user's secret only so much that another one is noticed.
         salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
             "classes": self.catalog.options.classes,
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
+            "table": table and split_file_digest(Path(table)),
             "split_file": split_file and split_file_digest(Path(split_file)),
             "salt_file": self.options.shards.salt_file and salt,
         }
@@ -235,17 +237,22 @@ def _scan_and_label(
         options, detector = {**options, "detector": detector}, None
     checked, run = split_keywords(options, BuildOptions, RunOptions)
     detector = None if detector is None else check_detector(detector)
+    if detector and not checked.faces.detect:
+        raise OptionError("detector= has no effect with --no-detect: leave one of them out")
     source, build_dir = user_path(src), BuildDir(user_path(out))
     if run.dask:  # the working folder of a cluster's node is another one
         source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
     build_dir.check(source)
     scanned = time.time_ns()
-    found = scan(source)
-    members, accept = found.members, run.accept_unreadable
+    found = scan(source, checked.source.layout)
+    accept = run.accept_unreadable
     if found.faults and not accept:
         raise unreadable_source(found.faults)
-    annotations, unread = read_annotations(source, members, accept_unreadable=accept)
-    catalog = Catalog.of(members, checked.labels, annotations)
+    labels = read_label_sources(
+        source, found.members, checked.source, checked.labels, accept_unreadable=accept
+    )
+    members, annotations = labels.members, labels.annotations
+    catalog = Catalog.of(members, checked.labels, annotations, labels.labeller)
     checked.check_number(len(catalog.selected))
     # Before any photo is read: it may have errors, or name no photo.
     if split_file := checked.splits.split_file:
@@ -263,7 +270,7 @@ def _scan_and_label(
         catalog,
         secret=pseudonym_secret(members, checked.splits.seed, salt_file or None),
         scanned=scanned,
-        unread=len(found.faults) + unread,
+        unread=len(found.faults) + labels.unread,
         warnings=(*found.faults, *found.warnings, *warnings),
     )
 
@@ -316,8 +323,7 @@ def _unread_line(files: int) -> str:
 def _plan(build: _Build) -> PartsPlan:
     catalog, options, build_dir = build.catalog, build.options.faces, build.build_dir
     parts = cut_into_parts(catalog.members, catalog.selected)
-    text = json.dumps(asdict(options), sort_keys=True)
-    basis = f"{text} {build.detector_name} {pixel_versions()}"
+    basis = f"{options.fingerprint} {build.detector_name} {pixel_versions()}"
     boxes = catalog.boxes_by_key() if options.detector == "aihub" else {}
     files = [PartFiles(build_dir.parts, part_fingerprint(basis, part, boxes)) for part in parts]
     return PartsPlan(build_dir.plan, parts, boxes, basis, files, build.scanned)

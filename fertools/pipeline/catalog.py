@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from fertools.labels.annotations import (
 )
 from fertools.labels.classes import ClassMap
 from fertools.labels.labeller import Labeller
+from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.records import LabelRecord, median_box
 from fertools.options import LabelOptions
 from fertools.pipeline.parts import KEPT
@@ -62,6 +63,7 @@ class Catalog:
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
     annotations    the label records; a record is unpacked on access
+    labeller       how names, folders and side tables were read
     matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
@@ -75,22 +77,27 @@ class Catalog:
     classes: ClassMap
     options: LabelOptions
     annotations: Annotations
+    labeller: Labeller | PresetLabeller
     matches: MatchReport
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, members: Members, options: LabelOptions, annotations: Annotations | None = None
+        cls,
+        members: Members,
+        options: LabelOptions,
+        annotations: Annotations | None = None,
+        preset: PresetLabeller | None = None,
     ) -> Catalog:
-        """Label the members.
+        """Label the members, by a preset's labeller where there is one.
 
         Raises SourceError where names and folders say nothing, and OptionError where the options
         need label files, or classes that the archive does not have.
         """
         annotations = annotations or Annotations()
         photos = members.photo_keys
-        labeller = Labeller.of(options, photos)
+        labeller = preset or Labeller.of(options, photos)
         options = labeller.options
         if options.votes_needed and not len(annotations):
             raise OptionError(
@@ -99,7 +106,7 @@ class Catalog:
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
-        classes = ClassMap.of(options, emotions.words)
+        classes = ClassMap.of(options, emotions.words, preset and preset.classes)
         class_or_drop, drops = _classify(options, classes, members, emotions, annotations)
         return cls(
             members,
@@ -110,6 +117,7 @@ class Catalog:
             classes=classes,
             options=options,
             annotations=annotations,
+            labeller=labeller,
             matches=annotations.match(photos),
             agreement=count_agreement(_records(members, emotions, annotations)),
             warnings=labeller.warnings,
@@ -155,7 +163,7 @@ def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> C
     return counts
 
 
-def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
+def _labels(members: Members, labeller: Labeller | PresetLabeller) -> Iterator[pa.RecordBatch]:
     no_photo = [drop.reason in _NO_PHOTO for drop in members.drops] + [False]  # -1: not dropped
     empty = Label()
     for batch in members.columns.slices():
@@ -210,17 +218,28 @@ def read_annotations(
     SourceError for such a file unless `accept_unreadable`.
     """
     unread: list[str] = []
-    annotations = Annotations.of(_label_files(source, members, accept_unreadable, unread))
+    annotations = Annotations.of(label_files(source, members, accept_unreadable, unread))
     return annotations, len(unread)
 
 
-def _label_files(
-    source: Path, members: Members, accept_unreadable: bool, unread: list[str]
+def label_files(
+    source: Path,
+    members: Members,
+    accept_unreadable: bool,
+    unread: list[str],
+    wanted: Callable[[str], object] = bool,
 ) -> Iterator[tuple[str, bytes | Drop]]:
+    """Yield key and bytes of each label file whose key is `wanted`, or why it cannot be read.
+
+    Keys of files that the system does not let be read are added to `unread`; raises SourceError
+    instead unless `accept_unreadable`.
+    """
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
     retries = RetryPolicy()
     with Reader(source) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
+            if not wanted(member.key):
+                continue
             try:
                 yield member.key, retries.retry(partial(reader.read, member))
             except Unusable as damage:
