@@ -2,6 +2,7 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
+    presets()                     list the data sets whose layouts are known
     stats(path)                   count photos and people in an archive or a dataset
     verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that the dataset's options do not need
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fertools.inference.predict import predict
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
+    from fertools.layouts.listing import presets
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
     from fertools.sample.archive import make_sample
@@ -49,6 +51,7 @@ __all__ = [
     "load",
     "make_sample",
     "predict",
+    "presets",
     "read_examples",
     "stats",
     "train",
@@ -59,6 +62,7 @@ _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "presets": "fertools.layouts.listing",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "make_sample": "fertools.sample.archive",

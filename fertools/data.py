@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-#: `ZipLocation.method` of a row of a CSV with pixels (archive/pixels.py). Methods of zips are < 256.
+#: `ZipLocation.method` of a row of a CSV with pixels (archive/pixels.py). Those of zips are < 256.
 PIXEL_ROW: Final = 257
 
 

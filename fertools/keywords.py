@@ -24,11 +24,17 @@ class SampleKeywords(TypedDict, total=False):
 class BuildKeywords(TypedDict, total=False):
     """The fields of BuildOptions and RunOptions."""
 
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
     classes: Literal["auto", "aihub7", "talk5", "folders"]
     rename: str | Sequence[str] | Mapping[str, str]
     drop: str | Sequence[str]
     labels: Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
     disputed: Literal["drop", "keep"]
+    detect: bool
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
     exact: bool

@@ -85,7 +85,9 @@ class SampleOptions(Options):
 
 # Source of a build, stats and preview ------------------------------------------------------------
 
-PresetName = Literal["aihub", "folders", "fer2013", "ferplus"]
+PresetName = Literal[
+    "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class SourceOptions(Options):
         """The preset, with the user's pattern; a table alone joins photos by their names."""
         preset = PRESETS[self.preset]
         pattern = self.pattern or preset.pattern or (self.table and _ANY_NAME) or ""
-        splits = preset.splits or (SPLIT_WORDS if pattern else {})
+        own = self.pattern is not None or self.table is not None
+        splits = preset.splits or (SPLIT_WORDS if own else {})
         return replace(preset, pattern=pattern, splits=splits)
 
 

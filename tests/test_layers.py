@@ -25,12 +25,14 @@ ROOT = {
     "files",
     "hashing",
     "keywords",
+    "layouts",
     "options",
 }
 #: What each package, and each module beside them, may import of the others.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
+        "layouts",
         *["pipeline", "inspection", "sample", "dataset", "training", "inference"],
     },
     "__main__": {"cli"},
@@ -42,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors"},
     "console": {"errors"},
     "checking": {"errors"},
-    "options": {"checking", "errors"},
+    "layouts": {"data", "errors"},
+    "options": {"checking", "errors", "layouts"},
     "keywords": set(),
     "archive": ROOT,
     "labels": ROOT,

@@ -1,8 +1,8 @@
 """Read pictures that a CSV stores as numbers, a member a row, without converting the file.
 
-    emotion,pixels,Usage                 the container fer2013.csv
-    0,70 80 82 72 58 …,Training          its member fer0000000.png: offset, length and CRC of the line
-    4,231 212 156 164 …,PublicTest       fer0000001.png
+    emotion,pixels,Usage               the container fer2013.csv
+    0,70 80 82 72 58 …,Training        its member fer0000000.png: offset, length, CRC of the line
+    4,231 212 156 164 …,PublicTest     fer0000001.png
 
 The bytes of a member are a gray PNG of the row's pixels. It is written without compression, so that
 its size follows from the number of pixels, and its digest is the same everywhere. Only square

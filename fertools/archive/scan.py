@@ -254,9 +254,7 @@ def _fixable_warnings(members: Members) -> list[str]:
     return warnings
 
 
-def _check_has_photos(
-    source: Path, members: Members, warnings: list[str], preset: Preset
-) -> None:
+def _check_has_photos(source: Path, members: Members, warnings: list[str], preset: Preset) -> None:
     if (members.dropped < 0).any():
         return
     reasons = Counter(members.drops[code].reason for code in members.dropped.tolist())

@@ -66,6 +66,12 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
         click.echo(fertools.build_parts(src, out, only_parts, **options).text())
 
 
+@command("presets", JsonOptions)
+def presets(**options: Any) -> None:
+    """List the data sets whose layouts `--preset` knows, and the files that each expects."""
+    _print(fertools.presets(), as_json=options["json"])
+
+
 @command("stats", JsonOptions)
 @click.argument("path", type=_PATH)
 def stats(path: Path, **options: Any) -> None:
@@ -142,7 +148,18 @@ def export(run: Path, **options: Any) -> None:
 
 
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
-ALL: Final = (make_sample, build_dataset, stats, verify, clean, train, evaluate, predict, export)
+ALL: Final = (
+    make_sample,
+    presets,
+    build_dataset,
+    stats,
+    verify,
+    clean,
+    train,
+    evaluate,
+    predict,
+    export,
+)
 
 
 def _print(result: Any, *, as_json: bool) -> None:

@@ -45,14 +45,15 @@ class ClassMap:
 
         preset   a preset's classes in order, each with its English; empty if any word is a class
 
-        Without a preset `options.classes` must not be `auto`. Raises OptionError for an unknown class in --rename or
-        --drop, for fewer than two remaining classes, and for a name that is not one line of text.
+        Without a preset `options.classes` must not be `auto`. Raises OptionError for an unknown
+        class in --rename or --drop, for fewer than two remaining classes, and for a name that is
+        not one line of text.
         """
         if preset is None:
             initial = _initial_class_names(options.classes, emotions)
         else:
             initial = {name: name for name in preset or sorted({e for e in emotions if e})}
-        english = ENGLISH | dict(preset or {})
+        english = {**ENGLISH, **(preset or {})}
         renamed = _rename_classes(initial, options.rename)
         dropped = {_find_class(word, renamed.values(), "--drop") for word in options.drop}
         names = tuple(dict.fromkeys(n for n in renamed.values() if n and n not in dropped))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fertools.data import Drop, Label, Reason, Split
 from fertools.errors import SourceError, printable
-from fertools.labels.tables import TableRow, Tables
+from fertools.labels.tables import Tables
 from fertools.layouts.preset import Preset, as_word
 from fertools.options import LabelOptions
 
@@ -29,15 +29,17 @@ class PresetLabeller:
 
     @property
     def classes(self) -> Mapping[str, str]:
-        """The classes in the order of their indices, each with its English; empty if any word is."""
+        """The classes in the order of their indices with their English; {} if any word is one."""
         return {name: self.preset.english.get(name, name) for name in self.preset.class_names}
 
     def label(self, key: str) -> Label:
         """Return the label of a photo; the side tables count before its name."""
-        fields = self._fields(key)
+        named, listed = self._named(key), self._listed(key)
+        fields = named | listed
         age = as_word(fields.get("age", ""))
+        words = [fields["class"] for fields in (listed, named) if "class" in fields]
         return Label(
-            emotion=self._class_of(key, fields.get("class", "")),
+            emotion=self._find_class(key, words),
             subject=fields.get("subject"),
             sex=_SEXES.get(fields.get("sex", "").casefold()),
             age=int(age) // 10 * 10 if age.isdecimal() and int(age) < 200 else None,
@@ -45,28 +47,32 @@ class PresetLabeller:
 
     def official_split(self, key: str) -> Split | None:
         """Return the set's own split of a photo, None where it has none."""
-        return self.preset.split_of(self._fields(key).get("split", ""))
+        fields = self._named(key) | self._listed(key)
+        return self.preset.split_of(fields.get("split", ""))
 
     def drop(self, key: str) -> Drop | None:
         """Return why a photo has no example, if the set itself says so."""
         row = self.tables.find(key)
         return _FACELESS if row and row.faceless else None
 
-    def _fields(self, key: str) -> dict[str, str]:
+    def _named(self, key: str) -> dict[str, str]:
         match = re.search(self.preset.pattern, key, re.IGNORECASE)
-        named = match.groupdict() if match else {}
-        row = self.tables.find(key) or TableRow()
-        fields = {name: text for name, text in named.items() if text} | dict(row.fields)
-        if "class" in row.fields and self.preset.class_of(row.fields["class"]) is None:
-            fields["class"] = named.get("class") or ""
-        return fields
+        return {name: text for name, text in match.groupdict().items() if text} if match else {}
 
-    def _class_of(self, key: str, word: str) -> str | None:
-        found = self.preset.class_of(word)
-        if found is None and self.preset.classes and as_word(word).isdecimal():
-            raise SourceError(
-                f"{printable(key)}: {printable(word)} is no class of {self.preset.title}; its files have "
-                f"{', '.join('='.join(words[1::-1]) for words in self.preset.classes)}: this copy "
-                "numbers them otherwise; say the classes in a --table"
-            )
-        return found
+    def _listed(self, key: str) -> dict[str, str]:
+        row = self.tables.find(key)
+        return dict(row.fields) if row else {}
+
+    def _find_class(self, key: str, words: Sequence[str]) -> str | None:
+        """Return the class of the first word that means one. Raises SourceError for a number."""
+        for word in words:
+            if found := self.preset.class_of(word):
+                return found
+            if as_word(word).isdecimal():
+                numbers = ", ".join("=".join(each[1::-1]) for each in self.preset.classes)
+                raise SourceError(
+                    f"{printable(key)}: {printable(word)} is no class of {self.preset.title}; its "
+                    f"files have {numbers}: this copy numbers them otherwise; say the classes in a "
+                    "--table"
+                )
+        return None

@@ -62,7 +62,7 @@ class Tables:
 
     def __init__(self, preset: Preset) -> None:
         self.problems: list[str] = []
-        self._pattern = re.compile(preset.pattern, re.IGNORECASE) if preset.pattern else None
+        self._pattern = re.compile(preset.pattern, re.IGNORECASE)
         self._rows: dict[str, TableRow] = {}
 
     def __len__(self) -> int:
@@ -90,25 +90,33 @@ class Tables:
             self.problems.append(f"{key}: {nameless:,} of its rows name no photo")
 
     def find(self, key: str) -> TableRow | None:
-        """Return what is said of the photo with this key, None if nothing is."""
-        own, named = self._rows.get(key), self._rows.get(self.name_of(key))
+        """Return what is said of the photo with this key, None if nothing is.
+
+        A photo that the preset's pattern does not match is found by its whole key only.
+        """
+        own, match = self._rows.get(key), self._pattern.search(key)
+        named = self._rows.get(_name(match, key)) if match else None
         return named.joined(own) if own and named else own or named
 
-    def name_of(self, key: str) -> str:
+    def name_of(self, text: str) -> str:
         """Return the name by which tables and photos are joined: the pattern's group, or the stem.
 
-        >>> Tables(Preset("", "", pattern=r"(?P<name>train_\\d+)(_aligned)?")).name_of("a/train_1.jpg")
-        'train_1'
+        >>> Tables(Preset("", "", pattern="(?P<name>train_[0-9]+)_aligned")).name_of("x/1.jpg")
+        '1'
         """
-        match = self._pattern.search(key) if self._pattern else None
-        if match and match.groupdict().get("name"):
-            return str(match["name"])
-        stem, dot, _ = base_name(key).rpartition(".")
-        return stem if dot else base_name(key)
+        return _name(self._pattern.search(text), text)
+
+
+def _name(match: re.Match[str] | None, text: str) -> str:
+    if match and match.groupdict().get("name"):
+        return str(match["name"])
+    stem, dot, _ = base_name(text).rpartition(".")
+    return stem if dot else base_name(text)
 
 
 def _table_row(values: Mapping[str, str], table: Table) -> TableRow:
-    fields = {table.columns[name]: text for name, text in values.items() if name in table.columns}
+    meanings = dict(zip(table.order, table.order, strict=True)) | dict(table.columns)
+    fields = {meanings[name]: text for name, text in values.items() if name in meanings}
     votes: dict[str, int] = {}
     for name, word in table.votes.items():
         text = values.get(name, "")
@@ -164,4 +172,3 @@ def read_user_table(path: Path, tables: Tables) -> None:
     for row in rows:
         said = _table_row({name: text for name, text in row.items() if name != "key"}, _USER_TABLE)
         tables.add(row["key"] if row.get("key") else tables.name_of(row["name"]), said)
-

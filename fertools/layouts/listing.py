@@ -52,7 +52,7 @@ def recognise(keys: Iterable[str], preset: Preset) -> str:
     found: dict[str, list[str]] = {}
     for key in keys:
         for word, sign in signs.items():
-            if PRESETS[word] is not preset and sign.search(key):
+            if PRESETS[word].title != preset.title and sign.search(key):
                 found.setdefault(word, []).append(key)
     # Of equal numbers the later one: FER+ is FER2013 with one file more.
     word = max(reversed(PRESETS), key=lambda word: len(found.get(word, ())))

@@ -106,7 +106,7 @@ class Catalog:
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
-        classes = ClassMap.of(options, emotions.words, preset and preset.classes)
+        classes = ClassMap.of(options, emotions.words, preset.classes if preset else None)
         class_or_drop, drops = _classify(options, classes, members, emotions, annotations)
         return cls(
             members,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from fertools.archive.folder import base_folder, to_read_fault
 from fertools.archive.members import Members
 from fertools.archive.preset_files import read_table
+from fertools.archive.scan import Scan, scan
 from fertools.checking import user_path
 from fertools.data import PIXEL_ROW, Drop, Member, Unusable
 from fertools.errors import SourceError, printable
@@ -20,8 +21,8 @@ from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.tables import TableRow, Tables, read_user_table
 from fertools.layouts.listing import recognise
 from fertools.layouts.preset import Preset
-from fertools.options import LabelOptions, SourceOptions
-from fertools.pipeline.catalog import label_files, read_annotations
+from fertools.options import BuildOptions, LabelOptions, SourceOptions
+from fertools.pipeline.catalog import Catalog, label_files, read_annotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class LabelSources:
     """
 
     members: Members
-    annotations: Annotations = Annotations()
+    annotations: Annotations = field(default_factory=Annotations)
     labeller: PresetLabeller | None = None
     unread: int = 0
 
@@ -58,9 +59,7 @@ def read_label_sources(
     if not preset.pattern:
         if not records:
             return LabelSources(members)
-        annotations, unread = read_annotations(
-            source, members, accept_unreadable=accept_unreadable
-        )
+        annotations, unread = read_annotations(source, members, accept_unreadable=accept_unreadable)
         return LabelSources(members, annotations, unread=unread)
     tables, unread = _read_tables(source, members, preset, accept_unreadable)
     if options.table:
@@ -81,7 +80,7 @@ def _read_tables(
     source: Path, members: Members, preset: Preset, accept_unreadable: bool
 ) -> tuple[Tables, int]:
     tables, unread = Tables(preset), list[str]()
-    for container in _pixel_tables(members):
+    for container in _pixel_tables(members) if preset.pixels else ():
         _add_pixel_rows(source, container, preset, tables)
     seen = set()
     for key, data in label_files(source, members, accept_unreadable, unread, preset.table_of):
@@ -101,12 +100,12 @@ def _read_tables(
     return tables, len(unread)
 
 
-def _pixel_tables(members: Members) -> dict[str, Member]:
-    """Return a row of each CSV with pixels, by container."""
-    rows = np.flatnonzero(members.columns.numbers("method", fill=-1) == PIXEL_ROW)
+def _pixel_tables(members: Members) -> Members:
+    """Return the first row of each CSV with pixels."""
+    rows = np.flatnonzero(members.columns.numbers("method", fill=0) == PIXEL_ROW)
     containers = members.columns.codes("container")[0][rows]
     first = rows[np.unique(containers, return_index=True)[1]]
-    return {member.container: member for member in members.take(first)}
+    return members.take(first)
 
 
 def _add_pixel_rows(source: Path, container: Member, preset: Preset, tables: Tables) -> None:
@@ -143,3 +142,11 @@ def _check_layout(source: Path, members: Members, labeller: PresetLabeller) -> N
 def _instead(members: Members, preset: Preset) -> str:
     found = recognise(members.keys, preset)
     return f"; {found}" if found else ""
+
+
+def label_archive(source: Path, options: SourceOptions) -> tuple[Scan, Catalog]:
+    """List and label an archive by names and side tables, without label records and pixels."""
+    labels = BuildOptions(source=options).labels
+    found = scan(source, options.layout)
+    known = read_label_sources(source, found.members, options, labels, records=False)
+    return found, Catalog.of(known.members, labels, preset=known.labeller)

@@ -124,7 +124,7 @@ def assign_official(
     attributes: Ints,
     overlap: Literal["drop", "report"] = "drop",
 ) -> tuple[NDArray[np.int8], OfficialOverlap]:
-    """Return the split of every row by the archive's own splits, int8, (rows,), -1 for omitted rows.
+    """Return the split of every row by the archive's own splits: int8, (rows,), -1 if omitted.
 
     Photos of test stay there, and those of validation if there are any. Otherwise train is divided
     by group into train and validation in the proportion of their ratios: at 80/10/10 a ninth of it
