@@ -130,6 +130,14 @@ def to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind, memory_pool=POOL)
 
 
+def list_array(rows: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return the rows of an array of two dimensions as lists; null where `mask` is true."""
+    flat, nulls = pa.array(rows.ravel()), None if mask is None else pa.array(mask)
+    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1], mask=nulls).cast(
+        pa.list_(flat.type)
+    )
+
+
 class LazySequence(Sequence[_Item]):
     """A sequence that makes its items in blocks when they are read; reading in order is fastest."""
 

@@ -94,6 +94,7 @@ class TrainKeywords(TypedDict, total=False):
     seed: int
     resume: bool
     cache: bool
+    tensorboard: bool
     allow_leak: bool
     quiet: bool
 

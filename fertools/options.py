@@ -627,6 +627,7 @@ class TrainRunOptions(Options):
     ] = 0
     resume: Annotated[bool, "Continue RUN, or start it again."] = True
     cache: Annotated[bool, HelpSection.DATA, "Keep decoded images in memory."] = False
+    tensorboard: Annotated[bool, "Write logs for TensorBoard into RUN/logs (extra board)."] = False
     allow_leak: Annotated[
         bool, HelpSection.DATA, "Accept a dataset whose splits share people, for experiments."
     ] = False

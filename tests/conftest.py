@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy is no failure: hypothesis' own deadline is 200 ms an example.
+settings.register_profile("fertools", deadline=None)
+settings.load_profile("fertools")
 
 PHOTOS = Path(__file__).resolve().parents[1].parent / "shared" / "photos"
 

@@ -10,10 +10,12 @@ One table, `FEATURES`, determines both the bytes of an example and features.json
     age          int64         the decade, 10 to 60; -1 if unknown
     box          float32 × 4   x0 y0 x1 y1, pixels of the upright photo, half-open
     confidence   float32       the detector's confidence, 0 to 1
-    votes        int64 × n     for each of the n classes, how many of annotators and uploader chose
-                               it; only if the archive has label records
+    votes        int64 × n     for each of the n classes, how many annotators chose it
+    uploader     int64         class of the uploader's word; -1 if it has none or is unknown
 
-A new feature needs a row in FEATURES and a field of `Example`. The protobuf message of a record:
+The last two are there only if the archive has label records. In format 1 `votes` counts the
+uploader too, and `uploader` is absent. A new feature needs a row in the table and a field of
+`Example`. The protobuf message of a record:
 
     Example ── 1 Features ── 1 entry ──┬─ 1 name                 every field is
                              1 entry   └─ 2 Feature ──┬─ 1 bytes    tag · size · body
@@ -82,9 +84,15 @@ FEATURES: Final = (
 )
 
 
-def features(votes: int) -> tuple[Feature, ...]:
-    """Return the features of a dataset; `votes` is the number of classes with votes, or 0."""
-    return (*FEATURES, Feature("votes", Kind.INT64, votes)) if votes else FEATURES
+def features(votes: int, *, uploader: bool = True) -> tuple[Feature, ...]:
+    """Return the features of a dataset; `votes` is the number of classes with votes, or 0.
+
+    uploader   whether the uploader's class stands apart from the votes, as it does since format 2
+    """
+    if not votes:
+        return FEATURES
+    counts = (*FEATURES, Feature("votes", Kind.INT64, votes))
+    return (*counts, Feature("uploader", Kind.INT64)) if uploader else counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ class Example:
     box: Box
     confidence: float
     votes: tuple[int, ...] = ()
+    uploader: int = -1
 
     def __post_init__(self) -> None:
         if not self.image:
@@ -116,6 +125,8 @@ class Example:
             raise ValueError(f"{self.key}: confidence {self.confidence}, expected 0 to 1")
         if any(vote < 0 for vote in self.votes):
             raise ValueError(f"{self.key}: votes {self.votes} must not be negative")
+        if self.uploader < -1:
+            raise ValueError(f"{self.key}: uploader {self.uploader}, expected -1 or a class")
 
     def to_bytes(self) -> bytes:
         """Return the bytes of a tf.train.Example; equal examples have equal bytes."""
@@ -135,10 +146,11 @@ class Example:
         """
         stored = decode_example(data)
         try:
-            table = features(len(stored.get("votes", ())))
+            votes = len(stored.get("votes", ()))
+            table = features(votes, uploader="uploader" in stored)
             values = {f.name: _from_wire(f, stored.get(f.name)) for f in table}
-            votes = tuple(values.get("votes", ()))
-            return cls(**values | {"box": Box(*values["box"]), "votes": votes})
+            counts = tuple(values.get("votes", ()))
+            return cls(**values | {"box": Box(*values["box"]), "votes": counts})
         except ValueError as fault:
             raise DatasetError(f"not an example of this format: {fault}") from fault
 

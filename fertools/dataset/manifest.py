@@ -43,7 +43,10 @@ SECRET: Final = "secret"
 SHARD_TEMPLATE: Final = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 
 #: The one version number of manifest, file names and examples.
-FORMAT: Final = 1
+FORMAT: Final = 2
+
+#: The formats that are read. In format 1 votes include the uploader's, who has no feature.
+_READABLE: Final = (1, FORMAT)
 
 #: The largest manifest that is read, in bytes; a manifest of 100,000 shards has 19 MB.
 MAX_MANIFEST_BYTES: Final = 64 << 20
@@ -184,7 +187,7 @@ class Manifest:
     options    the build's options, without paths
     libraries  library versions that determine the bytes of the dataset
     source     a fingerprint of the archive's list of members
-    votes      whether examples contain the annotators' votes
+    votes      whether examples contain the annotators' votes; in format 1 with the uploader's
     warnings   the build's warnings about the splits, one line each, without file or subject names
     unread     number of folders, zips and label files that could not be read, if accepted
     """
@@ -235,6 +238,11 @@ class Manifest:
         return self.proof.unknown_people if has_subjects else self.counts.kept
 
     @property
+    def uploader(self) -> bool:
+        """Whether examples contain the uploader's class, apart from the votes."""
+        return self.votes and self.format >= 2
+
+    @property
     def revision(self) -> int:
         """0 for a dataset of fertools 0.1.0, 1 for later versions.
 
@@ -248,15 +256,16 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Parse the text of a manifest; raise ValueError if it is not a manifest of FORMAT."""
+        """Parse the text of a manifest; raise ValueError if it is none, or of another format."""
         try:
             tree = json.loads(text, parse_constant=_raise_for_constant)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         number = tree.get("format") if isinstance(tree, dict) else None
-        if number != FORMAT:
+        if number not in _READABLE:
             writer = f", written by fertools {tree.get('fertools')}" if number is not None else ""
-            raise ValueError(f"its format is {number}{writer}; this fertools reads {FORMAT}")
+            known = " and ".join(map(str, _READABLE))
+            raise ValueError(f"its format is {number}{writer}; this fertools reads {known}")
         manifest: Manifest = _parse(cls, tree, "the manifest")
         return manifest
 

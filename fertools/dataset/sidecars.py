@@ -106,12 +106,13 @@ def dataset_info(manifest: Manifest) -> Json:
 
 def features_json(manifest: Manifest) -> Json:
     """Return the contents of features.json: `example.features` in the format of tfds."""
+    votes = len(manifest.classes) if manifest.votes else 0
     return {
         "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
         "featuresDict": {
             "features": {
                 feature.name: _feature(feature, manifest)
-                for feature in features(len(manifest.classes) if manifest.votes else 0)
+                for feature in features(votes, uploader=manifest.uploader)
             }
         },
     }

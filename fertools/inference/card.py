@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fertools.console import table
-from fertools.inference.metrics import Estimate, number, people_text
+from fertools.inference.metrics import number, people_text
+from fertools.intervals import Estimate
 from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 

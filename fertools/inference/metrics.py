@@ -10,16 +10,12 @@ The functions of these names take one matrix or a stack, int or float (..., clas
 return float64 without the last two axes, or, with a figure for each class, without the last one.
 What is 0/0 is NaN.
 
-Intervals draw people, not photos. One person's photos succeed and fail together. Drawn photo by
-photo, 100 photos of each of 30 people would count as 3,000 opinions, and the interval would come
-out several times too narrow. So whole people are drawn, with replacement (the cluster bootstrap;
-Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8), and the middle
-95 % is reported.
+Intervals are over people: see `fertools.intervals`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
@@ -30,10 +26,9 @@ from numpy.typing import NDArray
 from fertools.console import name_pair, table
 from fertools.dataset.manifest import ClassName
 from fertools.inference.predictions import Bin, Predictions, calibration_error, reliability
+from fertools.intervals import Estimate, Floats, estimate
 
-Floats = NDArray[np.float64]
 Matrices = NDArray[Any]
-Statistic = Callable[[Matrices], Floats]
 
 #: The smallest probability whose logarithm is taken: that of float32's own resolution.
 _LEAST: Final = 1e-7
@@ -41,26 +36,7 @@ _LEAST: Final = 1e-7
 #: Fewer people than this say more about themselves than about their group.
 LEAST_PEOPLE: Final = 20
 
-#: Draws: the ends then move by about 0.03 of the interval's width from seed to seed.
-DRAWS: Final = 2000
-
-_AT_ONCE: Final = 1 << 22  # weights held at a time, 32 MB of float64
-
 _SEXES: Final = {"남": "남 male", "여": "여 female"}
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its 95 % interval; low and high are None for the photos of one person."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f} (no interval)"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,29 +171,6 @@ def _group(name: str, predictions: Predictions, seed: int) -> Group:
         return Group(name, people, photos)
     figures = (estimate(by_person, statistic, seed) for statistic in (accuracy, macro_f1))
     return Group(name, people, photos, *figures)
-
-
-def estimate(by_person: NDArray[np.int64], statistic: Statistic, seed: int) -> Estimate:
-    """Return a figure of all people together, with its interval.
-
-    by_person   int64 (people, classes, classes): each person's confusion matrix
-    statistic   takes matrices (..., classes, classes), returns (...), such as `accuracy`
-    seed        equal seeds, equal intervals
-    """
-    people, classes, _ = by_person.shape
-    value = float(statistic(by_person.sum(0)))
-    if people < 2:
-        return Estimate(value)
-    flat = by_person.reshape(people, -1).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    values: list[Floats] = []
-    chunk = max(1, _AT_ONCE // people)
-    for first in range(0, DRAWS, chunk):
-        draws = min(chunk, DRAWS - first)
-        weights = rng.multinomial(people, np.full(people, 1 / people), size=draws)
-        values.append(statistic((weights @ flat).reshape(draws, classes, classes)))
-    low, high = np.nanpercentile(np.concatenate(values), (2.5, 97.5))
-    return Estimate(value, float(low), float(high))
 
 
 def accuracy(matrices: Matrices) -> Floats:

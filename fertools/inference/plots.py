@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from fertools.inference.predictions import Bin
-from fertools.training.run import png
+from fertools.training.curves import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,13 +31,9 @@ from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, 
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
-from fertools.inspection.records import (
-    LedgerRows,
-    RecordCheck,
-    RecordNames,
-    digests,
-    sort_digests,
-)
+from fertools.inspection.ledger_rows import LedgerRows, digests, sort_digests
+from fertools.inspection.records import RecordCheck, RecordNames
+from fertools.inspection.votes import Votes
 from fertools.options import SourceOptions, VerifyOptions
 from fertools.pipeline.parts import KEPT
 from fertools.splits.measures import overlapping_groups
@@ -125,7 +121,7 @@ class _Check:
         yield from self._files()
         names = RecordNames(self.out, self.manifest)
         try:
-            rows = LedgerRows.read(self.out / self.manifest.ledger.file, names.key)
+            rows = self._read_ledger(names)
         except (OSError, pa.ArrowException, ValueError, KeyError) as fault:  # invalid UTF-8 as well
             reason = " ".join(str(fault).split())
             yield f"{self.manifest.ledger.file}: it cannot be read: {reason[:200]}"
@@ -135,9 +131,18 @@ class _Check:
         yield from self._classes(rows)
         yield from self._people(rows)
         yield from self._duplicates(rows)
-        yield from RecordCheck(self.out, self.manifest, rows, names).problems(quiet=self.quiet)
+        votes = Votes.of(rows, self.manifest)
+        yield from votes.problems(self.manifest.ledger.file)
+        records = RecordCheck(self.out, self.manifest, rows, names, votes)
+        yield from records.problems(quiet=self.quiet)
         if source:
             yield from self._source(rows, source)
+
+    def _read_ledger(self, names: RecordNames) -> LedgerRows:
+        manifest = self.manifest
+        votes = len(manifest.classes) if manifest.votes else 0
+        path = self.out / manifest.ledger.file
+        return LedgerRows.read(path, names.key, votes=votes, slots=manifest.uploader)
 
     @property
     def expected(self) -> set[str]:

@@ -3,6 +3,7 @@
 filename     parse file names and folder names, with the archive's words in Korean and English
 labeller     label photos by their names and folders, with one interpretation of the archive
 records      read the archive's label JSON
-annotations  find the label record of a photo, and decide its emotion from the votes
+annotations  find the label record of a photo
+votes        keep who said what of each photo, and decide its emotion from the votes
 classes      map emotions to the classes of a dataset
 """

@@ -1,4 +1,4 @@
-"""Store all label records in one table, find the record of a photo, and evaluate its votes.
+"""Store all label records in one table, and find the record of a photo.
 
     photo's key ──▶ base name, NFC ──▶ lookup name ──▶ records with this lookup name
 
@@ -7,37 +7,28 @@ A record is packed into bytes: half a million records take 0.2 GB instead of 0.6
     uploader A B C      boxes   x0 y0 x1 y1 each       name
     4 × int8, -1 none   uint8   4 × float64, up to 3   UTF-8, NFC
 
-Three annotators, who were not present at the shooting, labelled each photo. The uploader intended
-an emotion and put it into the file name; for the majority only the annotators' votes count. So the
-majority is independent of the name: a photo named 불안 that two of three annotators label 슬픔
-becomes 슬픔.
+The four int8 are indices into VOTE_WORDS (`votes.VoteTable`).
 """
 
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain
 from typing import Final
 
-from fertools.data import Box, Drop, Reason
-from fertools.labels.classes import ClassMap
-from fertools.labels.filename import EMOTIONS, UNKNOWN, base_name, lookup_name
+from fertools.data import Box, Drop
+from fertools.labels.filename import VOTE_WORDS, base_name, lookup_name
 from fertools.labels.records import LabelRecord, read_records
-from fertools.options import LabelOptions
 
 #: Most names in a list of a report; the counts are of all photos or records.
 MAX_LISTED: Final = 20
 
 _VOTES: Final = struct.Struct("<4bB")  # the four votes, and the number of boxes
 _EDGES: Final = struct.Struct("<4d")
-_VOTE_WORDS: Final = (*EMOTIONS, None)  # -1 is the index of None
-_VOTE_NUMBERS: Final = {word: i for i, word in enumerate(EMOTIONS)} | {None: -1}
-
-_NO_RECORD = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
+_VOTE_NUMBERS: Final = {word: i for i, word in enumerate(VOTE_WORDS)} | {None: -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +81,14 @@ class Annotations:
         """
         row = self._row_of(key)
         return None if row is None else _unpack(row)
+
+    def said(self, key: str) -> bytes | None:
+        """Return the words of uploader, A, B and C of the photo with this key: four int8.
+
+        They are indices into VOTE_WORDS, -1 without a word. Returns None without a record.
+        """
+        row = self._row_of(key)
+        return None if row is None else row[: _VOTES.size - 1]
 
     def match(self, keys: Iterable[str]) -> MatchReport:
         """Match the keys of all photos with the records."""
@@ -162,94 +161,10 @@ def _name_bytes(row: bytes) -> bytes:
 def _unpack(row: bytes) -> LabelRecord:
     *votes, _ = _VOTES.unpack_from(row)
     name = _name_bytes(row)
-    uploader, *annotators = (_VOTE_WORDS[vote] for vote in votes)
+    uploader, *annotators = ((*VOTE_WORDS, None)[vote] for vote in votes)
     return LabelRecord(
         name=name.decode("utf-8", "surrogatepass"),
         uploader=uploader,
         votes=tuple(annotators),
         boxes=tuple(Box(*edges) for edges in _EDGES.iter_unpack(row[_VOTES.size : -len(name)])),
     )
-
-
-def decide_emotion(
-    options: LabelOptions, named: str | None, record: LabelRecord | None
-) -> str | Drop | None:
-    """Return the emotion of a photo from its name and its record, or a Drop (DISPUTED).
-
-    An emotion needs votes of at least `options.votes_needed` of the three annotators. On a tie it
-    must be the emotion in the name. If no emotion has enough votes, or without a record, the photo
-    is DISPUTED; with `--disputed keep` it keeps the emotion in its name.
-
-    >>> record = LabelRecord("1.jpg", uploader="불안", votes=("슬픔", "슬픔", "불안"), boxes=())
-    >>> decide_emotion(LabelOptions(labels="majority"), "불안", record)
-    '슬픔'
-    """
-    if options.votes_needed == 0:
-        return named
-    emotion = _agreed_emotion(record, named, options.votes_needed)
-    if emotion is not None:
-        return emotion
-    if options.disputed == "keep":
-        return named
-    return Drop(Reason.DISPUTED, _describe_votes(record)) if record else _NO_RECORD
-
-
-def _agreed_emotion(record: LabelRecord | None, named: str | None, needed: int) -> str | None:
-    counts = Counter(word for word in record.votes if word) if record else Counter[str]()
-    most = max(counts.values(), default=0)
-    if most < needed:
-        return None
-    leading = [word for word, count in counts.items() if count == most]
-    if len(leading) == 1:
-        return leading[0]
-    return named if named in leading else None
-
-
-def _describe_votes(record: LabelRecord) -> str:
-    """Return the votes, the most frequent first: "불안 1, 슬픔 1, 알수없음 1"."""
-    counts = Counter(word or UNKNOWN for word in record.votes)
-    order = sorted(counts, key=lambda word: (word == UNKNOWN, -counts[word], word))
-    return ", ".join(f"{word} {counts[word]}" for word in order)
-
-
-def vote_counts(record: LabelRecord | None, classes: ClassMap) -> tuple[int, ...]:
-    """Count the votes for each class, the uploader's included: a soft label.
-
-    Returns one number from 0 to 4 per class; all are 0 without a record. A vote for an emotion
-    without a class in this dataset is not counted.
-    """
-    words = (record.uploader, *record.votes) if record else ()
-    indices = [classes.index_of.get(word) for word in words if word]
-    return tuple(map(indices.count, range(len(classes.names))))
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The agreement of annotators with one emotion in file names; all numbers count photos.
-
-    records     photos with this emotion in the name and a record
-    majority    of these, photos for which two or three annotators chose this emotion
-    unanimous   of these, photos for which all three chose it
-    """
-
-    records: int
-    majority: int
-    unanimous: int
-
-
-def count_agreement(
-    photos: Iterable[tuple[str | None, LabelRecord | None]],
-) -> dict[str, Agreement]:
-    """Return the agreement of annotators with each emotion in the photos' names.
-
-    Takes the emotion in the name, and the record, of each photo. The result has the archive's
-    emotions in their order; emotions without any record are omitted.
-    """
-    # Keys: the emotion, and the number of annotators who chose it.
-    counts = Counter((named, record.votes.count(named)) for named, record in photos if record)
-    agreements = {}
-    for word in EMOTIONS:
-        none, one, two, three = (counts[word, votes] for votes in range(4))
-        if records := none + one + two + three:
-            agreements[word] = Agreement(records, two + three, three)
-    return agreements

@@ -42,6 +42,9 @@ ENGLISH: Final[Mapping[str, str]] = {**EMOTIONS, "짜증": "annoyance", "행복"
 #: The vote of an annotator who cannot tell the emotion.
 UNKNOWN: Final = "알수없음"
 
+#: The words of uploader and annotators; ledgers and packed records hold their indices.
+VOTE_WORDS: Final = (*EMOTIONS, UNKNOWN)
+
 #: The places by code. The code restores the name of a place if an unzip tool replaced its `&`.
 PLACES: Final[Mapping[str, str]] = {
     "001": "공공시설&종교&의료시설",

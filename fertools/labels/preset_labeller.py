@@ -9,6 +9,8 @@ from typing import Final
 
 from fertools.data import Drop, Label, Reason, Split
 from fertools.errors import SourceError, printable
+from fertools.labels.annotations import MatchReport
+from fertools.labels.counted_votes import CountedVotes
 from fertools.labels.tables import Tables
 from fertools.layouts.preset import Preset, as_word
 from fertools.options import LabelOptions
@@ -49,6 +51,26 @@ class PresetLabeller:
         """Return the set's own split of a photo, None where it has none."""
         fields = self._named(key) | self._listed(key)
         return self.preset.split_of(fields.get("split", ""))
+
+    def votes(self, keys: Sequence[str]) -> CountedVotes:
+        """Return the annotators' votes that side tables count, a row a key."""
+        found = map(self.tables.find, keys) if self._voted else ()
+        rows = (row.votes if row else None for row in found)
+        return CountedVotes.of(self.preset.class_names, rows, len(keys))
+
+    def is_voted(self, key: str) -> bool:
+        """Return whether a side table counts votes on a photo."""
+        row = self.tables.find(key)
+        return row is not None and any(row.votes.values())
+
+    def match(self, keys: Sequence[str]) -> MatchReport:
+        """Return how many of the photos have votes; () of names, which the tables' rows have."""
+        recorded = int(self.votes(keys).recorded.sum())
+        return MatchReport(recorded, len(keys) - recorded, 0, (), ())
+
+    @property
+    def _voted(self) -> bool:
+        return any(table.votes for table in self.preset.tables)
 
     def drop(self, key: str) -> Drop | None:
         """Return why a photo has no example, if the set itself says so."""

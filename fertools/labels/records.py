@@ -30,7 +30,7 @@ from typing import Any, Final
 from unicodedata import normalize
 
 from fertools.data import Box, Drop, Reason, Unusable
-from fertools.labels.filename import EMOTIONS, archive_word, base_name
+from fertools.labels.filename import EMOTIONS, UNKNOWN, archive_word, base_name
 
 ANNOTATORS: Final = "ABC"
 
@@ -56,9 +56,9 @@ class LabelRecord:
     """The label record of one photo.
 
     name      file name of the photo without folders, NFC
-    uploader  the emotion that the uploader intended, in the archive's word, or None
-    votes     votes of annotators A, B and C, in the archive's words; None for 알수없음, for a word
-              that is no emotion of the archive, and for a missing annotator
+    uploader  the emotion that the uploader intended, in the archive's word or 알수없음, or None
+    votes     votes of annotators A, B and C, in the archive's words or 알수없음; None for any other
+              word, and for a missing annotator
     boxes     up to three boxes in pixels of the upright photo, none empty
     """
 
@@ -141,7 +141,7 @@ def _parse_vote(value: Any) -> str | None:
 @lru_cache(maxsize=256)  # two million votes consist of a dozen words
 def _archive_emotion(word: str) -> str | None:
     emotion = archive_word(normalize("NFC", word).strip())
-    return emotion if emotion in EMOTIONS else None
+    return emotion if emotion in EMOTIONS or emotion == UNKNOWN else None
 
 
 def _parse_box(values: dict[str, Any]) -> Box | None:

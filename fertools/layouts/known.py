@@ -85,7 +85,7 @@ _FERPLUS: Final = Preset(
 _RAFDB: Final = Preset(
     title="RAF-DB",
     layout="EmoLabel/list_patition_label.txt and Image/aligned/train_00001_aligned.jpg; or "
-    "Kaggle's DATASET/train|test/1..7/train_00001_aligned.jpg. Photos in Image/original are not read",
+    "Kaggle's DATASET/train|test/1..7/train_00001_aligned.jpg. Image/original is not read",
     source="Li, Deng, Du 2017, Reliable Crowdsourcing and Deep Locality-Preserving Learning, CVPR",
     pattern=r"^(?!.*(?:^|/)original/)(?:.*/)?(?:(?P<class>[^/]+)/)?"
     r"(?P<name>(?P<split>train|test)_\d+)(?:_aligned)?\.jpe?g$",

@@ -313,7 +313,16 @@ def _finished(build: _Build) -> tuple[Manifest | None, list[str]]:
     unread = count_unread(build.build_dir.out, manifest) if manifest else 0
     if unread and not build.run.accept_unreadable:
         return None, [f"{_unread_line(unread)} when this dataset was built: tried again"]
+    if manifest and manifest.votes and not manifest.uploader:
+        warnings = [*warnings, _older_format_line(build.build_dir)]
     return manifest, warnings
+
+
+def _older_format_line(build_dir: BuildDir) -> str:
+    return (
+        f"{build_dir.out} is of format 1, whose votes count the uploader as an annotator: "
+        f"remove {build_dir.manifest} and give the same command to write format 2"
+    )
 
 
 def _unread_line(files: int) -> str:

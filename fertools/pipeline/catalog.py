@@ -19,18 +19,13 @@ from fertools.archive.reader import Reader
 from fertools.columns import Columns, Ints, Words, number_by_first_row, to_array
 from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
-from fertools.labels.annotations import (
-    Agreement,
-    Annotations,
-    MatchReport,
-    count_agreement,
-    decide_emotion,
-    vote_counts,
-)
+from fertools.labels.annotations import Annotations, MatchReport
 from fertools.labels.classes import ClassMap
+from fertools.labels.counted_votes import CountedVotes
 from fertools.labels.labeller import Labeller
 from fertools.labels.preset_labeller import PresetLabeller
-from fertools.labels.records import LabelRecord, median_box
+from fertools.labels.records import median_box
+from fertools.labels.votes import Agreement, VoteTable, decide_emotion
 from fertools.options import LabelOptions
 from fertools.pipeline.parts import KEPT
 
@@ -64,6 +59,7 @@ class Catalog:
     options        the label options without `auto`
     annotations    the label records; a record is unpacked on access
     labeller       how names, folders and side tables were read
+    vote_table     who said what of each member
     matches        how many photos and label records match
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
@@ -78,6 +74,7 @@ class Catalog:
     options: LabelOptions
     annotations: Annotations
     labeller: Labeller | PresetLabeller
+    vote_table: VoteTable | CountedVotes
     matches: MatchReport
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
@@ -99,15 +96,17 @@ class Catalog:
         photos = members.photo_keys
         labeller = preset or Labeller.of(options, photos)
         options = labeller.options
-        if options.votes_needed and not len(annotations):
+        vote_table = preset.votes(members.keys) if preset else _vote_table(members, annotations)
+        if options.votes_needed and not vote_table.recorded.any():
             raise OptionError(
-                f"--labels {options.labels} needs label files, and the archive has none: add "
-                "[라벨]….zip or its folder to SRC, or use --labels name"
+                f"--labels {options.labels} needs label files, and the archive has none: "
+                + ("" if preset else "add [라벨]….zip or its folder to SRC, or ")
+                + "use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
         classes = ClassMap.of(options, emotions.words, preset.classes if preset else None)
-        class_or_drop, drops = _classify(options, classes, members, emotions, annotations)
+        class_or_drop, drops = _classify(options, classes, members, emotions, vote_table)
         return cls(
             members,
             labels,
@@ -118,8 +117,9 @@ class Catalog:
             options=options,
             annotations=annotations,
             labeller=labeller,
-            matches=annotations.match(photos),
-            agreement=count_agreement(_records(members, emotions, annotations)),
+            vote_table=vote_table,
+            matches=preset.match(photos) if preset else annotations.match(photos),
+            agreement=vote_table.agreement(emotions),
             warnings=labeller.warnings,
         )
 
@@ -135,10 +135,13 @@ class Catalog:
         """Return the class indices, int64, of selected members."""
         return self.class_or_drop[rows].astype(np.int64)
 
-    def votes(self, rows: Ints) -> Iterator[tuple[int, ...]]:
-        """Yield the votes for each class of these members, the uploader's included."""
-        for key in self.members.keys_at(rows):
-            yield vote_counts(self.annotations.record_of(key), self.classes)
+    def votes(self, rows: Ints) -> Ints:
+        """Return how many annotators chose each class, int64, (rows, classes)."""
+        return self.vote_table.votes(rows, self.classes)
+
+    def uploader(self, rows: Ints) -> Ints:
+        """Return the class of the uploader's word, int64, (rows,); -1 where it has none."""
+        return self.vote_table.uploader(rows, self.classes)
 
     def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
         """Yield the annotators' median box, or None, of these members."""
@@ -178,35 +181,39 @@ def _classify(
     classes: ClassMap,
     members: Members,
     emotions: Words,
-    annotations: Annotations,
+    vote_table: VoteTable | CountedVotes,
 ) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
     """Return `class_or_drop` and `drops` of the catalog; `emotions` are those of the names."""
     drops = {drop: number for number, drop in enumerate(members.drops)}
     class_of = cache(lambda emotion: classes.class_of(Label(emotion=emotion)))
 
-    def decide(name: str | None, record: LabelRecord | None) -> int:
-        emotion = decide_emotion(options, name, record)
+    def decide(name: str | None, votes: Sequence[str | None] | None) -> int:
+        emotion = decide_emotion(options, name, votes)
         found = emotion if isinstance(emotion, Drop) else class_of(emotion)
         return -1 - drops.setdefault(found, len(drops)) if isinstance(found, Drop) else found
 
+    names = [*emotions.words, None]  # code -1 is None
     if options.votes_needed:
-        keys = zip(members.keys, emotions, strict=True)
-        decided = (decide(name, annotations.record_of(key)) for key, name in keys)
-        codes = np.fromiter(decided, np.int32, len(members))
+        patterns = np.column_stack([emotions.codes, vote_table.patterns()])
+        different, numbers = np.unique(patterns, axis=0, return_inverse=True)
+        codes = np.array(
+            [decide(names[name], vote_table.answers(votes)) for name, *votes in different.tolist()],
+            np.int32,
+        )[numbers.reshape(-1)]
     else:
-        names = [*emotions.words, None]  # code -1 is None
         codes = np.array([decide(name, None) for name in names], np.int32)[emotions.codes]
     dropped = members.dropped
     return np.where(dropped >= 0, -1 - dropped, codes).astype(np.int32), tuple(drops)
 
 
-def _records(
-    members: Members, emotions: Words, annotations: Annotations
-) -> Iterator[tuple[str | None, LabelRecord | None]]:
-    """Yield each photo's emotion and record; nothing where there are no records."""
-    if len(annotations):
-        photos = emotions.take(np.flatnonzero(members.dropped < 0))
-        yield from zip(photos, map(annotations.record_of, members.photo_keys), strict=True)
+def _vote_table(members: Members, annotations: Annotations) -> VoteTable:
+    if not len(annotations):
+        return VoteTable.empty(len(members))
+    photos = (members.dropped < 0).tolist()
+    keys = zip(members.keys, photos, strict=True)
+    return VoteTable.of(
+        (annotations.said(key) if photo else None for key, photo in keys), len(members)
+    )
 
 
 def read_annotations(

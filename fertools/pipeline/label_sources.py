@@ -129,8 +129,8 @@ def _add_pixel_rows(source: Path, container: Member, preset: Preset, tables: Tab
 
 
 def _check_layout(source: Path, members: Members, labeller: PresetLabeller) -> None:
-    """Raise SourceError if no photo has a class."""
-    if any(labeller.label(key).emotion for _, key in _photos(members)):
+    """Raise SourceError if no photo has a class or votes."""
+    if any(labeller.label(key).emotion or labeller.is_voted(key) for _, key in _photos(members)):
         return
     preset = labeller.preset
     raise SourceError(

@@ -3,6 +3,7 @@
     key container bytes              the member
     subject sex age emotion place stamp shot     what its name says
     label votes                      its class in this dataset; votes for each class, if any
+    uploader annot_a annot_b annot_c what each of them said, if there is a label record
     outcome detail                   "kept", or one of data.Reason and an explanation
     x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, number of faces
     width height digest              the upright photo's pixels, SHA-256 of the file's bytes
@@ -33,10 +34,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fertools.archive.members import keys_of
-from fertools.columns import BATCH_ROWS, Columns, Ints
+from fertools.columns import BATCH_ROWS, Columns, Ints, list_array
 from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
+from fertools.labels.votes import SLOTS
 from fertools.pipeline.catalog import LABELS, Catalog, count_outcomes
 from fertools.pipeline.parts import KEPT, ROWS, bytes_of, hex_of
 
@@ -50,6 +52,7 @@ SCHEMA: Final = pa.schema(
         *((f.name, getattr(f.type, "value_type", f.type)) for f in LABELS),
         ("label", pa.string()),
         ("votes", pa.list_(pa.int64())),
+        *((slot, pa.string()) for slot in SLOTS),
         *list(ROWS)[: ROWS.get_field_index("digest") + 1],  # outcome, detail, …
         ("split", pa.string()),
         ("shard", pa.int32()),
@@ -164,6 +167,8 @@ class Ledger:
         if name in self.extracted.schema.names:
             column = self._extracted(name, start, stop)
             return hex_of(column) if name == "digest" else column
+        if name in SLOTS:
+            return self.catalog.vote_table.words(name, start, stop)
         made: dict[str, Callable[[int, int], pa.Array]] = {
             "key": self._key,
             "label": self._label,
@@ -199,12 +204,10 @@ class Ledger:
         return names.take(pa.array(codes, mask=codes < 0))
 
     def _votes(self, start: int, stop: int) -> pa.Array:
-        votes: list[tuple[int, ...] | None] = [None] * (stop - start)
-        if self.catalog.voted:
-            rows = self._selected(start, stop)[2]
-            for row, own in zip((rows - start).tolist(), self.catalog.votes(rows), strict=True):
-                votes[row] = own
-        return pa.array(votes, SCHEMA.field("votes").type)
+        if not self.catalog.voted:
+            return pa.nulls(stop - start, SCHEMA.field("votes").type)
+        no_photo = self.catalog.members.dropped[start:stop] >= 0
+        return list_array(self.catalog.votes(np.arange(start, stop)), mask=no_photo)
 
     def _by_drop(self, text: Callable[[Drop | None], str], start: int, stop: int) -> pa.Array:
         codes, numbers = np.unique(self.class_or_drop[start:stop], return_inverse=True)

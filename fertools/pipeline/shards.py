@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.ipc
 from numpy.typing import NDArray
 
-from fertools.columns import Ints
+from fertools.columns import Ints, list_array
 from fertools.data import Box, Split
 from fertools.dataset.example import Example
 from fertools.dataset.manifest import ShardFile, shard_name
@@ -43,7 +43,7 @@ from fertools.pipeline.ledger import Ledger, Placements
 from fertools.pipeline.parts import PartFiles, open_part, read_crop
 
 #: Columns of the plan that are fields of the example.
-_FIELDS: Final = ("label", "key", "subject", "sex", "age", "confidence")
+_FIELDS: Final = ("label", "key", "subject", "sex", "age", "confidence", "uploader")
 
 _PLAN: Final = "plan.arrow"
 
@@ -69,6 +69,7 @@ _SCHEMA: Final = pa.schema(
         ("box", pa.list_(pa.float32())),
         ("confidence", pa.float32()),
         ("votes", pa.list_(pa.int64())),
+        ("uploader", pa.int64()),
         ("source", pa.string()),
         ("copy", pa.int64()),
     ]
@@ -199,7 +200,8 @@ class _Features:
             "age": labels["age"].fill_null(-1),
             "box": list(zip(*sides, strict=True)),
             "confidence": extracted["confidence"],
-            "votes": list(catalog.votes(rows)) if catalog.voted else [None] * len(rows),
+            "votes": list_array(catalog.votes(rows)) if catalog.voted else pa.nulls(len(rows)),
+            "uploader": catalog.uploader(rows),
             "source": [
                 pseudonym(self._secret, key, "key") if self._augment else None for key in keys
             ],

@@ -6,6 +6,7 @@
     augment      augmentation on the device
     backend      TensorFlow, JAX or PyTorch, and the device
     callbacks    keep each epoch, stop at a loss that is not a number, show the progress
+    curves       the curves of a training, and where overfitting sets in
     checkpoints  what a training keeps of each epoch
     run          the folder of a training, and whether a training goes on in it
 

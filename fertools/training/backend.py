@@ -67,6 +67,12 @@ def import_tensorflow() -> None:
             tf.config.set_visible_devices([], "GPU")
 
 
+def require_tensorboard() -> None:
+    """Raise DependencyError where TensorBoard, which TensorFlow does not bring, is missing."""
+    if find_spec("tensorboard") is None:
+        raise DependencyError("--tensorboard needs an extra: pip install 'fertools[board]'")
+
+
 @contextmanager
 def no_stderr() -> Iterator[None]:
     """Discard what native code writes to standard error, whatever its log level says."""

@@ -1,13 +1,12 @@
 """Keras callbacks: keep each epoch, stop at a loss that is not a number, show the progress.
 
 a step   ──▶ progress · every 50th: is the loss still a number?
-an epoch ──▶ saved, in the order that `checkpoints` describes
+an epoch ──▶ saved, in the order that `checkpoints` describes · curves.png
 """
 
 from __future__ import annotations
 
 import time
-from importlib.util import find_spec
 from typing import Any, Final
 
 import keras
@@ -15,7 +14,9 @@ from keras import ops
 
 from fertools.console import Progress
 from fertools.errors import OptionError
+from fertools.options import TrainRunOptions
 from fertools.training.checkpoints import Row, save
+from fertools.training.curves import CurvesFile
 from fertools.training.run import Run
 
 #: Steps between two checks of the loss: a check waits for the device. The loss is an epoch's
@@ -24,24 +25,28 @@ _CHECK_STEPS: Final = 50
 
 
 def training_callbacks(
-    run: Run, steps: int, batch: int, *, quiet: bool
+    run: Run, options: TrainRunOptions, steps: int, batch: int
 ) -> list[keras.callbacks.Callback]:
     """Return the callbacks of a training; `SaveEpoch` is last."""
     made: list[keras.callbacks.Callback] = []
-    if not quiet:
+    if not options.quiet:
         made.append(ProgressDisplay(run.store.finished, run.options.epochs, steps, batch))
-    if find_spec("tensorboard") is not None:
+    if options.tensorboard:
         made.append(keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False))
     return [*made, SaveEpoch(run, steps * batch)]
 
 
 class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Keep every epoch in the run's store; raise OptionError for a loss that is not a number."""
+    """Keep every epoch in the run's store and in curves.png.
+
+    Raises OptionError for a loss that is not a number.
+    """
 
     def __init__(self, run: Run, images: int) -> None:
         super().__init__()
         self._run, self._images = run, images
         self._rows = run.store.rows()
+        self._curves = CurvesFile(run.folder)
         self._began = self._ended = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -63,6 +68,7 @@ class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no
         row["images_per_second"] = round(self._images / seconds, 1)
         self._rows.append(row)
         self._run.store.commit(self._rows, save(self.model), save(self.model.network))
+        self._curves.update(self._rows)
 
     def _check(self, logs: Any) -> None:
         if not ops.convert_to_numpy(ops.isfinite(logs["loss"])):

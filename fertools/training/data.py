@@ -68,7 +68,8 @@ def load(
 
     batch       examples to an element; None for single examples
     features    of image (uint8 (size, size, 1)), label, key, subject, sex, age, box,
-                confidence and, where the dataset has them, votes (int64 (classes,))
+                confidence and, where the dataset has them, votes (int64 (classes,)) and
+                uploader (int64)
     shuffle     in the order that (seed, epoch) stands for, instead of that on disk
     cache       keep decoded images in memory for the next pass
     allow_leak  take a dataset whose splits share people
@@ -278,7 +279,9 @@ def parser(split: DatasetSplit, features: Sequence[str]) -> Callable[[Any], tupl
     import tensorflow as tf
 
     votes = len(split.manifest.classes) if split.manifest.votes else 0
-    known = {feature.name: feature for feature in all_features(votes)}
+    known = {
+        feature.name: feature for feature in all_features(votes, uploader=split.manifest.uploader)
+    }
     for name in features:
         if name not in known:
             raise OptionError(f"{split.out} has no feature {name!r}: take of {', '.join(known)}")

@@ -19,10 +19,11 @@ from fertools.errors import FertoolsError, OptionError
 from fertools.files import locked, make_folder, run_write_error
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
-from fertools.training.backend import backend, import_tensorflow
+from fertools.training.backend import backend, import_tensorflow, require_tensorboard
 from fertools.training.checkpoints import load, read_file, save
+from fertools.training.curves import CurvesFile
 from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
-from fertools.training.run import LOCK, Run, choose_run, draw_curves
+from fertools.training.run import LOCK, Run, choose_run
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -44,6 +45,8 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     """
     chosen, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
     out, folder = user_path(out, "out"), user_path(run, "run")
+    if run_options.tensorboard:
+        require_tensorboard()
     data = _training_data(out, chosen, run_options)
     make_folder(folder)
     with locked(folder / LOCK, f"another training is writing {folder}: wait for it"):
@@ -51,8 +54,8 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
         if not (resumed and _is_training_complete(training)):
             import_tensorflow()
             with _in_one_line(data, folder):
-                _fit(data, training, resumed=resumed, quiet=run_options.quiet)
-        draw_curves(folder, training.store.rows())
+                _fit(data, training, run_options, resumed=resumed)
+        CurvesFile(folder).draw(training.store.rows())
     return training
 
 
@@ -185,7 +188,7 @@ def _is_training_complete(run: Run) -> bool:
     return run.store.finished >= run.options.epochs and run.store.is_current()
 
 
-def _fit(data: TrainingData, run: Run, *, resumed: bool, quiet: bool) -> None:
+def _fit(data: TrainingData, run: Run, run_options: TrainRunOptions, *, resumed: bool) -> None:
     import keras
 
     from fertools.training.backend import Device
@@ -196,7 +199,7 @@ def _fit(data: TrainingData, run: Run, *, resumed: bool, quiet: bool) -> None:
     own = import_build(options.model)
     keras.utils.set_random_seed(run.seed)
     device = Device.choose(options.precision)
-    if not quiet:
+    if not run_options.quiet:
         print(device.text(), file=sys.stderr, flush=True)
     with device.scope():
         network = build(options, run.image.size, len(run.classes), own)
@@ -214,7 +217,7 @@ def _fit(data: TrainingData, run: Run, *, resumed: bool, quiet: bool) -> None:
         initial_epoch=finished,
         epochs=options.epochs,
         steps_per_epoch=data.steps,
-        callbacks=training_callbacks(run, data.steps, data.batch, quiet=quiet),
+        callbacks=training_callbacks(run, run_options, data.steps, data.batch),
         verbose=0,
         shuffle=False,  # the data has its order; True would warn of that
     )

@@ -6,9 +6,9 @@
       best.weights.h5      of the epoch with the best macro-F1 on validation
       last.weights.h5      of the last epoch
       weights.json         epoch and SHA-256 of both
-      curves.png           accuracy and loss, as in the talk
+      curves.png           accuracy and loss, as in the talk; rewritten as the training goes on
       looks.csv            a line for each evaluation of a split
-      logs/                for TensorBoard, where it is installed
+      logs/                for TensorBoard, with --tensorboard
       checkpoint/          the last and the best epoch with the optimizer: see `checkpoints`
 
 A run holds numbers and no code: the network is built by fertools from the options in run.json,
@@ -17,9 +17,8 @@ and weights are arrays in HDF5. So a run from anywhere can be read and used, and
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,19 +30,17 @@ from fertools.files import is_leftover, make_folder, write_whole
 from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
-    CURVES,
     HISTORY,
-    Row,
     Store,
     WeightsId,
     best_epoch,
     load,
     read_file,
 )
+from fertools.training.curves import overfitting_text
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.figure import Figure
 
 Build = Callable[[int, int], "keras.Model"]
 """Makes a user's network: (size, classes) -> model from images in -1 to 1 to logits."""
@@ -127,11 +124,13 @@ class Run:
         done = f"{len(rows)} of {self.options.epochs} epochs"
         if best is None:
             return f"{done} in {self.folder}, without a validation split to choose one by"
-        return (
+        lines = (
             f"{done} in {self.folder}; the best on validation is epoch {best['epoch']:.0f}: "
-            f"accuracy {best['val_accuracy']:.4f}, macro-F1 {best['val_f1']:.4f}\n"
-            f"how good it is on people never looked at: fertools evaluate {self.folder} OUT"
+            f"accuracy {best['val_accuracy']:.4f}, macro-F1 {best['val_f1']:.4f}",
+            overfitting_text(rows),
+            f"how good it is on people never looked at: fertools evaluate {self.folder} OUT",
         )
+        return "\n".join(filter(None, lines))
 
     @property
     def store(self) -> Store:
@@ -223,31 +222,3 @@ def _difference(begun: Run, wanted: Run) -> str:
         if old.get(name) != new[name]
     ]
     return ", ".join(differing[:3]) or "another dataset"
-
-
-def draw_curves(folder: Path, rows: Sequence[Row]) -> None:
-    """Draw accuracy and loss over the epochs as the talk did."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    epochs = [row["epoch"] for row in rows]
-    best = best_epoch(rows)
-    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-        axes.plot(epochs, [row[name] for row in rows], label="train")
-        if best:
-            axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation")
-            axes.axvline(best["epoch"], color="gray", linewidth=0.8, linestyle="--", label="best")
-        axes.set(xlabel="epoch", title=name)
-        axes.legend()
-    write_whole(folder / CURVES, png(figure))
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG: the same drawing, the same bytes.
-
-    Figures are made without pyplot, which would keep them and look for a window system.
-    """
-    file = io.BytesIO()
-    metadata: dict[str, Any] = {"Software": None}  # it names the version of matplotlib
-    figure.savefig(file, format="png", dpi=110, metadata=metadata)
-    return file.getvalue()

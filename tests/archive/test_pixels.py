@@ -150,5 +150,5 @@ def test_a_cut_csv_loses_its_last_row_only(tmp_path: Path) -> None:
 def test_the_column_of_pixels_may_be_anywhere() -> None:
     line = f"Training,{pixels_text(4)},2\n".encode()
     image = cv2.imdecode(np.frombuffer(png_of_row(line), np.uint8), cv2.IMREAD_UNCHANGED)
-    assert np.array_equal(image, picture(4))
+    assert np.array_equal(np.asarray(image), picture(4))
     assert len(FER_USAGES) == 10

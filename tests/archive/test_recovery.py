@@ -89,7 +89,7 @@ def test_a_line_of_the_directory_that_is_damaged_loses_nothing(tmp_path: Path) -
     assert len(readable(tmp_path)) == 3
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_bytes_are_damaged_what_is_read_is_right(
     tmp_path: Path, data: st.DataObject

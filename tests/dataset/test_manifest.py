@@ -73,7 +73,10 @@ def damaged(**changes: Any) -> str:
         ('{"format": NaN}', "NaN is not a number"),
         ('{"format": ' + "1" * 5000 + "}", "integer string"),
         ('{"format": 1}', "does not hold exactly"),
-        (damaged(format=2), r"format is 2, written by fertools 0\.1\.0; this fertools reads 1"),
+        (
+            damaged(format=3),
+            r"format is 3, written by fertools 0\.1\.0; this fertools reads 1 and 2",
+        ),
         (damaged(format="1"), "format is 1, written"),
         (damaged(extra=1), "does not hold exactly"),
         (damaged(source=5), "source is '5', expected str"),

@@ -18,16 +18,24 @@ def test_an_example_comes_back_as_it_was() -> None:
 
 def test_the_table_is_what_an_example_holds_and_what_is_written() -> None:
     names = [feature.name for feature in FEATURES]
-    assert [*names, "votes"] == [field.name for field in fields(Example)]
+    assert [*names, "votes", "uploader"] == [field.name for field in fields(Example)]
     assert list(decode_example(example(0).to_bytes())) == sorted(names)
 
 
 def test_votes_are_there_where_the_dataset_has_them() -> None:
-    voted = replace(example(0), votes=(3, 0, 1))
+    voted = replace(example(0), votes=(3, 0, 1), uploader=2)
     assert Example.from_bytes(voted.to_bytes()) == voted
-    assert [feature.name for feature in features(3)][-1] == "votes"
-    assert features(3)[-1].length == 3
+    assert [(f.name, f.length) for f in features(3)[-2:]] == [("votes", 3), ("uploader", None)]
+    assert features(3, uploader=False) == features(3)[:-1]
     assert features(0) == FEATURES
+
+
+def test_votes_of_format_1_come_without_an_uploader() -> None:
+    stored = decode_example(replace(example(0), votes=(3, 0, 1), uploader=2).to_bytes())
+    del stored["uploader"]
+    plain = {n: v[0] if isinstance(v[0], bytes) else v for n, v in stored.items()}
+    old = Example.from_bytes(encode_example(plain))
+    assert (old.votes, old.uploader) == ((3, 0, 1), -1)
 
 
 def test_whole_numbers_are_stored_as_the_floats_they_stand_for() -> None:
@@ -49,6 +57,7 @@ def test_whole_numbers_are_stored_as_the_floats_they_stand_for() -> None:
         ({"confidence": 1.5}, r"confidence 1\.5"),
         ({"confidence": float("nan")}, "confidence nan"),
         ({"votes": (1, -1)}, r"votes \(1, -1\)"),
+        ({"uploader": -2}, "uploader -2, expected -1 or a class"),
     ],
 )
 def test_values_that_mean_nothing_are_refused(change: dict[str, Any], what: str) -> None:

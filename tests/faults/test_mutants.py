@@ -32,9 +32,7 @@ def test_mutants_of_a_manifest_are_read_or_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", mutants.TARGETS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=400))
 def test_any_bytes_at_all_are_read_or_refused(name: str, tmp_path: Path, data: bytes) -> None:
     read, sound, refusals = mutants.TARGETS[name]

@@ -18,6 +18,7 @@ import pytest
 import fertools
 from fertools.errors import DatasetError, SourceError
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
+from tests.labels.label_json import entry, label_file
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +214,53 @@ def test_a_ledger_that_tells_another_story_is_found(
     row = next(i for i, row in enumerate(rows) if row["label"] != "분노")
     other_ledger(out, column, row, value)
     assert told in problems(out)
+
+
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 20 examples with votes, talk5's classes and names; never written to."""
+    folder = tmp_path_factory.mktemp("voted")
+    source = write_archive(folder / "src", shots=1, emotions=("기쁨", "분노"))
+    names = [path.name for path in sorted(source.rglob("*.jpg"))]
+    votes = ("분노", "불안", "알수없음")
+    entries = [entry(name, votes, uploader=name.split("_")[3]) for name in names[1:]]
+    (source / "labels.json").write_bytes(label_file(*entries))
+    fertools.build_dataset(
+        source, folder / "out", detector=BrightSpot(), size=16, classes="talk5", quiet=True, jobs=1
+    )
+    return folder / "out"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("votes", [1, 0, 0, 1, 0], ["has other votes than its annotators", "its row in votes"]),
+        ("votes", None, ["has other votes than its annotators", "differs from its row in votes"]),
+        ("annot_a", "슬픔", ["has other votes than its annotators"]),
+        ("annot_c", "분노", ["has other votes than its annotators"]),
+        ("uploader", "중립", ["differs from its row in uploader"]),
+        ("uploader", None, ["differs from its row in uploader"]),
+    ],
+)
+def test_votes_that_are_not_what_was_said_are_found(
+    voted: Path, tmp_path: Path, column: str, value: object, told: list[str]
+) -> None:
+    ignore = shutil.ignore_patterns("parts", "shards", "plan.arrow", "build.json", "lock")
+    out = Path(shutil.copytree(voted, tmp_path / "out", ignore=ignore))
+    assert problems(out) == ""
+    rows = pq.read_table(out / "ledger.parquet").to_pylist()
+    row = next(i for i, row in enumerate(rows) if row["uploader"] == "기쁨")
+    assert rows[row]["votes"] == [1, 0, 0, 0, 0]
+    other_ledger(out, column, row, value)
+    found = problems(out)
+    assert all(line in found for line in told)
+
+
+def test_a_ledger_without_the_columns_of_format_2_is_found(voted: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(voted, tmp_path / "out"))
+    table = pq.read_table(out / "ledger.parquet").drop_columns(["annot_b"])
+    pq.write_table(table, out / "ledger.parquet")
+    assert "ledger.parquet: it cannot be read" in problems(out)
 
 
 def test_a_person_in_two_splits_is_named(out: Path) -> None:

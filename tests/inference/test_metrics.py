@@ -1,4 +1,4 @@
-"""Figures of confusion matrices, their intervals, and calibration, held against hand counts."""
+"""Figures of confusion matrices, and calibration, held against hand counts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fertools.inference.metrics import Estimate, accuracy, estimate, f1, macro_f1, precision, recall
+from fertools.inference.metrics import accuracy, f1, macro_f1, precision, recall
 from fertools.inference.predictions import calibration_error, reliability
-from tests.training.fakes import normal
 
 #          answered  0  1  2
 MATRIX = np.array([[4, 1, 0], [2, 3, 0], [0, 0, 0]])
@@ -34,39 +33,6 @@ def test_a_stack_of_matrices_gives_what_each_gives(rows: list[list[int]]) -> Non
     stack = np.array(rows).reshape(-1, 3, 3)
     for figure in (accuracy, macro_f1):
         np.testing.assert_array_equal(figure(stack), [figure(matrix) for matrix in stack])
-
-
-def test_one_photo_a_person_gives_the_textbooks_interval() -> None:
-    people = np.zeros((200, 2, 2), np.int64)
-    people[:150, 0, 0] = 1
-    people[150:, 0, 1] = 1
-    found = estimate(people, accuracy, seed=0)
-    low, high = normal(150, 200)
-    assert found.value == 0.75
-    assert [found.low, found.high] == pytest.approx([low, high], abs=0.01)
-
-
-def test_more_photos_of_the_same_people_do_not_make_it_surer() -> None:
-    people = np.zeros((20, 2, 2), np.int64)
-    people[:15, 0, 0] = 1
-    people[15:, 0, 1] = 1
-    assert estimate(people, accuracy, seed=0) == estimate(100 * people, accuracy, seed=0)
-    low, high = normal(1500, 2000)
-    found = estimate(100 * people, accuracy, seed=0)
-    assert found.low is not None and found.high is not None
-    assert found.high - found.low > 5 * (high - low)
-
-
-def test_equal_seeds_equal_intervals() -> None:
-    people = np.random.default_rng(0).integers(0, 5, (30, 3, 3))
-    assert estimate(people, macro_f1, seed=1) == estimate(people, macro_f1, seed=1)
-    assert estimate(people, macro_f1, seed=1) != estimate(people, macro_f1, seed=2)
-
-
-def test_one_person_alone_has_no_interval() -> None:
-    found = estimate(MATRIX[None], accuracy, seed=0)
-    assert found == Estimate(0.7, None, None)
-    assert str(found) == "0.700 (no interval)"
 
 
 def test_calibration_error_counted_by_hand() -> None:

@@ -15,7 +15,7 @@ def entry(
     name: str = NAME,
     votes: Sequence[Any] = ("불안", "슬픔", "알수없음"),
     boxes: Sequence[Sequence[Any]] = (BOX, BOX, BOX),
-    uploader: str = "불안",
+    uploader: str | None = "불안",
 ) -> dict[str, Any]:
     """Return an entry in the keys that the archive's files have."""
     blocks = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fertools.data import Box, Drop, Reason
 from fertools.labels.annotations import MAX_LISTED, Annotations, MatchReport, _pack, _unpack
-from fertools.labels.filename import EMOTIONS
+from fertools.labels.filename import VOTE_WORDS
 from fertools.labels.records import LabelRecord
 from tests.labels.label_json import BOX, NAME, entry, label_file
 
@@ -47,13 +47,13 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("key", SPELLINGS)
 def test_every_spelling_of_a_photo_finds_its_record(key: str) -> None:
-    expected = LabelRecord(NAME, "불안", ("불안", "슬픔", None), (Box(*BOX),) * 3)
+    expected = LabelRecord(NAME, "불안", ("불안", "슬픔", "알수없음"), (Box(*BOX),) * 3)
     assert of(entry()).record_of(key) == expected
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_of_a_record_is_found_by_its_photo(spelling: str) -> None:
-    assert votes_of(of(entry(spelling)), NAME) == ("불안", "슬픔", None)
+    assert votes_of(of(entry(spelling)), NAME) == ("불안", "슬픔", "알수없음")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_without_label_files_every_photo_is_alone() -> None:
     assert Annotations.of([]).record_of("a.jpg") is None
 
 
-WORDS = st.sampled_from([*EMOTIONS, None])
+WORDS = st.sampled_from([*VOTE_WORDS, None])
 SMALL = st.floats(0, 1000)
 LARGE = st.floats(1001, 65535)
 

@@ -16,7 +16,7 @@ from fertools.data import Box, Drop
 from fertools.labels.records import LabelRecord, median_box, read_records
 from tests.labels.label_json import BOX, EDGES, NAME, described, entry, label_file
 
-RECORD = LabelRecord(NAME, "불안", ("불안", "슬픔", None), (Box(*BOX),) * 3)
+RECORD = LabelRecord(NAME, "불안", ("불안", "슬픔", "알수없음"), (Box(*BOX),) * 3)
 
 
 def read(data: bytes) -> tuple[list[LabelRecord], str]:
@@ -66,6 +66,12 @@ def test_an_annotator_who_is_missing_neither_votes_nor_draws() -> None:
     assert only(lone) == LabelRecord(NAME, None, (None, "슬픔", None), (Box(*BOX),))
 
 
+def test_an_annotator_who_cannot_tell_has_voted() -> None:
+    unsure = normalize("NFD", " 알수없음 ")
+    record = only(entry(votes=[unsure, None, "모름"], uploader=unsure))
+    assert (record.uploader, record.votes) == ("알수없음", ("알수없음", None, None))
+
+
 @pytest.mark.parametrize(
     "edges",
     [
@@ -90,7 +96,7 @@ def test_a_box_that_is_none_is_left_out_and_the_votes_stay(edges: str) -> None:
     data = text.replace(json.dumps(dict(zip(EDGES, "1234", strict=True))), f"{{{box}}}")
     assert data != text
     assert read(data.encode()) == (
-        [LabelRecord(NAME, "불안", ("불안", "슬픔", None), (Box(*BOX),) * 2)],
+        [LabelRecord(NAME, "불안", ("불안", "슬픔", "알수없음"), (Box(*BOX),) * 2)],
         "",
     )
 

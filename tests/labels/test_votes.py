@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
 
+from fertools.columns import Words
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.annotations import Agreement, count_agreement, decide_emotion, vote_counts
+from fertools.labels.annotations import Annotations
 from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
-from fertools.labels.records import LabelRecord
+from fertools.labels.votes import SLOTS, Agreement, VoteTable, decide_emotion
 from fertools.options import LabelOptions, LabelSource
+from tests.labels.label_json import entry, label_file
 
-Votes = tuple[str | None, str | None, str | None]
+Votes = tuple[str | None, ...]
+
+CANNOT_TELL = "알수없음"
+TWO = ("슬픔", "불안", "슬픔")
+THREE = ("슬픔", "슬픔", "슬픔")
+SPREAD = ("불안", "슬픔", CANNOT_TELL)
+LONE = (None, "슬픔", CANNOT_TELL)
+NONE = (CANNOT_TELL, None, CANNOT_TELL)
 
 
-def record(*votes: str | None, uploader: str | None = "불안") -> LabelRecord:
-    return LabelRecord("a.jpg", uploader, votes, ())
-
-
-TWO = record("슬픔", "불안", "슬픔")
-THREE = record("슬픔", "슬픔", "슬픔")
-SPREAD = record("불안", "슬픔", None)
-LONE = record(None, "슬픔", None)
-NONE = record(None, None, None)
+def table_of(*records: tuple[str | None, Votes] | None) -> VoteTable:
+    """Make the table of photos with these uploaders and votes, through a label file."""
+    entries = [
+        entry(f"{i}.jpg", record[1], uploader=record[0])
+        for i, record in enumerate(records)
+        if record
+    ]
+    found = Annotations.of([("labels.json", label_file(*entries))])
+    return VoteTable.of((found.said(f"x/{i}.jpg") for i in range(len(records))), len(records))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +53,13 @@ NONE = record(None, None, None)
 def test_as_many_of_three_as_were_asked_for(
     labels: LabelSource, two: str | None, three: str | None, spread: str | None, lone: str | None
 ) -> None:
-    for found, emotion in ((TWO, two), (THREE, three), (SPREAD, spread), (LONE, lone)):
+    cases: tuple[tuple[Votes, str | None], ...] = (
+        (TWO, two),
+        (THREE, three),
+        (SPREAD, spread),
+        (LONE, lone),
+    )
+    for found, emotion in cases:
         answer = decide_emotion(LabelOptions(labels=labels), "불안", found)
         assert (None if isinstance(answer, Drop) else answer) == emotion
         kept = decide_emotion(LabelOptions(labels=labels, disputed="keep"), "불안", found)
@@ -51,34 +67,29 @@ def test_as_many_of_three_as_were_asked_for(
 
 
 def test_a_tie_without_the_names_word_decides_nothing() -> None:
-    tie = record("슬픔", "상처", None)
+    tie = ("슬픔", "상처", CANNOT_TELL)
     assert isinstance(decide_emotion(LabelOptions(labels="at-least:1"), "불안", tie), Drop)
 
 
 @pytest.mark.parametrize(
     ("found", "detail"),
     [
-        (record(None, "슬픔", "불안"), "불안 1, 슬픔 1, 알수없음 1"),
-        (record(None, None, "슬픔"), "슬픔 1, 알수없음 2"),
-        (record(None, "중립", "기쁨"), "기쁨 1, 중립 1, 알수없음 1"),
-        (record("기쁨", "중립", "중립"), "중립 2, 기쁨 1"),
-        (record("중립", None, None), "중립 1, 알수없음 2"),
-        (NONE, "알수없음 3"),
+        ((CANNOT_TELL, "슬픔", "불안"), "불안 1, 슬픔 1, 알수없음 1"),
+        ((CANNOT_TELL, CANNOT_TELL, "슬픔"), "슬픔 1, 알수없음 2"),
+        ((None, "중립", "기쁨"), "기쁨 1, 중립 1, no vote 1"),
+        (("기쁨", "중립", "중립"), "중립 2, 기쁨 1"),
+        (("중립", CANNOT_TELL, None), "중립 1, no vote 1, 알수없음 1"),
+        (NONE, "알수없음 2, no vote 1"),
         (None, "no label record tells what the annotators saw"),
     ],
 )
-def test_a_disputed_photo_tells_the_votes(found: LabelRecord | None, detail: str) -> None:
+def test_a_disputed_photo_tells_the_votes(found: Votes | None, detail: str) -> None:
     drop = decide_emotion(LabelOptions(labels="unanimous"), "불안", found)
     assert drop == Drop(Reason.DISPUTED, detail)
     assert (
         decide_emotion(LabelOptions(labels="unanimous", disputed="keep"), "불안", found) == "불안"
     )
     assert decide_emotion(LabelOptions(), "불안", found) == "불안"
-
-
-def test_the_uploader_is_no_voter() -> None:
-    one = record("슬픔", "상처", "불안", uploader="슬픔")
-    assert isinstance(decide_emotion(LabelOptions(labels="majority"), "슬픔", one), Drop)
 
 
 def test_votes_label_a_photo_whose_name_says_nothing() -> None:
@@ -88,11 +99,10 @@ def test_votes_label_a_photo_whose_name_says_nothing() -> None:
 
 @pytest.mark.parametrize("named", EMOTIONS)
 def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> None:
-    words = [*list(EMOTIONS)[:3], None]
+    words = [*list(EMOTIONS)[:3], CANNOT_TELL, None]
     for votes in product(words, repeat=3):
-        one = record(*votes)
-        majority = decide_emotion(LabelOptions(labels="majority"), named, one)
-        counts = {word: votes.count(word) for word in votes if word}
+        majority = decide_emotion(LabelOptions(labels="majority"), named, votes)
+        counts = {word: votes.count(word) for word in votes if word in EMOTIONS}
         assert [majority] == [word for word in counts if counts[word] >= 2] or (
             isinstance(majority, Drop) and max(counts.values(), default=0) < 2
         )
@@ -121,27 +131,52 @@ def test_annotators_know_no_class_folders() -> None:
     assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).options.votes_needed == 2
 
 
-def test_a_soft_label_counts_annotators_and_uploader() -> None:
+def test_votes_are_the_annotators_alone_and_the_uploader_stands_apart() -> None:
     classes = ClassMap.of(LabelOptions("aihub7"), ())
-    assert vote_counts(TWO, classes) == (0, 0, 0, 2, 0, 2, 0)
-    assert vote_counts(SPREAD, classes) == (0, 0, 0, 2, 0, 1, 0)
-    assert vote_counts(None, classes) == (0,) * 7
+    table, rows = table_of(("불안", TWO), (CANNOT_TELL, SPREAD), None, (None, NONE)), np.arange(4)
+    assert table.votes(rows, classes).tolist() == [
+        [0, 0, 0, 1, 0, 2, 0],
+        [0, 0, 0, 1, 0, 1, 0],
+        [0] * 7,
+        [0] * 7,
+    ]
+    assert table.uploader(rows, classes).tolist() == [3, -1, -1, -1]
+    assert table.recorded.tolist() == [True, True, False, True]
 
 
-def test_a_soft_label_follows_renames_and_forgets_what_is_dropped() -> None:
+def test_cannot_tell_and_no_vote_are_kept_apart() -> None:
+    table = table_of((CANNOT_TELL, LONE), None, (None, NONE))
+    assert [table.words(slot, 0, 3).to_pylist() for slot in SLOTS] == [
+        [CANNOT_TELL, None, None],
+        [None, None, CANNOT_TELL],
+        ["슬픔", None, None],
+        [CANNOT_TELL, None, CANNOT_TELL],
+    ]
+
+
+def test_an_archive_without_records_has_a_table_that_says_nothing() -> None:
+    table = VoteTable.empty(2)
+    assert table.words("annot_a", 0, 2).to_pylist() == [None, None]
+    assert not table.recorded.any()
+
+
+def test_votes_follow_renames_and_forget_what_is_dropped() -> None:
     joined = ClassMap.of(LabelOptions("aihub7", rename=("불안=불편", "상처=불편")), ())
-    both = record("불안", "상처", "슬픔")
-    assert vote_counts(both, joined)[joined.names.index("불편")] == 3
+    table, rows = table_of(("상처", ("불안", "상처", "슬픔"))), np.arange(1)
+    at = joined.names.index("불편")
+    assert table.votes(rows, joined)[0, at] == 2
+    assert table.uploader(rows, joined).tolist() == [at]
     talk = ClassMap.of(LabelOptions("talk5"), ())
-    assert vote_counts(both, talk) == (0, 0, 0, 0, 1)
+    assert table.votes(rows, talk).tolist() == [[0, 0, 0, 0, 1]]
+    assert table.uploader(rows, talk).tolist() == [-1]
     assert talk.class_of(Label("슬픔")) == 4
 
 
 def test_agreement_is_counted_by_the_names_emotion() -> None:
-    photos = [
+    photos: list[tuple[str | None, Votes | None]] = [
         ("불안", TWO),
-        ("불안", record("불안", "불안", None)),
-        ("불안", record("불안", "불안", "불안")),
+        ("불안", ("불안", "불안", None)),
+        ("불안", ("불안", "불안", "불안")),
         ("불안", NONE),
         ("슬픔", TWO),
         ("슬픔", THREE),
@@ -149,8 +184,12 @@ def test_agreement_is_counted_by_the_names_emotion() -> None:
         (None, THREE),
         ("놀람", THREE),
     ]
-    assert count_agreement(photos) == {
+    words = sorted({name for name, _ in photos if name})
+    codes = [words.index(name) if name else -1 for name, _ in photos]
+    table = table_of(*(("상처", votes) if votes else None for _, votes in photos))
+    agreement = table.agreement(Words(np.array(codes, np.int32), words))
+    assert agreement == {
         "불안": Agreement(records=4, majority=2, unanimous=1),
         "슬픔": Agreement(records=2, majority=2, unanimous=1),
     }
-    assert list(count_agreement(photos)) == ["불안", "슬픔"]
+    assert list(agreement) == ["불안", "슬픔"]

@@ -79,7 +79,9 @@ def test_fer2013_keeps_its_classes_splits_and_pixels(tmp_path: Path) -> None:
     for example in fertools.read_examples(report.out):
         number = int(example.key[-11:-4])
         image = cv2.imdecode(np.frombuffer(example.image, np.uint8), cv2.IMREAD_UNCHANGED)
-        assert np.array_equal(image, drawn.picture(number))  # --size 48: no pixel is resampled
+        assert np.array_equal(
+            np.asarray(image), drawn.picture(number)
+        )  # --size 48: no pixel is resampled
     assert report.manifest.proof.unknown_people == 70
     assert any("leak between the splits cannot be excluded" in w for w in report.warnings)
     assert fertools.verify(report.out, tmp_path / "src", quiet=True).ok
@@ -92,7 +94,7 @@ def test_a_small_picture_is_enlarged_to_the_size(tmp_path: Path) -> None:
     image = cv2.imdecode(np.frombuffer(example.image, np.uint8), cv2.IMREAD_UNCHANGED)
     original = drawn.picture(int(example.key[-11:-4]))
     expected = cv2.resize(original, (96, 96), interpolation=cv2.INTER_CUBIC)
-    assert np.array_equal(image, expected)
+    assert np.array_equal(np.asarray(image), expected)
 
 
 @pytest.mark.parametrize("header", ["emotion, Usage, pixels", "\ufeffemotion,pixels,Usage"])
@@ -265,3 +267,76 @@ def test_options_that_a_preset_decides_are_refused(
     drawn.write_fer2013(tmp_path / "src", 20)
     with pytest.raises(OptionError, match=what):
         build(tmp_path / "src", "fer2013", **options)
+
+
+def ferplus(tmp_path: Path, **options: Any) -> DatasetReport:
+    if not (tmp_path / "src").is_dir():
+        drawn.write_ferplus(tmp_path / "src", 70)
+    return build(tmp_path / "src", "ferplus", image_format="raw", **options)
+
+
+def test_ferplus_keeps_its_votes(tmp_path: Path) -> None:
+    report = ferplus(tmp_path, split="official")
+    rows = {int(row["key"][-11:-4]): row for row in kept(report)}
+    assert len(rows) == 60
+    for number, row in rows.items():
+        assert row["votes"] == list(drawn.ferplus_votes(number)[:8])
+        assert [row[slot] for slot in ("uploader", "annot_a", "annot_b", "annot_c")] == [None] * 4
+    # --labels name is FER2013's own emotion, in FER+'s words
+    own = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+    assert {row["label"] for number, row in rows.items() if number % 7 == 3} == {own[3]}
+    for example in fertools.read_examples(report.out):
+        assert example.votes == drawn.ferplus_votes(int(example.key[-11:-4]))[:8]
+        assert example.uploader == -1
+    assert fertools.verify(report.out, tmp_path / "src", quiet=True).ok
+
+
+def test_a_row_without_a_name_shows_no_face(tmp_path: Path) -> None:
+    report = ferplus(tmp_path)
+    assert report.manifest.counts.dropped == {"label_file": 2, "no_face": 10}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        # by the seven patterns of votes in drawn.FERPLUS_VOTES, of which the last has no face; of
+        # a tie of 5 to 5 FER2013's own label is taken, if 5 are enough
+        ("majority", [None, "happiness", "surprise", None, "contempt", None]),
+        ("unanimous", [None, "happiness", None, None, None, None]),
+        ("at-least:3", ["neutral", "happiness", "surprise", "happiness", "contempt", None]),
+    ],
+)
+def test_ferplus_by_its_votes(tmp_path: Path, labels: str, expected: list[str | None]) -> None:
+    report = ferplus(tmp_path, labels=labels)
+    found: dict[int, set[str | None]] = {}
+    for row in pq.read_table(report.out / "ledger.parquet").to_pylist():
+        if row["key"].endswith(".png") and row["outcome"] != "no_face":
+            found.setdefault(int(row["key"][-11:-4]) % 7, set()).add(row["label"])
+    assert found == {number: {label} for number, label in enumerate(expected)}
+
+
+def test_the_votes_of_a_photo_are_in_the_detail_of_a_disputed_row(tmp_path: Path) -> None:
+    report = ferplus(tmp_path, labels="majority")
+    details = {
+        row["detail"]
+        for row in pq.read_table(report.out / "ledger.parquet").to_pylist()
+        if row["outcome"] == "disputed"
+    }
+    assert "no class 8, happiness 1, neutral 1" in details
+
+
+def test_ferplus_without_its_table_is_one_line(tmp_path: Path) -> None:
+    drawn.write_fer2013(tmp_path / "src", 20)
+    with pytest.raises(SourceError, match=r"has no fer2013new.csv, which FER\+ needs"):
+        ferplus(tmp_path)
+
+
+def test_ferplus_joins_votes_with_png_files_by_name(tmp_path: Path) -> None:
+    drawn.write_ferplus(tmp_path, 20)
+    (tmp_path / "fer2013.csv").unlink()
+    for number in range(20):
+        drawn.write_picture(tmp_path / "FER2013Train" / f"fer{number:07d}.png", number)
+    _, catalog = label_archive(tmp_path, SourceOptions(preset="ferplus"))
+    assert int(catalog.vote_table.recorded.sum()) == 18
+    assert catalog.matches.with_record == 18
+    assert set(catalog.labels.codes("emotion")[0]) == {-1}  # only the CSV has FER2013's labels

@@ -85,20 +85,64 @@ def test_disputed_photos_may_keep_the_names_label(labelled: Path, tmp_path: Path
 def test_votes_go_into_the_examples_and_the_ledger(labelled: Path, tmp_path: Path) -> None:
     report = build(labelled, tmp_path / "out", keep_names=True)
     assert report.manifest.votes
-    votes = {e.key.rpartition("/")[2]: e.votes for e in fertools.read_examples(tmp_path / "out")}
-    assert votes[photo_name(0, "불안", 0)] == (0, 0, 0, 4, 0, 0, 0)
-    assert votes[photo_name(4, "불안", 0)] == (0, 0, 0, 2, 0, 2, 0)
-    assert votes[photo_name(8, "불안", 0)] == (0,) * 7
-    assert ledger(tmp_path / "out")[photo_name(4, "불안", 0)]["votes"] == [0, 0, 0, 2, 0, 2, 0]
+    examples = {e.key.rpartition("/")[2]: e for e in fertools.read_examples(tmp_path / "out")}
+    votes = {name: (e.votes, e.uploader) for name, e in examples.items()}
+    assert votes[photo_name(0, "불안", 0)] == ((0, 0, 0, 3, 0, 0, 0), 3)
+    assert votes[photo_name(4, "불안", 0)] == ((0, 0, 0, 1, 0, 2, 0), 3)
+    assert votes[photo_name(7, "불안", 0)] == ((0, 0, 0, 1, 0, 1, 0), 3)
+    assert votes[photo_name(8, "불안", 0)] == ((0,) * 7, -1)
+    rows = ledger(tmp_path / "out")
+    assert said(rows[photo_name(7, "불안", 0)]) == ["불안", "불안", "슬픔", "알수없음"]
+    assert said(rows[photo_name(8, "불안", 0)]) == [None] * 4
+    assert rows[photo_name(4, "불안", 0)]["votes"] == [0, 0, 0, 1, 0, 2, 0]
+    assert rows[photo_name(8, "불안", 0)]["votes"] == [0] * 7
     features = json.loads((tmp_path / "out" / "features.json").read_text("utf-8"))
-    shape = features["featuresDict"]["features"]["votes"]["tensor"]["shape"]
-    assert shape == {"dimensions": ["7"]}
+    votes_, uploader = (features["featuresDict"]["features"][n] for n in ("votes", "uploader"))
+    assert votes_["tensor"]["shape"] == {"dimensions": ["7"]}
+    assert uploader["tensor"] == {"shape": {}, "dtype": "int64", "encoding": "none"}
+
+
+def test_the_ledger_keeps_what_was_said_of_a_photo_that_is_dropped(
+    labelled: Path, tmp_path: Path
+) -> None:
+    build(labelled, tmp_path / "out", labels="unanimous", drop=["기쁨"], split="100/0/0")
+    rows = ledger(tmp_path / "out")
+    disputed, joy = rows[photo_name(4, "불안", 0)], rows[photo_name(0, "기쁨", 0)]
+    assert [row["outcome"] for row in (disputed, joy)] == ["disputed", "class_dropped"]
+    assert said(disputed) == ["불안", "슬픔", "슬픔", "불안"]
+    assert said(joy) == ["기쁨"] * 4
+    assert (sum(disputed["votes"]), sum(joy["votes"])) == (3, 0), "기쁨 is no class here"
+    label_file = rows["img_emotion_training_data(불안).json"]
+    assert [label_file["votes"], *said(label_file)] == [None] * 5
+    assert fertools.verify(tmp_path / "out", quiet=True).ok
+
+
+def said(row: dict[str, Any]) -> list[str | None]:
+    return [row[slot] for slot in ("uploader", "annot_a", "annot_b", "annot_c")]
 
 
 def test_an_archive_without_records_has_no_votes(tmp_path: Path) -> None:
     report = build(write_archive(tmp_path / "src"), tmp_path / "out")
     assert not report.manifest.votes
-    assert next(iter(fertools.read_examples(tmp_path / "out"))).votes == ()
+    example = next(iter(fertools.read_examples(tmp_path / "out")))
+    assert (example.votes, example.uploader) == ((), -1)
+    row = next(iter(ledger(tmp_path / "out").values()))
+    assert [row["votes"], *said(row)] == [None] * 5
+
+
+def test_a_complete_dataset_of_format_1_stays_until_it_is_asked_for(
+    labelled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    build(labelled, out)
+    manifest = out / "metadata.json"
+    manifest.write_text(manifest.read_text("utf-8").replace('"format": 2', '"format": 1'), "utf-8")
+    old = manifest.read_bytes()
+    (line,) = (w for w in build(labelled, out).warnings if "format 1" in w)
+    assert line.endswith(f"remove {manifest} and give the same command to write format 2")
+    assert manifest.read_bytes() == old
+    manifest.unlink()
+    assert build(labelled, out).manifest.format == 2
 
 
 def test_people_who_share_a_picture_are_never_parted(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_by_image_every_class_is_exact_to_the_photo(seed: int, ratios: Ratios) -
     assert (np.abs(total - ratios.shares * 500) < 3).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(0, 60), ratios)
 def test_photos_alone_are_assigned_as_groups_of_one(seed: int, count: int, ratios: Ratios) -> None:
     """Issue 10, item 11: the lighter way gives what `assign` gives."""

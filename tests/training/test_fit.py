@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fertools.dataset.manifest import Manifest
-from fertools.errors import DatasetError, OptionError, OutputError
+from fertools.errors import DatasetError, DependencyError, OptionError, OutputError
 from fertools.training.checkpoints import Row, read_history
 from fertools.training.fit import train
 from fertools.training.run import Run
@@ -69,6 +69,34 @@ def test_a_training_killed_while_saving_goes_on_with_the_same_losses(
     train(out, broken, **SMALL)  # complete: nothing is done again
     assert (broken / "history.csv").stat().st_mtime_ns == before
     assert not list(broken.rglob("*.tmp")) and not list(broken.glob("saving-*"))
+
+
+@pytest.mark.slow
+def test_curves_are_there_while_a_training_goes_on_and_logs_where_they_are_asked_for(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fertools.training.checkpoints import Store
+
+    seen = []
+    commit = Store.commit
+
+    def watching(store: Store, rows: list[Row], *given: Any) -> None:
+        seen.append((store.folder / "curves.png").is_file())
+        commit(store, rows, *given)
+
+    monkeypatch.setattr(Store, "commit", watching)
+    train(out, tmp_path / "run", **SMALL | {"epochs": 2}, tensorboard=True)
+    assert seen == [False, True]
+    assert {path.name for path in (tmp_path / "run" / "logs").iterdir()} == {"train", "validation"}
+
+
+def test_logs_for_a_tensorboard_that_is_not_installed_are_refused_first(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fertools.training.backend.find_spec", lambda name: None)
+    with pytest.raises(DependencyError, match=r"--tensorboard needs an extra: pip install"):
+        train(out, tmp_path / "run", **SMALL, tensorboard=True)
+    assert not (tmp_path / "run").exists()
 
 
 def _gray() -> Any:
