@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-#: `ZipLocation.method` of a row of a CSV with pixels (archive/pixels.py). Those of zips are < 256.
+#: `ZipLocation.method` of an entry of a tar. Methods of zips are below 256.
+IN_TAR: Final = 256
+
+#: That of a row of a CSV with pixels (archive/pixels.py).
 PIXEL_ROW: Final = 257
 
 
@@ -77,10 +80,13 @@ class ReadFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ZipLocation:
-    """The location of a member in its zip.
+    """The location of a member in its zip or tar.
 
     `offset` is the offset of the local file header, counted over all volumes; `size` is the
-    compressed size in bytes; `method` is 0 (stored) or 8 (deflate), as in PKWARE's APPNOTE 4.4.5.
+    compressed size in bytes; `method` is 0 (stored), 8 (deflate) or 9 (deflate64), as in PKWARE's
+    APPNOTE 4.4.5. For an entry of a tar, `offset` is the offset of its data, `method` IN_TAR, and
+    `crc` 0: a tar has no checksums of data. A row of a CSV has the `offset`, `size` and `crc` of
+    its line, and `method` PIXEL_ROW.
     """
 
     offset: int
@@ -94,12 +100,12 @@ class Member:
     """One entry of the archive, as the scan lists it without decoding it.
 
     key        container + "/" + name, NFC: stable, unique in the archive, readable
-    container  the folder or zip with this entry, relative to SRC ("" for SRC itself), NFC
+    container  the folder, zip or tar with this entry, relative to SRC ("" for SRC itself), NFC
     path       the file to open, relative to SRC, in the file system's bytes: the photo's own file,
-               or the zip (or its first volume) that contains the entry
+               or the zip (or its first volume) or tar that contains the entry
     size       bytes, uncompressed
     modified   mtime of the file at `path` in ns, at the scan
-    packed     the location in the zip, or None for a loose file
+    packed     the location in the zip or tar, or None for a loose file
     dropped    not None if the scan already knows that this is not a usable photo
     """
 
@@ -110,6 +116,11 @@ class Member:
     modified: int
     packed: ZipLocation | None = None
     dropped: Drop | None = None
+
+    @property
+    def has_checksum(self) -> bool:
+        """Whether the archive states a checksum of its bytes, so that its time says nothing."""
+        return self.packed is not None and self.packed.method != IN_TAR
 
     @property
     def name(self) -> str:

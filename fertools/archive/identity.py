@@ -19,10 +19,10 @@ from typing import Final
 
 import numpy as np
 
+from fertools.archive.containers.locate import find_volumes
 from fertools.archive.folder import OpenFiles, base_folder, read_at
 from fertools.archive.members import Members, keys_of
 from fertools.archive.names import decode_path
-from fertools.archive.volumes import find_volumes
 from fertools.errors import OptionError
 
 #: Bytes read at the end of a zip or volume: enough for 800 entries of AI-Hub's zips.
@@ -44,7 +44,7 @@ def file_signatures(source: Path, members: Members) -> Signatures:
     first_of_each = rows[np.flatnonzero(np.diff(containers, prepend=-1))]
     zips = {member.path for member in members.take(first_of_each)}
     with OpenFiles(base_folder(source)) as files:
-        paths = {volume.path for path in zips for volume in find_volumes(files.base, path).volumes}
+        paths = {volume.file for path in zips for volume in find_volumes(files.base, path).volumes}
         ends = {os.fsdecode(path): _end_signature(files, path) for path in sorted(paths)}
     return ends | {os.fsdecode(member.path): str(member.size) for member in members.take(sample)}
 

@@ -22,10 +22,21 @@ OTHER_FORMATS = {
     ".jxl": "JPEG XL",
 }
 
+#: Endings of archives that are compressed as a whole.
+_COMPRESSED = frozenset(
+    {".tgz", ".gz", ".tbz", ".bz2", ".txz", ".xz", ".tzst", ".zst", ".lz4", ".7z", ".rar"}
+)
+COMPRESSED_DROP = Drop(
+    Reason.NOT_A_PHOTO, "compressed as a whole, so no photo in it can be read in place: unpack it"
+)
+
 _HIDDEN = Drop(Reason.NOT_A_PHOTO, "a hidden file")
 _APPLE_DOUBLE = Drop(Reason.NOT_A_PHOTO, "macOS keeps a photo's attributes here, not its picture")
 _NESTED = Drop(Reason.NOT_A_PHOTO, "a zip inside a zip is not opened: unpack it beside this one")
-_LABELS = Drop(Reason.LABEL_FILE)
+_NESTED_TAR = Drop(
+    Reason.NOT_A_PHOTO, "a tar inside another archive is not opened: unpack it beside this one"
+)
+_BY_ENDING = {".json": Drop(Reason.LABEL_FILE), ".zip": _NESTED, ".tar": _NESTED_TAR}
 
 
 def decode_name(raw: bytes) -> str:
@@ -75,6 +86,11 @@ def is_zip(name: str) -> bool:
     return name[-4:].lower() == ".zip"
 
 
+def is_tar(name: str) -> bool:
+    """Return whether a name ends with ".tar", ".TAR" or the like."""
+    return name[-4:].lower() == ".tar"
+
+
 def is_hidden(name: str) -> bool:
     """Return whether a path ("/" between folders) has a hidden step or lies in `__MACOSX`."""
     return name[0] == "." or "/." in name or name.startswith("__MACOSX/") or "/__MACOSX/" in name
@@ -95,9 +111,9 @@ def _drop_by_ending(ending: str) -> Drop | None:
         return None
     if ending in OTHER_FORMATS:
         return Drop(Reason.UNSUPPORTED, f"a {OTHER_FORMATS[ending]} picture: convert it to JPEG")
-    if ending == ".json":
-        return _LABELS
-    if ending == ".zip":
-        return _NESTED
+    if ending in _COMPRESSED:
+        return COMPRESSED_DROP
+    if known := _BY_ENDING.get(ending):
+        return known
     detail = f"its ending is {printable(ending)}" if ending else "its name has no ending"
     return Drop(Reason.NOT_A_PHOTO, detail)

@@ -16,14 +16,25 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from fertools.archive.entry import DEFLATED, ENCRYPTED, LOCAL_HEADER, LOCAL_SIGNATURE
+from fertools.archive.containers.entry import (
+    DEFLATE64,
+    DEFLATED,
+    ENCRYPTED,
+    LOCAL_HEADER,
+    LOCAL_SIGNATURE,
+)
+from fertools.archive.containers.locate import find_volumes, open_zip
+from fertools.archive.containers.tar import BLOCK, parse_header
+from fertools.archive.containers.volumes import VolumeReader
 from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
 from fertools.archive.pixels import png_of_row
-from fertools.archive.volumes import VolumeReader, find_volumes
-from fertools.data import PIXEL_ROW, Member, ReadFault, Reason, Unusable, ZipLocation
+from fertools.data import IN_TAR, PIXEL_ROW, Member, ReadFault, Reason, Unusable, ZipLocation
 
 MAX_BYTES = 256 << 20  # limit for a member, packed and unpacked
 _MAX_ZIPS = 64
+
+#: Packed bytes that are unpacked together: at most some 100 MB come of them.
+_INFLATE64_BYTES = 1 << 16
 
 
 class Reader:
@@ -68,13 +79,13 @@ class Reader:
             raise
 
     def check_unchanged(self, member: Member) -> None:
-        """Raise ReadFault if a loose photo has changed since the scan.
+        """Raise ReadFault if a photo without a checksum has changed since the scan.
 
         Called for a photo that cannot be used: a file that is still being copied may have its final
-        size but only half of its bytes. A packed photo needs no check: its CRC was right.
+        size but only half of its bytes. A photo in a zip needs no check: its CRC was right.
         """
         try:
-            if member.packed is None and self._any_changed([member.path]):
+            if not member.has_checksum and self._any_changed([member.path]):
                 raise ReadFault(Reason.CHANGED, "it was written to since the scan")
         except OSError as error:
             raise to_read_fault(error) from error
@@ -123,7 +134,7 @@ class Reader:
         if zipped is None:
             if len(self._zips) >= _MAX_ZIPS:
                 self._zips.popitem(last=False)
-            zipped = VolumeReader(find_volumes(self._files.base, path), self._files)
+            zipped = open_zip(path, self._files)
             self._zips[path] = zipped
         return zipped
 
@@ -136,7 +147,7 @@ class Reader:
         if gap := zipped.volume_set.first_gap(packed.offset, packed.offset + packed.size):
             return gap.detail
         volumes = find_volumes(self._files.base, path).volumes
-        if self._any_changed(volume.path for volume in volumes):
+        if self._any_changed(volume.file for volume in volumes):
             return "the zip was written to since the scan"
         return None
 
@@ -149,16 +160,28 @@ class Reader:
 
 def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -> bytes:
     """Read and unpack a member. Raises Unusable if size or CRC differ from the directory."""
+    if packed.method == IN_TAR:
+        return _read_tar_entry(zipped, packed)
     if packed.method == PIXEL_ROW:
         return _read_row(zipped, packed)
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
         data = _inflate(data, member.size)
+    elif packed.method == DEFLATE64:
+        data = _inflate64(data, member.size)
     if len(data) != member.size:
         raise Unusable(Reason.UNREADABLE, f"its size is not the {member.size:,} bytes it claims")
     if zlib.crc32(data) != packed.crc:
         raise Unusable(Reason.UNREADABLE, "its CRC-32 does not match: it was damaged")
     return data
+
+
+def _read_tar_entry(tar: VolumeReader, packed: ZipLocation) -> bytes:
+    """Read an entry of a tar, whose header must still lie before it."""
+    header = parse_header(tar.read(packed.offset - BLOCK, BLOCK))
+    if header is None or header.size != packed.size:
+        raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of the tar")
+    return tar.read(packed.offset, packed.size)
 
 
 def _read_row(table: VolumeReader, packed: ZipLocation) -> bytes:
@@ -190,3 +213,20 @@ def _inflate(data: bytes, size: int) -> bytes:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
     except zlib.error as error:
         raise Unusable(Reason.UNREADABLE, f"its packed bytes are damaged: {error}") from None
+
+
+def _inflate64(data: bytes, size: int) -> bytes:
+    """Unpack deflate64, as Windows Explorer writes it above 2 GB; stop behind `size` bytes."""
+    try:
+        from inflate64 import Inflater  # an extra
+    except ImportError:  # the scan found it: another node of a cluster
+        raise ReadFault(Reason.UNREADABLE, "needs pip install 'fertools[deflate64]'") from None
+    inflater, unpacked = Inflater(), bytearray()
+    try:
+        for at in range(0, len(data), _INFLATE64_BYTES):
+            unpacked += inflater.inflate(data[at : at + _INFLATE64_BYTES])
+            if len(unpacked) > size:
+                break
+    except Exception as error:  # ValueError, and in some versions others
+        raise Unusable(Reason.UNREADABLE, f"its packed bytes are damaged: {error}") from None
+    return bytes(unpacked)

@@ -10,10 +10,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from fertools.archive.names import decode_name, is_zip
+from fertools.archive.containers.volumes import parse_volume_name
+from fertools.archive.names import decode_name, is_tar, is_zip
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
-from fertools.archive.volumes import parse_volume_name
 from fertools.checking import check_function, user_path
 from fertools.console import name_pair
 from fertools.data import Crop, Drop, Member, Reason, Unusable
@@ -132,7 +132,7 @@ def _face_options(run: Run, detector: Detector | None) -> tuple[FaceOptions, Det
 
 def _members(path: Path) -> tuple[Path, dict[str, Member]]:
     """Return the source that a path stands for, and its photos by the path to report."""
-    if path.is_dir() or _is_zip(path):
+    if path.is_dir() or _is_archive(path):
         home = path if path.is_dir() else path.parent  # keys begin with a zip's own name
         return path, {
             str(home / member.key): member
@@ -140,7 +140,7 @@ def _members(path: Path) -> tuple[Path, dict[str, Member]]:
             if member.dropped is None or member.dropped.reason not in _NO_PHOTO
         }
     if not path.is_file():
-        raise SourceError(f"{path} is not there: give a photo, a folder or a zip")
+        raise SourceError(f"{path} is not there: give a photo, a folder, a zip or a tar")
     # The reader follows no link, since an archive's may lead anywhere; this one was named.
     file = path.resolve()
     stat = file.stat()
@@ -148,10 +148,11 @@ def _members(path: Path) -> tuple[Path, dict[str, Member]]:
     return file.parent, {str(path): member}
 
 
-def _is_zip(path: Path) -> bool:
-    """Return whether a path, links followed, is named as a zip or as a piece of one."""
-    name = os.path.basename(os.path.realpath(os.fsencode(path)))  # noqa: PTH119  as scan does
-    return is_zip(decode_name(name)) or parse_volume_name(name) is not None
+def _is_archive(path: Path) -> bool:
+    """Return whether a path, links followed, is named as a zip, a piece of one, or a tar."""
+    raw = os.path.basename(os.path.realpath(os.fsencode(path)))  # noqa: PTH119  as scan does
+    name = decode_name(raw)
+    return is_zip(name) or is_tar(name) or parse_volume_name(raw) is not None
 
 
 def _extract(

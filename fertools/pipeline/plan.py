@@ -28,7 +28,7 @@ import pyarrow.ipc
 
 from fertools.archive.members import Members, keys_of
 from fertools.columns import Ints
-from fertools.data import Box, Member, ZipLocation
+from fertools.data import IN_TAR, Box, Member, ZipLocation
 from fertools.errors import OptionError, OutputError, printable
 from fertools.files import whole_file
 from fertools.pipeline.parts import PartFiles, is_current
@@ -218,11 +218,11 @@ def _edges(box: Box | None) -> tuple[float, ...] | None:
 
 
 def modified(member: Member) -> int | None:
-    """Return a loose photo's time of modification; None for a packed one.
+    """Return the time of modification of a photo without a checksum, a loose one or one in a tar.
 
-    A part whose rows hold another time may be of another photo.
+    A part whose rows hold another time may be of another photo. None for a photo in a zip.
     """
-    return None if member.packed else member.modified
+    return None if member.has_checksum else member.modified
 
 
 def planned_names(path: Path) -> list[str]:
@@ -246,10 +246,10 @@ def read_part(path: Path, number: int) -> Iterator[tuple[Member, Box | None]]:
 
 
 def read_times(path: Path, number: int) -> list[int | None]:
-    """Return the times of a part's loose photos, None for packed ones. Raises as `read_part`."""
+    """Return the times of a part's photos as `modified` does. Raises as `read_part`."""
     batch = _opened(path, path.stat().st_mtime_ns).get_batch(number)
-    packed = pc.is_valid(batch.column("offset"))
-    times: list[int | None] = pc.if_else(packed, None, batch.column("modified")).to_pylist()
+    zipped = pc.fill_null(pc.not_equal(batch.column("method"), IN_TAR), fill_value=False)
+    times: list[int | None] = pc.if_else(zipped, None, batch.column("modified")).to_pylist()
     return times
 
 

@@ -24,6 +24,7 @@ from typing import Final
 
 import numpy as np
 
+from fertools.archive.containers.locate import find_tar
 from fertools.archive.folder import RetryPolicy
 from fertools.archive.reader import Reader
 from fertools.data import Box, Crop, Member, ReadFault, Reason, Unusable
@@ -309,9 +310,13 @@ def cached_detector(options: FaceOptions) -> Detector:
 
 
 def _container(source: Path, member: Member) -> Path:
-    """Return the zip, or the folder, of a member."""
+    """Return the file of the zip or tar of a member, or its folder."""
     base = source if source.is_dir() else source.parent
-    path = member.path if member.packed else os.path.dirname(member.path)  # noqa: PTH120  # bytes
+    path = os.path.dirname(member.path)  # noqa: PTH120  # bytes
+    if member.packed:
+        with suppress(OSError):  # the tar is gone, and so is the path in it
+            path = member.path
+            path = find_tar(os.fsencode(base), path) or path
     return base / os.fsdecode(path)
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fertools.archive.containers.zips import _CHUNK_BYTES
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
-from fertools.archive.zips import _CHUNK_BYTES
 from fertools.data import Member, Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fertools.archive.containers.volumes import Gap, Volume, order_volumes, parse_volume_name
 from fertools.archive.reader import Reader
 from fertools.archive.scan import Scan, scan
-from fertools.archive.volumes import Gap, Volume, order_volumes, parse_volume_name
 from fertools.data import Reason, Unusable
 from tests.archive.rawzip import Item, write_zip
 

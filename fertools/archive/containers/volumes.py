@@ -9,10 +9,8 @@ offset of the first byte of the volume. Other tools count `part0`, `part1`, ….
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +22,7 @@ from fertools.data import ReadFault, Reason, Unusable
 from fertools.errors import printable
 
 # Paths are bytes here: a name may be in any encoding, and pathlib takes text.
-# ruff: noqa: PTH116, PTH118, PTH119, PTH120, PTH208
+# ruff: noqa: PTH119
 
 # One spelling per number, neither part07 nor PART7: no two files can be the same volume.
 _VOLUME = re.compile(rb"(.+\.(?i:zip))\.part(0|[1-9]\d{0,17})", re.DOTALL)
@@ -35,12 +33,24 @@ _MAX_VOLUME_NUMBER = 999
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One file of a zip: path relative to the base, offset in the zip, bytes, mtime in ns."""
+    """A range of bytes that holds a range of a zip: a file of the zip, or a piece of a file.
+
+    path      relative to the base; of a volume in a tar: the tar's path, "/", the name in the tar
+    start     offset in the zip; `size` in bytes; `modified`, mtime in ns
+    within    the file that holds the bytes from `at` on; b"" for `path` itself, from 0 on
+    """
 
     path: bytes
     start: int
     size: int
     modified: int
+    within: bytes = b""
+    at: int = 0
+
+    @property
+    def file(self) -> bytes:
+        """The path of the file of the disk that is read."""
+        return self.within or self.path
 
     @property
     def end(self) -> int:
@@ -62,11 +72,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSet:
-    """The volumes of one zip in order (at least one), its gaps, and one line per fault."""
+    """The volumes of one zip in order (at least one), its gaps, and one line per fault.
+
+    notes   what the user should know although the zip can be read completely
+    """
 
     volumes: tuple[Volume, ...]
     gaps: tuple[Gap, ...] = ()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> bytes:
@@ -105,29 +119,6 @@ def parse_volume_name(path: bytes) -> tuple[bytes, int] | None:
     """Split a volume's path: b"a/b.zip.part7" -> (b"a/b.zip", 7); None for other paths."""
     match = _VOLUME.fullmatch(path)
     return (match[1], int(match[2])) if match else None
-
-
-def find_volumes(base: bytes, path: bytes) -> VolumeSet:
-    """Return the volumes that a zip has on the disk now.
-
-    path   of any volume, or of the zip if it is one file; relative to the base
-
-    A link is not a volume. Raises OSError if the file, or its folder, is gone or not accessible.
-    """
-    paths = [path]
-    if parsed := parse_volume_name(path):
-        folder = os.path.dirname(path)
-        beside = [os.path.join(folder, name) for name in os.listdir(os.path.join(base, folder))]
-        paths = [other for other in beside if (parse_volume_name(other) or (b"",))[0] == parsed[0]]
-    statuses = [(each, os.stat(os.path.join(base, each), follow_symlinks=False)) for each in paths]
-    volumes = [
-        Volume(each, 0, status.st_size, status.st_mtime_ns)
-        for each, status in statuses
-        if parsed is None or stat.S_ISREG(status.st_mode)
-    ]
-    if not volumes:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return order_volumes(volumes)
 
 
 def order_volumes(files: Iterable[Volume]) -> VolumeSet:
@@ -200,6 +191,10 @@ class VolumeReader:
         self.size = volume_set.size
         self._files = files
 
+    def arranged(self, volume_set: VolumeSet) -> VolumeReader:
+        """Return a reader of the same files with other volumes."""
+        return VolumeReader(volume_set, self._files)
+
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes.
 
@@ -213,8 +208,9 @@ class VolumeReader:
                 raise Unusable(Reason.UNREADABLE, volume.detail)
             if volume is None:
                 raise Unusable(Reason.UNREADABLE, f"byte {offset:,} lies outside the zip")
-            descriptor = self._files.descriptor(volume.path)
-            chunk = read_at(descriptor, offset - volume.start, min(count, volume.end - offset))
+            descriptor = self._files.descriptor(volume.file)
+            at = volume.at + offset - volume.start
+            chunk = read_at(descriptor, at, min(count, volume.end - offset))
             if not chunk:
                 raise ReadFault(Reason.CHANGED, f"{volume.name} is shorter than it was")
             chunks.append(chunk)

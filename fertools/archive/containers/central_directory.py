@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.entry import (
+from fertools.archive.containers.entry import (
     ENTRY_DTYPE,
     IN_ZIP64,
     Entries,
@@ -28,7 +28,7 @@ from fertools.archive.entry import (
     clamp,
     resolve_zip64,
 )
-from fertools.archive.volumes import VolumeReader
+from fertools.archive.containers.volumes import VolumeReader
 from fertools.data import Reason, Unusable
 
 # signature, disk, directory's disk, entries on disk, entries, size, offset, comment length
@@ -91,6 +91,12 @@ def read_central_directory(zipped: VolumeReader) -> ZipListing:
     if spanned:
         raise SpannedZip(Reason.DAMAGED_ARCHIVE, "the last file of a split (.z01) set")
     raise Unusable(Reason.DAMAGED_ARCHIVE, "it has no directory, so it was cut or is no zip")
+
+
+def has_directory(zipped: VolumeReader) -> bool:
+    """Return whether the zip ends with a directory, as far as its end record tells."""
+    ends = _find_end_records(zipped)
+    return any(end.spanned or _find_directory_start(zipped, end) is not None for end in ends)
 
 
 @dataclass(frozen=True, slots=True)

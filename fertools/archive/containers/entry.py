@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from struct import Struct, iter_unpack, unpack_from
 from typing import Any, Final
 
@@ -22,7 +24,14 @@ ENCRYPTED = 0x0001  # flag bits, APPNOTE 4.4.4
 DATA_DESCRIPTOR = 0x0008  # crc and sizes follow the data, and are 0 in the local header
 IN_ZIP64 = 0xFFFF_FFFF  # means: the zip64 extra field holds this size or offset
 
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, DEFLATE64 = 0, 8, 9
+
+
+@cache
+def readable_methods() -> tuple[int, ...]:
+    """Return the methods of packing that can be read: deflate64 needs the package inflate64."""
+    return (STORED, DEFLATED, DEFLATE64)[: 3 if find_spec("inflate64") else 2]
+
 
 #: The fields of an `Entry` as an array row: objects would take ten times the memory.
 ENTRY_DTYPE: Final = np.dtype(
@@ -81,9 +90,10 @@ class Entry:
             return Drop(Reason.UNREADABLE, f"{noun} inside the zip, not a file")
         if self.flags & ENCRYPTED:
             return Drop(Reason.ENCRYPTED, "behind a password")
-        if self.method not in (STORED, DEFLATED):
+        if self.method not in readable_methods():
             method = _METHODS.get(self.method, "unknown")
-            return Drop(Reason.UNREADABLE, f"packed with method {self.method} ({method})")
+            cure = ": pip install 'fertools[deflate64]'" if self.method == DEFLATE64 else ""
+            return Drop(Reason.UNREADABLE, f"packed with method {self.method} ({method}){cure}")
         if self.size == 0:
             return Drop(Reason.EMPTY)
         if self.offset < 0 or self.end > limit:

@@ -18,23 +18,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fertools.archive.central_directory import SpannedZip, read_central_directory
-from fertools.archive.entry import (
+from fertools.archive.containers.central_directory import SpannedZip, read_central_directory
+from fertools.archive.containers.entry import (
     DATA_DESCRIPTOR,
-    DEFLATED,
     ENCRYPTED,
     IN_ZIP64,
     LOCAL_HEADER,
     LOCAL_SIGNATURE,
-    STORED,
     Entries,
     Entry,
     ZipListing,
+    readable_methods,
     resolve_zip64,
 )
+from fertools.archive.containers.volumes import VolumeReader, VolumeSet, parse_volume_name
 from fertools.archive.members import MembersBuilder
 from fertools.archive.names import decode_entry_name, drop_by_name
-from fertools.archive.volumes import VolumeReader, VolumeSet, parse_volume_name
 from fertools.data import Drop, Reason, Unusable
 
 #: Entries processed together; their names are Python objects meanwhile.
@@ -217,7 +216,7 @@ def _find_suspects(
     offsets, kinds = fields["offset"], fields["mode"] & 0o170000  # stat.S_IFMT of an array
     suspects: NDArray[np.bool_] = (kinds != 0) & (kinds != stat.S_IFREG)
     suspects |= fields["flags"] & ENCRYPTED != 0
-    suspects |= (fields["method"] != STORED) & (fields["method"] != DEFLATED)
+    suspects |= ~np.isin(fields["method"], readable_methods())
     suspects |= (fields["size"] == 0) | (offsets < 0) | (ends > limits)
     for gap in volume_set.gaps:
         suspects |= (gap.start < ends) & (offsets < gap.end)
