@@ -13,9 +13,13 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
 from fertools.errors import printable
+
+#: Terminal columns of a table at most, and of a cell that was shortened at least.
+TABLE_WIDTH: Final = 80
+MIN_CELL: Final = 8
 
 
 class Progress:
@@ -146,16 +150,24 @@ def _clock_text(seconds: float) -> str:
     return f"{hour}:{minute:02d}:{second:02d}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False) -> str:
-    """Return a table as text: the first column left-aligned, the others right-aligned.
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], foot: bool = False, left: int = 1
+) -> str:
+    """Return a table as text: the first `left` columns left-aligned, the others right-aligned.
 
     Whole numbers have thousands separators, control characters are escaped. With `foot`, a ruled
-    line separates the last row.
+    line separates the last row. If the table is wider than TABLE_WIDTH, the widest cells that are
+    no numbers are shortened in their middles.
     """
     cells = [[_cell_text(value) for value in row] for row in (head, *rows)]
-    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+    while (widths := _column_widths(cells)) and (excess := _excess(widths)) > 0:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        if (width := max(widths[widest] - excess, MIN_CELL)) >= widths[widest]:
+            break  # so many columns that nothing can be shortened
+        for row in cells:
+            row[widest] = shorten(row[widest], width)
     rule = "  ".join("─" * width for width in widths)
-    lines = [_table_row(row, widths) for row in cells]
+    lines = [_table_row(row, widths, left) for row in cells]
     lines.insert(1, rule)
     if foot:
         lines.insert(-1, rule)
@@ -168,10 +180,41 @@ def display_width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
-def _table_row(row: Sequence[str], widths: Sequence[int]) -> str:
+def shorten(text: str, width: int) -> str:
+    """Return a text of at most `width` terminal columns, with "…" for its middle if it is longer.
+
+    >>> shorten("1.Training/[원천]EMOIMG_기쁨_TRAIN_01.zip", 20)
+    '1.Trainin…AIN_01.zip'
+    """
+    if display_width(text) <= width:
+        return text
+    tail = _cut(text[::-1], width // 2)[::-1]
+    return f"{_cut(text, width - 1 - display_width(tail))}…{tail}"
+
+
+def _cut(text: str, width: int) -> str:
+    """Return the first characters of a text, of `width` terminal columns at most."""
+    while display_width(text) > width:
+        text = text[: min(len(text) - 1, width)]
+    return text
+
+
+def _column_widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+
+
+def _excess(widths: Sequence[int]) -> int:
+    """Return by how many terminal columns a table is too wide; columns are two apart."""
+    return sum(widths) + 2 * (len(widths) - 1) - TABLE_WIDTH
+
+
+def _table_row(row: Sequence[str], widths: Sequence[int], left: int) -> str:
     gaps = [" " * (width - display_width(text)) for text, width in zip(row, widths, strict=True)]
-    first, *rest = zip(row, gaps, strict=True)
-    return "  ".join([first[0] + first[1], *(gap + text for text, gap in rest)]).rstrip()
+    cells = [
+        text + gap if i < left else gap + text
+        for i, (text, gap) in enumerate(zip(row, gaps, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
 
 
 def _cell_text(value: object) -> str:
@@ -183,3 +226,8 @@ def _cell_text(value: object) -> str:
 def name_pair(name: str, english: str) -> str:
     """Return a class's name, escaped, followed by its English name if that differs."""
     return printable(name if name == english else f"{name} {english}")
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share in percent, such as "12.5 %"; that of nothing is 0."""
+    return f"{100 * part / max(whole, 1):.1f} %"

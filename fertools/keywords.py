@@ -99,6 +99,17 @@ class TrainKeywords(TypedDict, total=False):
     quiet: bool
 
 
+class StatsKeywords(TypedDict, total=False):
+    """The fields of StatsOptions."""
+
+    by: str | Sequence[str]
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
+
+
 class EvaluateKeywords(TypedDict, total=False):
     """The fields of EvaluateOptions."""
 

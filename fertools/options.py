@@ -7,8 +7,8 @@
                   └─ shards   ShardOptions   name, size, names or pseudonyms
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
-    SampleOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
-    PartsOptions, JsonOptions only for the command line
+    SampleOptions, StatsOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
+    PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
 the checks (checking.py), the manifest's `options` and docs/cli.md are made from these fields. An
@@ -643,6 +643,19 @@ ExportFormat = Literal["onnx", "savedmodel", "litert"]
 
 
 @dataclass(frozen=True, slots=True)
+class StatsOptions(Options):
+    """The options of `stats`."""
+
+    by: Annotated[
+        tuple[str, ...],
+        Usage(metavar="FIELD[,FIELD]"),
+        "Count by these fields instead: class, split, sex, age, place, container, outcome, "
+        "emotion (of the name), subject.",
+    ] = ()
+    source: SourceOptions = field(default_factory=SourceOptions)
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyOptions(Options):
     """The options of `verify`."""
 
@@ -687,6 +700,15 @@ class JsonOptions(Options):
     """The options for the output of a command."""
 
     json: Annotated[bool, "Print the result as JSON."] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions(Options):
+    """The option for the table of a command."""
+
+    csv: Annotated[
+        bool, "Print the table of --by, or the classes by split, as CSV: > FILE.csv keeps it."
+    ] = False
 
 
 # Values that are written as text ------------------------------------------------------------------

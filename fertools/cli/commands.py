@@ -14,9 +14,10 @@ import click
 
 import fertools
 from fertools.cli.options import command
-from fertools.errors import printable
+from fertools.errors import OptionError, printable
 from fertools.options import (
     BuildOptions,
+    CsvOptions,
     EvaluateOptions,
     ExportOptions,
     JsonOptions,
@@ -24,6 +25,7 @@ from fertools.options import (
     PredictOptions,
     RunOptions,
     SampleOptions,
+    StatsOptions,
     TrainOptions,
     TrainRunOptions,
     VerifyOptions,
@@ -72,11 +74,21 @@ def presets(**options: Any) -> None:
     _print(fertools.presets(), as_json=options["json"])
 
 
-@command("stats", JsonOptions)
+@command("stats", StatsOptions, JsonOptions, CsvOptions)
 @click.argument("path", type=_PATH)
 def stats(path: Path, **options: Any) -> None:
-    """Count photos and people in an archive (by names alone, no pixels) or in a built dataset."""
-    _print(fertools.stats(path), as_json=options["json"])
+    """Count photos and people in an archive (by names alone, no pixels) or in a built dataset.
+
+    --json prints everything, --csv one table. See docs/looking.md.
+    """
+    as_json, as_csv = options.pop("json"), options.pop("csv")
+    if as_json and as_csv:
+        raise OptionError("--json contradicts --csv: give one of them")
+    counted = fertools.stats(path, **options)
+    if as_csv:
+        click.echo(counted.csv(), nl=False)
+    else:
+        _print(counted, as_json=as_json)
 
 
 @command("verify", VerifyOptions)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
@@ -126,6 +126,15 @@ class SplitContents:
             raise ValueError(
                 f"{self.records} records, {in_shards} in shards, {by_class} in classes"
             )
+
+    def class_weights(self, names: Sequence[str]) -> list[float]:
+        """Return the inverse of each class's number of examples, 1 on average over the examples.
+
+        In the order of the labels, for Keras' `class_weight`; 0 for a class without an example.
+        """
+        counts = [self.classes.get(name, 0) for name in names]
+        present = sum(count > 0 for count in counts)
+        return [self.records / (present * count) if count else 0.0 for count in counts]
 
 
 @dataclass(frozen=True, slots=True)

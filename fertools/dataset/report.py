@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fertools.console import name_pair, table
+from fertools.console import name_pair, percent, table
 from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.errors import printable
@@ -35,15 +35,23 @@ class DatasetReport:
 
     def text(self) -> str:
         """Return the summary: classes by split, drops, leakage, files, and how to read them."""
+        return "\n\n".join([*self.sections(), *self.warning_lines()])
+
+    def sections(self) -> Iterator[str]:
+        """Yield the tables and paragraphs of `text`, the classes by split first."""
         counts = self.manifest.counts
         dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
-        blocks = [self._splits()]
+        yield self._splits()
         if dropped:
             total = sum(counts.dropped.values())
-            blocks.append(table(("dropped", "entries"), [*dropped, ("all", total)], foot=True))
-        blocks += ["\n".join(self._leakage()), *self._agreement(), self._summary()]
-        blocks += [f"warning: {printable(warning)}" for warning in self.warnings]
-        return "\n\n".join(blocks)
+            yield table(("dropped", "entries"), [*dropped, ("all", total)], foot=True)
+        yield "\n".join(self._leakage())
+        yield from self._agreement()
+        yield self._summary()
+
+    def warning_lines(self) -> Iterator[str]:
+        for warning in self.warnings:
+            yield f"warning: {printable(warning)}"
 
     def _splits(self) -> str:
         # In a manifest that was read from a file, splits are in alphabetical order.
@@ -97,22 +105,22 @@ class DatasetReport:
         if points[name] <= _MAX_CLOSE_POINTS:
             yield f"worst class: {points[name]:.2f} points from its {share}"
             return
-        count = sum(photos[name] for photos in self._photos().values())
+        count = sum(photos[name] for photos in self.photos().values())
         yield (
-            f"worst class: {self._names_of(name)}, {points[name]:.2f} points from its {share}: "
+            f"worst class: {self.names_of(name)}, {points[name]:.2f} points from its {share}: "
             f"its {count:,} photos are too few, or of too few people, to come closer"
         )
 
     def _absent_classes(self) -> Iterator[str]:
         """Yield a line for each split that lacks classes of another split."""
-        photos = self._photos()
+        photos = self.photos()
         why = ": too few photos or people for every split" if self.manifest.proof.deviation else ""
         for split, counts in photos.items():
             absent = [n for n in counts if not counts[n] and any(c[n] for c in photos.values())]
             if absent:
-                yield f"{split} has no photo of {', '.join(map(self._names_of, absent))}{why}"
+                yield f"{split} has no photo of {', '.join(map(self.names_of, absent))}{why}"
 
-    def _photos(self) -> dict[str, dict[str, int]]:
+    def photos(self) -> dict[str, dict[str, int]]:
         """Count the photos, without augmented copies, by split and class."""
         times = 1 + int(self.manifest.options.get("augment", 0))
         names = [entry.name for entry in self.manifest.classes]
@@ -125,7 +133,8 @@ class DatasetReport:
             if (contents := self.manifest.splits.get(split)) and contents.records
         }
 
-    def _names_of(self, name: str) -> str:
+    def names_of(self, name: str) -> str:
+        """Return a class's name and its English, escaped."""
         english = {entry.name: entry.english for entry in self.manifest.classes}
         return name_pair(name, english.get(name, name))
 
@@ -134,7 +143,7 @@ class DatasetReport:
         if not proof.agreement:
             return []
         rows = [
-            (self._names_of(name), records, _percent(two, records), _percent(three, records))
+            (self.names_of(name), records, percent(two, records), percent(three, records))
             for name, (records, two, three) in proof.agreement.items()
         ]
         text = table(("name says", "records", "two of three agree", "all three"), rows)
@@ -158,7 +167,3 @@ class DatasetReport:
             f'read it: tfds.builder_from_directory("{out}")'
             '.as_dataset(split="train", as_supervised=True)'
         )
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / max(whole, 1):.1f} %"

@@ -155,9 +155,9 @@ class TrainingData:
 
     def _class_weights(self) -> list[float]:
         """Weigh each class by the inverse of its number, 1 on average over the examples."""
-        counts = self.train.counts
-        present = sum(count > 0 for count in counts)
-        return [self.train.records / (present * count) if count else 0.0 for count in counts]
+        manifest = self.train.manifest
+        names = [entry.name for entry in manifest.classes]
+        return manifest.splits[self.train.name].class_weights(names)
 
 
 def _new_run(data: TrainingData, folder: Path) -> Run:

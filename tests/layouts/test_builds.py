@@ -40,9 +40,10 @@ class Photo:
         return int(self.key[-11:-4])
 
 
-def photos_of(source: Path, preset: PresetName) -> list[Photo]:
+def photos_of(source: Path, preset: PresetName | SourceOptions) -> list[Photo]:
     """Return the photos that have a class."""
-    _, catalog = label_archive(source, SourceOptions(preset=preset))
+    options = preset if isinstance(preset, SourceOptions) else SourceOptions(preset=preset)
+    _, catalog = label_archive(source, options)
     names, rows = catalog.classes.names, catalog.selected
     keys, subjects = catalog.members.keys_at(rows), catalog.subjects(rows)
     sexes = Words(*catalog.labels.codes("sex")).take(rows)
