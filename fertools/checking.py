@@ -99,11 +99,13 @@ class Usage:
     metavar   the word for the value
     flag      the option, if its name is not that of the field
     default   a description of the default
+    alone     the value of an option that is given without one
     """
 
     metavar: str | None = None
     flag: str = ""
     default: str = ""
+    alone: str | None = None
 
 
 #: A seed that NumPy, Keras and fertools accept: legacy seeds of NumPy and Keras have 32 bits.

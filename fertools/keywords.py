@@ -88,7 +88,7 @@ class TrainKeywords(TypedDict, total=False):
     weight_decay: float
     warmup: float
     label_smoothing: float
-    soft_labels: bool
+    soft_labels: Literal["none", "votes", "posterior", "majority"]
     balance: bool
     precision: Literal["auto", "float32", "bfloat16"]
     seed: int

@@ -501,6 +501,7 @@ class PartsOptions(Options):
 # train --------------------------------------------------------------------------------------------
 
 Depth = Literal[8, 14, 26, 50, 101, 152]
+SoftLabels = Literal["none", "votes", "posterior", "majority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,13 +584,16 @@ class TrainOptions(Options):
         float,
         Between(0, 1, open_end=True),
         HelpSection.OPTIMISATION,
-        "Label smoothing; 0 for none.",
+        "Label smoothing; 0 for none. --soft-labels are never smoothed.",
     ] = 0.1
     soft_labels: Annotated[
-        bool,
+        SoftLabels,
         HelpSection.DATA,
-        "Learn the annotators' votes, if there are any, not the name's class.",
-    ] = False
+        Usage(alone="votes"),
+        "Learn what the annotators said of a photo, not its label: shares of votes (also "
+        "without a word after the option), their majority, or the probability of each class "
+        "given votes and uploader (Dawid and Skene). Photos without votes keep the label.",
+    ] = "none"
     balance: Annotated[
         bool, HelpSection.DATA, "Weigh classes by the inverse of their number of photos."
     ] = False
@@ -599,9 +603,20 @@ class TrainOptions(Options):
         "Precision of training; auto is bfloat16 on a GPU, float32 elsewhere.",
     ] = "auto"
 
+    def __post_init__(self) -> None:
+        # It was a flag, and is one in run.json of older runs.
+        if isinstance(self.soft_labels, bool):
+            object.__setattr__(self, "soft_labels", "votes" if self.soft_labels else "none")
+        Options.__post_init__(self)
+
     def check_together(self) -> None:
         if self.model and ":" not in self.model[1:-1]:
             raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
+
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing: none for targets that are soft where annotators disagree."""
+        return self.label_smoothing if self.soft_labels == "none" else 0.0
 
     @property
     def peak_rate(self) -> float:

@@ -62,12 +62,14 @@ class _FieldOption(click.Option):
         word = option.usage.flag or flag(option.name)
         self.key = word.removeprefix("--")  # in a TOML file
         is_flag = bool in option.types
+        alone: dict[str, Any] = {"flag_value": option.usage.alone} if option.usage.alone else {}
         if is_flag and option.default:
             word = f"{word}/--no-{self.key}"
         super().__init__(
             [word, option.name],
             type=None if is_flag else _type(option),
             is_flag=is_flag,
+            **alone,
             multiple=isinstance(option.default, tuple),
             default=option.default,
             metavar=option.usage.metavar,

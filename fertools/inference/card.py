@@ -61,6 +61,7 @@ def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:
         "## Figures\n",
         _figures(run, weights_id),
         "\n## Training\n",
+        f"Learned: {run.targets}.\n",
         f"```text\n{table(('option', 'value'), [*options, ('seed', str(run.seed))])}\n```\n",
     ]
     if run.earlier:

@@ -2,6 +2,7 @@
 
     fit          train(out, run): a line for each stage; the batches that Keras gets
     data         examples as a tf.data.Dataset
+    targets      what the network learns of a photo: its label, or the annotators' votes
     model        ResNet for gray faces, and the model that learns
     augment      augmentation on the device
     backend      TensorFlow, JAX or PyTorch, and the device

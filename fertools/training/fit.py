@@ -24,6 +24,7 @@ from fertools.training.checkpoints import load, read_file, save
 from fertools.training.curves import CurvesFile
 from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
 from fertools.training.run import LOCK, Run, choose_run
+from fertools.training.targets import Targets, check_votes
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -82,11 +83,7 @@ class TrainingData:
     cache: bool
 
     def __post_init__(self) -> None:
-        if self.options.soft_labels and not self.train.manifest.votes:
-            raise OptionError(
-                f"{self.train.out} holds no votes: leave --soft-labels out, or build the dataset "
-                "with its annotators' votes"
-            )
+        check_votes(self.options.soft_labels, self.train)
 
     @property
     def batch(self) -> int:
@@ -103,7 +100,8 @@ class TrainingData:
         import tensorflow as tf
 
         epochs = range(first_epoch, self.options.epochs)
-        features = ("image", "label", "votes") if self.options.soft_labels else ("image", "label")
+        targets = Targets.of(self.options.soft_labels, self.train)
+        features = ("image", *targets.features)
         batches = shuffled(
             self.train, features, epochs, seed=self.seed, cache=self.cache, batch=self.batch
         )
@@ -114,13 +112,13 @@ class TrainingData:
         weights, offsets = self._class_weights(), tf.range(self.batch, dtype=tf.int32)
 
         def element(number: Any, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-            image, label, *votes = batch
+            image, label, *said = batch
             done = tf.cast(number % self.steps * self.batch, tf.int32)
             inputs = {"image": image, "key": first_keys[number // self.steps] + done + offsets}
-            targets = self._targets(label, *votes)
+            wanted = targets(label, *said)
             if self.options.balance:
-                return inputs, targets, tf.gather(weights, label)
-            return inputs, targets
+                return inputs, wanted, tf.gather(weights, label)
+            return inputs, wanted
 
         elements = with_length(batches.enumerate().map(element), self.steps * len(epochs))
         return elements.prefetch(tf.data.AUTOTUNE)
@@ -131,27 +129,17 @@ class TrainingData:
 
         if self.validation is None:
             return None
+        targets = Targets.of("none", self.validation)
 
         def element(image: Any, label: Any) -> tuple[Any, ...]:
             key = tf.zeros_like(label, tf.int32)
-            return {"image": image, "key": key}, self._targets(label)
+            return {"image": image, "key": key}, targets(label)
 
         examples = in_order(self.validation, ("image", "label"), cache=self.cache)
         elements = examples.batch(self.batch).map(element)
         # Without the length, Keras takes the end for an interruption, and warns of it.
         total = -(-self.validation.records // self.batch)
         return with_length(elements, total).prefetch(tf.data.AUTOTUNE)
-
-    def _targets(self, label: Any, votes: Any = None) -> Any:
-        """Return one-hot classes, or the shares of the votes where an example has any."""
-        import tensorflow as tf
-
-        one_hot = tf.one_hot(label, len(self.train.manifest.classes), dtype=tf.float32)
-        if votes is None:
-            return one_hot
-        counts = tf.cast(votes, tf.float32)
-        total = tf.reduce_sum(counts, 1, keepdims=True)
-        return tf.where(total > 0, counts / tf.maximum(total, 1.0), one_hot)
 
     def _class_weights(self) -> list[float]:
         """Weigh each class by the inverse of its number, 1 on average over the examples."""

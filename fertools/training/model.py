@@ -197,7 +197,7 @@ def compile_learner(
     learner.compile(
         optimizer=_optimizer(options, steps),
         loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=options.label_smoothing
+            from_logits=True, label_smoothing=options.smoothing
         ),
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),

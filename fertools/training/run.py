@@ -38,6 +38,7 @@ from fertools.training.checkpoints import (
     read_file,
 )
 from fertools.training.curves import overfitting_text
+from fertools.training.targets import RULES
 
 if TYPE_CHECKING:
     import keras
@@ -101,6 +102,7 @@ class Run:
         for name, kind in kinds.items():
             if type(tree.get(name)) is not kind:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
+        tree.pop("targets", None)  # words for people, which follow from the options
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
         image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
@@ -112,7 +114,7 @@ class Run:
 
     def to_json(self) -> str:
         """Return the text of run.json: equal runs, equal text."""
-        tree = asdict(self) | {"format": FORMAT}
+        tree = asdict(self) | {"format": FORMAT, "targets": self.targets}
         del tree["folder"]
         return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
 
@@ -131,6 +133,11 @@ class Run:
             f"how good it is on people never looked at: fertools evaluate {self.folder} OUT",
         )
         return "\n".join(filter(None, lines))
+
+    @property
+    def targets(self) -> str:
+        """What the network learned of each photo, in words."""
+        return RULES[self.options.soft_labels]
 
     @property
     def store(self) -> Store:

@@ -23,6 +23,7 @@ def test_a_network_that_nobody_tested_says_so(tmp_path: Path) -> None:
     assert "Not evaluated on a test split" in card
     assert "Article 5(1)(f)" in card
     assert '"none"' in card  # the training options
+    assert "Learned: the photo's label, smoothed by label_smoothing." in card
 
 
 def test_the_figures_are_those_of_the_test_and_of_the_same_weights(

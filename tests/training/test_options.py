@@ -24,6 +24,7 @@ from fertools.options import Depth, TrainOptions, TrainRunOptions
         ({"label_smoothing": 1.0}, "--label-smoothing 1.0: give a number from 0 to less than 1"),
         ({"model": "mine"}, "--model 'mine': write MODULE:FUNCTION"),
         ({"epoch": 3}, "no option epoch: did you mean epochs?"),
+        ({"soft_labels": "vote"}, "--soft-labels vote: choose none, votes, posterior or majority"),
         ({"batch": "many"}, "--batch 'many': give a whole number"),
         ({"batch": 2.5}, "--batch 2.5: give a whole number"),
         ({"epochs": True}, "--epochs True: give a whole number"),
@@ -40,6 +41,26 @@ from fertools.options import Depth, TrainOptions, TrainRunOptions
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(OptionError, match=text.replace("?", r"\?")):
         TrainOptions.of(options)
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["--soft-labels"], "votes"),  # a flag in 0.1.0
+        (["--soft-labels", "--quiet"], "votes"),
+        (["--soft-labels", "posterior"], "posterior"),
+        (["--soft-labels=majority"], "majority"),
+        ([], "none"),
+    ],
+)
+def test_soft_labels_alone_are_the_votes(words: list[str], rule: str) -> None:
+    given = cli.commands["train"].make_context("train", ["OUT", "RUN", *words]).params
+    assert given["soft_labels"] == rule
+
+
+def test_soft_labels_that_were_a_flag_are_read() -> None:
+    assert TrainOptions.of({"soft_labels": True}) == TrainOptions(soft_labels="votes")
+    assert TrainOptions.of({"soft_labels": False}) == TrainOptions()
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

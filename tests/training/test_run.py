@@ -37,6 +37,19 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert (run.folder / "run.json").read_text("utf-8") == run.to_json() + "\n"
 
 
+def test_what_was_learned_is_said_in_words_and_is_no_input(tmp_path: Path) -> None:
+    run = a_run(tmp_path, soft_labels="posterior")
+    run.write()
+    tree = json.loads((tmp_path / "run.json").read_bytes())
+    assert "Dawid and Skene" in tree["targets"]
+    del tree["targets"]  # as in a run of an older fertools
+    tree["options"]["soft_labels"] = True
+    (tmp_path / "run.json").write_text(json.dumps(tree), "utf-8")
+    read = Run.read(tmp_path)
+    assert read == a_run(tmp_path, soft_labels="votes")
+    assert "share of the annotators' votes" in read.targets
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
