@@ -46,7 +46,8 @@ def _describe(word: str, preset: Preset) -> str:
 def recognise(keys: Iterable[str], preset: Preset) -> str:
     """Return what was found instead of a preset's layout, with advice; "" if nothing is known.
 
-    Example: "found 3 zips of AI-Hub's naming: try --preset aihub"
+    >>> recognise(["AF01/AF01ANS.JPG"], PRESETS["jaffe"])
+    "found 1 file of KDEF's naming: try --preset kdef"
     """
     signs = {w: re.compile(each.sign, re.IGNORECASE) for w, each in PRESETS.items() if each.sign}
     found: dict[str, list[str]] = {}
