@@ -108,6 +108,8 @@ class StatsKeywords(TypedDict, total=False):
     ]
     pattern: str | None
     table: Path | str | None
+    repair: bool
+    expect: Path | str | None
 
 
 class EvaluateKeywords(TypedDict, total=False):

@@ -668,6 +668,24 @@ class StatsOptions(Options):
         "emotion (of the name), subject.",
     ] = ()
     source: SourceOptions = field(default_factory=SourceOptions)
+    repair: Annotated[
+        bool,
+        "List the downloads to repeat instead: zips, volumes and tars that are damaged, cut or "
+        "missing. Nothing is downloaded.",
+    ] = False
+    expect: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "With --repair: the files that there should be, one name per line or the output of "
+        "aihubshell -mode l, which adds the keys to download.",
+    ] = None
+
+    def check_together(self) -> None:
+        if self.repair and self.by:
+            raise OptionError("--by has no effect with --repair: leave one of them out")
+        if self.expect and not self.repair:
+            raise OptionError("--expect has no effect without --repair: give both")
 
 
 @dataclass(frozen=True, slots=True)

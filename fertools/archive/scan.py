@@ -54,7 +54,7 @@ class Scan:
     faults: tuple[str, ...] = ()
 
 
-def scan(source: Path, preset: Preset = AIHUB) -> Scan:
+def scan(source: Path, preset: Preset = AIHUB, *, photos_needed: bool = True) -> Scan:
     """List a folder, a zip, the zip that a volume belongs to, or a tar.
 
     preset   names the label files, and the CSVs whose rows are photos; SRC may be such a CSV
@@ -62,7 +62,8 @@ def scan(source: Path, preset: Preset = AIHUB) -> Scan:
     Nothing is extracted and no photo is opened: only the directory of a zip and the headers of a
     tar are read. If SRC is a zip or tar itself, paths are relative to its folder.
 
-    Raises SourceError if SRC does not exist, is none of these, or has no photo.
+    Raises SourceError if SRC does not exist, is none of these, or, unless `photos_needed` is false,
+    has no photo.
     """
     with OpenFiles(base_folder(source)) as files:
         scanner = _Scanner(files)
@@ -75,7 +76,8 @@ def scan(source: Path, preset: Preset = AIHUB) -> Scan:
         found = find_preset_files(Members(rows, tuple(scanner.drops)), files, preset)
     members = found.members
     warnings = [*scanner.warnings, *found.warnings, *_fixable_warnings(members)]
-    _check_has_photos(source, members, warnings, preset)
+    if photos_needed:
+        _check_has_photos(source, members, warnings, preset)
     faults = tuple(sorted([*scanner.faults, *found.faults]))
     return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), faults)
 

@@ -5,6 +5,8 @@ archive_stats  of an archive, by names alone
 dataset_stats  of a dataset, by its manifest and, in ledger_stats, its ledger
 counting       cross tables, bins, people, sessions
 tables         their layout as text and CSV
+repair         list the downloads to repeat
+expected       read a list of files that a download should have
 verify         check that a dataset is what was built
 ledger_rows    read a ledger into arrays
 records        compare every record with its ledger row

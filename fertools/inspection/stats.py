@@ -10,6 +10,7 @@ from fertools.dataset.manifest import MANIFEST, WORK_DIR
 from fertools.errors import DatasetError, OptionError, SourceError
 from fertools.inspection.archive_stats import Census, count_archive
 from fertools.inspection.dataset_stats import DatasetStats, count_dataset
+from fertools.inspection.repair import Repair, find_repairs
 from fertools.keywords import StatsKeywords
 from fertools.options import SourceOptions, StatsOptions
 
@@ -17,15 +18,18 @@ from fertools.options import SourceOptions, StatsOptions
 _RUN: Final = ("run.json", "history.csv")
 
 
-def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats:
+def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats | Repair:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
-    options   the fields of StatsOptions: by="class,sex", preset="fer2013"
+    options   the fields of StatsOptions: by="class,sex", preset="fer2013"; repair=True lists the
+              downloads to repeat
 
     Raises SourceError if the path is neither, DatasetError for an incomplete dataset, and
     OptionError for a field that does not exist.
     """
     checked = StatsOptions.of(options)
+    if checked.repair:
+        return find_repairs(user_path(path), Path(checked.expect) if checked.expect else None)
     return _count(user_path(path), checked)
 
 

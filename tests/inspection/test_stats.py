@@ -248,7 +248,7 @@ def test_hostile_names_are_printed_safely(tmp_path: Path) -> None:
         (tmp_path / "src" / folder).mkdir(parents=True)
         (tmp_path / "src" / folder / "<img src=x onerror=alert(1)>.jpg").write_bytes(photo())
         (tmp_path / "src" / folder / "\x1b]0;x\x07\n.jpg").write_bytes(photo())
-    for by in ((), "class,container", "class,container,outcome"):
+    for by in ((), ("class", "container"), ("class", "container", "outcome")):
         text = fertools.stats(tmp_path / "src", by=by).text()
         assert all(char.isprintable() or char == "\n" for char in text)
         assert "<img src=x onerror=alert(1)>" in text  # text, not markup: nothing is lost
