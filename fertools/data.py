@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NO_LABEL = "no_label"  # neither the name nor the folder has a class
     CLASS_DROPPED = "class_dropped"  # its class is not selected
     DISPUTED = "disputed"  # too few annotators agree
+    REJECTED = "rejected"  # left out by a person's corrections of labels
     NO_FACE = "no_face"
     MANY_FACES = "many_faces"  # with --on-many reject
     CRASHED = "crashed"  # it crashed the decoder or the detector

@@ -32,7 +32,7 @@ class BuildKeywords(TypedDict, total=False):
     classes: Literal["auto", "aihub7", "talk5", "folders"]
     rename: str | Sequence[str] | Mapping[str, str]
     drop: str | Sequence[str]
-    labels: Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
+    labels: str
     disputed: Literal["drop", "keep"]
     detect: bool
     runtime: Literal["auto", "openvino", "opencv"]

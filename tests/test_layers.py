@@ -26,6 +26,7 @@ ROOT = {
     "hashing",
     "intervals",
     "keywords",
+    "label_rule",
     "layouts",
     "options",
 }
@@ -47,7 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"errors"},
     "checking": {"errors"},
     "layouts": {"data", "errors"},
-    "options": {"checking", "errors", "layouts"},
+    "label_rule": {"checking", "errors"},
+    "options": {"checking", "errors", "label_rule", "layouts"},
     "keywords": set(),
     "archive": ROOT,
     "labels": ROOT,

@@ -197,6 +197,7 @@ class Manifest:
     libraries  library versions that determine the bytes of the dataset
     source     a fingerprint of the archive's list of members
     votes      whether examples contain the annotators' votes; in format 1 with the uploader's
+    rule       how each photo's class was decided, in words; "" in older manifests
     warnings   the build's warnings about the splits, one line each, without file or subject names
     unread     number of folders, zips and label files that could not be read, if accepted
     """
@@ -213,6 +214,7 @@ class Manifest:
     libraries: dict[str, str]
     source: str
     votes: bool = False
+    rule: str = ""
     proof: LeakageReport = field(default_factory=LeakageReport)
     warnings: tuple[str, ...] = ()
     unread: int = 0

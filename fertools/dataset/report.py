@@ -46,6 +46,8 @@ class DatasetReport:
             total = sum(counts.dropped.values())
             yield table(("dropped", "entries"), [*dropped, ("all", total)], foot=True)
         yield "\n".join(self._leakage())
+        if self.manifest.rule:
+            yield f"labels: {self.manifest.rule}"
         yield from self._agreement()
         yield self._summary()
 

@@ -161,6 +161,7 @@ def readme(manifest: Manifest) -> bytes:
 
 {manifest.counts.kept} face crops, built with fertools {manifest.fertools}. They are photos of
 faces, hence personal data; AI-Hub's terms forbid passing its photos on, and crops are photos.
+{f"{chr(10)}Labels: {manifest.rule}.{chr(10)}" if manifest.rule else ""}\
 
 | file | what it is | may it leave this machine? |
 |---|---|---|

@@ -56,6 +56,7 @@ def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:
         f"Recognises {len(run.classes)} facial expressions ({classes}) in gray crops of faces, "
         f"{size}×{size} pixels. Trained by fertools.\n",
         f"Weights: {weights}, {_epoch(weights_id.epoch)}, SHA-256 {weights_id.sha256}.\n",
+        f"{_temperature(weights_id.temperature)}\n",
         f"Dataset: {run.dataset.get('name')}, manifest {run.dataset.get('manifest')}.\n",
         _USES,
         "## Figures\n",
@@ -74,13 +75,25 @@ def _epoch(epoch: int | None) -> str:
     return "epoch unknown" if epoch is None else f"epoch {epoch}"
 
 
+def _temperature(temperature: float | None) -> str:
+    if temperature is None:
+        return "Not calibrated: no temperature was fitted."
+    return (
+        f"Calibrated: the logits are divided by a temperature of {temperature:.4g}, which was "
+        "fitted on validation (Guo et al. 2017)."
+    )
+
+
 def _figures(run: Run, weights_id: WeightsId) -> str:
     measured = _tested(run)
     if measured is None:
         return _NOT_EVALUATED
-    if measured.get("weights_sha256") != weights_id.sha256:
+    if (measured.get("weights_sha256"), measured.get("temperature")) != (
+        weights_id.sha256,
+        weights_id.temperature,
+    ):
         return (
-            f"{_NOT_EVALUATED} The last evaluation was of other weights "
+            f"{_NOT_EVALUATED} The last evaluation was of other weights or another temperature "
             f"({measured.get('weights')}, {_epoch(measured.get('weights_epoch'))}), "
             "and its figures are left out."
         )

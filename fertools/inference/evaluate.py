@@ -123,7 +123,7 @@ def evaluate(
             *_split_warnings(trained, DatasetSplit(out, split, manifest), digest),
             *_prediction_warnings(predictions, split, looks),
         ),
-        metrics=Metrics.of(predictions, trained.classes, trained.seed),
+        metrics=Metrics.of(predictions, trained.classes, trained.seed, weights_id.temperature),
         notes=_font_notes(names, drawn),
     )
     table = predictions_parquet(predictions, manifest.splits[split].shards)

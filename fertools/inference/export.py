@@ -15,7 +15,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -76,9 +76,10 @@ def export(
     options   the fields of ExportOptions: to="onnx", weights="best"
 
     It takes gray values 0 to 255, float32 (N, size, size, 1), and returns probabilities, float32
-    (N, classes): scaling is inside. It is kept only if its probabilities are Keras' to within 1e-5,
-    and is whole or absent. Raises OptionError for another `to`, and on another backend than
-    TensorFlow, which not every format knows (a run's weights can be loaded on any backend);
+    (N, classes): scaling and the temperature are inside. It is kept only if its probabilities are
+    Keras' to within 1e-5, and is whole or absent. Raises OptionError for another `to`, and on
+    another backend than TensorFlow, which not every format knows (a run's weights can be loaded on
+    any backend);
     DependencyError where a converter is missing, OutputError where it cannot be kept,
     DatasetError for a damaged run.
     """
@@ -157,9 +158,10 @@ def _preprocessing(run: Run, form: Format, weights: str, weights_id: WeightsId) 
     size = run.image.size
     tree = {
         "file": form.file,
-        "weights": {"which": weights, "epoch": weights_id.epoch, "sha256": weights_id.sha256},
+        "weights": {"which": weights} | asdict(weights_id),
         "input": f"float32 (N, {size}, {size}, 1): gray, 0 to 255, not scaled",
-        "output": f"float32 (N, {len(run.classes)}): probabilities, in the order of classes",
+        "output": f"float32 (N, {len(run.classes)}): probabilities, in the order of classes; the "
+        "temperature is inside",
         "classes": [{"name": entry.name, "english": entry.english} for entry in run.classes],
         "photo": _steps(run),
         "faces": dict(sorted(run.faces.items())),

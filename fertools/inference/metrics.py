@@ -63,12 +63,33 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How right the probabilities are.
+
+    loss    mean -log of the true class's probability, in nats
+    error   expected calibration error, 0 to 1
+    """
+
+    loss: float
+    error: float
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Calibration:
+        labels = predictions.labels
+        true = predictions.probabilities[np.arange(len(labels)), labels]
+        loss = float(-np.log(np.maximum(true, _LEAST)).mean(dtype=np.float64))
+        return cls(loss, calibration_error(_bins(predictions)))
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """Everything that is measured on one split.
 
     unknown             photos that carry no person: for the intervals each counts as a person
     loss                mean -log of the true class's probability, in nats
     calibration_error   expected calibration error, 0 to 1
+    temperature         what the logits were divided by, None where it was not fitted
+    unscaled            loss and error without it, None where it was not fitted
     classes             in the order of the labels
     confusion           rows are the true classes, columns the predicted ones, both in that order
     groups              by sex and by age
@@ -85,26 +106,35 @@ class Metrics:
     confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[Bin, ...]
     groups: tuple[Group, ...]
+    temperature: float | None = None
+    unscaled: Calibration | None = None
 
     @classmethod
-    def of(cls, predictions: Predictions, classes: Sequence[ClassName], seed: int) -> Metrics:
+    def of(
+        cls,
+        predictions: Predictions,
+        classes: Sequence[ClassName],
+        seed: int,
+        temperature: float | None = None,
+    ) -> Metrics:
         """Compute all figures; the seed decides which people the intervals draw."""
-        labels, by_person = predictions.labels, predictions.confusion_by_person
-        confusion = by_person.sum(axis=0)
-        bins = reliability(predictions.confidence, predictions.predicted == labels)
-        true = predictions.probabilities[np.arange(len(labels)), labels]
+        by_person = predictions.confusion_by_person
+        confusion, calibration = by_person.sum(axis=0), Calibration.of(predictions)
+        raw = predictions.unscaled(temperature) if temperature else None
         return cls(
-            photos=len(labels),
+            photos=len(predictions.labels),
             people=len(by_person) - predictions.unknown,
             unknown=predictions.unknown,
             accuracy=estimate(by_person, accuracy, seed),
             macro_f1=estimate(by_person, macro_f1, seed),
-            loss=float(-np.log(np.maximum(true, _LEAST)).mean(dtype=np.float64)),
-            calibration_error=calibration_error(bins),
+            loss=calibration.loss,
+            calibration_error=calibration.error,
             classes=_by_class(confusion, classes),
             confusion=tuple(map(tuple, confusion.tolist())),
-            reliability=tuple(bins),
+            reliability=tuple(_bins(predictions)),
             groups=_groups(predictions, seed),
+            temperature=temperature,
+            unscaled=Calibration.of(raw) if raw else None,
         )
 
     def text(self) -> str:
@@ -114,6 +144,7 @@ class Metrics:
             f"accuracy   {self.accuracy}   95 % intervals over {people}",
             f"macro-F1   {self.macro_f1}   {self.photos:,} photos",
             f"loss       {self.loss:.3f} nats; calibration error {self.calibration_error:.3f}",
+            self._calibration_text(),
         )
         classes = [
             (name_pair(c.name, c.english), c.photos, *map(number, (c.precision, c.recall, c.f1)))
@@ -129,6 +160,18 @@ class Metrics:
         if any(each.accuracy is None for each in self.groups):
             blocks[-1] += f"\n– fewer than {LEAST_PEOPLE} people: no figure"
         return "\n\n".join(blocks)
+
+    def _calibration_text(self) -> str:
+        if self.unscaled is None:
+            return "           no temperature was fitted on validation"
+        return (
+            f"           with temperature {self.temperature:.2f}, fitted on validation; without it "
+            f"{self.unscaled.loss:.3f} and {self.unscaled.error:.3f}"
+        )
+
+
+def _bins(predictions: Predictions) -> list[Bin]:
+    return reliability(predictions.confidence, predictions.predicted == predictions.labels)
 
 
 def people_text(people: int, unknown: int) -> str:

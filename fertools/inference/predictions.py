@@ -6,7 +6,7 @@ A row for each example, with the person it shows; calibration as bins and as one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -122,6 +122,12 @@ class Predictions:
         matrices = np.zeros(shape, np.int64)
         np.add.at(matrices, (people, self.labels, self.predicted), 1)
         return matrices
+
+    def unscaled(self, temperature: float) -> Predictions:
+        """Return what the network would predict without a temperature."""
+        powers = self.probabilities.astype(np.float64) ** temperature
+        shares = powers / powers.sum(1, keepdims=True)
+        return replace(self, probabilities=shares.astype(np.float32))
 
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
         return Predictions(*(getattr(self, column.name)[rows] for column in fields(self)))

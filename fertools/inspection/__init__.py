@@ -11,4 +11,5 @@ verify         check that a dataset is what was built
 ledger_rows    read a ledger into arrays
 records        compare every record with its ledger row
 votes          compare the votes of a ledger with what annotators said
+corrections    compare what a person changed with the classes
 """

@@ -62,8 +62,8 @@ class LedgerRows:
     numbers      bytes, age, x0, y0, x1, y1, shard, index, copies by name
     confidence   float32
     votes        int16, (rows, classes), -1 for null; (rows, 0) for a dataset without votes
-    words        outcome, label, subject, sex, split by name, and what SLOTS said where the dataset
-                 has them; splits are coded as in data.Split
+    words        outcome, label, subject, sex, split by name, and those of SLOTS and corrected that
+                 the dataset has; splits are coded as in data.Split
     """
 
     path: Path
@@ -77,17 +77,22 @@ class LedgerRows:
 
     @classmethod
     def read(
-        cls, path: Path, record_key: Callable[[str], str], *, votes: int = 0, slots: bool = False
+        cls,
+        path: Path,
+        record_key: Callable[[str], str],
+        *,
+        votes: int = 0,
+        words: Sequence[str] = (),
     ) -> LedgerRows:
         """Read a ledger.
 
         record_key   converts a key of the ledger to the form used in records
         votes        the number of classes if the ledger has votes for them
-        slots        whether it has the columns of SLOTS
+        words        other columns of words that it has: SLOTS, corrected
 
         Raises OSError, ArrowException, ValueError or KeyError for a file that is no ledger.
         """
-        names = (*_WORDS, *SLOTS) if slots else _WORDS
+        names = (*_WORDS, *words)
         columns = ("key", "digest", "confidence", *_NUMBERS, *names, *(("votes",) if votes else ()))
         codes: dict[str, dict[str, int]] = {name: {} for name in names}
         codes["split"] = {str(split): number for number, split in enumerate(Split)}

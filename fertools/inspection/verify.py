@@ -31,7 +31,8 @@ from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, 
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
 from fertools.errors import DatasetError, printable
 from fertools.files import sha256_of
-from fertools.inspection.ledger_rows import LedgerRows, digests, sort_digests
+from fertools.inspection.corrections import correction_problems
+from fertools.inspection.ledger_rows import SLOTS, LedgerRows, digests, sort_digests
 from fertools.inspection.records import RecordCheck, RecordNames
 from fertools.inspection.votes import Votes
 from fertools.options import SourceOptions, VerifyOptions
@@ -129,6 +130,7 @@ class _Check:
         yield from self._small_files(rows)
         yield from self._ledger(rows)
         yield from self._classes(rows)
+        yield from correction_problems(rows, self.manifest)
         yield from self._people(rows)
         yield from self._duplicates(rows)
         votes = Votes.of(rows, self.manifest)
@@ -141,8 +143,9 @@ class _Check:
     def _read_ledger(self, names: RecordNames) -> LedgerRows:
         manifest = self.manifest
         votes = len(manifest.classes) if manifest.votes else 0
+        words = (*(SLOTS if manifest.uploader else ()), *(("corrected",) if manifest.rule else ()))
         path = self.out / manifest.ledger.file
-        return LedgerRows.read(path, names.key, votes=votes, slots=manifest.uploader)
+        return LedgerRows.read(path, names.key, votes=votes, words=words)
 
     @property
     def expected(self) -> set[str]:

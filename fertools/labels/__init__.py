@@ -4,6 +4,7 @@ filename     parse file names and folder names, with the archive's words in Kore
 labeller     label photos by their names and folders, with one interpretation of the archive
 records      read the archive's label JSON
 annotations  find the label record of a photo
+corrections  read a person's corrections of labels
 votes        keep who said what of each photo, and decide its emotion from the votes
 classes      map emotions to the classes of a dataset
 """

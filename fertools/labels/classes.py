@@ -14,7 +14,7 @@ from typing import Final
 
 from fertools.data import Drop, Label, Reason
 from fertools.errors import OptionError
-from fertools.labels.filename import EMOTIONS, ENGLISH, korean_word
+from fertools.labels.filename import EMOTIONS, ENGLISH, archive_word, korean_word
 from fertools.options import LabelOptions
 
 #: The talk's classes in its order, each with its emotion in the archive; 불안, 상처 are dropped.
@@ -69,6 +69,26 @@ class ClassMap:
             english=tuple(english.get(name, name) for name in names),
             index_of={word: index.get(name) for word, name in renamed.items()},
         )
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> ClassMap:
+        """Return classes that are these words, in their order."""
+        return cls(tuple(words), tuple(words), {word: i for i, word in enumerate(words)})
+
+    def find(self, word: str, where: str) -> int | Drop:
+        """Return the class that a person names, or the reason why it is none of this dataset.
+
+        word    a class or an emotion, in Korean or English
+        where   the beginning of the message
+
+        Raises OptionError for any other word.
+        """
+        for known in (word, korean_word(word)):
+            if known in self.names:
+                return self.names.index(known)
+        if (emotion := archive_word(word)) in self.index_of:
+            return self.class_of(Label(emotion))
+        return self.names.index(_find_class(word, self.names, where))
 
     def class_of(self, label: Label) -> int | Drop:
         """Return the class index of a label, or the reason why it has no class."""

@@ -63,17 +63,20 @@ class CountedVotes:
         """Return null for each row: who said what is not known."""
         return pa.nulls(stop - start, pa.string())
 
-    def patterns(self) -> Ints:
-        """Return a code of each row's votes, and all that `answers` needs; int64, (members, n)."""
-        return np.column_stack([self.recorded, self.counts]).astype(np.int64)
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What annotators choose from, answers that are no class apart."""
+        return self.classes
 
-    def answers(self, pattern: Sequence[int]) -> list[str | None] | None:
-        """Return the annotators' words, one each, from a row of `patterns`; None without votes."""
-        recorded, *counts = pattern
-        words = (*self.classes, NO_CLASS)
-        return (
-            [w for w, n in zip(words, counts, strict=True) for _ in range(n)] if recorded else None
-        )
+    def patterns(self) -> Ints:
+        """Return a number for each row, int64, (members,): equal where the votes are equal."""
+        numbers: Ints = np.unique(self.counts, axis=0, return_inverse=True)[1].reshape(-1)
+        return numbers
+
+    def spoken(self, row: int) -> list[str | None] | None:
+        """Return the annotators' words, one each in the order of the classes; None without."""
+        words = zip((*self.classes, NO_CLASS), self.counts[row].tolist(), strict=True)
+        return [w for w, count in words for _ in range(count)] if self.recorded[row] else None
 
     def agreement(self, names: Words) -> dict[str, Agreement]:
         """Return the agreement of annotators with each class in the set's own labels."""

@@ -54,7 +54,7 @@ class PresetLabeller:
 
     def votes(self, keys: Sequence[str]) -> CountedVotes:
         """Return the annotators' votes that side tables count, a row a key."""
-        found = map(self.tables.find, keys) if self._voted else ()
+        found = map(self.tables.find, keys) if self.preset.voted else ()
         rows = (row.votes if row else None for row in found)
         return CountedVotes.of(self.preset.class_names, rows, len(keys))
 
@@ -67,10 +67,6 @@ class PresetLabeller:
         """Return how many of the photos have votes; () of names, which the tables' rows have."""
         recorded = int(self.votes(keys).recorded.sum())
         return MatchReport(recorded, len(keys) - recorded, 0, (), ())
-
-    @property
-    def _voted(self) -> bool:
-        return any(table.votes for table in self.preset.tables)
 
     def drop(self, key: str) -> Drop | None:
         """Return why a photo has no example, if the set itself says so."""

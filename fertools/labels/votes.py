@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fertools.columns import Ints, Words
 from fertools.data import Drop, Reason
+from fertools.label_rule import LabelRule
 from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS, UNKNOWN, VOTE_WORDS
 from fertools.options import LabelOptions
@@ -76,6 +77,23 @@ class VoteTable:
         said = np.broadcast_to(np.int8(-1), (members, len(SLOTS)))
         return cls(said, np.broadcast_to(np.False_, members))
 
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What annotators choose from, 알수없음 apart."""
+        return tuple(EMOTIONS)
+
+    def patterns(self) -> Ints:
+        """Return a number for each row, int64, (members,): equal where the same was said."""
+        codes = self.recorded.astype(np.int64)
+        for slot in self.said.T:
+            codes = codes * (len(VOTE_WORDS) + 1) + slot + 1
+        return codes
+
+    def spoken(self, row: int) -> list[str | None] | None:
+        """Return the words of the annotators; None without a record."""
+        words = (*VOTE_WORDS, None)  # -1 is the index of None
+        return [words[vote] for vote in self.said[row, 1:]] if self.recorded[row] else None
+
     def votes(self, rows: Ints, classes: ClassMap) -> Ints:
         """Count the annotators who chose each class, int64, (rows, classes).
 
@@ -86,16 +104,6 @@ class VoteTable:
         is_class = chosen[:, :, np.newaxis] == np.arange(len(classes.names))
         counts: Ints = is_class.sum(axis=1, dtype=np.int64)
         return counts
-
-    def patterns(self) -> Ints:
-        """Return a code of each row's votes, and all that `answers` needs; int64, (members, n)."""
-        return np.column_stack([self.recorded, self.said[:, 1:]]).astype(np.int64)
-
-    def answers(self, pattern: Sequence[int]) -> list[str | None] | None:
-        """Return the words of A, B and C from a row of `patterns`; None without a record."""
-        recorded, *votes = pattern
-        words = (*VOTE_WORDS, None)
-        return [words[vote] for vote in votes] if recorded else None
 
     def uploader(self, rows: Ints, classes: ClassMap) -> Ints:
         """Return the class of the uploader's word, int64, (rows,); -1 where it has none."""
@@ -131,35 +139,47 @@ def _class_indices(classes: ClassMap) -> Ints:
     return np.array([*(-1 if index is None else index for index in found), -1, -1], np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The emotion of a photo's most probable class, and the probability of that class."""
+
+    emotion: str
+    probability: float
+
+
 def decide_emotion(
-    options: LabelOptions, named: str | None, votes: Sequence[str | None] | None
+    options: LabelOptions,
+    named: str | None,
+    votes: Sequence[str | None] | None,
+    likely: Likely | None = None,
 ) -> str | Drop | None:
     """Return the emotion of a photo from its name and its votes, or a Drop (DISPUTED).
 
-    votes   the words of the annotators, None for a missing one; None without a record
+    votes    the words of the annotators, None for a missing one; None without a record
+    likely   what the photo shows most probably, for a rule that asks for a probability
 
-    An emotion needs votes of more than half of the annotators (`majority`), of all (`unanimous`),
-    or of at least N. On a tie it must be the emotion in the name. If no emotion has enough votes,
-    or without a record, the photo is DISPUTED; with `--disputed keep` it keeps the emotion in its
-    name.
+    An emotion needs the votes, or the probability, of `options.rule`. On a tie of votes it must be
+    the emotion in the name. If no emotion has enough, or without a record, the photo is DISPUTED;
+    with `--disputed keep` it keeps the emotion in its name.
 
     >>> decide_emotion(LabelOptions(labels="majority"), "불안", ("슬픔", "슬픔", "불안"))
     '슬픔'
     """
-    if options.votes_needed == 0:
+    if options.rule.by_name:
         return named
-    emotion = _agreed_emotion(votes or (), named, _votes_needed(options, len(votes or ())))
-    if emotion is not None:
+    if votes is not None and (emotion := _chosen(options.rule, named, votes, likely)):
         return emotion
     if options.disputed == "keep":
         return named
-    return _NO_RECORD if votes is None else Drop(Reason.DISPUTED, _describe_votes(votes))
+    return _NO_RECORD if votes is None else Drop(Reason.DISPUTED, _describe(votes, likely))
 
 
-def _votes_needed(options: LabelOptions, annotators: int) -> int:
-    """Return how many of a photo's annotators must agree: 2 or 3 of three, 6 or 10 of ten."""
-    needed = {"majority": annotators // 2 + 1, "unanimous": max(1, annotators)}
-    return needed.get(options.labels, options.votes_needed)
+def _chosen(
+    rule: LabelRule, named: str | None, votes: Sequence[str | None], likely: Likely | None
+) -> str | None:
+    if likely is None:
+        return _agreed_emotion(votes, named, rule.votes_of(len(votes)))
+    return likely.emotion if likely.probability >= rule.probability else None
 
 
 def _agreed_emotion(votes: Sequence[str | None], named: str | None, needed: int) -> str | None:
@@ -173,8 +193,9 @@ def _agreed_emotion(votes: Sequence[str | None], named: str | None, needed: int)
     return named if named in leading else None
 
 
-def _describe_votes(votes: Sequence[str | None]) -> str:
-    """Return the votes, the most frequent first: "불안 1, 슬픔 1, 알수없음 1"."""
+def _describe(votes: Sequence[str | None], likely: Likely | None) -> str:
+    """Return the votes, the most frequent first: "불안 1, 슬픔 1; most likely 불안, 0.612"."""
     counts = Counter(word or "no vote" for word in votes)
     order = sorted(counts, key=lambda word: (word not in EMOTIONS, -counts[word], word))
-    return ", ".join(f"{word} {counts[word]}" for word in order)
+    said = ", ".join(f"{word} {counts[word]}" for word in order)
+    return f"{said}; most likely {likely.emotion}, {likely.probability:.3f}" if likely else said

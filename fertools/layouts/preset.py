@@ -127,6 +127,11 @@ class Preset:
     def class_names(self) -> tuple[str, ...]:
         return tuple(words[0] for words in self.classes)
 
+    @property
+    def voted(self) -> bool:
+        """Whether the set's tables count votes."""
+        return any(table.votes for table in self.tables)
+
     def class_of(self, word: str) -> str | None:
         """Return the class that a word or number in the set's files means, None for none.
 

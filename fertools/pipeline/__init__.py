@@ -3,6 +3,7 @@
 build         the stages in their order; start here
 build_dir     OUT/.fertools: the lock, and what a build keeps between runs
 catalog       every member with its label and class
+classify      decide the class of each member: rule, then corrections
 plan          divide the members into parts
 process_part  process the photos of one part
 parts         a part on disk: crops, rows and thumbnails in one file

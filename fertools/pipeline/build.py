@@ -37,6 +37,7 @@ from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.files import remove_whole
 from fertools.keywords import BuildKeywords
+from fertools.labels.corrections import Corrections
 from fertools.options import BuildOptions, DetectorName, RunOptions
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import Catalog, unreadable_source
@@ -179,10 +180,11 @@ def build_parts(
 class _Build:
     """The inputs of one build.
 
-    detector  one that was given as a Python object
-    secret    the key of the pseudonyms
-    scanned   when the listing of the archive began, ns since the epoch
-    unread    folders, zips and label files that could not be read, which was accepted
+    detector     one that was given as a Python object
+    corrections  a person's, of the labels
+    secret       the key of the pseudonyms
+    scanned      when the listing of the archive began, ns since the epoch
+    unread       folders, zips and label files that could not be read, which was accepted
     """
 
     source: Path
@@ -191,6 +193,7 @@ class _Build:
     run: RunOptions
     detector: Detector | None
     catalog: Catalog
+    corrections: Corrections | None
     secret: bytes
     scanned: int
     unread: int
@@ -218,12 +221,19 @@ class _Build:
         salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
             "classes": self.catalog.options.classes,
+            "labels": self._resolved_labels,
             "detector": self.detector.name if self.detector else faces.detector,
             "runtime": resolve_runtime(faces.runtime),
             "table": table and split_file_digest(Path(table)),
             "split_file": split_file and split_file_digest(Path(split_file)),
             "salt_file": self.options.shards.salt_file and salt,
         }
+
+    @property
+    def _resolved_labels(self) -> str:
+        """The rule, with the digest of a file of corrections instead of its path."""
+        rule = self.catalog.options.rule
+        return f"{rule.name}+sha256 {self.corrections.sha256}" if self.corrections else rule.name
 
 
 def _scan_and_label(
@@ -243,6 +253,9 @@ def _scan_and_label(
     if run.dask:  # the working folder of a cluster's node is another one
         source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
     build_dir.check(source)
+    # Before the scan: it may have errors.
+    file = checked.labels.rule.corrections
+    corrections = None if file is None else Corrections.read(Path(file))
     scanned = time.time_ns()
     found = scan(source, checked.source.layout)
     accept = run.accept_unreadable
@@ -252,7 +265,11 @@ def _scan_and_label(
         source, found.members, checked.source, checked.labels, accept_unreadable=accept
     )
     members, annotations = labels.members, labels.annotations
-    catalog = Catalog.of(members, checked.labels, annotations, labels.labeller)
+    salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
+    secret = pseudonym_secret(members, checked.splits.seed, salt_file or None)
+    catalog = Catalog.of(
+        members, checked.labels, annotations, corrections, secret, preset=labels.labeller
+    )
     checked.check_number(len(catalog.selected))
     # Before any photo is read: it may have errors, or name no photo.
     if split_file := checked.splits.split_file:
@@ -260,7 +277,6 @@ def _scan_and_label(
         table = SplitTable.read(user_path(split_file))
         table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
-    salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     return _Build(
         source,
         build_dir,
@@ -268,7 +284,8 @@ def _scan_and_label(
         run,
         detector,
         catalog,
-        secret=pseudonym_secret(members, checked.splits.seed, salt_file or None),
+        corrections,
+        secret=secret,
         scanned=scanned,
         unread=len(found.faults) + labels.unread,
         warnings=(*found.faults, *found.warnings, *warnings),

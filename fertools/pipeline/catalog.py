@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +21,14 @@ from fertools.data import Box, Drop, Label, ReadFault, Reason, Unusable
 from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import Annotations, MatchReport
 from fertools.labels.classes import ClassMap
+from fertools.labels.corrections import Corrections
 from fertools.labels.counted_votes import CountedVotes
 from fertools.labels.labeller import Labeller
 from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.records import median_box
-from fertools.labels.votes import Agreement, VoteTable, decide_emotion
+from fertools.labels.votes import Agreement, VoteTable
 from fertools.options import LabelOptions
+from fertools.pipeline.classify import Classes
 from fertools.pipeline.parts import KEPT
 
 #: Reasons of members that are no photos: their names are not read.
@@ -61,6 +63,7 @@ class Catalog:
     labeller       how names, folders and side tables were read
     vote_table     who said what of each member
     matches        how many photos and label records match
+    corrected      by row, what a person changed in its class
     agreement      by emotion, how far annotators agree with the names
     warnings       how folders were read, a line each
     """
@@ -76,6 +79,7 @@ class Catalog:
     labeller: Labeller | PresetLabeller
     vote_table: VoteTable | CountedVotes
     matches: MatchReport
+    corrected: dict[int, str]
     agreement: dict[str, Agreement]
     warnings: tuple[str, ...] = ()
 
@@ -85,40 +89,49 @@ class Catalog:
         members: Members,
         options: LabelOptions,
         annotations: Annotations | None = None,
+        corrections: Corrections | None = None,
+        secret: bytes = b"",
+        *,
         preset: PresetLabeller | None = None,
     ) -> Catalog:
         """Label the members, by a preset's labeller where there is one.
 
+        secret   with which pseudonyms are made: corrections may name photos by them
+
         Raises SourceError where names and folders say nothing, and OptionError where the options
-        need label files, or classes that the archive does not have.
+        need label files, or name classes or photos that the archive does not have.
         """
         annotations = annotations or Annotations()
         photos = members.photo_keys
         labeller = preset or Labeller.of(options, photos)
         options = labeller.options
         vote_table = preset.votes(members.keys) if preset else _vote_table(members, annotations)
-        if options.votes_needed and not vote_table.recorded.any():
+        if not options.rule.by_name and not vote_table.recorded.any():
+            advice = "" if preset else "add [라벨]….zip or its folder to SRC, or "
             raise OptionError(
-                f"--labels {options.labels} needs label files, and the archive has none: "
-                + ("" if preset else "add [라벨]….zip or its folder to SRC, or ")
-                + "use --labels name"
+                f"--labels {options.rule.name} needs label files, and the archive has none: "
+                f"{advice}use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
         classes = ClassMap.of(options, emotions.words, preset.classes if preset else None)
-        class_or_drop, drops = _classify(options, classes, members, emotions, vote_table)
+        found = Classes.by_rule(options, classes, members, emotions, vote_table)
+        if corrections:
+            rows = corrections.by_row(members.keys, members.dropped < 0, secret)
+            found = found.overruled(classes, corrections, rows)
         return cls(
             members,
             labels,
-            class_or_drop,
-            selected=np.flatnonzero(class_or_drop >= 0),
-            drops=drops,
+            found.class_or_drop,
+            selected=np.flatnonzero(found.class_or_drop >= 0),
+            drops=found.drops,
             classes=classes,
             options=options,
             annotations=annotations,
             labeller=labeller,
             vote_table=vote_table,
             matches=preset.match(photos) if preset else annotations.match(photos),
+            corrected=found.corrected,
             agreement=vote_table.agreement(emotions),
             warnings=labeller.warnings,
         )
@@ -127,6 +140,15 @@ class Catalog:
     def voted(self) -> bool:
         """Whether any photo has a label record, so that examples hold votes."""
         return self.matches.with_record > 0
+
+    @property
+    def rule(self) -> str:
+        """How classes were decided, in words."""
+        three = isinstance(self.vote_table, VoteTable)
+        words = self.options.rule.words(self.options.disputed, three=three)
+        if self.options.rule.corrections is None:
+            return words
+        return f"{words}; then corrections by hand, of {len(self.corrected):,} photos"
 
     def subjects(self, rows: Ints) -> Words:
         return Words(*self.labels.codes("subject")).take(rows)
@@ -174,36 +196,6 @@ def _labels(members: Members, labeller: Labeller | PresetLabeller) -> Iterator[p
         labels = [empty if no_photo[drop] else labeller.label(key) for key, drop in rows]
         arrays = [to_array([getattr(label, f.name) for label in labels], f.type) for f in LABELS]
         yield pa.record_batch(arrays, schema=LABELS)
-
-
-def _classify(
-    options: LabelOptions,
-    classes: ClassMap,
-    members: Members,
-    emotions: Words,
-    vote_table: VoteTable | CountedVotes,
-) -> tuple[NDArray[np.int32], tuple[Drop, ...]]:
-    """Return `class_or_drop` and `drops` of the catalog; `emotions` are those of the names."""
-    drops = {drop: number for number, drop in enumerate(members.drops)}
-    class_of = cache(lambda emotion: classes.class_of(Label(emotion=emotion)))
-
-    def decide(name: str | None, votes: Sequence[str | None] | None) -> int:
-        emotion = decide_emotion(options, name, votes)
-        found = emotion if isinstance(emotion, Drop) else class_of(emotion)
-        return -1 - drops.setdefault(found, len(drops)) if isinstance(found, Drop) else found
-
-    names = [*emotions.words, None]  # code -1 is None
-    if options.votes_needed:
-        patterns = np.column_stack([emotions.codes, vote_table.patterns()])
-        different, numbers = np.unique(patterns, axis=0, return_inverse=True)
-        codes = np.array(
-            [decide(names[name], vote_table.answers(votes)) for name, *votes in different.tolist()],
-            np.int32,
-        )[numbers.reshape(-1)]
-    else:
-        codes = np.array([decide(name, None) for name in names], np.int32)[emotions.codes]
-    dropped = members.dropped
-    return np.where(dropped >= 0, -1 - dropped, codes).astype(np.int32), tuple(drops)
 
 
 def _vote_table(members: Members, annotations: Annotations) -> VoteTable:

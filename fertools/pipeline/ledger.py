@@ -4,6 +4,7 @@
     subject sex age emotion place stamp shot     what its name says
     label votes                      its class in this dataset; votes for each class, if any
     uploader annot_a annot_b annot_c what each of them said, if there is a label record
+    corrected                        what a person changed in its class, by whom and why
     outcome detail                   "kept", or one of data.Reason and an explanation
     x0 y0 x1 y1 confidence faces     the chosen face in the upright photo, number of faces
     width height digest              the upright photo's pixels, SHA-256 of the file's bytes
@@ -53,6 +54,7 @@ SCHEMA: Final = pa.schema(
         ("label", pa.string()),
         ("votes", pa.list_(pa.int64())),
         *((slot, pa.string()) for slot in SLOTS),
+        ("corrected", pa.string()),
         *list(ROWS)[: ROWS.get_field_index("digest") + 1],  # outcome, detail, …
         ("split", pa.string()),
         ("shard", pa.int32()),
@@ -173,6 +175,7 @@ class Ledger:
             "key": self._key,
             "label": self._label,
             "votes": self._votes,
+            "corrected": self._corrected,
             "outcome": partial(self._by_drop, lambda drop: str(drop.reason) if drop else KEPT),
             "detail": partial(self._by_drop, lambda drop: drop.detail if drop else ""),
             "split": self._split,
@@ -208,6 +211,13 @@ class Ledger:
             return pa.nulls(stop - start, SCHEMA.field("votes").type)
         no_photo = self.catalog.members.dropped[start:stop] >= 0
         return list_array(self.catalog.votes(np.arange(start, stop)), mask=no_photo)
+
+    def _corrected(self, start: int, stop: int) -> pa.Array:
+        texts: list[str | None] = [None] * (stop - start)
+        for row, text in self.catalog.corrected.items():
+            if start <= row < stop:
+                texts[row - start] = text
+        return pa.array(texts, pa.string())
 
     def _by_drop(self, text: Callable[[Drop | None], str], start: int, stop: int) -> pa.Array:
         codes, numbers = np.unique(self.class_or_drop[start:stop], return_inverse=True)

@@ -76,6 +76,7 @@ def publish(
         libraries=libraries,
         source=source,
         votes=ledger.catalog.voted,
+        rule=ledger.catalog.rule,
         proof=leakage,
         warnings=warnings,
         unread=unread,

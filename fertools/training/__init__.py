@@ -4,6 +4,7 @@
     data         examples as a tf.data.Dataset
     targets      what the network learns of a photo: its label, or the annotators' votes
     model        ResNet for gray faces, and the model that learns
+    temperature  one number that makes probabilities right as often as they say
     augment      augmentation on the device
     backend      TensorFlow, JAX or PyTorch, and the device
     callbacks    keep each epoch, stop at a loss that is not a number, show the progress

@@ -6,6 +6,8 @@
     weights.json                         which epochs these two hold, and their SHA-256
     older checkpoints removed            but for the best epoch's, from which best follows
 
+After the last epoch the temperatures of both are fitted on validation and added to weights.json.
+
 Every file is whole or absent. A training that is killed before the mark runs epoch 7 again, one
 killed after it makes what is missing from the checkpoints. So no file ever holds a network whose
 epoch is not in the history, even where the same epoch run twice gives two networks (on a GPU), and
@@ -24,8 +26,9 @@ import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,10 +53,14 @@ Row = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class WeightsId:
-    """What a file of weights holds: its SHA-256, and the epoch, None where it is unknown."""
+    """What a file of weights holds: its SHA-256, and the epoch, None where it is unknown.
+
+    temperature   what its logits are divided by (see `temperature`), None where it was not fitted
+    """
 
     sha256: str
     epoch: int | None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ class Store:
         except OSError:
             digest = ""
         known = self._record().get(which)
-        return WeightsId(digest, known.epoch if known and known.sha256 == digest else None)
+        return known if known and known.sha256 == digest else WeightsId(digest, None)
 
     def is_current(self) -> bool:
         """Return whether history and weights are what the checkpoints hold, and nothing is left."""
@@ -112,6 +119,17 @@ class Store:
             and all(self.identify(which).epoch == e for which, e in _chosen(rows).items())
             and not self._superseded(rows)
         )
+
+    def is_calibrated(self) -> bool:
+        """Return whether the temperatures of the best and of the last weights are known."""
+        return all(self.identify(which).temperature for which in _chosen(self.rows()))
+
+    def keep_temperature(self, which: str, digest: str, temperature: float) -> None:
+        """Record the temperature that was fitted for the weights with this SHA-256."""
+        record = self._record()
+        if which in record and record[which].sha256 == digest:
+            record[which] = replace(record[which], temperature=temperature)
+            self._write_record(record)
 
     def commit(self, rows: list[Row], state: bytes, network: bytes) -> None:
         """Keep an epoch that has just ended; `rows` are the history with it.
@@ -158,10 +176,7 @@ class Store:
                 data = network(epoch)
                 write_whole(self.weights(which), data)
                 record[which] = WeightsId(sha256(data).hexdigest(), epoch)
-        tree = {
-            which: {"epoch": each.epoch, "sha256": each.sha256} for which, each in record.items()
-        }
-        write_whole(self.folder / _RECORD, (json.dumps(tree, indent=1) + "\n").encode())
+        self._write_record(record)
         remove(*self._superseded(rows))
 
     def _superseded(self, rows: list[Row]) -> list[Path]:
@@ -174,12 +189,17 @@ class Store:
         """Read weights.json; a damaged one counts as missing."""
         try:
             tree: Any = json.loads((self.folder / _RECORD).read_bytes())
-            return {
-                which: WeightsId(str(each["sha256"]), int(each["epoch"]))
-                for which, each in tree.items()
-            }
+            return {which: _weights_id(each) for which, each in tree.items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return {}
+
+    def _write_record(self, record: dict[str, WeightsId]) -> None:
+        tree = {
+            which: {name: value for name, value in asdict(each).items() if value is not None}
+            for which, each in record.items()
+        }
+        text = json.dumps(tree, indent=1, sort_keys=True) + "\n"
+        write_whole(self.folder / _RECORD, text.encode())
 
     def _history(self, epoch: int) -> Path:
         return self.folder / _CHECKPOINTS / f"{epoch:0{_DIGITS}}.csv"
@@ -188,6 +208,14 @@ class Store:
         files = (self.folder / _CHECKPOINTS).glob("*.weights.h5")
         numbers = (file.name.partition(".")[0] for file in files)
         return {int(number) for number in numbers if len(number) == _DIGITS and number.isdigit()}
+
+
+def _weights_id(tree: dict[str, Any]) -> WeightsId:
+    temperature = float(tree.get("temperature", 1))
+    if not 0 < temperature < inf:
+        raise ValueError(f"a temperature of {temperature}")
+    fitted = temperature if "temperature" in tree else None
+    return WeightsId(str(tree["sha256"]), int(tree["epoch"]), fitted)
 
 
 def _chosen(rows: list[Row]) -> dict[str, int]:

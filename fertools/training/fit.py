@@ -52,10 +52,11 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     make_folder(folder)
     with locked(folder / LOCK, f"another training is writing {folder}: wait for it"):
         training, resumed = choose_run(_new_run(data, folder), resume=run_options.resume)
-        if not (resumed and _is_training_complete(training)):
+        if not (resumed and _is_training_complete(training) and _is_calibrated(training, data)):
             import_tensorflow()
             with _in_one_line(data, folder):
                 _fit(data, training, run_options, resumed=resumed)
+                _calibrate(data, training)
         CurvesFile(folder).draw(training.store.rows())
     return training
 
@@ -176,6 +177,11 @@ def _is_training_complete(run: Run) -> bool:
     return run.store.finished >= run.options.epochs and run.store.is_current()
 
 
+def _is_calibrated(run: Run, data: TrainingData) -> bool:
+    """Return whether the temperatures are known, which cannot be fitted without validation."""
+    return data.validation is None or run.store.is_calibrated()
+
+
 def _fit(data: TrainingData, run: Run, run_options: TrainRunOptions, *, resumed: bool) -> None:
     import keras
 
@@ -209,6 +215,15 @@ def _fit(data: TrainingData, run: Run, run_options: TrainRunOptions, *, resumed:
         verbose=0,
         shuffle=False,  # the data has its order; True would warn of that
     )
+
+
+def _calibrate(data: TrainingData, run: Run) -> None:
+    """Fit the temperatures on validation, if there is one."""
+    from fertools.training.model import import_build
+    from fertools.training.temperature import calibrate
+
+    if (validation := data.validation_batches()) is not None:
+        calibrate(run, validation, import_build(run.options.model))
 
 
 def _restore(run: Run, learner: Learner) -> None:

@@ -128,9 +128,15 @@ def _head(x: Any, options: TrainOptions, classes: int) -> Any:
     return layers.Dense(classes, kernel_initializer=init, dtype="float32", name="classes")(x)
 
 
-def with_softmax(network: keras.Model) -> keras.Model:
-    """Put softmax behind a network: the same weights, probabilities instead of logits."""
-    probabilities = layers.Softmax(dtype="float32", name="probabilities")(network.output)
+def with_softmax(network: keras.Model, temperature: float | None = None) -> keras.Model:
+    """Put softmax behind a network: the same weights, probabilities instead of logits.
+
+    temperature   what the logits are divided by first, if it is given
+    """
+    logits = network.output
+    if temperature is not None:
+        logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(logits)
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(logits)
     return keras.Model(network.input, probabilities)
 
 

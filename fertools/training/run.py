@@ -5,7 +5,7 @@
       history.csv          a row an epoch
       best.weights.h5      of the epoch with the best macro-F1 on validation
       last.weights.h5      of the last epoch
-      weights.json         epoch and SHA-256 of both
+      weights.json         epoch, SHA-256 and temperature of both
       curves.png           accuracy and loss, as in the talk; rewritten as the training goes on
       looks.csv            a line for each evaluation of a split
       logs/                for TensorBoard, with --tensorboard
@@ -151,9 +151,9 @@ class Run:
         """Build the network in float32 and load weights: gray values in, probabilities out.
 
         The model takes float32 (N, size, size, 1) in 0 to 255 and returns float32 (N, classes);
-        scaling and stretching are part of it. `build` is the function of a run that was trained
-        with --model: a run's own word is not enough to import and execute it. Raises
-        DatasetError where the weights are missing or damaged, OptionError for such a run
+        scaling, stretching and the temperature are part of it. `build` is the function of a run
+        that was trained with --model: a run's own word is not enough to import and execute it.
+        Raises DatasetError where the weights are missing or damaged, OptionError for such a run
         without `build`.
         """
         return self.load_model(weights, build=build)[0]
@@ -161,7 +161,16 @@ class Run:
     def load_model(
         self, weights: str = "best", *, build: Build | None = None
     ) -> tuple[keras.Model, WeightsId]:
-        """Return the model as `model` does, with the SHA-256 and the epoch of its weights."""
+        """Return the model as `model` does, with what its weights are."""
+        network, weights_id = self.load_network(weights, build=build)
+        from fertools.training.model import with_softmax
+
+        return with_softmax(network, weights_id.temperature), weights_id
+
+    def load_network(
+        self, weights: str = "best", *, build: Build | None = None
+    ) -> tuple[keras.Model, WeightsId]:
+        """Return the network of `load_model` without temperature and softmax: logits out."""
         path = self.weights(weights)
         if self.options.model and build is None:
             raise OptionError(
@@ -175,7 +184,7 @@ class Run:
 
         network = model.build(self.options, self.image.size, len(self.classes), build)
         load(network, data, path, cure)
-        return model.with_softmax(network), self.store.identify(weights, data)
+        return network, self.store.identify(weights, data)
 
 
 def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:

@@ -444,17 +444,18 @@ def test_a_dataset_of_an_older_version_is_read_and_verified(out: Path) -> None:
     from hashlib import sha256
 
     from fertools.dataset.manifest import SPLITS_CSV, Manifest
-    from fertools.dataset.sidecars import CHECKSUMS, sha256sums
+    from fertools.dataset.sidecars import CHECKSUMS, readme, sha256sums
 
     old = Manifest.from_json(OLD)
     assert (old.warnings, old.proof.unknown_people, old.unknown_people) == ((), 0, 2)
     tree = json.loads((out / "metadata.json").read_text("utf-8"))
-    del tree["warnings"], tree["unread"], tree["proof"]["unknown_people"]
+    del tree["warnings"], tree["unread"], tree["rule"], tree["proof"]["unknown_people"]
     assert keys_of(tree) == keys_of(json.loads(OLD))
     text = json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (out / "metadata.json").write_text(text, "utf-8")
     assert "SHA256SUMS" in problems(out)
     manifest = Manifest.from_json(text)
+    (out / "README.md").write_bytes(readme(manifest))
     digests = (sha256(d).hexdigest() for d in (text.encode(), (out / SPLITS_CSV).read_bytes()))
     (out / CHECKSUMS).write_bytes(sha256sums(manifest, *digests))
     verdict = fertools.verify(out, quiet=True)

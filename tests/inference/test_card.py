@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_a_network_that_nobody_tested_says_so(tmp_path: Path) -> None:
     assert f"Weights: best, epoch 3, SHA-256 {BEST.sha256}." in card
     assert "Not evaluated on a test split" in card
     assert "Article 5(1)(f)" in card
+    assert "Not calibrated: no temperature was fitted." in card
     assert '"none"' in card  # the training options
     assert "Learned: the photo's label, smoothed by label_smoothing." in card
 
@@ -58,7 +60,10 @@ def test_figures_of_other_weights_are_left_out(
     evaluate(run.folder, out)
     card = model_card(run, "best", WeightsId("c" * 64, 7))
     assert "accuracy" not in card
-    assert "The last evaluation was of other weights (best, epoch 3)" in card
+    assert "was of other weights or another temperature (best, epoch 3)" in card
+    warmer = model_card(run, "best", replace(BEST, temperature=1.5))
+    assert "accuracy" not in warmer and "Not calibrated" not in warmer
+    assert "divided by a temperature of 1.5, which was fitted on validation" in warmer
 
 
 def test_a_prolonged_training_is_told(tmp_path: Path) -> None:

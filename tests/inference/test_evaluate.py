@@ -24,6 +24,7 @@ from fertools.inference import plots
 from fertools.inference.evaluate import Evaluation, count_look, evaluate
 from fertools.inference.plots import Face
 from fertools.inference.predictions_file import SCHEMA
+from fertools.training.checkpoints import WeightsId
 from fertools.training.run import Run
 from tests.training.fakes import CLASSES, Brightness, example, fake_run, write_dataset
 
@@ -119,6 +120,19 @@ def test_predictions_have_a_row_for_each_example_with_its_place(
     shown = {"k99": 2} | {each.key: each.label for each in found if each.key != "k99"}
     assert columns["predicted"] == [shown[key] for key in columns["key"]]
     assert columns["probabilities"][0] == pytest.approx([0.9, 0.05, 0.05])
+
+
+def test_calibration_is_told_with_the_temperature_and_without(evaluated: Evaluate) -> None:
+    held = WeightsId("a" * 64, 3, temperature=2.0)
+    found = evaluated([*people(4), example(99, 0, shown=2, subject="p0")], {"held": held})
+    raw = np.array([0.9, 0.05]) ** 2 / (0.9**2 + 2 * 0.05**2)  # of logits that are not halved
+    metrics = found.metrics
+    assert metrics.temperature == 2 and metrics.unscaled is not None
+    assert metrics.calibration_error == pytest.approx(12 / 13 - 0.9, abs=1e-6)
+    assert metrics.unscaled.error == pytest.approx(raw[0] - 12 / 13, abs=1e-6)
+    assert metrics.unscaled.loss == pytest.approx(-np.log(raw) @ [12, 1] / 13, rel=1e-5)
+    assert "with temperature 2.00, fitted on validation; without it 0.4" in found.text()
+    assert "no temperature was fitted" in evaluated(people(4)).text()
 
 
 class Graded(Brightness):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,8 +15,14 @@ from fertools.labels.annotations import Annotations
 from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.labeller import Labeller
-from fertools.labels.votes import SLOTS, Agreement, VoteTable, decide_emotion
-from fertools.options import LabelOptions, LabelSource
+from fertools.labels.votes import (
+    SLOTS,
+    Agreement,
+    Likely,
+    VoteTable,
+    decide_emotion,
+)
+from fertools.options import LabelOptions
 from tests.labels.label_json import entry, label_file
 
 Votes = tuple[str | None, ...]
@@ -51,7 +58,7 @@ def table_of(*records: tuple[str | None, Votes] | None) -> VoteTable:
     ],
 )
 def test_as_many_of_three_as_were_asked_for(
-    labels: LabelSource, two: str | None, three: str | None, spread: str | None, lone: str | None
+    labels: str, two: str | None, three: str | None, spread: str | None, lone: str | None
 ) -> None:
     cases: tuple[tuple[Votes, str | None], ...] = (
         (TWO, two),
@@ -97,6 +104,25 @@ def test_votes_label_a_photo_whose_name_says_nothing() -> None:
     assert decide_emotion(LabelOptions(labels="majority", disputed="keep"), None, SPREAD) is None
 
 
+@pytest.mark.parametrize(
+    ("probability", "answer"),
+    [
+        (0.8, "슬픔"),
+        (0.7999, Drop(Reason.DISPUTED, "슬픔 2, 불안 1; most likely 슬픔, 0.800")),
+    ],
+)
+def test_a_probability_decides_where_it_is_asked_for(
+    probability: float, answer: str | Drop
+) -> None:
+    options, likely = LabelOptions(labels="posterior:0.8"), Likely("슬픔", probability)
+    assert decide_emotion(options, "불안", TWO, likely) == answer
+    kept = decide_emotion(replace(options, disputed="keep"), "불안", TWO, likely)
+    assert kept == ("슬픔" if answer == "슬픔" else "불안")
+    assert decide_emotion(options, "불안", None, likely) == Drop(
+        Reason.DISPUTED, "no label record tells what the annotators saw"
+    )
+
+
 @pytest.mark.parametrize("named", EMOTIONS)
 def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> None:
     words = [*list(EMOTIONS)[:3], CANNOT_TELL, None]
@@ -111,9 +137,10 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"labels": "at-least:4"}, "--labels at-least:4: choose name, majority, unanimous"),
+        ({"labels": "at-least:11"}, "--labels at-least:11: choose name, majority, unanimous"),
         ({"labels": "at-least:0"}, "at-least:1, at-least:2 or at-least:3"),
         ({"labels": ""}, "--labels : choose"),
+        ({"labels": "posterior:0.8", "classes": "folders"}, "use --labels name"),
         ({"disputed": "ask"}, "--disputed ask: choose drop or keep"),
         ({"labels": "majority", "classes": "folders"}, "use --labels name"),
     ],
@@ -128,7 +155,7 @@ def test_rules_that_cannot_be_meant_are_refused(options: dict[str, str], text: s
 def test_annotators_know_no_class_folders() -> None:
     with pytest.raises(OptionError, match="folders"):
         Labeller.of(LabelOptions(labels="majority"), ["tense/1.jpg", "loose/2.jpg"])
-    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).options.votes_needed == 2
+    assert Labeller.of(LabelOptions(labels="majority"), ["기쁨/1.jpg"]).options.rule.votes == 2
 
 
 def test_votes_are_the_annotators_alone_and_the_uploader_stands_apart() -> None:
@@ -152,6 +179,16 @@ def test_cannot_tell_and_no_vote_are_kept_apart() -> None:
         ["슬픔", None, None],
         [CANNOT_TELL, None, CANNOT_TELL],
     ]
+
+
+def test_a_pattern_is_what_was_said() -> None:
+    table = table_of(
+        ("불안", TWO), None, ("불안", TWO), ("불안", NONE), ("슬픔", TWO), (None, NONE)
+    )
+    patterns = table.patterns()
+    assert patterns[0] == patterns[2]
+    assert len(set(patterns.tolist())) == 5
+    assert [table.spoken(row) for row in (0, 1, 3)] == [[*TWO], None, [*NONE]]
 
 
 def test_an_archive_without_records_has_a_table_that_says_nothing() -> None:

@@ -304,6 +304,7 @@ def test_a_row_without_a_name_shows_no_face(tmp_path: Path) -> None:
         # a tie of 5 to 5 FER2013's own label is taken, if 5 are enough
         ("majority", [None, "happiness", "surprise", None, "contempt", None]),
         ("unanimous", [None, "happiness", None, None, None, None]),
+        ("at-least:8", [None, "happiness", None, None, None, None]),
         ("at-least:3", ["neutral", "happiness", "surprise", "happiness", "contempt", None]),
     ],
 )

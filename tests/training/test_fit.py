@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fertools.dataset.manifest import Manifest
@@ -66,7 +68,12 @@ def test_a_training_killed_while_saving_goes_on_with_the_same_losses(
     model = Run.read(broken).model()
     assert model.predict_on_batch(_gray()).sum() == pytest.approx(1, abs=1e-5)
     before = (broken / "history.csv").stat().st_mtime_ns
-    train(out, broken, **SMALL)  # complete: nothing is done again
+    assert_calibrated(run)
+    record = json.loads((broken / "weights.json").read_bytes())
+    del record["best"]["temperature"]  # as in a run of 0.1.0
+    (broken / "weights.json").write_text(json.dumps(record))
+    train(out, broken, **SMALL)  # complete but for the temperature: nothing else is done again
+    assert_calibrated(run)
     assert (broken / "history.csv").stat().st_mtime_ns == before
     assert not list(broken.rglob("*.tmp")) and not list(broken.glob("saving-*"))
 
@@ -99,9 +106,16 @@ def test_logs_for_a_tensorboard_that_is_not_installed_are_refused_first(
     assert not (tmp_path / "run").exists()
 
 
-def _gray() -> Any:
-    import numpy as np
+def assert_calibrated(run: Run) -> None:
+    model, weights = run.load_model()
+    logits = run.load_network()[0].predict_on_batch(_gray())
+    assert weights.temperature is not None
+    scaled = np.exp(logits / weights.temperature)
+    assert model.predict_on_batch(_gray()) == pytest.approx(scaled / scaled.sum(), abs=1e-6)
+    assert run.store.is_calibrated()
 
+
+def _gray() -> Any:
     return np.full((1, 16, 16, 1), 80, np.float32)
 
 
