@@ -2,6 +2,7 @@
 # make quick  the fast tests, on all cores, in less than a minute: for each save
 # make check  ruff and mypy
 # make test   installs what tests need as well, and runs the whole suite with coverage
+# make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
 # make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
@@ -13,7 +14,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo quick check test matrix bench docs clean
+.PHONY: demo quick check test test-browser matrix bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -27,6 +28,10 @@ quick: $(VENV)/installed-for-tests
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest --cov --cov-report term
+
+test-browser: $(VENV)/installed-for-tests
+	tests/browser/install.sh
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
@@ -46,7 +51,7 @@ docs: $(VENV)/installed
 	$(BIN)/python docs/write_keywords.py
 
 clean:
-	rm -rf demo build/matrix $(VENV)
+	rm -rf demo build/matrix build/browser $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

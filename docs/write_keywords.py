@@ -19,6 +19,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "StatsKeywords": (options.StatsOptions,),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),
+    "ReportKeywords": (options.ReportOptions,),
     "ExportKeywords": (options.ExportOptions,),
 }
 

@@ -4,6 +4,7 @@
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     presets()                     list the data sets whose layouts are known
     stats(path)                   count photos and people in an archive or a dataset
+    report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fertools.layouts.listing import presets
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
+    from fertools.reporting.page import report
     from fertools.sample.archive import make_sample
     from fertools.training.data import load
     from fertools.training.fit import train
@@ -53,6 +55,7 @@ __all__ = [
     "predict",
     "presets",
     "read_examples",
+    "report",
     "stats",
     "train",
     "verify",
@@ -65,6 +68,7 @@ _MODULE_OF: Final = {
     "presets": "fertools.layouts.listing",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
+    "report": "fertools.reporting.page",
     "make_sample": "fertools.sample.archive",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",

@@ -126,6 +126,16 @@ class PredictKeywords(TypedDict, total=False):
     weights: Literal["best", "last"]
 
 
+class ReportKeywords(TypedDict, total=False):
+    """The fields of ReportOptions."""
+
+    run: Path | str | None
+    source: Path | str | None
+    photos: bool
+    max_photos: int
+    quiet: bool
+
+
 class ExportKeywords(TypedDict, total=False):
     """The fields of ExportOptions."""
 

@@ -738,6 +738,37 @@ class ExportOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportOptions(Options):
+    """The options of `report`."""
+
+    run: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="RUN"),
+        "Show this training as well, and what the network got wrong, after fertools evaluate.",
+    ] = None
+    source: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="SRC"),
+        "Read photos that were dropped from the archive SRC, and show some of each reason.",
+    ] = None
+    photos: Annotated[
+        bool, "Show photos and names, or leave them out, so that the page can be shared."
+    ] = True
+    max_photos: Annotated[
+        int,
+        Between(1, 10**6),
+        "Examples on the wall; of more, some are chosen by a hash of their names.",
+    ] = 20_000
+    quiet: Quiet = False
+
+    def check_together(self) -> None:
+        if not self.photos:
+            check_effect(self, "source", "--photos")
+
+
+@dataclass(frozen=True, slots=True)
 class JsonOptions(Options):
     """The options for the output of a command."""
 

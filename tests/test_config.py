@@ -17,6 +17,7 @@ POSITIONAL = {
     "make-sample": ["OUT"],
     "build-dataset": ["SRC", "OUT"],
     "stats": ["PATH"],
+    "report": ["OUT"],
     "verify": ["OUT"],
     "clean": ["OUT"],
     "train": ["OUT", "RUN"],

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
         "layouts",
-        *["pipeline", "inspection", "sample", "dataset", "training", "inference"],
+        *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
     },
     "__main__": {"cli"},
     "data": set(),
@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "splits", "dataset", "votes", "pipeline"},
+    "reporting": ROOT
+    | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},
     "inference": ROOT | {"archive", "faces", "dataset", "votes", "training"},
     "cli": ROOT | {"fertools"},

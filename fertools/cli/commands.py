@@ -23,6 +23,7 @@ from fertools.options import (
     JsonOptions,
     PartsOptions,
     PredictOptions,
+    ReportOptions,
     RunOptions,
     SampleOptions,
     StatsOptions,
@@ -89,6 +90,19 @@ def stats(path: Path, **options: Any) -> None:
         click.echo(counted.csv(), nl=False)
     else:
         _print(counted, as_json=as_json)
+
+
+@command("report", ReportOptions)
+@click.argument("out", type=_PATH)
+@click.argument("file", type=_PATH, default="report.html")
+def report(out: Path, file: Path, **options: Any) -> None:
+    """Show the dataset in OUT as one page, FILE (report.html here), that any browser opens.
+
+    All figures as charts, a wall of crops to filter and sort, drops, doubtful labels, similar
+    faces, the proof of the splits. The page needs no network and contains photos: use --no-photos
+    for a page to share.
+    """
+    click.echo(fertools.report(out, file, **options).text())
 
 
 @command("verify", VerifyOptions)
@@ -165,6 +179,7 @@ ALL: Final = (
     presets,
     build_dataset,
     stats,
+    report,
     verify,
     clean,
     train,

@@ -104,7 +104,12 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def count_records(path: Path) -> int:
-    """Return the number of records in a file; read only their length fields.
+    """Return the number of records in a file; errors are those of `record_locations`."""
+    return sum(1 for _ in record_locations(path))
+
+
+def record_locations(path: Path) -> Iterator[RecordLocation]:
+    """Yield the location of each record of a file in order; read only the length fields.
 
     Raises DatasetError if the last record does not end with the file, OSError if it is unreadable.
     """
@@ -112,11 +117,12 @@ def count_records(path: Path) -> int:
     with path.open("rb") as file:
         while offset < size:
             file.seek(offset)
-            offset += int.from_bytes(file.read(8), "little") + FRAMING_BYTES
+            length = int.from_bytes(file.read(8), "little") + FRAMING_BYTES
+            yield RecordLocation(offset, length)
             records += 1
+            offset += length
     if offset != size:
         raise DatasetError(f"{path}: record {records - 1} does not end with the file: {_REMEDY}")
-    return records
 
 
 def read_record(file: BinaryIO, offset: int) -> bytes:
