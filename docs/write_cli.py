@@ -33,6 +33,8 @@ epochs = 30
 resume = false                      # --no-resume
 ```
 
+`preview` reads the table `[build-dataset]` before its own: it shows what that build would make.
+
 The command line wins over the file, and a table over the top level. Repeated options are lists,
 flags are `true` or `false`. Arguments such as SRC and OUT are given on the command line. Relative
 paths in the file are relative to the working folder, as on the command line. A key that no command

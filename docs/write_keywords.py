@@ -16,6 +16,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "SampleKeywords": (options.SampleOptions,),
     "BuildKeywords": (options.BuildOptions, options.RunOptions),
     "TrainKeywords": (options.TrainOptions, options.TrainRunOptions),
+    "PreviewKeywords": (options.PreviewOptions,),
     "StatsKeywords": (options.StatsOptions,),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),

@@ -3,7 +3,8 @@
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     presets()                     list the data sets whose layouts are known
-    stats(path)                   count photos and people in an archive or a dataset
+    preview(src, file, …)         draw a few photos with their faces and crops into a PNG
+    stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
     clean(out)                    remove finished faces that the dataset's options do not need
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
     from fertools.layouts.listing import presets
@@ -54,6 +56,7 @@ __all__ = [
     "make_sample",
     "predict",
     "presets",
+    "preview",
     "read_examples",
     "report",
     "stats",
@@ -66,6 +69,7 @@ _MODULE_OF: Final = {
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
     "presets": "fertools.layouts.listing",
+    "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",
     "report": "fertools.reporting.page",

@@ -99,6 +99,36 @@ class TrainKeywords(TypedDict, total=False):
     quiet: bool
 
 
+class PreviewKeywords(TypedDict, total=False):
+    """The fields of PreviewOptions."""
+
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
+    classes: Literal["auto", "aihub7", "talk5", "folders"]
+    rename: str | Sequence[str] | Mapping[str, str]
+    drop: str | Sequence[str]
+    labels: str
+    disputed: Literal["drop", "keep"]
+    detect: bool
+    runtime: Literal["auto", "openvino", "opencv"]
+    precision: Literal["f32", "bf16"]
+    exact: bool
+    min_confidence: float
+    on_many: Literal["largest", "best", "reject"]
+    size: int
+    margin: float
+    square: bool
+    align: bool
+    image_format: Literal["png", "raw", "jpeg"]
+    jpeg_quality: int
+    max_pixels: int
+    photos: int
+    seed: int
+
+
 class StatsKeywords(TypedDict, total=False):
     """The fields of StatsOptions."""
 
@@ -108,6 +138,7 @@ class StatsKeywords(TypedDict, total=False):
     ]
     pattern: str | None
     table: Path | str | None
+    plot: Path | str | None
     repair: bool
     expect: Path | str | None
 

@@ -7,6 +7,7 @@
                   └─ shards   ShardOptions   name, size, names or pseudonyms
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
+    PreviewOptions            the choice of labels and crops, and of a few photos
     SampleOptions, StatsOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
@@ -667,6 +668,32 @@ ExportFormat = Literal["onnx", "savedmodel", "litert"]
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceOptions(Options):
+    """The choice of the photos of a preview."""
+
+    HEADING = HelpSection.RUN
+
+    photos: Annotated[int, Between(1, 480), HelpSection.MOST_USED, "How many photos to show."] = 24
+    seed: Annotated[Seed, "Another seed chooses other photos."] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOptions(Options):
+    """The options of `preview`: those of a build that change labels or crops, and its own."""
+
+    source: SourceOptions = field(default_factory=SourceOptions)
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    faces: FaceOptions = field(default_factory=FaceOptions)
+    choice: ChoiceOptions = field(default_factory=ChoiceOptions)
+
+    def __post_init__(self) -> None:
+        # Refuses what has no effect, and sets what the preset decides.
+        build = BuildOptions(source=self.source, labels=self.labels, faces=self.faces)
+        object.__setattr__(self, "labels", build.labels)
+        object.__setattr__(self, "faces", build.faces)
+
+
+@dataclass(frozen=True, slots=True)
 class StatsOptions(Options):
     """The options of `stats`."""
 
@@ -677,6 +704,12 @@ class StatsOptions(Options):
         "emotion (of the name), subject.",
     ] = ()
     source: SourceOptions = field(default_factory=SourceOptions)
+    plot: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE.png|.svg"),
+        "Draw bars of the classes, by split in a dataset, or of one or two fields of --by.",
+    ] = None
     repair: Annotated[
         bool,
         "List the downloads to repeat instead: zips, volumes and tars that are damaged, cut or "
@@ -693,6 +726,8 @@ class StatsOptions(Options):
     def check_together(self) -> None:
         if self.repair and self.by:
             raise OptionError("--by has no effect with --repair: leave one of them out")
+        if self.repair and self.plot:
+            raise OptionError("--plot has no effect with --repair: leave one of them out")
         if self.expect and not self.repair:
             raise OptionError("--expect has no effect without --repair: give both")
 

@@ -15,6 +15,7 @@ from tests.test_cli import run
 
 POSITIONAL = {
     "make-sample": ["OUT"],
+    "preview": ["SRC"],
     "build-dataset": ["SRC", "OUT"],
     "stats": ["PATH"],
     "report": ["OUT"],

@@ -23,6 +23,7 @@ ROOT = {
     "environment",
     "errors",
     "files",
+    "fonts",
     "hashing",
     "intervals",
     "keywords",
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "columns": set(),
     "intervals": set(),
     "files": {"errors"},
+    "fonts": set(),
     "console": {"errors"},
     "checking": {"errors"},
     "layouts": {"data", "errors"},
@@ -61,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": {"data", "environment", "errors", "fertools"},
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
-    "inspection": ROOT | {"archive", "labels", "splits", "dataset", "votes", "pipeline"},
+    "inspection": ROOT | {"archive", "labels", "faces", "splits", "dataset", "votes", "pipeline"},
     "reporting": ROOT
     | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},

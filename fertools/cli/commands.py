@@ -23,6 +23,7 @@ from fertools.options import (
     JsonOptions,
     PartsOptions,
     PredictOptions,
+    PreviewOptions,
     ReportOptions,
     RunOptions,
     SampleOptions,
@@ -75,6 +76,19 @@ def presets(**options: Any) -> None:
     _print(fertools.presets(), as_json=options["json"])
 
 
+@command("preview", PreviewOptions)
+@click.argument("src", type=_PATH)
+@click.argument("file", type=_PATH, default="preview.png", metavar="[FILE.png]")
+def preview(src: Path, file: Path, **options: Any) -> None:
+    """Draw a few photos of the archive in SRC with their faces and crops into FILE.png.
+
+    The photos are chosen by a hash, equally many of each class, and processed as build-dataset does
+    it with the same options: a check in seconds before a build of hours. A photo that would be
+    dropped is shown with the reason. An older preview in FILE.png is replaced.
+    """
+    click.echo(fertools.preview(src, file, **options).text())
+
+
 @command("stats", StatsOptions, JsonOptions, CsvOptions)
 @click.argument("path", type=_PATH)
 def stats(path: Path, **options: Any) -> None:
@@ -88,6 +102,8 @@ def stats(path: Path, **options: Any) -> None:
     counted = fertools.stats(path, **options)
     if as_csv:
         click.echo(counted.csv(), nl=False)
+        for note in counted.notes:
+            click.echo(f"note: {note}", err=True)
     else:
         _print(counted, as_json=as_json)
 
@@ -177,6 +193,7 @@ def export(run: Path, **options: Any) -> None:
 ALL: Final = (
     make_sample,
     presets,
+    preview,
     build_dataset,
     stats,
     report,

@@ -98,6 +98,10 @@ def _help(option: Declared) -> str:
 # --config -----------------------------------------------------------------------------------------
 
 
+#: A command that reads another's table too: a preview shows what the build would make.
+_SHARED: Final = {"preview": "build-dataset"}
+
+
 def _take_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
     """Use the values in a TOML file as defaults of the current command."""
     if file is None:
@@ -115,27 +119,37 @@ def _values(
 ) -> Iterator[tuple[str, Any]]:
     """Yield field names and values for a command from a TOML file.
 
-    Values at top level come first, then those of the table with the command's name. Options at top
-    level that only other commands have, and tables of other commands, are ignored. Raises
-    OptionError, one line with file and key.
+    Values at top level come first, then those of the command in _SHARED that this command has, then
+    those of the table with the command's name. Options at top level that only other commands have,
+    and tables of other commands, are ignored. Raises OptionError, one line with file and key.
     """
     name = str(command.name)
     options = _by_key(command)
     all_keys = {key for each in commands.values() for key in _by_key(each)}
     tree = _with_hyphens(_load(file), file)
-    table = tree.get(name, {})
-    if not isinstance(table, dict):
-        raise OptionError(f"{file}: {name} is the name of a command: write a table, [{name}]")
     ignored = (all_keys - options.keys()) | commands.keys()
     top = {key: value for key, value in tree.items() if key not in ignored}
-    own = f"{file}, [{name}]"
-    for where, entries in ((file, top), (own, _with_hyphens(table, own))):
+    own = _table(tree, name, file)
+    shared = {k: v for k, v in _table(tree, _SHARED.get(name, ""), file).items() if k in options}
+    for where, entries in (
+        (file, top),
+        (f"{file}, [{_SHARED.get(name)}]", shared),
+        (f"{file}, [{name}]", own),
+    ):
         for key, value in entries.items():
             if key not in options:
                 hint = did_you_mean(key, (*options, *commands))
                 raise OptionError(f"{where}: fertools {name} has no option {key}{hint}")
             option = options[key].declared
             yield option.name, check(f"{where}: {key} =", value, option.kind)
+
+
+def _table(tree: Mapping[str, Any], name: str, file: str) -> dict[str, Any]:
+    """Return the table of a command, empty if the file has none."""
+    table = tree.get(name, {})
+    if not isinstance(table, dict):
+        raise OptionError(f"{file}: {name} is the name of a command: write a table, [{name}]")
+    return _with_hyphens(table, f"{file}, [{name}]")
 
 
 def _by_key(command: click.Command) -> dict[str, _FieldOption]:

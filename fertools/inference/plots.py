@@ -5,35 +5,21 @@ matplotlib is imported when the first one is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
 
+from fertools.fonts import open_figure
 from fertools.inference.predictions import Bin
 from fertools.training.curves import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: matplotlib's own font, which comes with it.
-_OWN: Final = "DejaVu Sans"
-
-#: Fonts that are tried first: matplotlib's own, then fonts with Hangul of different systems.
-_PREFERRED: Final = (
-    _OWN,
-    "Noto Sans CJK KR",
-    "Noto Sans KR",
-    "NanumGothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-)
 
 #: A bin with fewer predictions is drawn pale: its accuracy is a matter of chance.
 FEW: Final = 20
@@ -49,18 +35,12 @@ class Face:
     confidence: float
 
 
-def drawable(names: Sequence[str]) -> list[str]:
-    """Return class names that can be drawn: "label 2" for one whose letters no font here has."""
-    covered = _fonts(frozenset("".join(names)))[1]
-    return [name if covered >= {*name} else f"label {i}" for i, name in enumerate(names)]
-
-
 def confusion_png(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> bytes:
     """Draw a confusion matrix: shares of the true class as shades, counts as numbers."""
     counts = np.array(matrix)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = 2.5 + 0.6 * len(names)
-    with _figure(side, side, "".join(names)) as figure:
+    with open_figure(side, side, "".join(names)) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -74,7 +54,7 @@ def confusion_png(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> byte
 
 def reliability_png(bins: Sequence[Bin]) -> bytes:
     """Draw accuracy against confidence, and how many predictions there are."""
-    with _figure(5, 6.4) as figure:
+    with open_figure(5, 6.4) as figure:
         draw_reliability(figure, bins)
         return png(figure)
 
@@ -100,7 +80,7 @@ def mistakes_png(faces: Sequence[Face]) -> bytes:
     columns = 6
     rows = max(1, -(-len(faces) // columns))
     letters = "".join(face.label + face.predicted for face in faces)
-    with _figure(1.6 * columns, 2.1 * rows + 0.4, letters) as figure:
+    with open_figure(1.6 * columns, 2.1 * rows + 0.4, letters) as figure:
         figure.suptitle("Mistakes, the most confident first" if faces else "No mistakes")
         grid = figure.subplots(rows, columns, squeeze=False).flat
         for axes, face in zip_longest(grid, faces):
@@ -117,44 +97,3 @@ def _bars(axes: Axes, bins: Sequence[Bin], heights: Sequence[float], **style: An
     middles = [(each.low + each.high) / 2 for each in bins]
     widths = [each.high - each.low for each in bins]
     axes.bar(middles, heights, widths, edgecolor="white", **style)
-
-
-@lru_cache(maxsize=8)
-def _fonts(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
-    """Return fonts of this system that have the letters between them, and which those are.
-
-    matplotlib's own comes first. The others are opened only for letters that it lacks: a class
-    may have any name.
-    """
-    from matplotlib.font_manager import fontManager
-
-    # "Last Resort" comes with matplotlib and has a box for every letter that there is.
-    entries = [e for e in reversed(fontManager.ttflist) if not e.name.startswith("Last Resort")]
-    files = {entry.name: entry.fname for entry in entries}
-    families, covered = {_OWN: None}, frozenset[str]()  # a dict for an ordered set
-    for name in dict.fromkeys((*_PREFERRED, *sorted(files))):
-        wanted = letters - covered if name in files else None
-        if wanted and (more := wanted & _letters(files[name])):
-            families[name] = None
-            covered |= more
-    return [*families], covered
-
-
-def _letters(file: str) -> frozenset[str]:
-    """Return the characters that a font has, none where it cannot be opened."""
-    from matplotlib.font_manager import get_font
-
-    try:
-        return frozenset(map(chr, get_font(file).get_charmap()))
-    except (OSError, RuntimeError):
-        return frozenset()
-
-
-@contextmanager
-def _figure(width: float, height: float, letters: str = "") -> Iterator[Figure]:
-    """Open a figure, in inches, with fonts for some letters where the system has them."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"font.family": _fonts(frozenset(letters))[0]}):
-        yield Figure(figsize=(width, height), layout="constrained")

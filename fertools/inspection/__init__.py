@@ -1,10 +1,10 @@
 """Answer questions about archives and datasets.
 
+preview        show what a build would make of a few photos
+contact_sheet  draw them
 stats          count what is in an archive or a dataset
-archive_stats  of an archive, by names alone
-dataset_stats  of a dataset, by its manifest and, in ledger_stats, its ledger
-counting       cross tables, bins, people, sessions
-tables         their layout as text and CSV
+counts         the counts themselves, their tables and bars
+pictures       whether a file may be replaced by a picture
 repair         list the downloads to repeat
 expected       read a list of files that a download should have
 verify         check that a dataset is what was built

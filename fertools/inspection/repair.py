@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +51,7 @@ class Repair:
 
     looked_at: int
     downloads: tuple[Download, ...]
+    notes: ClassVar[tuple[str, ...]] = ()  # as of what `stats` returns else
 
     @property
     def filekeys(self) -> tuple[str, ...]:

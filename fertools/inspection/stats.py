@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Unpack
 
 from fertools.checking import user_path
 from fertools.dataset.manifest import MANIFEST, WORK_DIR
-from fertools.errors import DatasetError, OptionError, SourceError
-from fertools.inspection.archive_stats import Census, count_archive
-from fertools.inspection.dataset_stats import DatasetStats, count_dataset
+from fertools.errors import DatasetError, OptionError, SourceError, printable
+from fertools.fonts import font_warning
+from fertools.inspection.counts.archive import Census, count_archive
+from fertools.inspection.counts.counting import parse_fields
+from fertools.inspection.counts.dataset import FIELDS, DatasetStats, count_dataset
+from fertools.inspection.counts.plot import ENDINGS, check_fields, draw_bars
+from fertools.inspection.pictures import check_picture
 from fertools.inspection.repair import Repair, find_repairs
 from fertools.keywords import StatsKeywords
 from fertools.options import SourceOptions, StatsOptions
@@ -21,16 +26,30 @@ _RUN: Final = ("run.json", "history.csv")
 def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats | Repair:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
-    options   the fields of StatsOptions: by="class,sex", preset="fer2013"; repair=True lists the
-              downloads to repeat
+    options   the fields of StatsOptions: by="class,sex", preset="fer2013", plot="bars.png";
+              repair=True lists the downloads to repeat
 
-    Raises SourceError if the path is neither, DatasetError for an incomplete dataset, and
-    OptionError for a field that does not exist.
+    Raises SourceError if the path is neither, DatasetError for an incomplete dataset, OptionError
+    for a field that does not exist, and OutputError if the plot cannot be written.
     """
-    checked = StatsOptions.of(options)
+    checked, path = StatsOptions.of(options), user_path(path)
     if checked.repair:
-        return find_repairs(user_path(path), Path(checked.expect) if checked.expect else None)
-    return _count(user_path(path), checked)
+        return find_repairs(path, Path(checked.expect) if checked.expect else None)
+    if checked.plot is None:
+        return _count(path, checked)
+    return _plotted(path, checked, Path(checked.plot))
+
+
+def _plotted(path: Path, options: StatsOptions, file: Path) -> Census | DatasetStats:
+    """Count, and draw the counts into a file; what can be wrong with it is checked first."""
+    is_dataset = (path / MANIFEST).is_file()
+    check_picture(file, ENDINGS, None if is_dataset else path)
+    check_fields(parse_fields(options.by, FIELDS))
+    counted = _count(path, options)
+    draw_bars(counted.by or counted.class_split, counted.english_names, file)
+    missing = font_warning(list(counted.english_names))
+    notes = (*counted.notes, *missing, f"bars drawn into {printable(str(file))}")
+    return replace(counted, notes=notes)
 
 
 def _count(path: Path, options: StatsOptions) -> Census | DatasetStats:

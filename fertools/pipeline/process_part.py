@@ -13,14 +13,14 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -60,6 +60,7 @@ _CRASH_DETAILS: Final = {
     Reason.TIMED_OUT: "it took longer than a photo may, twice",
 }
 
+Result = TypeVar("Result")
 PlannedMembers = Sequence[tuple[Member, Box | None]]
 
 #: Shared by the parts of one process.
@@ -134,7 +135,10 @@ class PartTask:
         try:
             if crash:
                 raise Unusable(crash, _CRASH_DETAILS[crash])
-            crop = self._extract(data, box)
+            detector = self.detector or cached_detector(self.options)
+            crop = guarded(
+                lambda: extract_face(data, self.options, detector, box), self.photo_seconds
+            )
         except Unusable as found:
             return row | _dropped(found), None
         return row | _kept(crop), crop
@@ -168,19 +172,6 @@ class PartTask:
         if set(outcomes) == {Reason.CRASHED} and not self.trust_crashes:
             crashed = next(row["detail"] for row in rows if row["outcome"] == Reason.CRASHED)
         return PartResult(self.number, outcomes, unread, crashed)
-
-    def _extract(self, data: bytes, box: Box | None) -> Crop:
-        detector = self.detector or cached_detector(self.options)
-        try:
-            with resource_limits(self.photo_seconds):
-                return extract_face(data, self.options, detector, box)
-        except (Unusable, FertoolsError):
-            raise
-        except MemoryError:
-            raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
-        except Exception as fault:
-            detail = " ".join(f"{type(fault).__name__}: {fault}".split())
-            raise Unusable(Reason.CRASHED, detail[:200]) from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +292,23 @@ def _known_rows(files: PartFiles, photos: int) -> tuple[list[Row], Thumbnails]:
     except DamagedPart:
         return [], np.zeros((0, 0, 0), np.uint8)
     return (rows if len(rows) == photos else []), thumbnails
+
+
+def guarded(work: Callable[[], Result], seconds: float) -> Result:
+    """Return the result of work on one photo, which ends after `seconds` and with bounded memory.
+
+    Raises Unusable: also for an error of a library, CRASHED, or for want of memory, TOO_LARGE.
+    """
+    try:
+        with resource_limits(seconds):
+            return work()
+    except (Unusable, FertoolsError):
+        raise
+    except MemoryError:
+        raise Unusable(Reason.TOO_LARGE, "it takes more memory than there is") from None
+    except Exception as fault:
+        detail = " ".join(f"{type(fault).__name__}: {fault}".split())
+        raise Unusable(Reason.CRASHED, detail[:200]) from fault
 
 
 @lru_cache(maxsize=1)

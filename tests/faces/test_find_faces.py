@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fertools.data import Box, Face, Reason, Unusable
 from fertools.errors import OptionError
 from fertools.faces.decode import Picture
-from fertools.faces.extract import choose_face, find_faces
+from fertools.faces.extract import Found, choose_face, find_faces
 from fertools.options import FaceOptions
 from tests.faces.conftest import FakeDetector, MakeDetector, face
 
@@ -22,7 +22,7 @@ SIDES = st.floats(-500, 500, allow_nan=False)
 
 
 def found(detector: FakeDetector, options: FaceOptions | None = None) -> list[Face]:
-    return find_faces(PHOTO, options or FaceOptions(), detector)
+    return find_faces(PHOTO, options or FaceOptions(), detector).faces
 
 
 def test_boxes_are_cut_towards_zero_and_clipped(detecting: MakeDetector) -> None:
@@ -44,13 +44,16 @@ def test_a_box_that_leaves_the_frame_is_a_ghost(
     box: tuple[float, float, float, float], kept: bool, detecting: MakeDetector
 ) -> None:
     detector = detecting([face(*box), face(20, 20, 40, 40)])
-    assert len(found(detector)) == 1 + kept
+    answer = find_faces(PHOTO, FaceOptions(), detector)
+    assert len(answer.faces) == 1 + kept
+    assert answer.ghosts == ([] if kept else [face(*box)])
     assert len(detector.seen) == 1
 
 
 def test_an_unsure_answer_is_no_face(detecting: MakeDetector) -> None:
     answers = [face(10, 10, 50, 50, 0.49), face(60, 10, 90, 50, 0.5)]
-    assert found(detecting(answers)) == answers[1:]
+    answer = find_faces(PHOTO, FaceOptions(), detecting(answers))
+    assert (answer.faces, answer.ghosts) == (answers[1:], answers[:1])
     assert found(detecting(answers), FaceOptions(min_confidence=0.4)) == answers
 
 
@@ -71,14 +74,14 @@ def test_the_second_look_drops_what_lies_in_the_border(detecting: MakeDetector) 
 def test_the_second_look_at_a_large_photo_is_small_and_maps_back(detecting: MakeDetector) -> None:
     photo = blank(3000, 4000)
     detector = detecting([], [face(320 + 64, 320 + 48, 320 + 128, 320 + 96)])
-    boxes = [one.box for one in find_faces(photo, FaceOptions(), detector)]
+    boxes = [one.box for one in find_faces(photo, FaceOptions(), detector).faces]
     assert detector.seen[1].shape == (480 + 640, 640 + 640, 3)
     assert boxes == [Box(400, 300, 800, 600)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
 def test_photos_of_one_pixel_and_one_line(size: tuple[int, int], detecting: MakeDetector) -> None:
-    assert find_faces(blank(*size), FaceOptions(), detecting([])) == []
+    assert find_faces(blank(*size), FaceOptions(), detecting([])) == Found([], [])
 
 
 def test_what_is_seen_in_a_smaller_picture_is_in_pixels_of_the_photo(
@@ -86,11 +89,11 @@ def test_what_is_seen_in_a_smaller_picture_is_in_pixels_of_the_photo(
 ) -> None:
     photo = Picture(np.zeros((25, 50, 3), np.uint8), 4, 200, 99)  # 99 / 4 is rounded up to 25
     seen = Face(Box(5, 5, 20, 26), 0.9, (10, 10, 15, 20))
-    (one,) = find_faces(photo, FaceOptions(), detecting([seen]))
+    (one,) = find_faces(photo, FaceOptions(), detecting([seen])).faces
     assert one.box == Box(20, 19, 80, 99)  # 19.8 cut towards zero, 102.96 clipped
     assert one.landmarks == pytest.approx((40, 39.6, 60, 79.2))
     again = detecting([], [Face(Box(30, 30, 45, 45), 0.9, (30, 40))])
-    (one,) = find_faces(photo, FaceOptions(), again)  # behind a border of 25
+    (one,) = find_faces(photo, FaceOptions(), again).faces  # behind a border of 25
     assert one.box == Box(20, 19, 80, 79)
     assert one.landmarks == pytest.approx((20, 59.4))
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from fertools import fonts
 from fertools.dataset.manifest import ClassName, ImageSpec, LeakageReport
 from fertools.dataset.shards import read_examples
 from fertools.errors import DatasetError, OptionError, OutputError
-from fertools.inference import plots
 from fertools.inference.evaluate import Evaluation, count_look, evaluate
 from fertools.inference.plots import Face
 from fertools.inference.predictions_file import SCHEMA
@@ -365,12 +365,12 @@ def test_names_without_a_font_are_numbered_and_told(
     evaluated: Evaluate, shown: list[Face], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T6: empty boxes in confusion.png after --rename."""
-    monkeypatch.setattr("fertools.inference.plots._letters", lambda file: frozenset(ascii_letters))
-    plots._fonts.cache_clear()
+    monkeypatch.setattr("fertools.fonts._letters", lambda file: frozenset(ascii_letters))
+    fonts.fonts_for.cache_clear()
     renamed = (ClassName("기쁨", "불편"), *CLASSES[1:])
     examples = [*people(2), example(9, 0, shown=2)]
     found = evaluated(examples, {"classes": renamed}, classes=renamed)
-    plots._fonts.cache_clear()
+    fonts.fonts_for.cache_clear()
     assert "in the pictures label 0 is 불편" in found.text()
     assert [(face.label, face.predicted) for face in shown] == [("label 0", "neutral")]
     assert found.warnings == ()

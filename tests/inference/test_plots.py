@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fertools.inference import plots
+from fertools import fonts
+from fertools.fonts import drawable
 from fertools.inference.plots import (
     FEW,
     Face,
     confusion_png,
     draw_reliability,
-    drawable,
     mistakes_png,
     reliability_png,
 )
@@ -68,10 +68,10 @@ def test_a_font_of_the_system_draws_what_matplotlibs_own_cannot(
     last = max(fontManager.ttflist, key=lambda entry: entry.name).fname
     for hangul, wanted in (("", "label 1"), ("행복", "행복")):
         letters = {last: frozenset(hangul)}
-        monkeypatch.setattr(plots, "_letters", lambda file, own=letters: own.get(file, {*"joy"}))
-        plots._fonts.cache_clear()
+        monkeypatch.setattr(fonts, "_letters", lambda file, own=letters: own.get(file, {*"joy"}))
+        fonts.fonts_for.cache_clear()
         assert drawable(["joy", "행복", "怒り"]) == ["joy", wanted, "label 2"]
-    plots._fonts.cache_clear()
+    fonts.fonts_for.cache_clear()
 
 
 def test_a_box_is_no_letter() -> None:

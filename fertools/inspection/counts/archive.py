@@ -12,7 +12,7 @@ import numpy as np
 from fertools.columns import Ints, Words
 from fertools.console import name_pair, percent, shorten, table
 from fertools.errors import printable
-from fertools.inspection.counting import (
+from fertools.inspection.counts.counting import (
     Container,
     CrossTable,
     FieldColumns,
@@ -21,7 +21,7 @@ from fertools.inspection.counting import (
     sorted_words,
     words_of_numbers,
 )
-from fertools.inspection.tables import (
+from fertools.inspection.counts.tables import (
     containers_table,
     count_table,
     cross_table,
@@ -65,6 +65,7 @@ class Census:
     unparsed      photos whose names do not follow the archive's grammar
     containers    the folders and zips, in the order of the build
     by            the cross table of --by
+    notes         lines for the user, such as where the plot is
     """
 
     members: int
@@ -85,7 +86,13 @@ class Census:
     unparsed: Unparsed
     containers: tuple[Container, ...]
     by: CrossTable | None = None
+    notes: tuple[str, ...] = ()
     kind: str = "archive"
+
+    @property
+    def english_names(self) -> dict[str, str]:
+        """The English name of each class."""
+        return self.english
 
     @property
     def class_split(self) -> CrossTable:
@@ -110,7 +117,7 @@ class Census:
         head = f"{self.photos:,} photos of {self.members:,} entries, {self.bytes / 1e9:.2f} GB"
         tables = [cross_table(self.by, self.english)] if self.by else self._tables()
         warnings = (f"warning: {printable(warning)}" for warning in self.warnings)
-        return "\n\n".join([head, *tables, *warnings])
+        return "\n\n".join([head, *tables, *warnings, *(f"note: {note}" for note in self.notes)])
 
     def _tables(self) -> Iterator[str]:
         rows = [

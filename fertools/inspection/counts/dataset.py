@@ -13,14 +13,14 @@ from fertools.data import Split
 from fertools.dataset.manifest import Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import DatasetError
-from fertools.inspection.counting import CrossTable, FieldColumns, Histogram, parse_fields
-from fertools.inspection.ledger_stats import (
+from fertools.inspection.counts.counting import CrossTable, FieldColumns, Histogram, parse_fields
+from fertools.inspection.counts.ledger import (
     LEDGER_FAULTS,
     LedgerStats,
     LedgerTable,
     manifest_fields,
 )
-from fertools.inspection.tables import count_table, cross_table, csv_text
+from fertools.inspection.counts.tables import count_table, cross_table, csv_text
 from fertools.pipeline.parts import KEPT
 
 #: The fields of --by; without the ledger only the first two.
@@ -58,7 +58,7 @@ class DatasetStats(DatasetReport):
     table    the classes, in the order of the labels
     counted  the counts of the ledger, None if it is not there
     by       the cross table of --by
-    notes    what is missing, a line each
+    notes    lines for the user: what is missing, where the plot is
     """
 
     table: tuple[ClassStats, ...] = ()
@@ -70,6 +70,11 @@ class DatasetStats(DatasetReport):
     def class_weights(self) -> dict[int, float]:
         """The weight of each class by its label: `model.fit(class_weight=…)`."""
         return {label: entry.weight for label, entry in enumerate(self.table)}
+
+    @property
+    def english_names(self) -> dict[str, str]:
+        """The English name of each class."""
+        return {entry.name: entry.english for entry in self.table}
 
     @property
     def class_split(self) -> CrossTable:
@@ -108,8 +113,7 @@ class DatasetStats(DatasetReport):
 
     def text(self) -> str:
         """Return the tables, or that of --by alone, with the warnings and notes."""
-        english = {entry.name: entry.english for entry in self.table}
-        sections = [cross_table(self.by, english)] if self.by else self._all_sections()
+        sections = [cross_table(self.by, self.english_names)] if self.by else self._all_sections()
         notes = (f"note: {note}" for note in self.notes)
         return "\n\n".join([*sections, *self.warning_lines(), *notes])
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fertools.columns import Ints, Words
 from fertools.data import Split
 from fertools.dataset.manifest import Manifest
-from fertools.inspection.counting import (
+from fertools.inspection.counts.counting import (
     Container,
     FieldColumns,
     Histogram,

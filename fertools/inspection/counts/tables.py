@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from fertools.console import TABLE_WIDTH, display_width, name_pair, percent, table
-from fertools.inspection.counting import UNKNOWN, CrossTable
+from fertools.inspection.counts.counting import UNKNOWN, CrossTable
 
 #: Rows of a table on the terminal; --csv and --json have all.
 MAX_ROWS: Final = 40
