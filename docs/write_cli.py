@@ -19,7 +19,7 @@ level, for every command that has the option, or in a table with the name of a c
 command alone.
 
 ```toml
-seed = 7                            # of make-sample, build-dataset and train
+seed = 7                            # of each command that draws numbers
 
 [build-dataset]
 classes = "talk5"

@@ -18,6 +18,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "TrainKeywords": (options.TrainOptions, options.TrainRunOptions),
     "PreviewKeywords": (options.PreviewOptions,),
     "StatsKeywords": (options.StatsOptions,),
+    "SuspectsKeywords": (options.SuspectsOptions,),
     "EvaluateKeywords": (options.EvaluateOptions,),
     "PredictKeywords": (options.PredictOptions,),
     "ReportKeywords": (options.ReportOptions,),

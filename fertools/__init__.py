@@ -11,6 +11,7 @@
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
     load(out, split, …)           open a split as a tf.data.Dataset
+    suspects(out, …)              list the labels that are likely wrong
     train(out, run, …)            train a network from the shards
     evaluate(run, out)            measure a trained run on people who are not in its training data
     predict(run, *photos)         predict the expression of faces in photos
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
+    from fertools.inference.suspects import suspects
     from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
@@ -60,6 +62,7 @@ __all__ = [
     "read_examples",
     "report",
     "stats",
+    "suspects",
     "train",
     "verify",
 ]
@@ -76,6 +79,7 @@ _MODULE_OF: Final = {
     "make_sample": "fertools.sample.archive",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
+    "suspects": "fertools.inference.suspects",
     "train": "fertools.training.fit",
     "evaluate": "fertools.inference.evaluate",
     "predict": "fertools.inference.predict",

@@ -143,6 +143,19 @@ class StatsKeywords(TypedDict, total=False):
     expect: Path | str | None
 
 
+class SuspectsKeywords(TypedDict, total=False):
+    """The fields of SuspectsOptions."""
+
+    folds: int
+    max_per_subject: int | None
+    size: int
+    depth: Literal[8, 14, 26, 50, 101, 152]
+    width: int
+    epochs: int
+    seed: int
+    quiet: bool
+
+
 class EvaluateKeywords(TypedDict, total=False):
     """The fields of EvaluateOptions."""
 

@@ -8,7 +8,8 @@
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     PreviewOptions            the choice of labels and crops, and of a few photos
-    SampleOptions, StatsOptions, VerifyOptions, EvaluateOptions, PredictOptions, ExportOptions
+    SampleOptions, StatsOptions, VerifyOptions, SuspectsOptions, EvaluateOptions, PredictOptions,
+    ExportOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -742,6 +743,26 @@ class VerifyOptions(Options):
         Usage(metavar="SRC"),
         "Compare the ledger with the archive SRC as well.",
     ] = None
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectsOptions(Options):
+    """The options of `suspects`."""
+
+    folds: Annotated[
+        int,
+        Between(2, 100),
+        "Parts of the people: each is judged by a network that learns the other parts.",
+    ] = 5
+    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    size: Annotated[int, Between(8, 4096), "Shrink crops to this side in pixels."] = 64
+    depth: Annotated[Depth, "Layers of each network, a ResNet."] = 14
+    width: Annotated[int, Between(1, 4096), "Channels of its first stage."] = 16
+    epochs: Annotated[
+        int, Between(1, 999_999), "Passes of each network over its photos; fewer for many photos."
+    ] = 20
+    seed: Annotated[Seed, "Seed of order, augmentation and initial weights."] = 0
     quiet: Quiet = False
 
 

@@ -21,6 +21,7 @@ POSITIONAL = {
     "report": ["OUT"],
     "verify": ["OUT"],
     "clean": ["OUT"],
+    "suspects": ["OUT"],
     "train": ["OUT", "RUN"],
     "evaluate": ["RUN", "OUT"],
     "predict": ["RUN", "PHOTO"],

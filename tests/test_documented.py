@@ -55,6 +55,7 @@ REPLACED: Final = {
     "--only-parts 512-1023": "--only-parts 6-99",
     "pip install jax": "true",
     "=jax fertools train faces run": f"=jax fertools train faces jax {_TINY}",
+    "fertools suspects faces": "fertools suspects faces --folds 2 --depth 8 --width 8 --epochs 1",
     "fertools train faces run": f"fertools train faces run {_TINY}",
 }
 

@@ -28,6 +28,7 @@ from fertools.options import (
     RunOptions,
     SampleOptions,
     StatsOptions,
+    SuspectsOptions,
     TrainOptions,
     TrainRunOptions,
     VerifyOptions,
@@ -137,6 +138,19 @@ def clean(out: Path) -> None:
     click.echo(fertools.clean(out).text())
 
 
+@command("suspects", SuspectsOptions)
+@click.argument("out", type=_PATH)
+def suspects(out: Path, **options: Any) -> None:
+    """List the labels of the dataset in OUT that are likely wrong, the worst first.
+
+    Each photo of train and validation is judged by a network that has not seen its person, and by
+    the annotators' votes where there are any; test is not read. Writes OUT/suspects.csv and prints
+    the first 20 rows. A command that was interrupted continues with the folds that are missing.
+    Needs the extra labels.
+    """
+    click.echo(fertools.suspects(out, **options).text())
+
+
 @command("train", TrainOptions, TrainRunOptions)
 @click.argument("out", type=_PATH)
 @click.argument("run", type=_PATH)
@@ -199,6 +213,7 @@ ALL: Final = (
     report,
     verify,
     clean,
+    suspects,
     train,
     evaluate,
     predict,

@@ -36,6 +36,12 @@ SPLITS_CSV: Final = "splits.csv"
 #: The folder in OUT for the internal files of a build.
 WORK_DIR: Final = ".fertools"
 
+#: The file in WORK_DIR that is locked by whatever writes OUT.
+BUILD_LOCK: Final = "lock"
+
+#: The folder in WORK_DIR with the predictions of `fertools suspects`.
+FOLDS_DIR: Final = "folds"
+
 #: The file in WORK_DIR with the key of the pseudonyms; it is never copied elsewhere.
 SECRET: Final = "secret"
 

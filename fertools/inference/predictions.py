@@ -49,11 +49,11 @@ def predict_split(network: Network, out: Path, split: str, *, size: int, batch: 
 
 def probabilities(network: Network, images: Sequence[bytes], size: int) -> NDArray[np.float32]:
     """Run a network on encoded crops, at least one: float32 (N, classes)."""
-    stack = np.stack([_pixels(image, size) for image in images]).astype(np.float32)
+    stack = np.stack([decode_crop(image, size) for image in images]).astype(np.float32)
     return np.asarray(network.predict_on_batch(stack), np.float32)
 
 
-def _pixels(image: bytes, size: int) -> NDArray[np.uint8]:
+def decode_crop(image: bytes, size: int) -> NDArray[np.uint8]:
     """Decode a crop, PNG or JPEG: uint8 (size, size, 1), gray.
 
     Raises DatasetError where the bytes are no picture, or one of another size.

@@ -13,6 +13,7 @@
         unread.csv  unread-A-B.csv            photos that could not be read at the last try
         parts/<name>.part                     crops and outcomes of a few hundred photos
         shards/<fingerprint>/                 shards before they are published
+        folds/<fingerprint>/                  predictions of `fertools suspects`
 
 A part's name covers everything that its bytes depend on. So a part that exists is done, whichever
 process made it and whatever the other options were: resuming means looking for files.
@@ -37,7 +38,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.checking import user_path
-from fertools.dataset.manifest import MANIFEST, SECRET, WORK_DIR, Manifest
+from fertools.dataset.manifest import BUILD_LOCK, FOLDS_DIR, MANIFEST, SECRET, WORK_DIR, Manifest
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import is_leftover, remove_whole, write_whole
 from fertools.options import BuildOptions
@@ -63,6 +64,7 @@ class BuildDir:
         self.plan = home / "plan.arrow"
         self.parts = home / "parts"
         self.staging = home / "shards"
+        self.folds = home / FOLDS_DIR
 
     def check(self, source: Path) -> None:
         """Refuse, before any work, an OUT that would damage or mix with other files.
@@ -220,10 +222,10 @@ class BuildDir:
     @contextmanager
     def _lock_file(self) -> Iterator[int]:
         try:
-            (self.home / "lock").touch()
+            (self.home / BUILD_LOCK).touch()
             # Also for reading: a shared lock on NFS needs that. Not for appending: pwrite would
             # then ignore its offset.
-            with (self.home / "lock").open("r+b") as file:
+            with (self.home / BUILD_LOCK).open("r+b") as file:
                 yield file.fileno()
         except OSError as fault:
             raise OutputError(
@@ -265,7 +267,7 @@ class BuildDir:
 
 
 def clean(out: Path | str) -> CleanReport:
-    """Remove the faces of other options, versions and photos than those of the last build of OUT.
+    """Remove faces that the last build of OUT did not need, and the predictions of `suspects`.
 
     Raises DatasetError if `out` holds no build, OutputError if one is running.
     """
@@ -277,10 +279,12 @@ def clean(out: Path | str) -> CleanReport:
     with build_dir.lock():
         # Without a manifest a build was interrupted, and its finished shards are still needed.
         staged = build_dir.staging.glob("*/*") if build_dir.manifest.is_file() else ()
-        spare = [*build_dir.spare_parts(), *staged]
+        folds = [path for path in build_dir.folds.rglob("*") if path.is_file()]
+        spare = [*build_dir.spare_parts(), *staged, *folds]
         freed = sum(path.stat().st_size for path in spare)
         for path in spare:
             path.unlink(missing_ok=True)
+        shutil.rmtree(build_dir.folds, ignore_errors=True)
         kept = sum(path.stat().st_size for path in build_dir.parts.iterdir())
     return CleanReport(build_dir.out, len(spare), freed, kept)
 

@@ -6,6 +6,7 @@
     model        ResNet for gray faces, and the model that learns
     temperature  one number that makes probabilities right as often as they say
     augment      augmentation on the device
+    folds        predict photos by networks that have not seen their people
     backend      TensorFlow, JAX or PyTorch, and the device
     callbacks    keep each epoch, stop at a loss that is not a number, show the progress
     curves       the curves of a training, and where overfitting sets in

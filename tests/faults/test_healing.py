@@ -302,6 +302,16 @@ def test_parts_that_no_option_needs_are_named_and_cleaned(
         fertools.clean(source)
 
 
+def test_clean_removes_the_folds_of_suspects(built: Path, out: Path) -> None:
+    folder = out / ".fertools" / "folds" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "fold-0.npy").write_bytes(b"probabilities")
+    cleaned = fertools.clean(out)
+    assert (cleaned.files, cleaned.freed) == (1, 13)
+    assert not folder.parent.exists()
+    assert fertools.verify(out, quiet=True).ok
+
+
 def test_the_names_of_parts_do_not_cover_what_decides_nothing(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
