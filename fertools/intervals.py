@@ -9,7 +9,7 @@ Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ Statistic = Callable[[NDArray[Any]], Floats]
 
 #: Draws: the ends then move by about 0.03 of the interval's width from seed to seed.
 DRAWS: Final = 2000
+
+#: The share of the draws within an interval.
+LEVEL: Final = 0.95
 
 _AT_ONCE: Final = 1 << 22  # weights held at a time, 32 MB of float64
 
@@ -51,7 +54,9 @@ def estimate(by_person: NDArray[Any], statistic: Statistic, seed: int) -> Estima
     return estimates(by_person, lambda sums: statistic(sums)[..., None], seed)[0]
 
 
-def estimates(by_person: NDArray[Any], statistic: Statistic, seed: int) -> list[Estimate]:
+def estimates(
+    by_person: NDArray[Any], statistic: Statistic, seed: int, level: float = LEVEL
+) -> list[Estimate]:
     """Return several figures, for a statistic that returns (..., figures).
 
     The same people are drawn for all of them, once. A figure that no draw has is NaN, with no
@@ -64,24 +69,42 @@ def estimates(by_person: NDArray[Any], statistic: Statistic, seed: int) -> list[
     flat = by_person.reshape(people, -1).astype(np.float64)
     drawn = [
         statistic((weights @ flat).reshape(len(weights), *shape))
-        for weights in _weights(people, seed)
+        for weights in draw_people(people, seed)
     ]
-    ends = _percentiles(np.concatenate(drawn))
-    return [Estimate(value, *own) for value, own in zip(values, ends, strict=True)]
+    return with_intervals(values, np.concatenate(drawn), level)
 
 
-def _weights(people: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def sum_by_person(people: NDArray[np.int64], columns: Iterable[NDArray[Any]]) -> Floats:
+    """Add up columns of photos for each person, float64, (people, columns).
+
+    people    int64, (photos,): number of each photo's person, every number from 0 occurs
+    columns   each (photos,)
+    """
+    return np.stack([np.bincount(people, column) for column in columns], axis=1)
+
+
+def draw_people(people: int, seed: int, draws: int = DRAWS) -> Iterator[NDArray[np.int64]]:
     """Yield how often each person is drawn, (draws, people), a block of draws at a time."""
     rng = np.random.default_rng(seed)
     chunk = max(1, _AT_ONCE // people)
-    for first in range(0, DRAWS, chunk):
-        draws = min(chunk, DRAWS - first)
-        yield rng.multinomial(people, np.full(people, 1 / people), size=draws)
+    for first in range(0, draws, chunk):
+        size = min(chunk, draws - first)
+        yield rng.multinomial(people, np.full(people, 1 / people), size=size)
 
 
-def _percentiles(drawn: Floats) -> Iterator[tuple[float, float] | tuple[None, None]]:
-    """Yield the ends of the middle 95 % of each column, without the draws that are NaN."""
-    for figure in drawn.T:
-        known = figure[~np.isnan(figure)]
-        low, high = np.percentile(known, (2.5, 97.5)).tolist() if len(known) else (None, None)
-        yield low, high
+def with_intervals(values: Sequence[float], drawn: Floats, level: float = LEVEL) -> list[Estimate]:
+    """Return figures with the middle of their draws, (draws, figures): the share `level`.
+
+    Draws that are NaN do not count.
+    """
+    return [
+        Estimate(value, *_middle(own, level)) for value, own in zip(values, drawn.T, strict=True)
+    ]
+
+
+def _middle(drawn: Floats, level: float) -> tuple[float, float] | tuple[None, None]:
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
+        return None, None
+    low, high = np.quantile(known, ((1 - level) / 2, (1 + level) / 2)).tolist()
+    return low, high

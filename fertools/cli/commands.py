@@ -169,9 +169,9 @@ def train(out: Path, run: Path, **options: Any) -> None:
 def evaluate(run: Path, out: Path, **options: Any) -> None:
     """Measure the network of RUN on people of the dataset OUT that it has not seen.
 
-    Accuracy and macro-F1 with intervals, figures by class, sex and age, calibration. Writes
-    metrics.json, predictions.parquet, confusion.png, reliability.png and mistakes.png into
-    RUN/evaluation-SPLIT.
+    Accuracy and macro-F1 with intervals, figures by class, sex and age, calibration; where the
+    dataset has votes, figures against the annotators and a ceiling. Writes metrics.json,
+    predictions.parquet, confusion.png, reliability.png and mistakes.png into RUN/evaluation-SPLIT.
     """
     as_json = options.pop("json")
     _print(fertools.evaluate(run, out, **options), as_json=as_json)

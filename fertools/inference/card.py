@@ -111,11 +111,22 @@ def _figures(run: Run, weights_id: WeightsId) -> str:
         f"- macro-F1 {_estimate(measured['macro_f1'])}",
         f"- loss {measured['loss']:.3f} nats, calibration error "
         f"{measured['calibration_error']:.3f}",
+        *_vote_lines(measured.get("votes")),
         *(f"Beware: {warning}." for warning in measured["warnings"]),
         f"\n```text\n{table(('class', 'photos', 'F1'), classes)}",
         f"\n{table(('group', 'people', 'accuracy'), groups)}\n```" if groups else "```",
     ]
     return "\n".join(blocks)
+
+
+def _vote_lines(votes: dict[str, Any] | None) -> list[str]:
+    names = {
+        "majority": "accuracy against the annotators' majority",
+        "random": "agreement with a random annotator",
+        "ceiling": "the ceiling of that, of the best possible classifier (Dawid-Skene)",
+    }
+    known = {name: figure for name, figure in (votes or {}).items() if figure}
+    return [f"- {text} {_estimate(known[name])}" for name, text in names.items() if name in known]
 
 
 def _tested(run: Run) -> dict[str, Any] | None:

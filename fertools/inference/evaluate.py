@@ -29,6 +29,7 @@ from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
 from fertools.inference.predictions_file import PREDICTIONS, predictions_parquet
+from fertools.inference.votes import VoteFigures
 from fertools.keywords import EvaluateKeywords
 from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
@@ -49,7 +50,8 @@ class Evaluation:
               `weights_sha256` the SHA-256 of their file
     dataset   the dataset's name, and `manifest` the SHA-256 of its manifest
     looks     how often this split of this dataset has been evaluated in this run
-    notes     remarks on the pictures
+    votes     figures against the annotators, None where the dataset does not have their votes apart
+    notes     remarks on the pictures and on the votes
     """
 
     folder: Path
@@ -62,6 +64,7 @@ class Evaluation:
     looks: int
     warnings: tuple[str, ...]
     metrics: Metrics
+    votes: VoteFigures | None = None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,7 +82,10 @@ class Evaluation:
             "(mistakes.png shows faces: keep it here)"
         )
         warnings = (f"warning: {warning}" for warning in self.warnings)
-        return "\n\n".join([head, self.metrics.text(), "\n".join([foot, *self.notes]), *warnings])
+        blocks = [head, self.metrics.text(), "\n".join([foot, *self.notes]), *warnings]
+        if self.votes:
+            blocks = [*blocks[:2], self.votes.text(), *blocks[2:], self.votes.last_line()]
+        return "\n\n".join(filter(None, blocks))
 
 
 def evaluate(
@@ -125,7 +131,8 @@ def evaluate(
             *_prediction_warnings(predictions, split, looks),
         ),
         metrics=Metrics.of(predictions, trained.classes, trained.seed, weights_id.temperature),
-        notes=_font_notes(names, drawn),
+        votes=VoteFigures.of(predictions, trained.seed) if manifest.uploader else None,
+        notes=(*_font_notes(names, drawn), *_vote_notes(manifest)),
     )
     table = predictions_parquet(predictions, manifest.splits[split].shards)
     _write(evaluation, drawn, mistakes, table)
@@ -226,6 +233,15 @@ def _font_notes(names: list[str], drawn: list[str]) -> tuple[str, ...]:
     replaced = ", ".join(f"{label} is {name}" for name, label in pairs if name != label)
     note = f"no installed font has all letters of the class names; in the pictures {replaced}"
     return (note,) if replaced else ()
+
+
+def _vote_notes(manifest: Manifest) -> tuple[str, ...]:
+    """Return a line on votes that cannot be used."""
+    note = (
+        f"no figures against the annotators: in {manifest.name}, of format {manifest.format}, the "
+        "uploader's word is one of the votes; build it again for them"
+    )
+    return (note,) if manifest.votes and not manifest.uploader else ()
 
 
 def _write(evaluation: Evaluation, names: list[str], mistakes: list[Face], table: bytes) -> None:

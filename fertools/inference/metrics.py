@@ -31,7 +31,7 @@ from fertools.intervals import Estimate, Floats, estimate
 Matrices = NDArray[Any]
 
 #: The smallest probability whose logarithm is taken: that of float32's own resolution.
-_LEAST: Final = 1e-7
+LEAST_PROBABILITY: Final = 1e-7
 
 #: Fewer people than this say more about themselves than about their group.
 LEAST_PEOPLE: Final = 20
@@ -77,7 +77,7 @@ class Calibration:
     def of(cls, predictions: Predictions) -> Calibration:
         labels = predictions.labels
         true = predictions.probabilities[np.arange(len(labels)), labels]
-        loss = float(-np.log(np.maximum(true, _LEAST)).mean(dtype=np.float64))
+        loss = float(-np.log(np.maximum(true, LEAST_PROBABILITY)).mean(dtype=np.float64))
         return cls(loss, calibration_error(_bins(predictions)))
 
 

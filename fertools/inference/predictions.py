@@ -22,6 +22,10 @@ from fertools.errors import DatasetError
 BINS: Final = 15
 
 
+#: The fields of an example that become columns, in the order of `Predictions`.
+_COLUMNS: Final = ("label", "subject", "sex", "age", "key", "votes", "uploader")
+
+
 class Network(Protocol):
     """The part of a keras.Model that is used here."""
 
@@ -37,14 +41,15 @@ def predict_split(network: Network, out: Path, split: str, *, size: int, batch: 
     """
     examples = read_examples(out, split)
     outputs: list[NDArray[np.float32]] = []
-    rows: list[tuple[int, str, str, int, str]] = []
+    rows: list[tuple[Any, ...]] = []
     while several := list(islice(examples, batch)):
         outputs.append(probabilities(network, [example.image for example in several], size))
-        rows += [(each.label, each.subject, each.sex, each.age, each.key) for each in several]
+        rows += [tuple(getattr(each, name) for name in _COLUMNS) for each in several]
     if not rows:
         raise DatasetError(f"the split {split} is empty: give another one with --split")
-    labels, *others = map(np.array, zip(*rows, strict=True))
-    return Predictions(np.concatenate(outputs), labels.astype(np.int64), *others)
+    labels, *others, votes, uploaders = map(np.array, zip(*rows, strict=True))
+    numbers = (each.astype(np.int64) for each in (votes, uploaders))
+    return Predictions(np.concatenate(outputs), labels.astype(np.int64), *others, *numbers)
 
 
 def probabilities(network: Network, images: Sequence[bytes], size: int) -> NDArray[np.float32]:
@@ -77,6 +82,8 @@ class Predictions:
     sexes           str (N,), 남, 여 or ""
     ages            int64 (N,), the decade, -1 where it is unknown
     keys            str (N,), as in the shards
+    votes           int64 (N, classes), (N, 0) in a dataset without votes
+    uploaders       int64 (N,), the class of the uploader's word, -1 where it is unknown
     """
 
     probabilities: NDArray[np.float32]
@@ -85,6 +92,8 @@ class Predictions:
     sexes: NDArray[np.str_]
     ages: NDArray[np.int64]
     keys: NDArray[np.str_]
+    votes: NDArray[np.int64]
+    uploaders: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         sums = self.probabilities.sum(1, dtype=np.float64)
@@ -111,14 +120,19 @@ class Predictions:
         return int((self.subjects == "").sum())
 
     @property
-    def confusion_by_person(self) -> NDArray[np.int64]:
-        """Each person's confusion matrix: int64 (people, classes, classes).
+    def people(self) -> NDArray[np.int64]:
+        """The number of each example's person, from 0: int64 (N,).
 
         A photo without a person counts as a person of its own.
         """
         subjects = [subject or f"\0{row}" for row, subject in enumerate(self.subjects)]
-        names, people = np.unique(subjects, return_inverse=True)
-        shape = len(names), *[self.probabilities.shape[1]] * 2
+        return np.unique(subjects, return_inverse=True)[1]
+
+    @property
+    def confusion_by_person(self) -> NDArray[np.int64]:
+        """The confusion matrix of each of `people`: int64 (people, classes, classes)."""
+        people = self.people
+        shape = people.max(initial=-1) + 1, *[self.probabilities.shape[1]] * 2
         matrices = np.zeros(shape, np.int64)
         np.add.at(matrices, (people, self.labels, self.predicted), 1)
         return matrices

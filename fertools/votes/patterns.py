@@ -54,6 +54,12 @@ class Patterns:
         )
         return cls(counts[first], said[first], photos, index)
 
+    @property
+    def said(self) -> Ints:
+        """The votes and the uploader's word, int64, (patterns, 2 · classes): how often each."""
+        classes = np.arange(self.counts.shape[1])
+        return np.hstack([self.counts, np.equal.outer(self.uploader, classes)])
+
 
 def _codes(counts: Ints, uploader: Ints) -> Ints:
     """Return a number for each photo, equal where the votes are equal, in their order."""

@@ -135,6 +135,43 @@ def test_calibration_is_told_with_the_temperature_and_without(evaluated: Evaluat
     assert "no temperature was fitted" in evaluated(people(4)).text()
 
 
+def voted() -> list[Any]:
+    """Give 60 photos whose annotators say what they show, but for the third one of every fourth."""
+    examples = []
+    for row, each in enumerate(people(20)):
+        votes = [0, 0, 0]
+        votes[each.label] = 3 if row % 4 else 2
+        votes[(each.label + 1) % 3] = 0 if row % 4 else 1
+        examples.append(replace(each, votes=tuple(votes), uploader=each.label))
+    return examples
+
+
+def test_figures_against_the_annotators_end_with_the_ceiling(
+    evaluated: Evaluate, tmp_path: Path
+) -> None:
+    found = evaluated(voted(), votes=True)
+    assert found.votes is not None and found.votes.photos == 60
+    assert found.votes.random is not None
+    assert found.votes.random.value == pytest.approx((45 * 3 + 15 * 2) / 180)
+    last = found.text().partition("agreement with a random annotator: 0.92 of a ceiling of 0.9")[2]
+    assert last.endswith("the votes for these photos (Dawid-Skene)")
+    metrics = (tmp_path / "run" / "evaluation-test" / "metrics.json").read_text("utf-8")
+    tree = json.loads(metrics, parse_constant=pytest.fail)
+    assert tree["votes"]["majority"]["value"] == 1
+
+
+def test_votes_that_include_the_uploaders_word_are_left_out_and_told(evaluated: Evaluate) -> None:
+    found = evaluated(voted(), votes=True, format=1)
+    assert found.votes is None
+    assert "in faces, of format 1, the uploader's word is one of the votes" in found.text()
+
+
+def test_where_there_are_no_votes_nothing_is_said_of_them(evaluated: Evaluate) -> None:
+    found = evaluated(people(20))
+    assert found.votes is None and found.to_dict()["votes"] is None
+    assert "annotator" not in found.text()
+
+
 class Graded(Brightness):
     """Is the surer of an example the later it comes."""
 

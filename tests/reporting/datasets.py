@@ -64,7 +64,9 @@ def write_run(out: Path, run: Path, split: str = "test") -> Path:
     texts = [[getattr(each, name) for each in examples] for name in ("subject", "sex", "key")]
     subjects, sexes, keys = map(np.array, texts)
     ages = np.array([example.age for example in examples])
-    predictions = Predictions(shares.astype(np.float32), labels, subjects, sexes, ages, keys)
+    people = (subjects, sexes, ages, keys)
+    nothing = (np.empty((len(labels), 0), np.int64), np.full(len(labels), -1))
+    predictions = Predictions(shares.astype(np.float32), labels, *people, *nothing)
     folder = run / f"evaluation-{split}"
     folder.mkdir(parents=True)
     (run / "run.json").write_text("{}")

@@ -54,10 +54,9 @@ def test_validation_without_a_mistake_has_a_temperature_too() -> None:
 
 def test_figures_without_the_temperature_are_those_of_the_network_itself() -> None:
     logits, classes = drawn(50, 2.0)
-    words = np.full(50, "")
-    scaled = Predictions(
-        softmax(logits / 1.7).astype(np.float32), classes, words, words, classes, words
-    )
+    words, votes = np.full(50, ""), np.empty((50, 0), np.int64)
+    probabilities = softmax(logits / 1.7).astype(np.float32)
+    scaled = Predictions(probabilities, classes, words, words, classes, words, votes, classes)
     np.testing.assert_allclose(scaled.unscaled(1.7).probabilities, softmax(logits), atol=1e-6)
 
 

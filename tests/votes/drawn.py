@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fertools.votes.answers import Answers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,6 +34,31 @@ class Truth:
         uploader = np.full((classes, classes), (1 - acted) / (classes - 1))
         np.fill_diagonal(uploader, acted)
         return cls(np.full(classes, 1 / classes), annotator, uploader)
+
+    def ceilings(self, missing: float) -> dict[str, float]:
+        """Return what the ceilings estimate, for three votes that are missing so often."""
+        classes = len(self.priors)
+        said = np.column_stack([self.annotator * (1 - missing), np.full(classes, missing)])
+        decided = agree = ties = 0.0
+        chance: defaultdict[tuple[int, ...], Floats] = defaultdict(lambda: np.zeros(classes))
+        for votes in product(range(classes + 1), repeat=3):
+            joint = self.priors * said[:, votes].prod(axis=1)  # with what is shown
+            chance[tuple(sorted(votes))] += joint
+            if classes in votes:
+                continue
+            for one, two, left_out in (votes, (*votes[1:], votes[0]), (votes[2], *votes[:2])):
+                decided += joint.sum() * (one == two)
+                agree += joint.sum() * (one == two == left_out)
+                ties += joint.sum() * (one != two)
+        joints = np.array([*chance.values()])
+        named = joints[:, :, None] * self.uploader
+        return {
+            "one_against_others": agree / decided,
+            "ties": ties / (ties + decided),
+            "name_from_votes": named.sum(axis=1).max(axis=1).sum(),
+            "best_classifier": self.priors @ self.annotator.max(axis=1),
+            "next_annotator": np.einsum("pkw,kc->pwc", named, self.annotator).max(axis=2).sum(),
+        }
 
 
 #: The recognition of the archive's seven emotions: one of them in 42 % of the votes.
@@ -67,3 +96,20 @@ def said(rng: np.random.Generator, matrix: Floats, shown: Ints) -> Ints:
     above = rng.random(len(shown))[:, None] > matrix.cumsum(axis=1)[shown]
     words: Ints = np.minimum(above.sum(axis=1), len(matrix) - 1)
     return words
+
+
+def answers_of(drawn: Drawn, each: int = 50) -> Answers:
+    """Return drawn votes as answers: `each` photos of one person, named by the uploader's word."""
+    people = np.arange(len(drawn.shown)) // each
+    groups = {"sex": (["female", "male"], people % 2), "none": (["a"], people * 0 - 1)}
+    known = int(people.max()) + 1
+    said = (drawn.counts, drawn.uploader, drawn.uploader)
+    return Answers(*said, people, known, drawn.votes, groups)
+
+
+def calibration_error(posterior: Floats, shown: Ints, bins: int = 15) -> float:
+    """Return the mean gap between confidence and share of right guesses, by bins."""
+    confidence, right = posterior.max(axis=1), posterior.argmax(axis=1) == shown
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(which, confidence - right, bins)
+    return float(np.abs(gaps).sum() / len(shown))

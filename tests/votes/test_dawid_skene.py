@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fertools.votes.dawid_skene import SMOOTHING, DawidSkene, fit
-
-from .drawn import ARCHIVE, Drawn, Floats, Ints, Truth, draw
-
-
-def calibration_error(posterior: Floats, shown: Ints, bins: int = 15) -> float:
-    """Return the mean gap between confidence and share of right guesses, by bins."""
-    confidence, right = posterior.max(axis=1), posterior.argmax(axis=1) == shown
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(which, confidence - right, bins)
-    return float(np.abs(gaps).sum() / len(shown))
+from tests.votes.drawn import ARCHIVE, Drawn, Truth, calibration_error, draw
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +47,24 @@ def test_the_posterior_is_calibrated_and_better_than_the_majority(
     assert calibration_error(posterior, drawn.shown) <= 0.03
     majority = (drawn.counts.argmax(axis=1) == drawn.shown).mean()
     assert (posterior.argmax(axis=1) == drawn.shown).mean() > majority + 0.05
+
+
+def test_a_class_that_is_mostly_taken_for_another_keeps_its_place() -> None:
+    annotator = ARCHIVE.annotator.copy()
+    annotator[3] = [0.05, 0.45, 0.05, 0.3, 0.05, 0.05, 0.05]
+    truth = replace(ARCHIVE, annotator=annotator)
+    drawn = draw(truth, 20_000, seed=5)
+    model = fit(drawn.counts, drawn.uploader)
+    assert np.abs(model.annotator - annotator).max() <= 0.03
+    assert model.alike == []
+
+
+def test_classes_that_look_alike_are_found() -> None:
+    annotator = ARCHIVE.annotator.copy()
+    annotator[3] = annotator[1]
+    for seed in range(3):
+        drawn = draw(replace(ARCHIVE, annotator=annotator), 20_000, seed)
+        assert (1, 3) in fit(drawn.counts, drawn.uploader).alike
 
 
 def test_without_the_uploader_three_votes_are_enough() -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from fertools.votes.patterns import Patterns
-
-from .drawn import ARCHIVE, draw
+from tests.votes.drawn import ARCHIVE, draw
 
 
 def test_every_photo_has_the_pattern_of_its_votes() -> None:
