@@ -3,6 +3,7 @@
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     presets()                     list the data sets whose layouts are known
+    build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     preview(src, file, …)         draw a few photos with their faces and crops into a PNG
     stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fertools.layouts.listing import presets
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
+    from fertools.pipeline.instalments.partial import build_partial
     from fertools.reporting.page import report
     from fertools.sample.archive import make_sample
     from fertools.training.data import load
@@ -50,6 +52,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_dataset",
+    "build_partial",
     "build_parts",
     "clean",
     "evaluate",
@@ -69,6 +72,7 @@ __all__ = [
 
 _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
+    "build_partial": "fertools.pipeline.instalments.partial",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
     "presets": "fertools.layouts.listing",

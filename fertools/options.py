@@ -496,7 +496,7 @@ class RunOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class PartsOptions(Options):
-    """The part range of a build; with it, the command line calls `build_parts`."""
+    """The options with which the command line calls `build_parts` or `build_partial`."""
 
     HEADING = HelpSection.RUN
 
@@ -507,6 +507,15 @@ class PartsOptions(Options):
         "once; the same command without it assembles the dataset. 0-0 processes one part and "
         "prints how many there are.",
     ] = None
+    partial: Annotated[
+        bool,
+        "Process what is there of SRC, and stop. It may then be deleted for the rest to come; the "
+        "same command without it assembles all that was seen (see docs/archives.md).",
+    ] = False
+
+    def check_together(self) -> None:
+        if self.partial and self.only_parts is not None:
+            raise OptionError("--partial contradicts --only-parts: give one of them")
 
 
 # train --------------------------------------------------------------------------------------------
@@ -720,8 +729,8 @@ class StatsOptions(Options):
         str | None,
         UserPath(),
         Usage(metavar="FILE"),
-        "With --repair: the files that there should be, one name per line or the output of "
-        "aihubshell -mode l, which adds the keys to download.",
+        "With --repair, or for an OUT of --partial: the files that there should be, one name per "
+        "line or the output of aihubshell -mode l, which adds the keys to download.",
     ] = None
 
     def check_together(self) -> None:
@@ -729,8 +738,6 @@ class StatsOptions(Options):
             raise OptionError("--by has no effect with --repair: leave one of them out")
         if self.repair and self.plot:
             raise OptionError("--plot has no effect with --repair: leave one of them out")
-        if self.expect and not self.repair:
-            raise OptionError("--expect has no effect without --repair: give both")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fertools.archive.containers.entry import (
@@ -46,11 +46,19 @@ class Reader:
             data = reader.read(member)
 
     since   start of the scan, ns since the epoch; a file that was changed later may be incomplete
+    kept    bytes of members that are not there any more, by key
     """
 
-    def __init__(self, source: Path, *, since: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Path,
+        *,
+        since: int | None = None,
+        kept: Mapping[str, bytes] | None = None,
+    ) -> None:
         self._files = OpenFiles(base_folder(source))
         self._since = since
+        self._kept = kept or {}
         self._zips: OrderedDict[bytes, VolumeReader] = OrderedDict()
 
     def read(self, member: Member) -> bytes:
@@ -66,6 +74,8 @@ class Reader:
             raise Unusable(member.dropped.reason, member.dropped.detail)
         if member.size == 0:
             raise Unusable(Reason.EMPTY)
+        if member.key in self._kept:
+            return self._kept[member.key]
         largest = max(member.size, member.packed.size if member.packed else 0)
         if largest > MAX_BYTES:
             raise Unusable(Reason.TOO_LARGE, f"{largest:,} bytes, above {MAX_BYTES:,}")

@@ -57,7 +57,9 @@ def make_sample(out: Path, **options: Any) -> None:
 @command("build-dataset", BuildOptions, RunOptions, PartsOptions)
 @click.argument("src", type=_PATH)
 @click.argument("out", type=_PATH)
-def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) -> None:
+def build_dataset(
+    src: Path, out: Path, only_parts: str | None, partial: bool, **options: Any
+) -> None:
     """Build a dataset of face crops in OUT from the archive in SRC.
 
     SRC holds folders, zips, zips in parts or any mixture, is read in place and never written to.
@@ -65,7 +67,10 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
     beside the others, such as --jpeg-quality without --image-format jpeg, is refused before the
     work.
     """
-    if only_parts is None:
+    PartsOptions(only_parts, partial)
+    if partial:
+        click.echo(fertools.build_partial(src, out, **options).text())
+    elif only_parts is None:
         click.echo(fertools.build_dataset(src, out, **options).text())
     else:
         click.echo(fertools.build_parts(src, out, only_parts, **options).text())

@@ -20,16 +20,14 @@ import numpy as np
 from fertools.checking import user_path
 from fertools.columns import Ints
 from fertools.console import table
-from fertools.dataset.manifest import WORK_DIR, Manifest
+from fertools.dataset.manifest import SUSPECTS, WORK_DIR, Manifest
 from fertools.errors import DependencyError, OptionError, OutputError, printable
 from fertools.files import sha256_of, write_whole
-from fertools.inference.label_quality import Floats, count_wrong, posterior, quality
 from fertools.inference.out_of_fold import lock, predict_out_of_fold
 from fertools.inference.photos import Photos
+from fertools.inference.wrong_labels import Floats, count_wrong, posterior, quality
 from fertools.keywords import SuspectsKeywords
 from fertools.options import SuspectsOptions
-
-SUSPECTS: Final = "suspects.csv"
 
 #: The file in WORK_DIR with the SHA-256 of suspects.csv as it was written.
 _DIGEST: Final = "suspects.sha256"
@@ -101,7 +99,7 @@ class Suspects:
                 f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at "
                 f"them (fertools report {out} shows the first), fill in "
                 "the column corrected, a class or drop, where the label is wrong, and build again "
-                f"with --labels {file}",
+                f"with --labels {file} --overwrite",
             ]
         )
 

@@ -15,15 +15,20 @@ from fertools.inspection.counts.counting import parse_fields
 from fertools.inspection.counts.dataset import FIELDS, DatasetStats, count_dataset
 from fertools.inspection.counts.plot import ENDINGS, check_fields, draw_bars
 from fertools.inspection.pictures import check_picture
-from fertools.inspection.repair import Repair, find_repairs
+from fertools.inspection.repair import Repair, find_repairs, seen_files
 from fertools.keywords import StatsKeywords
 from fertools.options import SourceOptions, StatsOptions
+from fertools.pipeline.build_dir import SEEN
+from fertools.pipeline.instalments.partial import SeenReport
+from fertools.pipeline.instalments.seen import SeenStore
 
 #: Files of a training's folder: its plots are not an archive of photos.
 _RUN: Final = ("run.json", "history.csv")
 
 
-def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | DatasetStats | Repair:
+def stats(
+    path: Path | str, **options: Unpack[StatsKeywords]
+) -> Census | DatasetStats | Repair | SeenReport:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
     options   the fields of StatsOptions: by="class,sex", preset="fer2013", plot="bars.png";
@@ -33,8 +38,14 @@ def stats(path: Path | str, **options: Unpack[StatsKeywords]) -> Census | Datase
     for a field that does not exist, and OutputError if the plot cannot be written.
     """
     checked, path = StatsOptions.of(options), user_path(path)
+    expect = Path(checked.expect) if checked.expect else None
     if checked.repair:
-        return find_repairs(path, Path(checked.expect) if checked.expect else None)
+        return find_repairs(path, expect)
+    in_instalments = SeenStore(path / WORK_DIR / SEEN).exists
+    if expect and not in_instalments:
+        raise OptionError("--expect has no effect without --repair: give both")
+    if in_instalments and (expect or not (path / MANIFEST).is_file()):
+        return seen_files(path, expect)
     if checked.plot is None:
         return _count(path, checked)
     return _plotted(path, checked, Path(checked.plot))

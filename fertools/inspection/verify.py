@@ -27,15 +27,25 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, canonical_json
+from fertools.dataset.manifest import (
+    MANIFEST,
+    SPLITS_CSV,
+    SUSPECTS,
+    WORK_DIR,
+    Manifest,
+    canonical_json,
+)
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
-from fertools.errors import DatasetError, printable
+from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
 from fertools.inspection.corrections import correction_problems
 from fertools.inspection.ledger_rows import SLOTS, LedgerRows, digests, sort_digests
 from fertools.inspection.records import RecordCheck, RecordNames
 from fertools.inspection.votes import Votes
 from fertools.options import SourceOptions, VerifyOptions
+from fertools.pipeline.build_dir import SEEN
+from fertools.pipeline.instalments.merge import known_archive
+from fertools.pipeline.instalments.seen import SeenStore
 from fertools.pipeline.parts import KEPT
 from fertools.splits.measures import overlapping_groups
 from fertools.splits.split_file import write_splits
@@ -154,8 +164,8 @@ class _Check:
 
     @property
     def there(self) -> set[str]:
-        """The files in the folder, without the build's own."""
-        return {path.name for path in self.out.iterdir()} - {WORK_DIR}
+        """The files in the folder, without the build's own and the list of suspects."""
+        return {path.name for path in self.out.iterdir()} - {WORK_DIR, SUSPECTS}
 
     def notes(self) -> Iterator[str]:
         """Yield a line on each other file: a README, or one of a file manager or network disk."""
@@ -269,8 +279,14 @@ class _Check:
                 yield f"{name}: the ledger's classes are not the manifest's"
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
-        found = scan(source, SourceOptions.recorded(self.manifest.options).layout)
-        members = found.members
+        store = SeenStore(self.out / WORK_DIR / SEEN)
+        layout = SourceOptions.recorded(self.manifest.options).layout
+        found = scan(source, layout, photos_needed=not store.exists)
+        try:
+            members = known_archive(found.members, store, overwrite=False).members
+        except OutputError as fault:
+            yield str(fault)
+            return
         yield from found.faults
         order, same = sort_digests(np.concatenate([digests(members.keys), rows.keys]))
         alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])

@@ -141,7 +141,10 @@ def _class_indices(classes: ClassMap) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The emotion of a photo's most probable class, and the probability of that class."""
+    """The emotion of a photo's most probable class, and the probability of that class.
+
+    The probability is 0 for an emotion that most annotators chose and no uploader.
+    """
 
     emotion: str
     probability: float
@@ -198,4 +201,8 @@ def _describe(votes: Sequence[str | None], likely: Likely | None) -> str:
     counts = Counter(word or "no vote" for word in votes)
     order = sorted(counts, key=lambda word: (word not in EMOTIONS, -counts[word], word))
     said = ", ".join(f"{word} {counts[word]}" for word in order)
-    return f"{said}; most likely {likely.emotion}, {likely.probability:.3f}" if likely else said
+    if likely is None:
+        return said
+    if not likely.probability:
+        return f"{said}; no photo is named {likely.emotion}"
+    return f"{said}; most likely {likely.emotion}, {likely.probability:.3f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -166,15 +166,19 @@ class Catalog:
         return self.vote_table.uploader(rows, self.classes)
 
     def annotated_boxes(self, rows: Ints) -> Iterator[Box | None]:
-        """Yield the annotators' median box, or None, of these members."""
-        for key in self.members.keys_at(rows):
-            record = self.annotations.record_of(key)
-            yield median_box(record.boxes) if record else None
+        """Return the annotators' median box, or None, of these members."""
+        return map(partial(_annotated_box, self.annotations), self.members.keys_at(rows))
 
-    def boxes_by_key(self) -> dict[str, Box]:
-        """Return the annotators' median boxes of the selected members that have one."""
-        keys, boxes = self.members.keys_at(self.selected), self.annotated_boxes(self.selected)
-        return {key: box for key, box in zip(keys, boxes, strict=True) if box}
+
+def boxes_by_key(annotations: Annotations, keys: Iterable[str]) -> dict[str, Box]:
+    """Return the annotators' median boxes of the photos that have one."""
+    boxes = ((key, _annotated_box(annotations, key)) for key in keys)
+    return {key: box for key, box in boxes if box}
+
+
+def _annotated_box(annotations: Annotations, key: str) -> Box | None:
+    record = annotations.record_of(key)
+    return median_box(record.boxes) if record else None
 
 
 def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> Counter[str]:
@@ -209,15 +213,22 @@ def _vote_table(members: Members, annotations: Annotations) -> VoteTable:
 
 
 def read_annotations(
-    source: Path, members: Members, *, accept_unreadable: bool = False
+    source: Path,
+    members: Members,
+    *,
+    accept_unreadable: bool = False,
+    kept: Mapping[str, bytes] | None = None,
 ) -> tuple[Annotations, int]:
     """Read every label file of the archive; what is wrong with one is a line of `problems`.
+
+    kept   bytes of label files that are not there any more, by key
 
     Returns the annotations and the number of files that the system did not let be read. Raises
     SourceError for such a file unless `accept_unreadable`.
     """
     unread: list[str] = []
-    annotations = Annotations.of(label_files(source, members, accept_unreadable, unread))
+    files = label_files(source, members, accept_unreadable, unread, kept=kept)
+    annotations = Annotations.of(files)
     return annotations, len(unread)
 
 
@@ -226,6 +237,8 @@ def label_files(
     members: Members,
     accept_unreadable: bool,
     unread: list[str],
+    *,
+    kept: Mapping[str, bytes] | None = None,
     wanted: Callable[[str], object] = bool,
 ) -> Iterator[tuple[str, bytes | Drop]]:
     """Yield key and bytes of each label file whose key is `wanted`, or why it cannot be read.
@@ -235,7 +248,7 @@ def label_files(
     """
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
     retries = RetryPolicy()
-    with Reader(source) as reader:
+    with Reader(source, kept=kept) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
             if not wanted(member.key):
                 continue

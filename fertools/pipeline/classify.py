@@ -119,9 +119,13 @@ def _most_likely(
     """Return what some rows show most probably, given all that was said of all photos."""
     if not options.rule.probability:
         return [None] * len(rows)
-    posterior = _posterior(options, table, rows)
-    # Emotions that are one class in this dataset count together; one without a class stays alone.
     words = table.emotions
+    chosen_from = ClassMap.of_words(words)
+    votes, uploader = table.votes(rows, chosen_from), table.uploader(rows, chosen_from)
+    model, known = _fit(options, table)
+    posterior = np.zeros(votes.shape)
+    posterior[:, known] = model.posterior(votes[:, known], _renumbered(uploader, known))
+    # Emotions that are one class in this dataset count together; one without a class stays alone.
     of_class = [classes.index_of.get(word) for word in words]
     alone = range(len(classes.names), len(classes.names) + len(words))
     groups = np.array(
@@ -130,27 +134,40 @@ def _most_likely(
     by_group = posterior @ (groups[:, np.newaxis] == np.arange(alone.stop))
     best = by_group.argmax(axis=1)
     emotion = np.where(groups == best[:, np.newaxis], posterior, -1).argmax(axis=1)
+    probability = by_group.max(axis=1)
+    # The model knows nothing of an emotion that no photo is named by, whatever annotators say.
+    strange = np.flatnonzero(~known[votes.argmax(axis=1)])
+    emotion[strange], probability[strange] = votes.argmax(axis=1)[strange], 0
     return [
-        Likely(words[number], float(by_group[row, best[row]]))
-        for row, number in enumerate(emotion.tolist())
+        Likely(words[number], chance)
+        for number, chance in zip(emotion.tolist(), probability.tolist(), strict=True)
     ]
 
 
-def _posterior(
-    options: LabelOptions, table: VoteTable | CountedVotes, rows: Ints
-) -> NDArray[np.float64]:
-    """Return the probability of each emotion for some rows, float64, (rows, emotions).
+def _fit(
+    options: LabelOptions, table: VoteTable | CountedVotes
+) -> tuple[dawid_skene.DawidSkene, NDArray[np.bool_]]:
+    """Fit the model to all photos with a record; return it and the emotions that it knows.
 
-    The model is fitted to all photos with a record, the uploader as a witness of his own kind.
+    The uploader is a witness of his own kind. The model knows the emotions that an uploader says,
+    bool, (emotions,): of an archive of few classes, more would divide one class at will.
     """
     recorded = np.flatnonzero(table.recorded)
     # What annotators choose from, whatever classes the dataset has.
     chosen_from = ClassMap.of_words(table.emotions)
-    counts, uploader = (of(recorded, chosen_from) for of in (table.votes, table.uploader))
-    if not counts.any():
+    votes, uploader = (of(recorded, chosen_from) for of in (table.votes, table.uploader))
+    known = np.isin(np.arange(len(table.emotions)), uploader)
+    known |= not known.any()
+    if not votes[:, known].any():
         raise OptionError(
             f"--labels {options.labels}: no annotator names an emotion in the label files: "
             "use --labels name"
         )
-    model = dawid_skene.fit(counts, uploader)
-    return model.posterior(table.votes(rows, chosen_from), table.uploader(rows, chosen_from))
+    return dawid_skene.fit(votes[:, known], _renumbered(uploader, known)), known
+
+
+def _renumbered(uploader: Ints, known: NDArray[np.bool_]) -> Ints:
+    """Number the known emotions from 0; -1 for others and for none."""
+    numbers = np.where(known, np.cumsum(known) - 1, -1)
+    renumbered: Ints = np.append(numbers, -1)[uploader]
+    return renumbered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +47,12 @@ def read_label_sources(
     *,
     accept_unreadable: bool = False,
     records: bool = True,
+    kept: Mapping[str, bytes] | None = None,
 ) -> LabelSources:
     """Read the label files of an archive, by its preset.
 
     records   whether AI-Hub's label records are read
+    kept      bytes of label files that are not there any more, by key
 
     Raises SourceError for a file that cannot be read unless `accept_unreadable`, and for an archive
     that does not have the preset's layout; OptionError for the user's table.
@@ -59,7 +61,9 @@ def read_label_sources(
     if not preset.pattern:
         if not records:
             return LabelSources(members)
-        annotations, unread = read_annotations(source, members, accept_unreadable=accept_unreadable)
+        annotations, unread = read_annotations(
+            source, members, accept_unreadable=accept_unreadable, kept=kept
+        )
         return LabelSources(members, annotations, unread=unread)
     tables, unread = _read_tables(source, members, preset, accept_unreadable)
     if options.table:
@@ -83,7 +87,9 @@ def _read_tables(
     for container in _pixel_tables(members) if preset.pixels else ():
         _add_pixel_rows(source, container, preset, tables)
     seen = set()
-    for key, data in label_files(source, members, accept_unreadable, unread, preset.table_of):
+    for key, data in label_files(
+        source, members, accept_unreadable, unread, wanted=preset.table_of
+    ):
         table = preset.table_of(key)
         assert table is not None  # label_files yields no other files
         seen.add(table.file)

@@ -175,11 +175,10 @@ class _Thumbnails:
     """Thumbnails of samples, read from the parts on access."""
 
     def __init__(self, parts: Sequence[PartFiles], ledger: Ledger, rows: Ints) -> None:
-        extracted, part_of = ledger.extracted_at(rows), ledger.extracted.numbers("part", np.int32)
-        starts = np.searchsorted(part_of, np.arange(len(parts)))
+        extracted = ledger.extracted_at(rows)
         self._parts = parts
-        self._part = part_of[extracted]
-        self._row = extracted - starts[self._part]
+        self._part = ledger.extracted.numbers("part", np.int32)[extracted]
+        self._row = ledger.extracted.numbers("row", np.int32)[extracted]
 
     def __call__(self, photos: Ints) -> NDArray[np.uint8]:
         """Return the thumbnails of these samples; uint8, (photos, 64, 64), gray."""
