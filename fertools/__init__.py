@@ -8,6 +8,7 @@
     stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
+    measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fertools.inference.export import export
     from fertools.inference.predict import predict
     from fertools.inference.suspects import suspects
+    from fertools.inspection.label_quality.measure import measure_labels
     from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
@@ -59,6 +61,7 @@ __all__ = [
     "export",
     "load",
     "make_sample",
+    "measure_labels",
     "predict",
     "presets",
     "preview",
@@ -76,6 +79,7 @@ _MODULE_OF: Final = {
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
     "presets": "fertools.layouts.listing",
+    "measure_labels": "fertools.inspection.label_quality.measure",
     "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",

@@ -8,8 +8,8 @@
     RunOptions                how a build is carried out; changes no byte of the dataset
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     PreviewOptions            the choice of labels and crops, and of a few photos
-    SampleOptions, StatsOptions, VerifyOptions, SuspectsOptions, EvaluateOptions, PredictOptions,
-    ExportOptions
+    SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, SuspectsOptions, EvaluateOptions,
+    PredictOptions, ExportOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -751,6 +751,18 @@ class VerifyOptions(Options):
         "Compare the ledger with the archive SRC as well.",
     ] = None
     quiet: Quiet = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsOptions(Options):
+    """The options of `labels`."""
+
+    csv: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "Write every figure with its interval into FILE as well, a row each.",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ POSITIONAL = {
     "stats": ["PATH"],
     "report": ["OUT"],
     "verify": ["OUT"],
+    "labels": ["OUT"],
     "clean": ["OUT"],
     "suspects": ["OUT"],
     "train": ["OUT", "RUN"],

@@ -21,6 +21,7 @@ from fertools.options import (
     EvaluateOptions,
     ExportOptions,
     JsonOptions,
+    LabelsOptions,
     PartsOptions,
     PredictOptions,
     PreviewOptions,
@@ -136,6 +137,19 @@ def verify(out: Path, **options: Any) -> None:
     sys.exit(0 if result.ok else 1)
 
 
+@command("labels", LabelsOptions, JsonOptions)
+@click.argument("out", type=_PATH)
+def labels(out: Path, **options: Any) -> None:
+    """Measure how far the labels of the dataset in OUT can be trusted, from its annotators' votes.
+
+    Agreement of the votes with the names and with each other, the confusion of an annotator, how
+    good any classifier can be on these labels, with intervals over people. Writes the probability
+    of each class for each photo into OUT/labels.parquet.
+    """
+    as_json = options.pop("json")
+    _print(fertools.measure_labels(out, **options), as_json=as_json)
+
+
 @command("clean")
 @click.argument("out", type=_PATH)
 def clean(out: Path) -> None:
@@ -217,6 +231,7 @@ ALL: Final = (
     stats,
     report,
     verify,
+    labels,
     clean,
     suspects,
     train,

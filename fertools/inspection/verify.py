@@ -39,6 +39,7 @@ from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sid
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
 from fertools.inspection.corrections import correction_problems
+from fertools.inspection.label_quality.ledger_votes import LABELS_FILE, ledger_of
 from fertools.inspection.ledger_rows import SLOTS, LedgerRows, digests, sort_digests
 from fertools.inspection.records import RecordCheck, RecordNames
 from fertools.inspection.votes import Votes
@@ -168,10 +169,16 @@ class _Check:
         return {path.name for path in self.out.iterdir()} - {WORK_DIR, SUSPECTS}
 
     def notes(self) -> Iterator[str]:
-        """Yield a line on each other file: a README, or one of a file manager or network disk."""
-        foreign = sorted(self.there - self.expected)
+        """Yield a line on each other file: a README, or one of a file manager or network disk.
+
+        LABELS_FILE is made of the ledger later, by `labels`: it may be of an older one.
+        """
+        foreign = sorted(self.there - self.expected - {LABELS_FILE})
         harmless = [name for name in foreign if not fnmatch(name, _SHARDS)]
         yield from (f"{name} is not of this dataset" for name in harmless[:_MOST])
+        labels = self.out / LABELS_FILE
+        if labels.is_file() and ledger_of(labels) != self.manifest.ledger.sha256:
+            yield f"{LABELS_FILE} is of another build: fertools labels {self.out} makes it again"
 
     def _files(self) -> Iterator[str]:
         expected, there = self.expected, self.there
