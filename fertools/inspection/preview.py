@@ -113,7 +113,7 @@ def preview(
     tiles = tuple(look.tiles(catalog, rows))
     warnings = (
         *(*found.faults, *found.warnings, *map(printable, catalog.warnings)),
-        *font_warning(catalog.classes.names),
+        *font_warning([*map(printable, catalog.classes.names)]),
     )
     made = Preview(picture, tiles, len(catalog.selected), warnings)
     title = made.summary(f" in {printable(source.resolve().name)}")

@@ -58,7 +58,7 @@ def _plotted(path: Path, options: StatsOptions, file: Path) -> Census | DatasetS
     check_fields(parse_fields(options.by, FIELDS))
     counted = _count(path, options)
     draw_bars(counted.by or counted.class_split, counted.english_names, file)
-    missing = font_warning(list(counted.english_names))
+    missing = font_warning([*map(printable, counted.english_names)])
     notes = (*counted.notes, *missing, f"bars drawn into {printable(str(file))}")
     return replace(counted, notes=notes)
 
