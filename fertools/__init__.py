@@ -2,10 +2,13 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
+    presets()                     list the data sets whose layouts are known
+    build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     preview(src, file, …)         draw a few photos with their faces and crops into a PNG
     stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
+    measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
@@ -34,11 +37,14 @@ if TYPE_CHECKING:
     from fertools.inference.export import export
     from fertools.inference.predict import predict
     from fertools.inference.suspects import suspects
+    from fertools.inspection.label_quality.measure import measure_labels
     from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
+    from fertools.layouts.listing import presets
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
+    from fertools.pipeline.instalments.partial import build_partial
     from fertools.reporting.page import report
     from fertools.sample.archive import make_sample
     from fertools.training.data import load
@@ -48,13 +54,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_dataset",
+    "build_partial",
     "build_parts",
     "clean",
     "evaluate",
     "export",
     "load",
     "make_sample",
+    "measure_labels",
     "predict",
+    "presets",
     "preview",
     "read_examples",
     "report",
@@ -66,8 +75,11 @@ __all__ = [
 
 _MODULE_OF: Final = {
     "build_dataset": "fertools.pipeline.build",
+    "build_partial": "fertools.pipeline.instalments.partial",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "presets": "fertools.layouts.listing",
+    "measure_labels": "fertools.inspection.label_quality.measure",
     "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",
     "verify": "fertools.inspection.verify",

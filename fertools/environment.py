@@ -9,9 +9,11 @@ of the others.
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Final
 
@@ -67,6 +69,11 @@ def opencv_distributions() -> tuple[str, ...]:
     A distribution counts only if it installed files of `cv2`. Conda's OpenCV adds metadata under
     the names of the PyPI distributions, without files, and does not conflict with them.
     """
+    return _cv2_distributions(tuple(sys.path))
+
+
+@cache  # it reads the list of files of every installed package: 0.5 s and more
+def _cv2_distributions(_path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(packages_distributions().get("cv2", ()))))
 
 

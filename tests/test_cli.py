@@ -45,6 +45,7 @@ def test_the_command_line_offers_what_python_offers() -> None:
     offered = {str(parameter.name) for parameter in cli.commands["build-dataset"].params}
     arguments = set(inspect.signature(fertools.build_parts).parameters) - {"options"}
     assert set(inspect.signature(fertools.build_dataset).parameters) < arguments | {"options"}
+    arguments.add("partial")  # calls build_partial
     # A detector on the command line is a name; as an object it comes from Python alone.
     keywords = set(BuildKeywords.__annotations__)
     assert offered == arguments | keywords | {"config"}

@@ -21,6 +21,7 @@ from fertools.options import (
     EvaluateOptions,
     ExportOptions,
     JsonOptions,
+    LabelsOptions,
     PartsOptions,
     PredictOptions,
     PreviewOptions,
@@ -57,7 +58,9 @@ def make_sample(out: Path, **options: Any) -> None:
 @command("build-dataset", BuildOptions, RunOptions, PartsOptions)
 @click.argument("src", type=_PATH)
 @click.argument("out", type=_PATH)
-def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) -> None:
+def build_dataset(
+    src: Path, out: Path, only_parts: str | None, partial: bool, **options: Any
+) -> None:
     """Build a dataset of face crops in OUT from the archive in SRC.
 
     SRC holds folders, zips, zips in parts or any mixture, is read in place and never written to.
@@ -65,10 +68,19 @@ def build_dataset(src: Path, out: Path, only_parts: str | None, **options: Any) 
     beside the others, such as --jpeg-quality without --image-format jpeg, is refused before the
     work.
     """
-    if only_parts is None:
+    PartsOptions(only_parts, partial)
+    if partial:
+        click.echo(fertools.build_partial(src, out, **options).text())
+    elif only_parts is None:
         click.echo(fertools.build_dataset(src, out, **options).text())
     else:
         click.echo(fertools.build_parts(src, out, only_parts, **options).text())
+
+
+@command("presets", JsonOptions)
+def presets(**options: Any) -> None:
+    """List the data sets whose layouts `--preset` knows, and the files that each expects."""
+    _print(fertools.presets(), as_json=options["json"])
 
 
 @command("preview", PreviewOptions)
@@ -123,6 +135,19 @@ def verify(out: Path, **options: Any) -> None:
     result = fertools.verify(out, **options)
     click.echo(result.text())
     sys.exit(0 if result.ok else 1)
+
+
+@command("labels", LabelsOptions, JsonOptions)
+@click.argument("out", type=_PATH)
+def labels(out: Path, **options: Any) -> None:
+    """Measure how far the labels of the dataset in OUT can be trusted, from its annotators' votes.
+
+    Agreement of the votes with the names and with each other, the confusion of an annotator, how
+    good any classifier can be on these labels, with intervals over people. Writes the probability
+    of each class for each photo into OUT/labels.parquet.
+    """
+    as_json = options.pop("json")
+    _print(fertools.measure_labels(out, **options), as_json=as_json)
 
 
 @command("clean")
@@ -200,11 +225,13 @@ def export(run: Path, **options: Any) -> None:
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
 ALL: Final = (
     make_sample,
+    presets,
     preview,
     build_dataset,
     stats,
     report,
     verify,
+    labels,
     clean,
     suspects,
     train,

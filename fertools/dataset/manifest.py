@@ -33,6 +33,9 @@ MANIFEST: Final = "metadata.json"
 
 SPLITS_CSV: Final = "splits.csv"
 
+#: The list that `fertools suspects` writes into OUT, for a person to edit.
+SUSPECTS: Final = "suspects.csv"
+
 #: The folder in OUT for the internal files of a build.
 WORK_DIR: Final = ".fertools"
 

@@ -55,6 +55,11 @@ _PSEUDONYMS: Final = (
     f"stays in `{WORK_DIR}`. "
     "Who has the same archive can compute it, unless `--salt-file` was given."
 )
+#: Files that other commands write into the folder.
+_DERIVED: Final = (
+    "| `labels.parquet`, `suspects.csv` | if made: what `fertools labels` and `suspects` found, "
+    "**plain file names** | no |\n"
+)
 _PLAIN_NAMES: Final = (
     "Keys and subjects in the shards are plain file names and subject ids, because\n"
     "`--keep-names` was given: **do not give these shards away**."
@@ -170,6 +175,6 @@ faces, hence personal data; AI-Hub's terms forbid passing its photos on, and cro
 | `SHA256SUMS` | checksums of all files | with the shards |
 | `{manifest.ledger.file}`, `splits.csv` | **plain file names and subject ids** | no |
 | `{WORK_DIR}/` | finished faces, plain names, the secret of the pseudonyms | no |
-
+{_DERIVED if manifest.format > 1 else ""}
 {_PLAIN_NAMES if plain else _PSEUDONYMS}
 """.encode()

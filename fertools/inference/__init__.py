@@ -12,5 +12,5 @@ card              the model card
 suspects          rank the labels of train and validation by how likely they are wrong
 photos            their ledger rows, and their crops made small
 out_of_fold       their probabilities by networks that have not seen the person, kept by fold
-label_quality     the quality of a label, from probabilities and votes
+wrong_labels      the quality of a label, from probabilities and votes
 """

@@ -20,16 +20,14 @@ import numpy as np
 from fertools.checking import user_path
 from fertools.columns import Ints
 from fertools.console import table
-from fertools.dataset.manifest import WORK_DIR, Manifest
+from fertools.dataset.manifest import SUSPECTS, WORK_DIR, Manifest
 from fertools.errors import DependencyError, OptionError, OutputError, printable
 from fertools.files import sha256_of, write_whole
-from fertools.inference.label_quality import Floats, count_wrong, posterior, quality
 from fertools.inference.out_of_fold import lock, predict_out_of_fold
 from fertools.inference.photos import Photos
+from fertools.inference.wrong_labels import Floats, count_wrong, posterior, quality
 from fertools.keywords import SuspectsKeywords
 from fertools.options import SuspectsOptions
-
-SUSPECTS: Final = "suspects.csv"
 
 #: The file in WORK_DIR with the SHA-256 of suspects.csv as it was written.
 _DIGEST: Final = "suspects.sha256"
@@ -70,6 +68,7 @@ class Suspects:
     """The photos of train and validation, ranked.
 
     file     suspects.csv
+    rule     of --labels, by which the dataset was built; corrections are given beside it
     photos   how many were judged
     people   how many people they show; a photo without a person counts as one
     wrong    how many labels are wrong, by confident learning's estimate
@@ -77,6 +76,7 @@ class Suspects:
     """
 
     file: Path
+    rule: str
     photos: int
     people: int
     wrong: int
@@ -94,6 +94,7 @@ class Suspects:
         cells = [(r.label, r.suggested, f"{r.quality:.3f}", r.votes) for r in first]
         lines = table(("label", "suggested", "quality", "votes"), cells).splitlines()
         keys = ("photo", "─────", *(printable(r.key) for r in first))
+        labels = file if self.rule == "name" else f"{self.rule}+{file}"
         return "\n\n".join(
             [
                 f"about {self.wrong:,} of {self.photos:,} labels of train and validation are wrong",
@@ -101,7 +102,7 @@ class Suspects:
                 f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at "
                 f"them (fertools report {out} shows the first), fill in "
                 "the column corrected, a class or drop, where the label is wrong, and build again "
-                f"with --labels {file}",
+                f"with --labels {labels} --overwrite",
             ]
         )
 
@@ -130,6 +131,7 @@ def suspects(out: Path | str, **options: Unpack[SuspectsKeywords]) -> Suspects:
         rows = rank(photos, judged, chosen.max_per_subject)
         found = Suspects(
             file=out / SUSPECTS,
+            rule=str(manifest.options.get("labels", "name")).partition("+")[0],
             photos=len(photos),
             people=len(np.unique(photos.people)),
             wrong=count_wrong(photos.labels, judged),

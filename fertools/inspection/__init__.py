@@ -8,6 +8,7 @@ pictures       whether a file may be replaced by a picture
 repair         list the downloads to repeat
 expected       read a list of files that a download should have
 verify         check that a dataset is what was built
+label_quality  measure how far votes agree, and what they say of each photo
 ledger_rows    read a ledger into arrays
 records        compare every record with its ledger row
 votes          compare the votes of a ledger with what annotators said

@@ -10,7 +10,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fertools.archive.scan import scan
-from fertools.data import Drop, Reason
-from fertools.dataset.manifest import MANIFEST, Manifest
+from fertools.data import Drop, Member, Reason
+from fertools.dataset.manifest import MANIFEST, WORK_DIR, Manifest
 from fertools.errors import DatasetError, printable
 from fertools.inspection.expected import missing_files, read_expected
+from fertools.pipeline.build_dir import SEEN
+from fertools.pipeline.instalments.partial import SeenReport, seen_report
+from fertools.pipeline.instalments.seen import SeenStore
 
 _DAMAGED: Final = str(Reason.DAMAGED_ARCHIVE)
 _UNREADABLE: Final = str(Reason.UNREADABLE)
@@ -92,7 +95,7 @@ def find_repairs(path: Path, expect: Path | None) -> Repair:
     Raises SourceError, DatasetError, or OptionError for the list.
     """
     expected = read_expected(expect) if expect else ()
-    rows = list(_ledger_rows(path) if (path / MANIFEST).is_file() else _archive_rows(path))
+    rows = list(_rows(path))
     containers = {container for _, container, _, _ in rows}
     zips = {name for name in containers if name.lower().endswith((".zip", ".tar"))}
     damaged = {key: detail for key, _, outcome, detail in rows if outcome == _DAMAGED}
@@ -118,8 +121,25 @@ def _suspect_zips(rows: Iterable[Row], zips: set[str]) -> dict[str, str]:
     }
 
 
-def _archive_rows(path: Path) -> Iterator[Row]:
-    members = scan(path, photos_needed=False).members
+def seen_files(out: Path, expect: Path | None) -> SeenReport:
+    """Return what was seen of an archive in instalments, and what is missing of a list."""
+    report = seen_report(out)
+    expected = read_expected(expect) if expect else ()
+    missing = missing_files(expected, [seen.name for seen in report.containers])
+    return replace(report, missing=tuple(file.name for file in missing))
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    if (path / MANIFEST).is_file():
+        return _ledger_rows(path)
+    store = SeenStore(path / WORK_DIR / SEEN)
+    if store.exists:
+        seen, _ = store.read()
+        return _member_rows(member for own in seen.values() for member in own.members)
+    return _member_rows(scan(path, photos_needed=False).members)
+
+
+def _member_rows(members: Iterable[Member]) -> Iterator[Row]:
     for member in members:
         outcome, detail = _fate(member.dropped)
         yield member.key, member.container, outcome, detail

@@ -27,15 +27,26 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.manifest import MANIFEST, SPLITS_CSV, WORK_DIR, Manifest, canonical_json
+from fertools.dataset.manifest import (
+    MANIFEST,
+    SPLITS_CSV,
+    SUSPECTS,
+    WORK_DIR,
+    Manifest,
+    canonical_json,
+)
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
-from fertools.errors import DatasetError, printable
+from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
 from fertools.inspection.corrections import correction_problems
+from fertools.inspection.label_quality.ledger_votes import LABELS_FILE, ledger_of
 from fertools.inspection.ledger_rows import SLOTS, LedgerRows, digests, sort_digests
 from fertools.inspection.records import RecordCheck, RecordNames
 from fertools.inspection.votes import Votes
-from fertools.options import VerifyOptions
+from fertools.options import SourceOptions, VerifyOptions
+from fertools.pipeline.build_dir import SEEN
+from fertools.pipeline.instalments.merge import known_archive
+from fertools.pipeline.instalments.seen import SeenStore
 from fertools.pipeline.parts import KEPT
 from fertools.splits.measures import overlapping_groups
 from fertools.splits.split_file import write_splits
@@ -154,14 +165,20 @@ class _Check:
 
     @property
     def there(self) -> set[str]:
-        """The files in the folder, without the build's own."""
-        return {path.name for path in self.out.iterdir()} - {WORK_DIR}
+        """The files in the folder, without the build's own and the list of suspects."""
+        return {path.name for path in self.out.iterdir()} - {WORK_DIR, SUSPECTS}
 
     def notes(self) -> Iterator[str]:
-        """Yield a line on each other file: a README, or one of a file manager or network disk."""
-        foreign = sorted(self.there - self.expected)
+        """Yield a line on each other file: a README, or one of a file manager or network disk.
+
+        LABELS_FILE is made of the ledger later, by `labels`: it may be of an older one.
+        """
+        foreign = sorted(self.there - self.expected - {LABELS_FILE})
         harmless = [name for name in foreign if not fnmatch(name, _SHARDS)]
         yield from (f"{name} is not of this dataset" for name in harmless[:_MOST])
+        labels = self.out / LABELS_FILE
+        if labels.is_file() and ledger_of(labels) != self.manifest.ledger.sha256:
+            yield f"{LABELS_FILE} is of another build: fertools labels {self.out} makes it again"
 
     def _files(self) -> Iterator[str]:
         expected, there = self.expected, self.there
@@ -269,8 +286,14 @@ class _Check:
                 yield f"{name}: the ledger's classes are not the manifest's"
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
-        found = scan(source)
-        members = found.members
+        store = SeenStore(self.out / WORK_DIR / SEEN)
+        layout = SourceOptions.recorded(self.manifest.options).layout
+        found = scan(source, layout, photos_needed=not store.exists)
+        try:
+            members = known_archive(found.members, store, overwrite=False).members
+        except OutputError as fault:
+            yield str(fault)
+            return
         yield from found.faults
         order, same = sort_digests(np.concatenate([digests(members.keys), rows.keys]))
         alone = np.sort(order[~same & ~np.append(same[1:], False)[: len(same)]])

@@ -43,7 +43,7 @@ class Votes:
     def of(cls, rows: LedgerRows, manifest: Manifest) -> Votes:
         if not manifest.uploader:
             return cls(rows, np.zeros((len(rows), 0), np.int32))
-        class_of = _class_of(manifest)
+        class_of = word_classes(manifest)
         columns = [rows.words[slot] for slot in SLOTS]
         classes = [np.array([*map(class_of, c.words), -1], np.int32)[c.codes] for c in columns]
         return cls(rows, np.column_stack(classes))
@@ -72,8 +72,10 @@ class Votes:
         return np.flatnonzero(np.any(annotators, axis=0) & (counted != self.rows.votes).any(axis=1))
 
 
-def _class_of(manifest: Manifest) -> Callable[[str], int]:
+def word_classes(manifest: Manifest) -> Callable[[str], int]:
     """Return the function from an annotator's word to its class, -1 for none."""
+    if manifest.options["classes"] == "auto":  # a preset's classes: it has counts, and no words
+        return lambda word: -1
     options = LabelOptions.of({name: manifest.options[name] for name in _CLASS_OPTIONS})
     names = [entry.name for entry in manifest.classes]
     renamed = [pair.partition("=")[0].strip() for pair in options.rename]

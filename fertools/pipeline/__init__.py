@@ -8,6 +8,7 @@ plan          divide the members into parts
 process_part  process the photos of one part
 parts         a part on disk: crops, rows and thumbnails in one file
 crashes       run the parts in workers; isolate photos that crash, hang or exhaust one
+instalments/  zips that come, are processed and go
 samples       the kept photos as columns, and duplicates among them
 split         assign the splits, and measure what came out
 shards        plan and write the shards

@@ -8,12 +8,10 @@ one of several machines. Every stage finds what an earlier run has done, and doe
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Unpack
@@ -22,37 +20,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.archive.identity import (
-    file_signatures,
-    first_mismatch,
     pseudonym_secret,
     source_fingerprint,
 )
 from fertools.archive.scan import scan
-from fertools.checking import split_keywords, user_path
+from fertools.checking import user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.report import DatasetReport
-from fertools.environment import library_versions, opencv_warnings, pixel_versions
-from fertools.errors import printable
-from fertools.faces.detectors import Detector, check_detector
-from fertools.faces.detectors.base import resolve_runtime
+from fertools.environment import opencv_warnings
+from fertools.errors import SourceError, printable
+from fertools.faces.detectors import Detector
 from fertools.files import remove_whole
 from fertools.keywords import BuildKeywords
 from fertools.labels.corrections import Corrections
-from fertools.options import BuildOptions, DetectorName, RunOptions
+from fertools.options import DetectorName
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import Catalog, read_annotations, unreadable_source
-from fertools.pipeline.crashes import extract_parts
-from fertools.pipeline.ledger import Ledger, count_unread
-from fertools.pipeline.parts import DamagedPart, PartFiles, pack_rows, read_table, remove_damaged
-from fertools.pipeline.plan import (
-    PartsPlan,
-    PartsReport,
-    cut_into_parts,
-    parse_part_range,
-    part_fingerprint,
+from fertools.pipeline.catalog import (
+    Catalog,
+    boxes_by_key,
+    unreadable_source,
 )
-from fertools.pipeline.process_part import PartTask, cached_detector
+from fertools.pipeline.crashes import Extraction, Request, unread_line, workers
+from fertools.pipeline.instalments.merge import Archive, known_archive, store_seen
+from fertools.pipeline.instalments.seen import SeenStore
+from fertools.pipeline.label_sources import read_label_sources
+from fertools.pipeline.ledger import Ledger, count_unread
+from fertools.pipeline.parts import (
+    DamagedPart,
+    PartFiles,
+    pack_rows,
+    read_table,
+    remove_damaged,
+    take_rows,
+)
+from fertools.pipeline.plan import PartsPlan, PartsReport, parse_part_range
 from fertools.pipeline.publish import publish
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.pipeline.shards import (
@@ -65,8 +67,7 @@ from fertools.pipeline.shards import (
 )
 from fertools.pipeline.split import assign_splits, leakage_report
 from fertools.splits.split_file import SplitTable, split_file_digest
-from fertools.workers.dask import on_cluster
-from fertools.workers.tasks import cores, end_workers, run_tasks, worker_warnings
+from fertools.workers.tasks import cores, run_tasks, worker_warnings
 
 
 def build_dataset(
@@ -89,9 +90,11 @@ def build_dataset(
     build = _scan_and_label(src, out, options, detector)
     build_dir = build.build_dir
     build_dir.create()
-    with build_dir.lock(), _workers(build):
+    with build_dir.lock(), workers(build, build.archive.there):
         warnings = [*opencv_warnings(), *_check_request(build, overwrite=build.run.overwrite)]
         build_dir.keep_secret(build.secret)
+        if build.archive.in_instalments:
+            store_seen(build.archive, SeenStore(build_dir.seen), build)
         manifest, found = _finished(build)
         warnings += found
         remade: set[str] = set()
@@ -99,10 +102,10 @@ def build_dataset(
             try:
                 manifest = _run_stages(build)
             except DamagedPart as damage:
-                warnings.append(remove_damaged(_plan(build).files, damage, remade))
+                warnings.append(remove_damaged(build.extraction.plan().files, damage, remade))
         if unread := count_unread(build_dir.out, manifest):
             again = "without --accept-unreadable the same command tries again"
-            warnings.append(f"{_unread_line(unread)}; {again}")
+            warnings.append(f"{unread_line(unread)}; {again}")
         warnings += [*build_dir.spare_warnings(), *worker_warnings()]
     unique = dict.fromkeys((*build.warnings, *manifest.warnings, *warnings))
     return DatasetReport(build_dir.out, manifest, tuple(unique))
@@ -156,7 +159,7 @@ def build_parts(
     """
     build = _scan_and_label(src, out, options, detector)
     first, last = parse_part_range(str(only_parts))
-    plan = _plan(build)
+    plan = build.extraction.plan()
     part_range = plan.part_range(first, last)
     build.build_dir.create()
     warnings = [*build.warnings, *opencv_warnings()]
@@ -165,7 +168,7 @@ def build_parts(
         warnings.extend(_check_request(build, overwrite=build.run.overwrite))
         plan.write()
 
-    with build.build_dir.shared_lock(begin), _workers(build):
+    with build.build_dir.shared_lock(begin), workers(build, build.archive.there):
         warnings += _check_request(build, overwrite=False)
         plan.check_written()
         name = f"{part_range.start}-{part_range.stop - 1}"
@@ -177,21 +180,17 @@ def build_parts(
 
 
 @dataclass(frozen=True)
-class _Build:
+class _Build(Request):
     """The inputs of one build.
 
-    detector     one that was given as a Python object
+    archive      what is there, and what was seen by earlier runs
     corrections  a person's, of the labels
     secret       the key of the pseudonyms
     scanned      when the listing of the archive began, ns since the epoch
     unread       folders, zips and label files that could not be read, which was accepted
     """
 
-    source: Path
-    build_dir: BuildDir
-    options: BuildOptions
-    run: RunOptions
-    detector: Detector | None
+    archive: Archive
     catalog: Catalog
     corrections: Corrections | None
     secret: bytes
@@ -204,25 +203,29 @@ class _Build:
         return source_fingerprint(self.catalog.members)
 
     @cached_property
-    def detector_name(self) -> str:
-        return (self.detector or cached_detector(self.options.faces)).name
-
-    @cached_property
-    def libraries(self) -> dict[str, str]:
-        """The versions that decide about any byte, and the detector's name."""
-        return library_versions() | {"network": self.detector_name}
+    def extraction(self) -> Extraction:
+        """What is processed: the selected photos; of an archive in instalments, all of them."""
+        if self.archive.in_instalments:
+            return self.archive.extraction(self, self.catalog.annotations, self.scanned)
+        rows, members = self.catalog.selected, self.catalog.members
+        boxes = {}
+        if self.options.faces.detector == "aihub":
+            boxes = boxes_by_key(self.catalog.annotations, members.keys_at(rows))
+        return Extraction(self, members, rows, boxes, self.scanned)
 
     @cached_property
     def resolved_options(self) -> dict[str, Any]:
         """The options without `auto`, and with fingerprints of the user's files."""
-        faces, split_file = self.options.faces, self.options.splits.split_file
+        split_file = self.options.splits.split_file
+        table = self.options.source.table
         # Of the user's secret only so much that another one is noticed.
         salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
             "classes": self.catalog.options.classes,
             "labels": self._resolved_labels,
-            "detector": self.detector.name if self.detector else faces.detector,
-            "runtime": resolve_runtime(faces.runtime),
+            "table": table and split_file_digest(Path(table)),
+            "detector": self.resolved_faces["detector"],
+            "runtime": self.resolved_faces["runtime"],
             "split_file": split_file and split_file_digest(Path(split_file)),
             "salt_file": self.options.shards.salt_file and salt,
         }
@@ -241,26 +244,31 @@ def _scan_and_label(
     detector: Detector | str | None,
 ) -> _Build:
     """Check the options and paths, list the members of the archive, and label them."""
-    if isinstance(detector, str):
-        options, detector = {**options, "detector": detector}, None
-    checked, run = split_keywords(options, BuildOptions, RunOptions)
-    detector = None if detector is None else check_detector(detector)
-    source, build_dir = user_path(src), BuildDir(user_path(out))
-    if run.dask:  # the working folder of a cluster's node is another one
-        source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
-    build_dir.check(source)
+    request = Request.of(src, out, options, detector)
+    source, checked, accept = request.source, request.options, request.run.accept_unreadable
     # Before the scan: it may have errors.
     file = checked.labels.rule.corrections
     corrections = None if file is None else Corrections.read(Path(file))
     scanned = time.time_ns()
-    found = scan(source)
-    members, accept = found.members, run.accept_unreadable
+    store = SeenStore(request.build_dir.seen)
+    found = scan(source, checked.source.layout, photos_needed=not store.exists)
     if found.faults and not accept:
         raise unreadable_source(found.faults)
-    annotations, unread = read_annotations(source, members, accept_unreadable=accept)
+    archive = known_archive(found.members, store, overwrite=request.run.overwrite)
+    labels = read_label_sources(
+        source,
+        archive.members,
+        checked.source,
+        checked.labels,
+        accept_unreadable=accept,
+        kept=archive.label_files,
+    )
+    members, annotations = labels.members, labels.annotations
     salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     secret = pseudonym_secret(members, checked.splits.seed, salt_file or None)
-    catalog = Catalog.of(members, checked.labels, annotations, corrections, secret)
+    catalog = Catalog.of(
+        members, checked.labels, annotations, corrections, secret, preset=labels.labeller
+    )
     checked.check_number(len(catalog.selected))
     # Before any photo is read: it may have errors, or name no photo.
     if split_file := checked.splits.split_file:
@@ -269,30 +277,15 @@ def _scan_and_label(
         table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))
     return _Build(
-        source,
-        build_dir,
-        checked,
-        run,
-        detector,
-        catalog,
-        corrections,
+        **vars(request),
+        archive=archive,
+        catalog=catalog,
+        corrections=corrections,
         secret=secret,
         scanned=scanned,
-        unread=len(found.faults) + unread,
-        warnings=(*found.faults, *found.warnings, *warnings),
+        unread=len(found.faults) + labels.unread,
+        warnings=(*found.faults, *found.warnings, *archive.warnings, *warnings),
     )
-
-
-@contextmanager
-def _workers(build: _Build) -> Iterator[None]:
-    """Use this machine's cores or the cluster in the block, and end the workers after it."""
-    try:
-        signatures = partial(file_signatures, build.source, build.catalog.members)
-        home = build.build_dir.home
-        with on_cluster(build.run.dask, build.source, home, signatures, first_mismatch):
-            yield
-    finally:
-        end_workers()
 
 
 def _check_request(build: _Build, *, overwrite: bool) -> list[str]:
@@ -308,7 +301,10 @@ def _check_request(build: _Build, *, overwrite: bool) -> list[str]:
         },
     }
     return build.build_dir.check_request(
-        request, overwrite=overwrite, first_difference=lambda: _plan(build).difference()
+        request,
+        overwrite=overwrite,
+        first_difference=lambda: build.extraction.plan().difference(),
+        grows=build.archive.in_instalments,
     )
 
 
@@ -320,7 +316,7 @@ def _finished(build: _Build) -> tuple[Manifest | None, list[str]]:
     manifest, warnings = build.build_dir.complete_manifest()
     unread = count_unread(build.build_dir.out, manifest) if manifest else 0
     if unread and not build.run.accept_unreadable:
-        return None, [f"{_unread_line(unread)} when this dataset was built: tried again"]
+        return None, [f"{unread_line(unread)} when this dataset was built: tried again"]
     if manifest and manifest.votes and not manifest.uploader:
         warnings = [*warnings, _older_format_line(build.build_dir)]
     return manifest, warnings
@@ -333,45 +329,27 @@ def _older_format_line(build_dir: BuildDir) -> str:
     )
 
 
-def _unread_line(files: int) -> str:
-    return f"{files:,} file{'s' * (files > 1)} of the archive could not be read"
-
-
-def _plan(build: _Build) -> PartsPlan:
-    catalog, options, build_dir = build.catalog, build.options.faces, build.build_dir
-    parts = cut_into_parts(catalog.members, catalog.selected)
-    text = json.dumps(asdict(options), sort_keys=True)
-    basis = f"{text} {build.detector_name} {pixel_versions()}"
-    boxes = catalog.boxes_by_key() if options.detector == "aihub" else {}
-    files = [PartFiles(build_dir.parts, part_fingerprint(basis, part, boxes)) for part in parts]
-    return PartsPlan(build_dir.plan, parts, boxes, basis, files, build.scanned)
-
-
 def _extract_faces(build: _Build) -> tuple[list[PartFiles], Ledger]:
     """Process all parts, and return them with the ledger of their rows."""
-    plan = _plan(build)
+    extraction, selected = build.extraction, build.catalog.selected
+    plan = extraction.plan()
     plan.write()
     _process(build, plan, range(len(plan.files)))
-    return plan.files, Ledger.of(build.catalog, pack_rows(map(read_table, plan.files)))
+    rows = pack_rows(map(read_table, plan.files))
+    if build.archive.in_instalments:  # all photos were processed, whatever their classes
+        rows = take_rows(rows, np.searchsorted(extraction.rows, selected))
+    return plan.files, Ledger.of(build.catalog, rows)
 
 
 def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") -> list[str]:
-    """Process the parts of a range that are not done; return warnings. See extract_parts."""
+    """Process the parts of a range that are not done; return warnings. See `extract_parts`.
 
-    def task(number: int) -> PartTask:
-        return PartTask(
-            build.source,
-            plan.path,
-            number,
-            plan.files[number],
-            plan.basis,
-            build.options.faces,
-            build.detector,
-            build.run.photo_seconds,
-        )
-
-    unread = extract_parts(plan, part_range, task, build.build_dir, build.run, name=name)
-    return [_unread_line(unread)] if unread else []
+    Raises SourceError also for a zip that was seen in part and is gone.
+    """
+    warnings, lost = build.extraction.process_present(plan, part_range, name)
+    if lost:
+        raise SourceError(f"{lost[0]}: put it there again, and the same command continues")
+    return warnings
 
 
 def _write_shards(

@@ -12,6 +12,7 @@
         plan.arrow                            the members to process, a batch a part
         unread.csv  unread-A-B.csv            photos that could not be read at the last try
         parts/<name>.part                     crops and outcomes of a few hundred photos
+        seen/<hash>.seen                      what was seen of a zip (--partial)
         shards/<fingerprint>/                 shards before they are published
         folds/<fingerprint>/                  predictions of `fertools suspects`
 
@@ -30,7 +31,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -46,6 +47,9 @@ from fertools.pipeline.plan import planned_names
 
 #: Seconds to wait for the shared lock while another process holds OUT and is not beginning.
 _PATIENCE: Final = 30
+
+#: In OUT/.fertools: what was seen of an archive in instalments.
+SEEN: Final = "seen"
 
 #: States of the lock's holder, in the lock file for processes that wait.
 _BEGINNING: Final = b"beginning".ljust(16)
@@ -64,6 +68,7 @@ class BuildDir:
         self.plan = home / "plan.arrow"
         self.parts = home / "parts"
         self.staging = home / "shards"
+        self.seen = home / SEEN
         self.folds = home / FOLDS_DIR
 
     def check(self, source: Path) -> None:
@@ -143,16 +148,43 @@ class BuildDir:
         *,
         overwrite: bool,
         first_difference: Callable[[], str],
+        grows: bool = False,
     ) -> list[str]:
         """Compare a request with the one that OUT was begun with, and write it; return warnings.
 
         first_difference  returns the first member in which the two archives differ
+        grows             whether another archive is no difference: it comes in instalments
 
         Raises OutputError on a difference. With `overwrite` the new request replaces the old one;
         parts that both need are kept.
         """
         begun, warnings = self._begun()
-        differing = _differences(begun, request) if begun is not None else []
+        differing = _differences(begun, request, "libraries") if begun is not None else []
+        grown = _differences(begun, request, "source") if begun is not None else []
+        refused = differing if grows else sorted([*differing, *grown])
+        self._check_same(refused, overwrite, first_difference)
+        if differing or grown or begun is None:
+            # Synced: a manifest that came back would vouch for shards of another plan.
+            remove_whole(self.manifest)
+        _update(self.request, _signed(request))
+        return warnings
+
+    def check_faces(self, request: Mapping[str, Any], *, overwrite: bool) -> list[str]:
+        """Compare a request of face options alone, for `--partial`, as `check_request` does.
+
+        The request of a whole build stays: its manifest is of what it names.
+        """
+        begun, warnings = self._begun()
+        differing = _differences(begun, request, "libraries") if begun is not None else []
+        self._check_same(differing, overwrite, lambda: "")
+        if differing or begun is None:
+            remove_whole(self.manifest)
+            _update(self.request, _signed({"source": {}, "partial": True} | dict(request)))
+        return warnings
+
+    def _check_same(
+        self, differing: Sequence[str], overwrite: bool, first_difference: Callable[[], str]
+    ) -> None:
         if differing and not overwrite:
             listed = ", ".join(differing[:3]) + (
                 f" and {len(differing) - 3} more" if len(differing) > 3 else ""
@@ -161,11 +193,6 @@ class BuildDir:
                 f"{self.out} was begun with {listed}{first_difference()}: "
                 "give another OUT, or --overwrite to replace it (finished faces that fit are kept)"
             )
-        if differing or begun is None:
-            # Synced: a manifest that came back would vouch for shards of another plan.
-            remove_whole(self.manifest)
-        _update(self.request, _signed(request))
-        return warnings
 
     def keep_secret(self, secret: bytes) -> None:
         """Write the secret for `verify`, in hex digits."""
@@ -331,18 +358,21 @@ def _checked(text: bytes) -> Mapping[str, Any] | None:
         return None
 
 
-def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any], group: str) -> list[str]:
     """Return what differs, such as "size 224 (now 112)".
+
+    group  "source", or "libraries" for options and libraries
 
     A value that only one of the two has is no difference: a manifest holds less than a request.
     """
-    # Defaults for options that an older version lacked.
-    old, new = BuildOptions().flat() | begun["options"], dict(wanted["options"])
-    # fertools 0.1.0 listed other versions, and does not know how crops are made today.
-    groups = ["source", "libraries"] if "crops" in begun["libraries"] else ["source"]
-    for group in groups:
-        old |= begun[group]
-        new |= wanted[group]
+    old, new = dict(begun[group]), dict(wanted[group])
+    if group == "libraries":
+        # fertools 0.1.0 listed other versions, and does not know how crops are made today.
+        old = old if "crops" in old else {}
+        # Defaults for options that an older version lacked; a partial build states no others.
+        defaults = {} if begun.get("partial") else BuildOptions().flat()
+        old |= defaults | begun["options"]
+        new |= wanted["options"]
     return [
         f"{name} {old[name]} (now {new[name]})"
         for name in sorted(old.keys() & new.keys())

@@ -81,6 +81,7 @@ _PACKED: Final = pa.schema(
             if f.name not in ("modified", "unread")
         ),
         ("part", pa.int32()),
+        ("row", pa.int32()),  # its number in the part
     ]
 )
 
@@ -283,8 +284,17 @@ def _record(files: PartFiles, file: BinaryIO, offset: int) -> bytes:
 
 
 def pack_rows(tables: Iterable[pa.Table]) -> Columns:
-    """Join the rows of all parts, in their order, with the part's number in a column `part`."""
+    """Join the rows of all parts, in their order.
+
+    The columns `part` and `row` hold the part's number and the row's number in it.
+    """
     return Columns(_batches(tables), _PACKED)
+
+
+def take_rows(rows: Columns, numbers: NDArray[np.int64]) -> Columns:
+    """Return some of the rows of all parts, in this order."""
+    blocks = (numbers[first : first + BATCH_ROWS] for first in range(0, len(numbers), BATCH_ROWS))
+    return Columns(map(rows.take, blocks), rows.schema)
 
 
 def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -292,7 +302,8 @@ def _batches(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
     count = 0
     for number, table in enumerate(tables):
         part = pa.array(np.full(len(table), number), pa.int32())
-        waiting.append(table.append_column("part", part))
+        row = pa.array(np.arange(len(table)), pa.int32())
+        waiting.append(table.append_column("part", part).append_column("row", row))
         count += len(table)
         if count >= BATCH_ROWS:
             yield _packed(pa.concat_tables(waiting))

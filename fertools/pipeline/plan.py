@@ -34,7 +34,7 @@ from fertools.files import whole_file
 from fertools.pipeline.parts import PartFiles, is_current
 
 #: At most this many members a part: about ten seconds of one core, so that a kill costs little.
-_LARGEST: Final = 256
+LARGEST: Final = 256
 #: At least this many: below it, opening files costs more than the photos.
 _SMALLEST: Final = 4
 
@@ -182,13 +182,15 @@ class Parts:
         return np.diff(self.starts)
 
 
-def cut_into_parts(members: Members, selected: Ints) -> Parts:
+def cut_into_parts(members: Members, selected: Ints, size: int | None = None) -> Parts:
     """Divide the selected members, in their order, into parts.
 
-    The size depends on the archive alone, never on --jobs: 64 parts and more keep 16 workers
-    busy to the end even if the archive is small.
+    size   at most so many members a part
+
+    By default the size depends on the archive alone, never on --jobs: 64 parts and more keep 16
+    workers busy to the end even if the archive is small.
     """
-    size = min(_LARGEST, max(_SMALLEST, len(selected) // 64))
+    size = size or min(LARGEST, max(_SMALLEST, len(selected) // 64))
     containers = members.columns.codes("container")[0][selected]
     borders = np.flatnonzero(np.diff(containers)) + 1
     runs = zip([0, *borders.tolist()], [*borders.tolist(), len(selected)], strict=True)

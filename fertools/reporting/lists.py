@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fertools.columns import Ints
+from fertools.dataset.manifest import SUSPECTS
 from fertools.errors import DatasetError
 from fertools.pipeline.parts import KEPT
 from fertools.reporting.network import Predictions
@@ -32,8 +33,6 @@ from fertools.reporting.thumbnails import Grays
 LENGTH: Final = 18
 _PAIRS: Final = 9
 _DROPS: Final = 5
-
-SUSPECTS: Final = "suspects.csv"
 
 
 @dataclass(frozen=True, slots=True)

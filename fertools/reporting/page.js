@@ -151,10 +151,13 @@ class Filter {
   }
 
   *words() {
-    const columns = { class: "label", split: "split", sex: "sex", age: "age", outcome: "outcome" };
-    for (const [name, column] of Object.entries(columns)) {
+    const names = { class: "label", split: "split", sex: "sex", age: "age", outcome: "outcome" };
+    for (const [name, columnName] of Object.entries(names)) {
       const wanted = this.value(name);
-      if (wanted) yield (row) => String(this.rows.get(column, row) ?? "") === wanted;
+      if (!wanted) continue;
+      const { words, codes, values } = this.rows.columns.get(columnName);
+      const code = words?.indexOf(wanted);
+      yield words ? (row) => codes[row] === code : (row) => String(values[row] ?? "") === wanted;
     }
   }
 

@@ -23,26 +23,13 @@ from zlib import crc32
 import numpy as np
 
 from fertools.data import Box
+from fertools.sample.annotators import draw_vote
 from fertools.sample.people import rng_for
 from fertools.sample.schedule import Shot
 
 UTF8_FLAG: Final = 0x0800
 VERSION: Final = 20
 MIDNIGHT, DATE = 0, (2021 - 1980) << 9 | 3 << 5 | 1  # 1 March 2021 in MS-DOS format
-
-#: For the emotion in the name: the probability p that one annotator agrees, and the emotions that
-#: annotators choose instead. The archive publishes the majority of three, m = 3p² - 2p³: 기쁨
-#: 0.975, 중립 0.946, 당황 0.775, 불안 0.378. The other three are assumed to lie between these.
-VOTES: Final = {
-    "기쁨": (0.906, ("중립", "당황")),
-    "당황": (0.693, ("불안", "중립", "슬픔")),
-    "분노": (0.78, ("상처", "불안", "중립")),
-    "불안": (0.418, ("당황", "슬픔", "상처", "중립")),
-    "상처": (0.52, ("슬픔", "중립", "분노")),
-    "슬픔": (0.72, ("상처", "불안", "중립")),
-    "중립": (0.860, ("슬픔", "상처")),
-}
-UNKNOWN: Final = "알수없음"  # about one disagreement in eight
 
 
 class Folder:
@@ -128,7 +115,7 @@ def label_record(seed: int, shot: Shot, face: Box) -> dict[str, Any]:
     for annotator in "ABC":
         body[f"annot_{annotator}"] = {
             "boxes": _draw_box(rng, face),
-            "faceExp": _draw_vote(rng, session.emotion),
+            "faceExp": draw_vote(rng, session.emotion),
             "bg": session.place.name,
         }
     return body
@@ -137,13 +124,6 @@ def label_record(seed: int, shot: Shot, face: Box) -> dict[str, Any]:
 def label_file(records: list[dict[str, Any]], encoding: str) -> bytes:
     """Return the bytes of a label JSON, "utf-8-sig" (with BOM) or "cp949": the archive has both."""
     return json.dumps(records, ensure_ascii=False, indent=1).encode(encoding)
-
-
-def _draw_vote(rng: np.random.Generator, emotion: str) -> str:
-    agreement, others = VOTES[emotion]
-    if rng.random() < agreement:
-        return emotion
-    return UNKNOWN if rng.random() < 0.125 else str(rng.choice(others))
 
 
 def _draw_box(rng: np.random.Generator, face: Box) -> dict[str, float]:

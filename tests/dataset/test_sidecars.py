@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from fertools.data import Split
 from fertools.dataset.example import FEATURES
 from fertools.dataset.manifest import SHARD_TEMPLATE, Manifest
-from fertools.dataset.sidecars import features_json, sidecar_files
+from fertools.dataset.sidecars import features_json, readme, sidecar_files
 
 
 def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
@@ -40,3 +41,11 @@ def test_every_row_of_the_table_is_described(dataset: Path) -> None:
     assert features["image"]["image"]["shape"] == {"dimensions": ["8", "8", "1"]}
     assert features["label"]["classLabel"] == {"numClasses": "3"}
     assert features["box"]["tensor"]["shape"] == {"dimensions": ["4"]}
+
+
+def test_the_readme_says_that_files_of_other_commands_must_stay(dataset: Path) -> None:
+    manifest = Manifest.read(dataset)
+    line = "| `labels.parquet`, `suspects.csv` | if made: "
+    assert line in readme(manifest).decode()
+    # What an older fertools wrote is verified byte for byte.
+    assert line not in readme(replace(manifest, format=1)).decode()

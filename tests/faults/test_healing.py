@@ -24,7 +24,7 @@ from fertools.dataset.report import DatasetReport
 from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import DatasetError, FertoolsError, OutputError
 from fertools.pipeline import build as dataset
-from fertools.pipeline import publish
+from fertools.pipeline import crashes, publish
 from fertools.pipeline.parts import (
     ROWS,
     DamagedPart,
@@ -309,7 +309,12 @@ def test_clean_removes_the_folds_of_suspects(built: Path, out: Path) -> None:
     cleaned = fertools.clean(out)
     assert (cleaned.files, cleaned.freed) == (1, 13)
     assert not folder.parent.exists()
-    assert fertools.verify(out, quiet=True).ok
+
+
+def test_a_list_of_suspects_is_not_foreign(built: Path, out: Path) -> None:
+    (out / "suspects.csv").write_text("key,label,suggested,quality\n", "utf-8")
+    found = fertools.verify(out, quiet=True)
+    assert (found.ok, found.notes) == (True, ())
 
 
 def test_the_names_of_parts_do_not_cover_what_decides_nothing(
@@ -317,7 +322,7 @@ def test_the_names_of_parts_do_not_cover_what_decides_nothing(
 ) -> None:
     """R8: an upgrade of Python or pyarrow in mid-build costs nothing."""
     before = {path.name for path in kinds(out)[".part"]}
-    monkeypatch.setattr(dataset, "library_versions", lambda: {"crops": "2", "pyarrow": "99"})
+    monkeypatch.setattr(crashes, "library_versions", lambda: {"crops": "2", "pyarrow": "99"})
     with pytest.raises(OutputError, match=r"pyarrow \S+ \(now 99\)"):
         build(source, out)
     report = build(source, out, overwrite=True)

@@ -496,3 +496,18 @@ def test_the_command_says_it_with_its_exit_code(out: Path, source: Path) -> None
     assert done.returncode == 1
     assert "is not as it was built" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_labels_are_noted_only_if_they_are_of_another_ledger(voted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(voted, out)
+    fertools.measure_labels(out)
+    verdict = fertools.verify(out, quiet=True)
+    assert verdict.ok and verdict.notes == ()
+    table = pq.read_table(out / "labels.parquet").replace_schema_metadata({"fertools.ledger": "0"})
+    pq.write_table(table, out / "labels.parquet")
+    verdict = fertools.verify(out, quiet=True)
+    assert verdict.ok
+    assert verdict.notes == (
+        f"labels.parquet is of another build: fertools labels {out} makes it again",
+    )

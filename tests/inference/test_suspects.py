@@ -21,9 +21,9 @@ from fertools.dataset.example import Example
 from fertools.dataset.manifest import MANIFEST, Counts, LedgerFile, Manifest, SplitContents
 from fertools.errors import DatasetError, DependencyError, OptionError, OutputError
 from fertools.inference import out_of_fold
-from fertools.inference.label_quality import count_wrong, posterior, quality
 from fertools.inference.out_of_fold import fold_people
 from fertools.inference.suspects import suspects
+from fertools.inference.wrong_labels import count_wrong, posterior, quality
 from tests.training.fakes import CLASSES, SIZE, example, write_dataset
 
 NAMES = [entry.name for entry in CLASSES]
@@ -227,7 +227,9 @@ def test_the_text_shows_twenty_rows(out: Path, sure: None) -> None:
     assert found.rows[19].key in text
     assert found.rows[20].key not in text
     assert text.startswith(f"about {found.wrong} of 24 labels of train and validation are wrong")
-    assert text.endswith(f"build again with --labels {out / 'suspects.csv'}")
+    assert text.endswith(f"build again with --labels {out / 'suspects.csv'} --overwrite")
+    majority = replace(found, rule="majority").text()
+    assert majority.endswith(f"with --labels majority+{out / 'suspects.csv'} --overwrite")
     assert found.to_dict()["rows"][0]["key"] == found.rows[0].key
 
 

@@ -89,6 +89,7 @@ def test_what_travels_is_told_from_what_stays(source: Path, tmp_path: Path) -> N
     assert [line.split("|")[1].strip() for line in stays] == [
         "`ledger.parquet`, `splits.csv`",
         "`.fertools/`",
+        "`labels.parquet`, `suspects.csv`",
     ]
     build(source, tmp_path / "plain", keep_names=True)
     plain = (tmp_path / "plain" / "README.md").read_text("utf-8")

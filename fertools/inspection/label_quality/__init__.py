@@ -1,0 +1,6 @@
+"""Measure how far the labels of a dataset can be trusted, from what its annotators said.
+
+measure       measure_labels(out): the figures, and OUT/labels.parquet
+ledger_votes  read the votes of a ledger into arrays, and write what they say of each photo
+report        the figures as text, JSON and CSV
+"""
