@@ -169,6 +169,7 @@ def test_hostile_names_are_printed_and_drawn_safely(tmp_path: Path) -> None:
         (home / name).write_bytes(photo(seed=i))
     made = look(tmp_path / "src", tmp_path / "p.png")
     assert len(made.tiles) == 4
+    assert not any("no font" in warning for warning in made.warnings)  # an escape has letters
     text = made.text()
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "<img src=x" in text
