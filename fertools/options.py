@@ -826,7 +826,7 @@ class ReportOptions(Options):
         str | None,
         UserPath(),
         Usage(metavar="SRC"),
-        "Read photos that were dropped from the archive SRC, and show some of each reason.",
+        "Show some dropped photos of each reason, read from the archive SRC.",
     ] = None
     photos: Annotated[
         bool, "Show photos and names, or leave them out, so that the page can be shared."
