@@ -33,6 +33,7 @@ NOT_RUN: Final = {
     ("docs/cluster.md", "SSHCluster"): "needs several machines",
     ("docs/cluster.md", "SLURMCluster"): "needs Slurm",
     ("docs/cluster.md", "sbatch --parsable"): "needs Slurm",
+    ("docs/presets.md", "--preset fer2013"): "the set cannot be had here",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
         "docs/study.md",
@@ -54,8 +55,10 @@ REPLACED: Final = {
     "--only-parts 512-1023": "--only-parts 6-99",
     "pip install jax": "true",
     "=jax fertools train faces run": f"=jax fertools train faces jax {_TINY}",
+    "faces.html --run run": "faces.html",  # the page of another training trains it
     "fertools suspects faces": "fertools suspects faces --folds 2 --depth 8 --width 8 --epochs 1",
     "fertools train faces run": f"fertools train faces run {_TINY}",
+    "fertools report faces faces.html --run run": "fertools report faces faces.html",
 }
 
 

@@ -68,6 +68,7 @@ class Suspects:
     """The photos of train and validation, ranked.
 
     file     suspects.csv
+    rule     of --labels, by which the dataset was built; corrections are given beside it
     photos   how many were judged
     people   how many people they show; a photo without a person counts as one
     wrong    how many labels are wrong, by confident learning's estimate
@@ -75,6 +76,7 @@ class Suspects:
     """
 
     file: Path
+    rule: str
     photos: int
     people: int
     wrong: int
@@ -92,6 +94,7 @@ class Suspects:
         cells = [(r.label, r.suggested, f"{r.quality:.3f}", r.votes) for r in first]
         lines = table(("label", "suggested", "quality", "votes"), cells).splitlines()
         keys = ("photo", "─────", *(printable(r.key) for r in first))
+        labels = file if self.rule == "name" else f"{self.rule}+{file}"
         return "\n\n".join(
             [
                 f"about {self.wrong:,} of {self.photos:,} labels of train and validation are wrong",
@@ -99,7 +102,7 @@ class Suspects:
                 f"the first {len(first)} of {len(self.rows):,} rows of {file}; next: look at "
                 f"them (fertools report {out} shows the first), fill in "
                 "the column corrected, a class or drop, where the label is wrong, and build again "
-                f"with --labels {file} --overwrite",
+                f"with --labels {labels} --overwrite",
             ]
         )
 
@@ -128,6 +131,7 @@ def suspects(out: Path | str, **options: Unpack[SuspectsKeywords]) -> Suspects:
         rows = rank(photos, judged, chosen.max_per_subject)
         found = Suspects(
             file=out / SUSPECTS,
+            rule=str(manifest.options.get("labels", "name")).partition("+")[0],
             photos=len(photos),
             people=len(np.unique(photos.people)),
             wrong=count_wrong(photos.labels, judged),

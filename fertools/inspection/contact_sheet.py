@@ -105,7 +105,7 @@ def draw_sheet(tiles: Sequence[Tile], title: str) -> bytes:
         HEAD + rows * (TILE_HEIGHT + MARGIN),
     )
     image = Image.new("RGB", size, _PAGE)
-    pen = _Pen(image, frozenset("".join(tile.name + tile.english for tile in tiles)))
+    pen = _Pen(image, frozenset("".join(printable(tile.name + tile.english) for tile in tiles)))
     pen.text((MARGIN + 2, 12), title, 19, width=size[0] - 2 * MARGIN)
     _draw_legend(pen)
     for number, tile in enumerate(tiles):

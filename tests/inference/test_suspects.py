@@ -228,6 +228,8 @@ def test_the_text_shows_twenty_rows(out: Path, sure: None) -> None:
     assert found.rows[20].key not in text
     assert text.startswith(f"about {found.wrong} of 24 labels of train and validation are wrong")
     assert text.endswith(f"build again with --labels {out / 'suspects.csv'} --overwrite")
+    majority = replace(found, rule="majority").text()
+    assert majority.endswith(f"with --labels majority+{out / 'suspects.csv'} --overwrite")
     assert found.to_dict()["rows"][0]["key"] == found.rows[0].key
 
 

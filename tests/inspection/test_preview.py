@@ -20,7 +20,7 @@ from fertools import fonts
 from fertools.cli import cli
 from fertools.console import TABLE_WIDTH, display_width
 from fertools.data import Box, Crop, Drop, Face, Reason
-from fertools.errors import OptionError, OutputError
+from fertools.errors import OptionError, OutputError, SourceError
 from fertools.inspection import contact_sheet
 from fertools.inspection.contact_sheet import CHOSEN, CROP, GHOST, HEAD, MARGIN, OTHER, PAD, PHOTO
 from fertools.inspection.preview import Preview
@@ -169,6 +169,7 @@ def test_hostile_names_are_printed_and_drawn_safely(tmp_path: Path) -> None:
         (home / name).write_bytes(photo(seed=i))
     made = look(tmp_path / "src", tmp_path / "p.png")
     assert len(made.tiles) == 4
+    assert not any("no font" in warning for warning in made.warnings)  # an escape has letters
     text = made.text()
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "<img src=x" in text
@@ -234,6 +235,11 @@ def test_a_file_that_cannot_be_written_is_one_line_before_the_work(
         look(source, tmp_path / name)
     assert "\n" not in str(raised.value)
     assert sorted(source.rglob("*")) == before
+
+
+def test_a_dataset_is_no_archive(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is a dataset: give the archive that it was built from"):
+        look(dataset, tmp_path / "p.png")
 
 
 def test_an_option_without_effect_is_refused_as_in_a_build(source: Path, tmp_path: Path) -> None:

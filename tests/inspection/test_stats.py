@@ -249,8 +249,10 @@ def test_hostile_names_are_printed_safely(tmp_path: Path) -> None:
         (tmp_path / "src" / folder / "<img src=x onerror=alert(1)>.jpg").write_bytes(photo())
         (tmp_path / "src" / folder / "\x1b]0;x\x07\n.jpg").write_bytes(photo())
     for by in ((), ("class", "container"), ("class", "container", "outcome")):
-        text = fertools.stats(tmp_path / "src", by=by).text()
-        assert all(char.isprintable() or char == "\n" for char in text)
+        counted = fertools.stats(tmp_path / "src", by=by)
+        text = counted.text()
+        for shown in (text, counted.csv()):
+            assert all(char.isprintable() or char == "\n" for char in shown)
         assert "<img src=x onerror=alert(1)>" in text  # text, not markup: nothing is lost
         assert r"a\x1b[2J\u202e" in text
 

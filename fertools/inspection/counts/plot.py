@@ -121,7 +121,7 @@ def _names(by: CrossTable, field: int, english: Mapping[str, str]) -> list[str]:
         (UNKNOWN, UNKNOWN) if value is None else (value, english.get(value, value))
         for value in by.values[field]
     ]
-    letters = frozenset("".join(name for name, _ in pairs))
+    letters = frozenset("".join(printable(name) for name, _ in pairs))
     has_names = letters <= fonts_for(letters)[1]
     return [_short(name_pair(name if has_names else word, word)) for name, word in pairs]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from fertools.console import TABLE_WIDTH, display_width, name_pair, percent, table
+from fertools.errors import printable
 from fertools.inspection.counts.counting import UNKNOWN, CrossTable
 
 #: Rows of a table on the terminal; --csv and --json have all.
@@ -104,9 +105,13 @@ def _limited(head: Sequence[str], rows: Sequence[Sequence[Any]], left: int = 1) 
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a CSV with one header line, "\\n" as line end, and nothing for None."""
+    """Return a CSV with one header line, "\\n" as line end, and nothing for None.
+
+    Control characters are escaped as in a table: it may be printed on a terminal.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow([printable(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()
