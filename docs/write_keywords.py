@@ -48,7 +48,7 @@ def module() -> str:
 
 def _typed_dict(name: str, kinds: tuple[type[Options], ...]) -> str:
     lines = [
-        f"    {option.name}: {_type(option)}"
+        _wrapped(f"    {option.name}: {_type(option)}")
         for kind in kinds
         for option in declared(kind)
         if option.name != EXPLICIT
@@ -56,6 +56,13 @@ def _typed_dict(name: str, kinds: tuple[type[Options], ...]) -> str:
     names = " and ".join(kind.__name__ for kind in kinds)
     head = [f"class {name}(TypedDict, total=False):", f'    """The fields of {names}."""', ""]
     return "\n".join([*head, *lines]) + "\n"
+
+
+def _wrapped(line: str) -> str:
+    """Return a line of at most 100 characters, or a longer one divided as `ruff format` does."""
+    if len(line) <= 100:
+        return line
+    return line.replace("[", "[\n        ", 1).removesuffix("]") + "\n    ]"
 
 
 def _type(option: Declared) -> str:

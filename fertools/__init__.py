@@ -2,6 +2,7 @@
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
+    presets()                     list the data sets whose layouts are known
     build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     preview(src, file, …)         draw a few photos with their faces and crops into a PNG
     stats(path, …)                count photos and people in an archive or a dataset
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fertools.inspection.preview import preview
     from fertools.inspection.stats import stats
     from fertools.inspection.verify import verify
+    from fertools.layouts.listing import presets
     from fertools.pipeline.build import build_dataset, build_parts
     from fertools.pipeline.build_dir import clean
     from fertools.pipeline.instalments.partial import build_partial
@@ -61,6 +63,7 @@ __all__ = [
     "make_sample",
     "measure_labels",
     "predict",
+    "presets",
     "preview",
     "read_examples",
     "report",
@@ -75,6 +78,7 @@ _MODULE_OF: Final = {
     "build_partial": "fertools.pipeline.instalments.partial",
     "build_parts": "fertools.pipeline.build",
     "clean": "fertools.pipeline.build_dir",
+    "presets": "fertools.layouts.listing",
     "measure_labels": "fertools.inspection.label_quality.measure",
     "preview": "fertools.inspection.preview",
     "stats": "fertools.inspection.stats",

@@ -129,6 +129,8 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, kind in _hints(type(self)).items():
+            if _is_options_class(kind):  # it has checked itself
+                continue
             object.__setattr__(self, name, check(flag(name), getattr(self, name), kind))
         self.check_together()
 

@@ -16,6 +16,9 @@ from typing import Final
 #: `ZipLocation.method` of an entry of a tar. Methods of zips are below 256.
 IN_TAR: Final = 256
 
+#: That of a row of a CSV with pixels (archive/pixels.py).
+PIXEL_ROW: Final = 257
+
 
 class Reason(StrEnum):
     """The reason for which a member did not become an example; the ledger contains its value."""
@@ -83,7 +86,8 @@ class ZipLocation:
     `offset` is the offset of the local file header, counted over all volumes; `size` is the
     compressed size in bytes; `method` is 0 (stored), 8 (deflate) or 9 (deflate64), as in PKWARE's
     APPNOTE 4.4.5. For an entry of a tar, `offset` is the offset of its data, `method` IN_TAR, and
-    `crc` 0: a tar has no checksums of data.
+    `crc` 0: a tar has no checksums of data. A row of a CSV has the `offset`, `size` and `crc` of
+    its line, and `method` PIXEL_ROW.
     """
 
     offset: int

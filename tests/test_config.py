@@ -17,6 +17,7 @@ POSITIONAL = {
     "make-sample": ["OUT"],
     "preview": ["SRC"],
     "build-dataset": ["SRC", "OUT"],
+    "presets": [],
     "stats": ["PATH"],
     "report": ["OUT"],
     "verify": ["OUT"],

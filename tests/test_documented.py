@@ -33,6 +33,7 @@ NOT_RUN: Final = {
     ("docs/cluster.md", "SSHCluster"): "needs several machines",
     ("docs/cluster.md", "SLURMCluster"): "needs Slurm",
     ("docs/cluster.md", "sbatch --parsable"): "needs Slurm",
+    ("docs/presets.md", "--preset fer2013"): "the set cannot be had here",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
         "docs/study.md",

@@ -6,7 +6,7 @@ import pytest
 
 from fertools.errors import OptionError
 from fertools.label_rule import LabelRule
-from fertools.options import LabelOptions
+from fertools.options import BuildOptions, LabelOptions
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_rule_and_a_file(text: str, rule: LabelRule) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *["", "two", "at-least:4", "posterior", "posterior:1", "posterior:0", "posterior:0.0"],
+        *["", "two", "at-least:11", "posterior", "posterior:1", "posterior:0", "posterior:0.0"],
         *["posterior:-0.5", "posterior:nan", "majority+", "majority+fixes.txt", "+", "fixes.tsv"],
     ],
 )
@@ -83,3 +83,18 @@ def test_equal_rules_are_equal_options(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_rule_in_words(text: str, disputed: str, words: str) -> None:
     assert LabelRule.parse(text).words(disputed) == words
+
+
+def test_of_ten_annotators_more_must_agree() -> None:
+    rules = [LabelRule.parse(text) for text in ("majority", "unanimous", "at-least:8")]
+    assert [rule.votes_of(10) for rule in rules] == [6, 10, 8]
+    assert [rule.votes_of(3) for rule in rules] == [2, 3, 8]
+    tie = "of a tie the name's, if among them; others are dropped"
+    assert [rule.words("drop", three=False) for rule in rules] == [
+        f"the class that more than half of the annotators chose; {tie}",
+        f"the class that all annotators chose; {tie}",
+        f"the class that at least 8 annotators, and most of them, chose; {tie}",
+    ]
+    with pytest.raises(OptionError, match="a photo has three annotators"):
+        BuildOptions.of({"labels": "at-least:8"})
+    assert BuildOptions.of({"labels": "at-least:8", "preset": "ferplus"}).labels.rule.votes == 8

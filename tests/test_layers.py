@@ -28,12 +28,14 @@ ROOT = {
     "intervals",
     "keywords",
     "label_rule",
+    "layouts",
     "options",
 }
 #: What each package, and each module beside them, may import of the others.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
+        "layouts",
         *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
     },
     "__main__": {"cli"},
@@ -47,8 +49,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fonts": set(),
     "console": {"errors"},
     "checking": {"errors"},
+    "layouts": {"data", "errors"},
     "label_rule": {"checking", "errors"},
-    "options": {"checking", "errors", "label_rule"},
+    "options": {"checking", "errors", "label_rule", "layouts"},
     "keywords": set(),
     "archive": ROOT,
     "labels": ROOT,

@@ -75,6 +75,20 @@ class Members(Sequence[Member]):
         """Return the members with these row numbers, in the order given."""
         return Members(Columns([self.columns.take(rows)], SCHEMA), self.drops)
 
+    def with_drops(self, drops: Mapping[int, Drop | None]) -> Members:
+        """Return the members with other drops, by row number; None for a possible photo."""
+        numbers = {drop: number for number, drop in enumerate(self.drops)}
+        dropped = self.dropped.copy()
+        for row, drop in drops.items():
+            dropped[row] = -1 if drop is None else numbers.setdefault(drop, len(numbers))
+        batches, first = [], 0
+        for batch in self.columns.slices():
+            own = pa.array(dropped[first : first + len(batch)], SCHEMA.field("dropped").type)
+            columns = {name: batch[name] for name in SCHEMA.names} | {"dropped": own}
+            batches.append(pa.record_batch(columns, schema=SCHEMA))
+            first += len(batch)
+        return Members(Columns(batches, SCHEMA), tuple(numbers))
+
     @property
     def keys(self) -> Keys:
         return self.keys_at(np.arange(len(self)))

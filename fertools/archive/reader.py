@@ -27,7 +27,8 @@ from fertools.archive.containers.locate import find_volumes, open_zip
 from fertools.archive.containers.tar import BLOCK, parse_header
 from fertools.archive.containers.volumes import VolumeReader
 from fertools.archive.folder import OpenFiles, base_folder, open_file, read_at, to_read_fault
-from fertools.data import IN_TAR, Member, ReadFault, Reason, Unusable, ZipLocation
+from fertools.archive.pixels import png_of_row
+from fertools.data import IN_TAR, PIXEL_ROW, Member, ReadFault, Reason, Unusable, ZipLocation
 
 MAX_BYTES = 256 << 20  # limit for a member, packed and unpacked
 _MAX_ZIPS = 64
@@ -171,6 +172,8 @@ def _unpack_checked(zipped: VolumeReader, member: Member, packed: ZipLocation) -
     """Read and unpack a member. Raises Unusable if size or CRC differ from the directory."""
     if packed.method == IN_TAR:
         return _read_tar_entry(zipped, packed)
+    if packed.method == PIXEL_ROW:
+        return _read_row(zipped, packed)
     data = zipped.read(_data_offset(zipped, packed), packed.size)
     if packed.method == DEFLATED:
         data = _inflate(data, member.size)
@@ -189,6 +192,14 @@ def _read_tar_entry(tar: VolumeReader, packed: ZipLocation) -> bytes:
     if header is None or header.size != packed.size:
         raise Unusable(Reason.UNREADABLE, f"no such entry at byte {packed.offset:,} of the tar")
     return tar.read(packed.offset, packed.size)
+
+
+def _read_row(table: VolumeReader, packed: ZipLocation) -> bytes:
+    """Return the picture in a row of a CSV as PNG; the checksum is that of the row."""
+    line = table.read(packed.offset, packed.size)
+    if zlib.crc32(line) != packed.crc:
+        raise Unusable(Reason.UNREADABLE, "its row is not the one of the scan: it was damaged")
+    return png_of_row(line)
 
 
 def _data_offset(zipped: VolumeReader, packed: ZipLocation) -> int:

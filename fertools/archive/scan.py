@@ -28,9 +28,13 @@ from fertools.archive.names import (
     is_zip,
 )
 from fertools.archive.order import Span, order_rows
+from fertools.archive.preset_files import find_preset_files
 from fertools.columns import BATCH_ROWS
 from fertools.data import Drop, Member, ReadFault, Reason, Unusable
 from fertools.errors import SourceError, printable
+from fertools.layouts.known import AIHUB
+from fertools.layouts.listing import recognise
+from fertools.layouts.preset import Preset
 
 _EMPTY_FILE = Drop(Reason.EMPTY)
 _EMPTY_ZIP = Drop(Reason.NOT_A_PHOTO, "a zip without entries")
@@ -50,8 +54,10 @@ class Scan:
     faults: tuple[str, ...] = ()
 
 
-def scan(source: Path, *, photos_needed: bool = True) -> Scan:
+def scan(source: Path, preset: Preset = AIHUB, *, photos_needed: bool = True) -> Scan:
     """List a folder, a zip, the zip that a volume belongs to, or a tar.
+
+    preset   names the label files, and the CSVs whose rows are photos; SRC may be such a CSV
 
     Nothing is extracted and no photo is opened: only the directory of a zip and the headers of a
     tar are read. If SRC is a zip or tar itself, paths are relative to its folder.
@@ -61,17 +67,18 @@ def scan(source: Path, *, photos_needed: bool = True) -> Scan:
     """
     with OpenFiles(base_folder(source)) as files:
         scanner = _Scanner(files)
-        zips, tars = _list_source(source, files.base, scanner.loose, scanner.faults)
+        zips, tars = _list_source(source, files.base, scanner.loose, scanner.faults, preset)
         for tar in sorted(tars, key=_container_order):
             zips += scanner.add_tar(tar)
         for zipped in sorted(zips, key=_container_order):
             scanner.add_zip(zipped)
-    loose, packed = scanner.loose, scanner.packed
-    members = Members(order_rows(loose, packed, scanner.spans), tuple(scanner.drops))
-    warnings = [*scanner.warnings, *_fixable_warnings(members)]
+        rows = order_rows(scanner.loose, scanner.packed, scanner.spans)
+        found = find_preset_files(Members(rows, tuple(scanner.drops)), files, preset)
+    members = found.members
+    warnings = [*scanner.warnings, *found.warnings, *_fixable_warnings(members)]
     if photos_needed:
-        _check_has_photos(source, (loose, packed), warnings)
-    faults = tuple(sorted(scanner.faults))
+        _check_has_photos(source, members, warnings, preset)
+    faults = tuple(sorted([*scanner.faults, *found.faults]))
     return Scan(members, (*sorted(warnings), *_repeated_zip_warnings(zips)), faults)
 
 
@@ -117,7 +124,7 @@ class _Scanner:
 
 
 def _list_source(
-    source: Path, base: bytes, loose: MembersBuilder, faults: list[str]
+    source: Path, base: bytes, loose: MembersBuilder, faults: list[str], preset: Preset
 ) -> tuple[list[VolumeSet], list[VolumeSet]]:
     """Return SRC's zips and tars; add its loose files to `loose`, its faults to `faults`."""
     source_text = printable(str(source))
@@ -131,6 +138,8 @@ def _list_source(
                 return [], [find_volumes(base, name)]
             if is_zip(decode_name(name)) or parse_volume_name(name):
                 return [find_volumes(base, name)], []
+            if preset.pixels and decode_name(name).lower() in preset.pixels.files:
+                return _separate_zips((f for f in walk(base, faults) if f.path == name), loose)
     except FileNotFoundError:
         raise SourceError(f"{source_text} is not there: check the path") from None
     except OSError as error:
@@ -292,14 +301,15 @@ def _fixable_warnings(members: Members) -> list[str]:
     return warnings
 
 
-def _check_has_photos(
-    source: Path, builders: Iterable[MembersBuilder], warnings: list[str]
-) -> None:
-    if any(builder.photos for builder in builders):
+def _check_has_photos(source: Path, members: Members, warnings: list[str], preset: Preset) -> None:
+    dropped = members.dropped
+    if (dropped < 0).any():
         return
-    reasons = sum((builder.reasons for builder in builders), Counter[Reason]())
+    reasons = Counter(members.drops[code].reason for code in dropped.tolist())
     counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    cause = warnings[0] if warnings else "give the folder that the zips or the photos lie in"
+    advice = recognise(members.keys, preset)
+    advice = advice or "give the folder that the zips or the photos lie in"
+    cause = warnings[0] if warnings else advice
     source_text = printable(str(source))
     raise SourceError(
         f"{source_text} holds no photo that can be used ({counts or 'it is empty'}): {cause}"

@@ -77,6 +77,12 @@ def build_dataset(
         click.echo(fertools.build_parts(src, out, only_parts, **options).text())
 
 
+@command("presets", JsonOptions)
+def presets(**options: Any) -> None:
+    """List the data sets whose layouts `--preset` knows, and the files that each expects."""
+    _print(fertools.presets(), as_json=options["json"])
+
+
 @command("preview", PreviewOptions)
 @click.argument("src", type=_PATH)
 @click.argument("file", type=_PATH, default="preview.png", metavar="[FILE.png]")
@@ -219,6 +225,7 @@ def export(run: Path, **options: Any) -> None:
 #: All commands in the order of use, which is the order in `fertools --help` and docs/cli.md.
 ALL: Final = (
     make_sample,
+    presets,
     preview,
     build_dataset,
     stats,

@@ -26,11 +26,13 @@ from fertools.faces.header import (
     damaged_error,
     read_bmp,
     read_png,
+    read_tiff,
     read_webp,
     turn_upright,
     unsupported_error,
 )
 from fertools.faces.jpeg import read_jpeg, repair_jpeg
+from fertools.faces.tiff import decode_tiff
 from fertools.options import FaceOptions
 
 Scale = Literal[1, 2, 4, 8]  # a divisor of the sides: a larger scale is a smaller picture
@@ -52,14 +54,14 @@ _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", read_png),
     (8, b"WEBP", read_webp),
     (0, b"BM", read_bmp),
+    (0, b"II*\0", read_tiff),
+    (0, b"MM\0*", read_tiff),
 )
 
 # OpenCV reads some of these formats, but its vulnerabilities are in their decoders, and of a file
 # with several pictures it returns the first without a warning.
 _OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
     (0, b"II+\0", "TIFF"),
     (0, b"MM\0+", "TIFF"),
     (4, b"jP  ", "JPEG 2000"),
@@ -188,6 +190,8 @@ def decode(data: bytes, header: Header, scale: Scale = 1) -> NDArray[np.uint8]:
     """
     if header.format == "JPEG":
         image = _decode_jpeg(data, header, scale)
+    elif header.format == "TIFF":
+        image, scale = np.asarray(cv2.cvtColor(decode_tiff(data), cv2.COLOR_GRAY2BGR), np.uint8), 1
     else:
         image, scale = _decode_other(data, header), 1
     expected = -(-header.height // scale), -(-header.width // scale)

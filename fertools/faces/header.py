@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Reason, Unusable
+from fertools.faces.tiff import tiff_size
 
 UPRIGHT = 1
 
@@ -43,7 +44,7 @@ _UNCOMPRESSED = (0, 3, 6)  # BMP compression: none; colour bit masks without and
 class Header:
     """The format by the first bytes, the stored size (not turned), the EXIF orientation 1 to 8."""
 
-    format: Literal["JPEG", "PNG", "WebP", "BMP"]
+    format: Literal["JPEG", "PNG", "WebP", "BMP", "TIFF"]
     width: int
     height: int
     orientation: int = UPRIGHT
@@ -150,6 +151,11 @@ def read_bmp(data: bytes) -> Header:
     if number(30) not in _UNCOMPRESSED:
         raise unsupported_error("compressed BMP")
     return Header("BMP", number(18), abs(number(22)))  # a negative height: first row on top
+
+
+def read_tiff(data: bytes) -> Header:
+    """Read the header of a plain gray TIFF (see tiff.py). Raises Unusable (UNSUPPORTED)."""
+    return Header("TIFF", *tiff_size(data), read_orientation(data))
 
 
 def read_orientation(tiff: bytes) -> int:

@@ -38,7 +38,8 @@ from fertools.inspection.pictures import check_picture
 from fertools.keywords import PreviewKeywords
 from fertools.labels.corrections import Corrections
 from fertools.options import BuildOptions, DetectorName, FaceOptions, PreviewOptions
-from fertools.pipeline.catalog import Catalog, read_annotations
+from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.label_sources import read_label_sources
 from fertools.pipeline.process_part import cached_detector, guarded
 
 #: Seconds for one photo; this process has no limit for it that could end C code.
@@ -105,7 +106,7 @@ def preview(
             "use fertools report"
         )
     check_picture(picture, (".png",), source)
-    found = scan(source)
+    found = scan(source, checked.source.layout)
     catalog = _label(source, found.members, checked)
     rows = choose(catalog, checked.choice.photos, checked.choice.seed)
     look = _Look(source, checked.faces, detector or cached_detector(checked.faces))
@@ -124,11 +125,15 @@ def _label(source: Path, members: Members, options: PreviewOptions) -> Catalog:
     """Label the members as the build does; label files are read only where they have an effect."""
     labels = options.labels
     used = not labels.rule.by_name or options.faces.detector == "aihub"
-    annotations = read_annotations(source, members, accept_unreadable=True)[0] if used else None
-    if (file := labels.rule.corrections) is None:
-        return Catalog.of(members, labels, annotations)
-    secret = pseudonym_secret(members, BuildOptions().splits.seed, None)
-    return Catalog.of(members, labels, annotations, Corrections.read(Path(file)), secret)
+    known = read_label_sources(
+        source, members, options.source, labels, accept_unreadable=True, records=used
+    )
+    file = labels.rule.corrections
+    corrections = None if file is None else Corrections.read(Path(file))
+    secret = pseudonym_secret(members, BuildOptions().splits.seed, None) if corrections else b""
+    return Catalog.of(
+        known.members, labels, known.annotations, corrections, secret, preset=known.labeller
+    )
 
 
 def choose(catalog: Catalog, count: int, seed: int) -> Ints:

@@ -17,7 +17,7 @@ from fertools.inspection.counts.plot import ENDINGS, check_fields, draw_bars
 from fertools.inspection.pictures import check_picture
 from fertools.inspection.repair import Repair, find_repairs, seen_files
 from fertools.keywords import StatsKeywords
-from fertools.options import StatsOptions
+from fertools.options import SourceOptions, StatsOptions
 from fertools.pipeline.build_dir import SEEN
 from fertools.pipeline.instalments.partial import SeenReport
 from fertools.pipeline.instalments.seen import SeenStore
@@ -31,8 +31,8 @@ def stats(
 ) -> Census | DatasetStats | Repair | SeenReport:
     """Count what is in an archive, from names alone, or in a dataset, from manifest and ledger.
 
-    options   the fields of StatsOptions: by="class,sex", plot="bars.png"; repair=True lists the
-              downloads to repeat
+    options   the fields of StatsOptions: by="class,sex", preset="fer2013", plot="bars.png";
+              repair=True lists the downloads to repeat
 
     Raises SourceError if the path is neither, DatasetError for an incomplete dataset, OptionError
     for a field that does not exist, and OutputError if the plot cannot be written.
@@ -47,25 +47,27 @@ def stats(
     if in_instalments and (expect or not (path / MANIFEST).is_file()):
         return seen_files(path, expect)
     if checked.plot is None:
-        return _count(path, checked.by)
-    return _plotted(path, checked.by, Path(checked.plot))
+        return _count(path, checked)
+    return _plotted(path, checked, Path(checked.plot))
 
 
-def _plotted(path: Path, by: tuple[str, ...], file: Path) -> Census | DatasetStats:
+def _plotted(path: Path, options: StatsOptions, file: Path) -> Census | DatasetStats:
     """Count, and draw the counts into a file; what can be wrong with it is checked first."""
     is_dataset = (path / MANIFEST).is_file()
     check_picture(file, ENDINGS, None if is_dataset else path)
-    check_fields(parse_fields(by, FIELDS))
-    counted = _count(path, by)
+    check_fields(parse_fields(options.by, FIELDS))
+    counted = _count(path, options)
     draw_bars(counted.by or counted.class_split, counted.english_names, file)
     missing = font_warning([*map(printable, counted.english_names)])
     notes = (*counted.notes, *missing, f"bars drawn into {printable(str(file))}")
     return replace(counted, notes=notes)
 
 
-def _count(path: Path, by: tuple[str, ...]) -> Census | DatasetStats:
+def _count(path: Path, options: StatsOptions) -> Census | DatasetStats:
     if (path / MANIFEST).is_file():
-        return count_dataset(path, by)
+        if options.source != SourceOptions():
+            raise OptionError(f"{path} is a dataset: its manifest says which --preset it has")
+        return count_dataset(path, options.by)
     if all((path / name).is_file() for name in _RUN):
         raise SourceError(
             f"{path} is the folder of a training: give an archive or a dataset, or use the network "
@@ -75,4 +77,4 @@ def _count(path: Path, by: tuple[str, ...]) -> Census | DatasetStats:
         raise DatasetError(
             f"{path} is not complete: run the same build-dataset command again, it continues"
         )
-    return count_archive(path, by)
+    return count_archive(path, options.by, options.source)

@@ -43,7 +43,7 @@ from fertools.inspection.label_quality.ledger_votes import LABELS_FILE, ledger_o
 from fertools.inspection.ledger_rows import SLOTS, LedgerRows, digests, sort_digests
 from fertools.inspection.records import RecordCheck, RecordNames
 from fertools.inspection.votes import Votes
-from fertools.options import VerifyOptions
+from fertools.options import SourceOptions, VerifyOptions
 from fertools.pipeline.build_dir import SEEN
 from fertools.pipeline.instalments.merge import known_archive
 from fertools.pipeline.instalments.seen import SeenStore
@@ -287,7 +287,8 @@ class _Check:
 
     def _source(self, rows: LedgerRows, source: Path) -> Iterator[str]:
         store = SeenStore(self.out / WORK_DIR / SEEN)
-        found = scan(source, photos_needed=not store.exists)
+        layout = SourceOptions.recorded(self.manifest.options).layout
+        found = scan(source, layout, photos_needed=not store.exists)
         try:
             members = known_archive(found.members, store, overwrite=False).members
         except OutputError as fault:

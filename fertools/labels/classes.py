@@ -8,7 +8,7 @@ folders   the names of the photos' folders       for any other tree of class fol
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,13 +35,25 @@ class ClassMap:
     index_of: dict[str, int | None]
 
     @classmethod
-    def of(cls, options: LabelOptions, emotions: Iterable[str | None]) -> ClassMap:
+    def of(
+        cls,
+        options: LabelOptions,
+        emotions: Iterable[str | None],
+        preset: Mapping[str, str] | None = None,
+    ) -> ClassMap:
         """Derive the classes from the options and the photos' emotions.
 
-        `options.classes` must not be `auto`. Raises OptionError for an unknown class in --rename or
-        --drop, for fewer than two remaining classes, and for a name that is not one line of text.
+        preset   a preset's classes in order, each with its English; empty if any word is a class
+
+        Without a preset `options.classes` must not be `auto`. Raises OptionError for an unknown
+        class in --rename or --drop, for fewer than two remaining classes, and for a name that is
+        not one line of text.
         """
-        initial = _initial_class_names(options.classes, emotions)
+        if preset is None:
+            initial = _initial_class_names(options.classes, emotions)
+        else:
+            initial = {name: name for name in preset or sorted({e for e in emotions if e})}
+        english = {**ENGLISH, **(preset or {})}
         renamed = _rename_classes(initial, options.rename)
         dropped = {_find_class(word, renamed.values(), "--drop") for word in options.drop}
         names = tuple(dict.fromkeys(n for n in renamed.values() if n and n not in dropped))
@@ -54,9 +66,14 @@ class ClassMap:
         index = {name: i for i, name in enumerate(names)}
         return cls(
             names=names,
-            english=tuple(ENGLISH.get(name, name) for name in names),
+            english=tuple(english.get(name, name) for name in names),
             index_of={word: index.get(name) for word, name in renamed.items()},
         )
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> ClassMap:
+        """Return classes that are these words, in their order."""
+        return cls(tuple(words), tuple(words), {word: i for i, word in enumerate(words)})
 
     def find(self, word: str, where: str) -> int | Drop:
         """Return the class that a person names, or the reason why it is none of this dataset.

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from fertools.data import Label
+from fertools.data import Label, Split
 from fertools.errors import SourceError
 from fertools.labels.filename import (
     EMOTIONS,
@@ -30,6 +30,7 @@ from fertools.labels.filename import (
     archive_word,
     folder_emotion,
     folder_of,
+    official_split,
     parse_name,
 )
 from fertools.options import ClassSet, LabelOptions
@@ -55,6 +56,9 @@ _SPLIT_WORDS: Final = frozenset(_SPLIT_NAMES.split())
 _STORAGE_WORDS: Final = frozenset(_STORAGE_NAMES.split())
 _DATE_NAME: Final = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d_]+")
+
+#: Training is divided into train and validation.
+_OFFICIAL: Final = {"training": Split.TRAIN, "validation": Split.TEST}
 
 #: Most names listed in a warning.
 _MAX_LISTED: Final = 8
@@ -99,6 +103,10 @@ class Labeller:
         if self.options.classes == "folders":
             return replace(named, emotion=self._label_by_folder(folder_of(key)).emotion)
         return named
+
+    def official_split(self, key: str) -> Split | None:
+        """Return the split of AI-Hub's own that a photo is used for: its Validation is test."""
+        return _OFFICIAL.get(official_split(key) or "")
 
     def _label_by_folder(self, folder: str) -> Label:
         word, person = _class_and_person(self.tree, folder)

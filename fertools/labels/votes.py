@@ -32,8 +32,25 @@ SLOTS: Final = ("uploader", "annot_a", "annot_b", "annot_c")
 
 _NO_RECORD: Final = Drop(Reason.DISPUTED, "no label record tells what the annotators saw")
 
+#: An answer that is no class, in sets that only count such answers.
+NO_CLASS: Final = "no class"
+
 #: In the place of a packed row: no record. It differs from -1, a record without this word.
 _ABSENT: Final = bytes(4 * [0x80])
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The agreement of annotators with one emotion in file names; all numbers count photos.
+
+    records     photos with this emotion in the name and a record
+    majority    of these, photos for which two or three annotators chose this emotion
+    unanimous   of these, photos for which all three chose it
+    """
+
+    records: int
+    majority: int
+    unanimous: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,11 @@ class VoteTable:
         """Return the table of an archive without label records, which takes no memory."""
         said = np.broadcast_to(np.int8(-1), (members, len(SLOTS)))
         return cls(said, np.broadcast_to(np.False_, members))
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What annotators choose from, 알수없음 apart."""
+        return tuple(EMOTIONS)
 
     def patterns(self) -> Ints:
         """Return a number for each row, int64, (members,): equal where the same was said."""
@@ -87,6 +109,23 @@ class VoteTable:
         """Return the class of the uploader's word, int64, (rows,); -1 where it has none."""
         chosen: Ints = _class_indices(classes)[self.said[rows, 0]]
         return chosen
+
+    def agreement(self, names: Words) -> dict[str, Agreement]:
+        """Return the agreement of annotators with each emotion in the members' names.
+
+        The result has the archive's emotions in their order; emotions without any record are
+        omitted.
+        """
+        agreements = {}
+        for number, word in enumerate(EMOTIONS):
+            if word not in names.words:
+                continue
+            own = np.flatnonzero((names.codes == names.words.index(word)) & self.recorded)
+            agree = (self.said[own, 1:] == number).sum(axis=1)
+            if len(own):
+                majority, unanimous = int((agree > 1).sum()), int((agree > 2).sum())
+                agreements[word] = Agreement(len(own), majority, unanimous)
+        return agreements
 
     def words(self, slot: str, start: int, stop: int) -> pa.Array:
         """Return what one of SLOTS said of the members of a range; null without a word."""
@@ -142,12 +181,12 @@ def _chosen(
     rule: LabelRule, named: str | None, votes: Sequence[str | None], likely: Likely | None
 ) -> str | None:
     if likely is None:
-        return _agreed_emotion(votes, named, rule.votes)
+        return _agreed_emotion(votes, named, rule.votes_of(len(votes)))
     return likely.emotion if likely.probability >= rule.probability else None
 
 
 def _agreed_emotion(votes: Sequence[str | None], named: str | None, needed: int) -> str | None:
-    counts = Counter(word for word in votes if word and word != UNKNOWN)
+    counts = Counter(word for word in votes if word and word not in (UNKNOWN, NO_CLASS))
     most = max(counts.values(), default=0)
     if most < needed:
         return None
@@ -167,33 +206,3 @@ def _describe(votes: Sequence[str | None], likely: Likely | None) -> str:
     if not likely.probability:
         return f"{said}; no photo is named {likely.emotion}"
     return f"{said}; most likely {likely.emotion}, {likely.probability:.3f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The agreement of annotators with one emotion in file names; all numbers count photos.
-
-    records     photos with this emotion in the name and a record
-    majority    of these, photos for which two or three annotators chose this emotion
-    unanimous   of these, photos for which all three chose it
-    """
-
-    records: int
-    majority: int
-    unanimous: int
-
-
-def count_agreement(names: Words, table: VoteTable) -> dict[str, Agreement]:
-    """Return the agreement of annotators with each emotion in the names, a name a row of the table.
-
-    The result has the archive's emotions in their order; emotions without any record are omitted.
-    """
-    agreements = {}
-    for number, word in enumerate(EMOTIONS):
-        if word not in names.words:
-            continue
-        own = np.flatnonzero((names.codes == names.words.index(word)) & table.recorded)
-        agree = (table.said[own, 1:] == number).sum(axis=1)
-        if len(own):
-            agreements[word] = Agreement(len(own), int((agree > 1).sum()), int((agree > 2).sum()))
-    return agreements

@@ -39,12 +39,12 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.catalog import (
     Catalog,
     boxes_by_key,
-    read_annotations,
     unreadable_source,
 )
 from fertools.pipeline.crashes import Extraction, Request, unread_line, workers
 from fertools.pipeline.instalments.merge import Archive, known_archive, store_seen
 from fertools.pipeline.instalments.seen import SeenStore
+from fertools.pipeline.label_sources import read_label_sources
 from fertools.pipeline.ledger import Ledger, count_unread
 from fertools.pipeline.parts import (
     DamagedPart,
@@ -217,11 +217,13 @@ class _Build(Request):
     def resolved_options(self) -> dict[str, Any]:
         """The options without `auto`, and with fingerprints of the user's files."""
         split_file = self.options.splits.split_file
+        table = self.options.source.table
         # Of the user's secret only so much that another one is noticed.
         salt = f"given {sha256(self.secret).hexdigest()[:8]}"
         return self.options.flat() | {
             "classes": self.catalog.options.classes,
             "labels": self._resolved_labels,
+            "table": table and split_file_digest(Path(table)),
             "detector": self.resolved_faces["detector"],
             "runtime": self.resolved_faces["runtime"],
             "split_file": split_file and split_file_digest(Path(split_file)),
@@ -249,17 +251,24 @@ def _scan_and_label(
     corrections = None if file is None else Corrections.read(Path(file))
     scanned = time.time_ns()
     store = SeenStore(request.build_dir.seen)
-    found = scan(source, photos_needed=not store.exists)
+    found = scan(source, checked.source.layout, photos_needed=not store.exists)
     if found.faults and not accept:
         raise unreadable_source(found.faults)
     archive = known_archive(found.members, store, overwrite=request.run.overwrite)
-    members = archive.members
-    annotations, unread = read_annotations(
-        source, members, accept_unreadable=accept, kept=archive.label_files
+    labels = read_label_sources(
+        source,
+        archive.members,
+        checked.source,
+        checked.labels,
+        accept_unreadable=accept,
+        kept=archive.label_files,
     )
+    members, annotations = labels.members, labels.annotations
     salt_file = checked.shards.salt_file and Path(checked.shards.salt_file)
     secret = pseudonym_secret(members, checked.splits.seed, salt_file or None)
-    catalog = Catalog.of(members, checked.labels, annotations, corrections, secret)
+    catalog = Catalog.of(
+        members, checked.labels, annotations, corrections, secret, preset=labels.labeller
+    )
     checked.check_number(len(catalog.selected))
     # Before any photo is read: it may have errors, or name no photo.
     if split_file := checked.splits.split_file:
@@ -274,7 +283,7 @@ def _scan_and_label(
         corrections=corrections,
         secret=secret,
         scanned=scanned,
-        unread=len(found.faults) + unread,
+        unread=len(found.faults) + labels.unread,
         warnings=(*found.faults, *found.warnings, *archive.warnings, *warnings),
     )
 

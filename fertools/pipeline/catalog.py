@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,11 @@ from fertools.errors import OptionError, SourceError, printable
 from fertools.labels.annotations import Annotations, MatchReport
 from fertools.labels.classes import ClassMap
 from fertools.labels.corrections import Corrections
+from fertools.labels.counted_votes import CountedVotes
 from fertools.labels.labeller import Labeller
+from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.records import median_box
-from fertools.labels.votes import Agreement, VoteTable, count_agreement
+from fertools.labels.votes import Agreement, VoteTable
 from fertools.options import LabelOptions
 from fertools.pipeline.classify import Classes
 from fertools.pipeline.parts import KEPT
@@ -58,6 +60,7 @@ class Catalog:
     selected       int64: the positions of the members to process, ascending
     options        the label options without `auto`
     annotations    the label records; a record is unpacked on access
+    labeller       how names, folders and side tables were read
     vote_table     who said what of each member
     matches        how many photos and label records match
     corrected      by row, what a person changed in its class
@@ -73,7 +76,8 @@ class Catalog:
     classes: ClassMap
     options: LabelOptions
     annotations: Annotations
-    vote_table: VoteTable
+    labeller: Labeller | PresetLabeller
+    vote_table: VoteTable | CountedVotes
     matches: MatchReport
     corrected: dict[int, str]
     agreement: dict[str, Agreement]
@@ -87,8 +91,10 @@ class Catalog:
         annotations: Annotations | None = None,
         corrections: Corrections | None = None,
         secret: bytes = b"",
+        *,
+        preset: PresetLabeller | None = None,
     ) -> Catalog:
-        """Label the members.
+        """Label the members, by a preset's labeller where there is one.
 
         secret   with which pseudonyms are made: corrections may name photos by them
 
@@ -97,17 +103,18 @@ class Catalog:
         """
         annotations = annotations or Annotations()
         photos = members.photo_keys
-        labeller = Labeller.of(options, photos)
+        labeller = preset or Labeller.of(options, photos)
         options = labeller.options
-        if not options.rule.by_name and not len(annotations):
+        vote_table = preset.votes(members.keys) if preset else _vote_table(members, annotations)
+        if not options.rule.by_name and not vote_table.recorded.any():
+            advice = "" if preset else "add [라벨]….zip or its folder to SRC, or "
             raise OptionError(
-                f"--labels {options.rule.name} needs label files, and the archive has none: add "
-                "[라벨]….zip or its folder to SRC, or use --labels name"
+                f"--labels {options.rule.name} needs label files, and the archive has none: "
+                f"{advice}use --labels name"
             )
         labels = Columns(_labels(members, labeller), LABELS)
         emotions = Words(*labels.codes("emotion"))
-        classes = ClassMap.of(options, emotions.words)
-        vote_table = _vote_table(members, annotations)
+        classes = ClassMap.of(options, emotions.words, preset.classes if preset else None)
         found = Classes.by_rule(options, classes, members, emotions, vote_table)
         if corrections:
             rows = corrections.by_row(members.keys, members.dropped < 0, secret)
@@ -121,10 +128,11 @@ class Catalog:
             classes=classes,
             options=options,
             annotations=annotations,
+            labeller=labeller,
             vote_table=vote_table,
-            matches=annotations.match(photos),
+            matches=preset.match(photos) if preset else annotations.match(photos),
             corrected=found.corrected,
-            agreement=count_agreement(emotions, vote_table),
+            agreement=vote_table.agreement(emotions),
             warnings=labeller.warnings,
         )
 
@@ -136,7 +144,8 @@ class Catalog:
     @property
     def rule(self) -> str:
         """How classes were decided, in words."""
-        words = self.options.rule.words(self.options.disputed)
+        three = isinstance(self.vote_table, VoteTable)
+        words = self.options.rule.words(self.options.disputed, three=three)
         if self.options.rule.corrections is None:
             return words
         return f"{words}; then corrections by hand, of {len(self.corrected):,} photos"
@@ -183,7 +192,7 @@ def count_outcomes(class_or_drop: NDArray[np.int32], drops: Sequence[Drop]) -> C
     return counts
 
 
-def _labels(members: Members, labeller: Labeller) -> Iterator[pa.RecordBatch]:
+def _labels(members: Members, labeller: Labeller | PresetLabeller) -> Iterator[pa.RecordBatch]:
     no_photo = [drop.reason in _NO_PHOTO for drop in members.drops] + [False]  # -1: not dropped
     empty = Label()
     for batch in members.columns.slices():
@@ -218,22 +227,31 @@ def read_annotations(
     SourceError for such a file unless `accept_unreadable`.
     """
     unread: list[str] = []
-    files = _label_files(source, members, accept_unreadable, unread, kept)
+    files = label_files(source, members, accept_unreadable, unread, kept=kept)
     annotations = Annotations.of(files)
     return annotations, len(unread)
 
 
-def _label_files(
+def label_files(
     source: Path,
     members: Members,
     accept_unreadable: bool,
     unread: list[str],
-    kept: Mapping[str, bytes] | None,
+    *,
+    kept: Mapping[str, bytes] | None = None,
+    wanted: Callable[[str], object] = bool,
 ) -> Iterator[tuple[str, bytes | Drop]]:
+    """Yield key and bytes of each label file whose key is `wanted`, or why it cannot be read.
+
+    Keys of files that the system does not let be read are added to `unread`; raises SourceError
+    instead unless `accept_unreadable`.
+    """
     codes = [i for i, drop in enumerate(members.drops) if drop.reason is Reason.LABEL_FILE]
     retries = RetryPolicy()
     with Reader(source, kept=kept) as reader:
         for member in members.take(np.flatnonzero(np.isin(members.dropped, codes))):
+            if not wanted(member.key):
+                continue
             try:
                 yield member.key, retries.retry(partial(reader.read, member))
             except Unusable as damage:

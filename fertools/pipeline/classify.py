@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +20,12 @@ from fertools.data import Drop, Label
 from fertools.errors import OptionError
 from fertools.labels.classes import ClassMap
 from fertools.labels.corrections import Correction, Corrections
-from fertools.labels.filename import EMOTIONS
+from fertools.labels.counted_votes import CountedVotes
 from fertools.labels.votes import Likely, VoteTable, decide_emotion
 from fertools.options import LabelOptions
 from fertools.votes import dawid_skene
 
 Codes = NDArray[np.int32]
-
-#: The archive's emotions as classes: what annotators choose from, whatever the dataset has.
-_ALL_EMOTIONS: Final = ClassMap.of(LabelOptions(classes="aihub7"), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Classes:
         classes: ClassMap,
         members: Members,
         emotions: Words,
-        table: VoteTable,
+        table: VoteTable | CountedVotes,
     ) -> Classes:
         """Apply the rule of --labels; `emotions` are those in the members' names."""
         drops = _Drops(members.drops)
@@ -102,7 +98,7 @@ class _Drops:
 
 
 def _decide(
-    options: LabelOptions, classes: ClassMap, emotions: Words, table: VoteTable
+    options: LabelOptions, classes: ClassMap, emotions: Words, table: VoteTable | CountedVotes
 ) -> tuple[list[int | Drop], Ints]:
     """Return the class or drop of each pattern of names and words, and the pattern of each row."""
     names = [*emotions.words, None]  # code -1 is None
@@ -118,18 +114,20 @@ def _decide(
 
 
 def _most_likely(
-    options: LabelOptions, classes: ClassMap, table: VoteTable, rows: Ints
+    options: LabelOptions, classes: ClassMap, table: VoteTable | CountedVotes, rows: Ints
 ) -> list[Likely] | list[None]:
     """Return what some rows show most probably, given all that was said of all photos."""
     if not options.rule.probability:
         return [None] * len(rows)
-    votes, uploader = table.votes(rows, _ALL_EMOTIONS), table.uploader(rows, _ALL_EMOTIONS)
+    words = table.emotions
+    chosen_from = ClassMap.of_words(words)
+    votes, uploader = table.votes(rows, chosen_from), table.uploader(rows, chosen_from)
     model, known = _fit(options, table)
     posterior = np.zeros(votes.shape)
     posterior[:, known] = model.posterior(votes[:, known], _renumbered(uploader, known))
     # Emotions that are one class in this dataset count together; one without a class stays alone.
-    of_class = [classes.index_of.get(word) for word in EMOTIONS]
-    alone = range(len(classes.names), len(classes.names) + len(EMOTIONS))
+    of_class = [classes.index_of.get(word) for word in words]
+    alone = range(len(classes.names), len(classes.names) + len(words))
     groups = np.array(
         [own if own is not None else i for own, i in zip(of_class, alone, strict=True)]
     )
@@ -140,7 +138,6 @@ def _most_likely(
     # The model knows nothing of an emotion that no photo is named by, whatever annotators say.
     strange = np.flatnonzero(~known[votes.argmax(axis=1)])
     emotion[strange], probability[strange] = votes.argmax(axis=1)[strange], 0
-    words = [*EMOTIONS]
     return [
         Likely(words[number], chance)
         for number, chance in zip(emotion.tolist(), probability.tolist(), strict=True)
@@ -148,7 +145,7 @@ def _most_likely(
 
 
 def _fit(
-    options: LabelOptions, table: VoteTable
+    options: LabelOptions, table: VoteTable | CountedVotes
 ) -> tuple[dawid_skene.DawidSkene, NDArray[np.bool_]]:
     """Fit the model to all photos with a record; return it and the emotions that it knows.
 
@@ -156,8 +153,10 @@ def _fit(
     bool, (emotions,): of an archive of few classes, more would divide one class at will.
     """
     recorded = np.flatnonzero(table.recorded)
-    votes, uploader = (of(recorded, _ALL_EMOTIONS) for of in (table.votes, table.uploader))
-    known = np.isin(np.arange(len(EMOTIONS)), uploader)
+    # What annotators choose from, whatever classes the dataset has.
+    chosen_from = ClassMap.of_words(table.emotions)
+    votes, uploader = (of(recorded, chosen_from) for of in (table.votes, table.uploader))
+    known = np.isin(np.arange(len(table.emotions)), uploader)
     known |= not known.any()
     if not votes[:, known].any():
         raise OptionError(

@@ -13,7 +13,6 @@ detector, the machine or the disk must be the cause stop the build.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.data import Reason
 from fertools.environment import library_versions, pixel_versions
-from fertools.errors import FertoolsError, SourceError, printable
+from fertools.errors import FertoolsError, OptionError, SourceError, printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.options import BuildOptions, RunOptions
@@ -74,6 +73,8 @@ class Request:
             options, detector = {**options, "detector": detector}, None
         checked, run = split_keywords(options, BuildOptions, RunOptions)
         detector = None if detector is None else check_detector(detector)
+        if detector and not checked.faces.detect:
+            raise OptionError("detector= has no effect with --no-detect: leave one of them out")
         source, build_dir = user_path(src), BuildDir(user_path(out))
         if run.dask:  # the working folder of a cluster's node is another one
             source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
@@ -122,8 +123,7 @@ class Extraction:
         """Divide the photos into parts."""
         parts = cut_into_parts(self.members, self.rows, self.part_size)
         request, boxes = self.request, self.boxes
-        text = json.dumps(asdict(request.options.faces), sort_keys=True)
-        basis = f"{text} {request.detector_name} {pixel_versions()}"
+        basis = f"{request.options.faces.fingerprint} {request.detector_name} {pixel_versions()}"
         folder = request.build_dir.parts
         files = [PartFiles(folder, part_fingerprint(basis, part, boxes)) for part in parts]
         return PartsPlan(request.build_dir.plan, parts, boxes, basis, files, self.scanned)

@@ -7,7 +7,7 @@ them would be in train and the other in test.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fertools.archive.members import Keys
 from fertools.columns import Columns, Ints, LazySequence, number_by_first_row
+from fertools.data import Split
 from fertools.errors import SourceError
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import PartFiles, hex_of, read_thumbnails
@@ -35,6 +36,7 @@ class Samples:
     people_keys  a stable key of each person
     digests      SHA-256 of the files
     labels       what the names of all members say
+    official_split   the archive's own split of the photo with a key
     """
 
     rows: Ints
@@ -45,6 +47,7 @@ class Samples:
     people_keys: Sequence[str]
     digests: Sequence[str | None]
     labels: Columns
+    official_split: Callable[[str], Split | None]
 
     @classmethod
     def of(cls, ledger: Ledger) -> Samples:
@@ -68,6 +71,7 @@ class Samples:
             people_keys=people_keys,
             digests=_Digests(ledger.extracted.select(["digest"]), ledger.extracted_at(rows)),
             labels=catalog.labels,
+            official_split=catalog.labeller.official_split,
         )
 
     def __len__(self) -> int:

@@ -16,21 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.columns import Ints
-from fertools.data import Drop, Reason
+from fertools.data import Drop, Reason, Split
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
-from fertools.labels.filename import official_split
 from fertools.options import BuildOptions, Ratios, SplitOptions
 from fertools.pipeline.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
-from fertools.splits.assign import Half, assign, assign_official, assign_photos
+from fertools.splits.assign import assign, assign_official, assign_photos
 from fertools.splits.duplicates import find_label_conflicts
 from fertools.splits.groups import cap_photos
 from fertools.splits.measures import TEST, deviation, measure_leakage, overlapping_groups
 from fertools.splits.split_file import SplitTable
 
-_HALVES = {None: Half.NEITHER, "training": Half.TRAINING, "validation": Half.VALIDATION}
+_OFFICIAL = {None: -1} | {split: number for number, split in enumerate(Split)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def assign_splits(
         splits[left], warnings = _assigned(samples, duplicates, left, options)
         unassigned = Drop(
             Reason.OVERLAP,
-            "its person is in the official Validation too, or it lies in neither half",
+            "its person is in the official test split too, or it has no official split",
         )
     drops |= dict.fromkeys(left[splits[left] < 0].tolist(), unassigned)
     if not (splits >= 0).any():
@@ -184,9 +183,9 @@ def _official(
     samples: Samples, duplicates: Duplicates, left: Ints, options: SplitOptions
 ) -> tuple[NDArray[np.int8], list[str]]:
     keys = samples.keys.take(left)
-    halves = np.array([_HALVES[official_split(key)] for key in keys], dtype=np.int8)
+    own = np.array([_OFFICIAL[samples.official_split(key)] for key in keys], dtype=np.int8)
     splits, shared = assign_official(
-        halves,
+        own,
         duplicates.groups[left],
         samples.classes[left],
         options.ratios,
@@ -198,6 +197,11 @@ def _official(
     if not shared.in_both:
         return splits, []
     action = "left out of" if options.overlap == "drop" else "left in"
+    if not any(samples.subjects):
+        return splits, [
+            f"{shared.in_both} pictures are in more than one official split: their "
+            f"{shared.training} copies in the earlier ones are {action} these"
+        ]
     return splits, [
         f"{shared.in_both} people are in both official halves: their {shared.training} photos in "
         f"Training are {action} train and validation, their {shared.validation} in Validation "
@@ -249,7 +253,7 @@ def _deviation(
 
     A split file asks for none. The official test split is fixed: only Training was divided.
     """
-    if options.split_file:
+    if options.split_file or _has_official_validation(samples, options):
         return {}
     ratios = options.ratios
     if options.official:
@@ -260,6 +264,13 @@ def _deviation(
         name: tuple(round(float(points), 4) for points in row)
         for name, row in zip(classes, missed, strict=True)
     }
+
+
+def _has_official_validation(samples: Samples, options: SplitOptions) -> bool:
+    """Return whether the archive has a validation split of its own, so that nothing is divided."""
+    return options.official and any(
+        samples.official_split(key) is Split.VALIDATION for key in samples.keys
+    )
 
 
 def _random_leak(samples: Samples, used: Ints, options: SplitOptions) -> tuple[int, int]:

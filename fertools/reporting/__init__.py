@@ -1,6 +1,7 @@
 """Write a dataset as one HTML page that needs no network: `fertools report`.
 
     page         compose the page and write it: the function `report`
+    content      everything that the page shows, and the data that page.js reads
     rows         choose the ledger rows that the page shows, and read them
     lists        choose what is worth a look: doubtful labels, mistakes, drops
     pairs        the most similar crops of different people

@@ -10,35 +10,26 @@ Equal datasets, options and libraries give equal bytes: there is no time and no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Final, Unpack
 from xml.etree.ElementTree import Element
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from fertools.checking import user_path
-from fertools.console import Progress
-from fertools.dataset.manifest import Manifest
-from fertools.errors import DatasetError, OptionError, OutputError
+from fertools.errors import OptionError, OutputError
 from fertools.files import write_whole
-from fertools.inspection.stats import stats
 from fertools.keywords import ReportKeywords
 from fertools.options import ReportOptions
 from fertools.pipeline.parts import KEPT
 from fertools.reporting import embed, sections
-from fertools.reporting.columns import Column, columns
-from fertools.reporting.figures import Figures, dataset_charts, leak_charts
-from fertools.reporting.lists import Item, choose_lists, dropped_lists, pair_list
+from fertools.reporting.content import Content
+from fertools.reporting.figures import dataset_charts, leak_charts
 from fertools.reporting.markup import node, to_html
-from fertools.reporting.network import Network
 from fertools.reporting.results import headline, network_charts
-from fertools.reporting.rows import Choice, Scan, read_rows
-from fertools.reporting.thumbnails import Grays, encode, read_dropped, read_grays
+from fertools.reporting.thumbnails import encode
 from fertools.training.curves import overfitting_text
 
 DEFAULT: Final = "report.html"
@@ -92,8 +83,8 @@ def report(
     """
     out, file, chosen = user_path(out, "out"), user_path(file, "file"), ReportOptions.of(options)
     _check_file(file)
-    content = _Content.read(out, chosen)
-    data = content.html().encode()
+    content = Content.read(out, chosen)
+    data = html_of(content).encode()
     write_whole(file, data)
     notes = content.network.notes if content.network else ()
     kept = content.manifest.counts.kept
@@ -114,184 +105,82 @@ def _check_file(file: Path) -> None:
                 raise OutputError(f"{file} is no report of fertools: give another FILE")
 
 
-@dataclass(frozen=True)
-class _Content:
-    """Everything that a page shows.
-
-    table    ledger rows of the page, in the order of `choice`
-    grays    thumbnails by the row of the table
-    lists    what lists show, by their names
-    """
-
-    options: ReportOptions
-    manifest: Manifest
-    figures: Figures
-    network: Network | None
-    choice: Choice
-    table: pa.Table
-    grays: dict[int, Grays]
-    lists: dict[str, list[Item]]
-
-    @classmethod
-    def read(cls, out: Path, options: ReportOptions) -> _Content:
-        manifest, figures = Manifest.read(out), stats(out).to_dict()
-        network = Network.read(Path(options.run), out) if options.run else None
-        ledger, classes = out / manifest.ledger.file, [entry.name for entry in manifest.classes]
-        scan = Scan.of(ledger, classes)
-        if len(scan.keys) != manifest.ledger.rows:
-            raise DatasetError(f"{ledger} is not the ledger of this dataset: run fertools verify")
-        predictions = network.predictions if network else None
-        lists = choose_lists(scan, out, classes, predictions) if options.photos else {}
-        listed = [item.rows for items in lists.values() for item in items]
-        choice = Choice.of(scan, listed, maximum=options.max_photos)
-        table = read_rows(ledger, choice.rows)
-        grays = _grays(out, manifest, table, options) if options.photos else {}
-        if options.photos:
-            on_wall = {row: gray for row, gray in grays.items() if row < choice.wall}
-            lists["pairs"] = pair_list(choice, table, on_wall)
-            dropped = dropped_lists(scan, choice)
-            lists |= {f"drop-{name}": items for name, items in dropped.items()}
-            grays |= _dropped_grays(options.source, scan, choice, dropped)
-        return cls(options, manifest, figures, network, choice, table, grays, lists)
-
-    def html(self) -> str:
-        """Return the page."""
-        pictures = dict(zip(self.grays, encode([*self.grays.values()]), strict=True))
-        lengths, packs = embed.packs([pictures.get(row, b"") for row in range(len(self.table))])
-        parts = {name: to_html(*elements) for name, elements in self._sections().items()}
-        return embed.page(
-            parts
-            | {
-                "json": embed.inert_json(self._figures),
-                "data": embed.packed_json(self._tree(lengths)),
-                "packs": "\n".join(packs),
-            }
-        )
-
-    @cached_property
-    def _figures(self) -> Figures:
-        """What `stats --json` prints; names of folders and zips may be those of people."""
-        return self.figures if self.options.photos else self.figures | {"containers": []}
-
-    @cached_property
-    def _columns(self) -> list[Column]:
-        own = list(columns(self.table, names=self.options.photos))
-        if self.network and self.network.predictions:
-            own.append({"name": "probabilities", "values": self._probabilities()})
-        return own
-
-    def _probabilities(self) -> list[list[float] | None]:
-        """Return the network's probabilities of each row, None where it was not evaluated."""
-        predictions = self.network.predictions if self.network else None
-        if predictions is None:
-            return [None] * len(self.table)
-        number = {place: i for i, place in enumerate(predictions.locations)}
-        rounded = np.round(predictions.probabilities, 3).tolist()
-        places = zip(*(self.table[n].to_pylist() for n in ("split", "shard", "index")), strict=True)
-        return [rounded[number[place]] if place in number else None for place in places]
-
-    def _tree(self, lengths: list[int]) -> dict[str, Any]:
-        """Return what page.js reads."""
-        return {
-            "count": len(self.table),
-            "wall": self.choice.wall,
-            "classes": [{"name": c.name, "english": c.english} for c in self.manifest.classes],
-            "columns": self._columns,
-            "pack": embed.PACK,
-            "lengths": lengths,
-            "lists": {
-                name: [
-                    {"rows": self.choice.positions(item.rows), "caption": item.caption}
-                    for item in items
-                ]
-                for name, items in self.lists.items()
-            },
+def html_of(content: Content) -> str:
+    """Return the page."""
+    pictures = dict(zip(content.grays, encode([*content.grays.values()]), strict=True))
+    lengths, packs = embed.packs([pictures.get(row, b"") for row in range(len(content.table))])
+    parts = {name: to_html(*elements) for name, elements in _sections(content).items()}
+    return embed.page(
+        parts
+        | {
+            "json": embed.inert_json(content.figures),
+            "data": embed.packed_json(content.tree(lengths)),
+            "packs": "\n".join(packs),
         }
-
-    def _sections(self) -> dict[str, list[Element]]:
-        """Return the parts of page.html, except what page.js reads."""
-        shown = [n for n in sections.LISTS if self.lists.get(n) and n != "mistakes"]
-        dropped = self.manifest.counts.dropped
-        body = {
-            "summary": [sections.summary(self._figures)],
-            "figures": [self._charts()],
-            "crops": [self._wall()],
-            "lists": [*map(sections.list_section, shown)],
-            "network": [*self._network()],
-            "proof": [self._proof()],
-            "versions": [sections.versions(self._figures)],
-        }
-        if dropped and self.options.photos:
-            reasons = dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0])))
-            body["lists"].append(sections.drops(reasons))
-        links = [
-            (each.get("id", ""), each.findtext(".//h2") or "")
-            for own in body.values()
-            for each in own
-        ]
-        title = node("title", f"Dataset {self.manifest.name}")
-        head = sections.head(self._figures, links, photos=self.options.photos)
-        return body | {"title": [title], "head": [head]}
-
-    def _charts(self) -> Element:
-        lead = "The numbers of fertools stats; each chart has a table of them."
-        charts = node("div", *dataset_charts(self._figures), class_="charts")
-        return sections.section("figures-section", "Figures", lead, charts)
-
-    def _wall(self) -> Element:
-        kept, outcomes = self.manifest.counts.kept, self.table["outcome"].slice(0, self.choice.wall)
-        dropped = sum(self.manifest.counts.dropped.values())
-        some = int(pc.sum(pc.not_equal(outcomes, KEPT)).as_py() or 0)
-        chosen = f"{self.choice.examples:,} of {kept:,} examples"
-        if self.choice.examples < kept:
-            chosen += ", chosen by a hash of their names,"
-        chosen += f" and {some:,} of {dropped:,} dropped entries."
-        names = ("split", "sex", "age", "outcome", "votes")
-        values = {name: self.table[name].to_pylist() for name in names}
-        predicted = any(own["name"] == "probabilities" for own in self._columns)
-        return sections.crops(
-            values, self._figures, chosen=chosen, keys=self.options.photos, predicted=predicted
-        )
-
-    def _network(self) -> Iterator[Element]:
-        if self.network is None:
-            return
-        metrics = next(iter(self.network.evaluations.values()), None)
-        lead = headline(metrics) if metrics else "The network that was trained from this dataset."
-        remark = overfitting_text(self.network.history)
-        notes = [node("p", note, class_="notice") for note in self.network.notes]
-        notes += [node("p", f"{remark[0].upper()}{remark[1:]}.", class_="remark")] if remark else []
-        charts = node("div", *network_charts(self.network), class_="charts")
-        yield sections.section("network", "The network", lead, *notes, charts)
-        if self.lists.get("mistakes"):
-            yield sections.list_section("mistakes")
-
-    def _proof(self) -> Element:
-        lead = "What shows that no person and no picture is in two splits."
-        charts = node("div", *leak_charts(self._figures), class_="charts")
-        return sections.section("proof", "Split proof", lead, charts, sections.proof(self._figures))
+    )
 
 
-def _grays(
-    out: Path, manifest: Manifest, table: pa.Table, options: ReportOptions
-) -> dict[int, Grays]:
-    examples = len(table) - table["split"].null_count
-    with Progress("report", examples, unit="crops", quiet=options.quiet) as progress:
-        return dict(_counted(read_grays(out, manifest, table), progress))
+def _sections(content: Content) -> dict[str, list[Element]]:
+    """Return the parts of page.html, except what page.js reads."""
+    shown = [n for n in sections.LISTS if content.lists.get(n) and n != "mistakes"]
+    dropped = content.manifest.counts.dropped
+    body = {
+        "summary": [sections.summary(content.figures)],
+        "figures": [_charts(content)],
+        "crops": [_wall(content)],
+        "lists": [*map(sections.list_section, shown)],
+        "network": [*_network(content)],
+        "proof": [_proof(content)],
+        "versions": [sections.versions(content.figures)],
+    }
+    if dropped and content.options.photos:
+        reasons = dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0])))
+        body["lists"].append(sections.drops(reasons))
+    links = [
+        (each.get("id", ""), each.findtext(".//h2") or "") for own in body.values() for each in own
+    ]
+    title = node("title", f"Dataset {content.manifest.name}")
+    head = sections.head(content.figures, links, photos=content.options.photos)
+    return body | {"title": [title], "head": [head]}
 
 
-def _dropped_grays(
-    source: str | None, scan: Scan, choice: Choice, lists: dict[str, list[Item]]
-) -> dict[int, Grays]:
-    """Return thumbnails of the dropped entries in lists, if the archive is given."""
-    if source is None:
-        return {}
-    rows = [row for items in lists.values() for item in items for row in item.rows]
-    keys = (scan.keys[row] for row in rows)
-    return dict(read_dropped(Path(source), dict(zip(keys, choice.positions(rows), strict=True))))
+def _charts(content: Content) -> Element:
+    lead = "The numbers of fertools stats; each chart has a table of them."
+    charts = node("div", *dataset_charts(content.figures), class_="charts")
+    return sections.section("figures-section", "Figures", lead, charts)
 
 
-def _counted(items: Iterable[tuple[int, Grays]], progress: Progress) -> Iterator[tuple[int, Grays]]:
-    for item in items:
-        progress.add(1)
-        yield item
+def _wall(content: Content) -> Element:
+    counts, choice = content.manifest.counts, content.choice
+    outcomes = content.table["outcome"].slice(0, choice.wall)
+    dropped = int(pc.sum(pc.not_equal(outcomes, KEPT)).as_py() or 0)
+    chosen = f"{choice.examples:,} of {counts.kept:,} examples"
+    if choice.examples < counts.kept:
+        chosen += ", chosen by a hash of their names,"
+    chosen += f" and {dropped:,} of {sum(counts.dropped.values()):,} dropped entries."
+    names = ("split", "sex", "age", "outcome", "votes")
+    values = {name: content.table[name].to_pylist() for name in names}
+    predicted = content.predictions is not None
+    return sections.crops(
+        values, content.figures, chosen=chosen, keys=content.options.photos, predicted=predicted
+    )
+
+
+def _network(content: Content) -> Iterator[Element]:
+    if content.network is None:
+        return
+    metrics = next(iter(content.network.evaluations.values()), None)
+    lead = headline(metrics) if metrics else "The network that was trained from this dataset."
+    remark = overfitting_text(content.network.history)
+    notes = [node("p", note, class_="notice") for note in content.network.notes]
+    notes += [node("p", f"{remark[0].upper()}{remark[1:]}.", class_="remark")] if remark else []
+    charts = node("div", *network_charts(content.network), class_="charts")
+    yield sections.section("network", "The network", lead, *notes, charts)
+    if content.lists.get("mistakes"):
+        yield sections.list_section("mistakes")
+
+
+def _proof(content: Content) -> Element:
+    lead = "What shows that no person and no picture is in two splits."
+    charts = node("div", *leak_charts(content.figures), class_="charts")
+    return sections.section("proof", "Split proof", lead, charts, sections.proof(content.figures))

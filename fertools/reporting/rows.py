@@ -129,10 +129,9 @@ class Choice:
         listed = np.array(sorted({row for rows in lists for row in rows}), np.int64)
         return cls(np.concatenate([wall, np.setdiff1d(listed, wall)]), len(wall), len(kept))
 
-    def positions(self, rows: Iterable[int]) -> list[int]:
-        """Return where rows of the ledger are on the page."""
-        place = {row: position for position, row in enumerate(self.rows.tolist())}
-        return [place[row] for row in rows]
+    def places(self) -> dict[int, int]:
+        """Return where each row of the ledger is on the page."""
+        return {row: place for place, row in enumerate(self.rows.tolist())}
 
 
 def _some_dropped(scan: Scan) -> Ints:

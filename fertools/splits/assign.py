@@ -8,15 +8,14 @@ The split of a row is a function of the set of rows, the ratios and the seed. Th
 and the numbers of the groups have no influence, only the hash of each group's key.
 
 Groups of one photo are assigned last: with them every class meets its ratios to the photo. With the
-official split, AI-Hub's Validation is the test split, and its Training is divided into the other
-two.
+official split, photos stay where the archive puts them; AI-Hub's Validation is the test split, and
+its Training is divided into the other two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal
 
 import numpy as np
@@ -27,7 +26,7 @@ from fertools.errors import SplitError
 from fertools.hashing import order_by_hash
 from fertools.options import Ratios
 from fertools.splits.local_search import fill_empty_splits, local_search, split_totals
-from fertools.splits.measures import TEST
+from fertools.splits.measures import TEST, TRAIN, VALIDATION
 
 
 def assign(
@@ -101,17 +100,13 @@ def assign_photos(
     return used[split_of].astype(np.int8)
 
 
-class Half(IntEnum):
-    """The part of AI-Hub's own split that contains a photo."""
-
-    NEITHER = -1
-    TRAINING = 0
-    VALIDATION = 1
-
-
 @dataclass(frozen=True, slots=True)
 class OfficialOverlap:
-    """The number of groups in both halves of AI-Hub's own split, and of their photos in each."""
+    """The number of groups in more than one of the official splits, and of their photos.
+
+    training     photos that give way: in the earlier of the splits
+    validation   photos in the later ones, AI-Hub's Validation
+    """
 
     in_both: int
     training: int
@@ -119,7 +114,7 @@ class OfficialOverlap:
 
 
 def assign_official(
-    halves: NDArray[np.int8],
+    official: NDArray[np.int8],
     groups: Ints,
     classes: Ints,
     ratios: Ratios,
@@ -129,39 +124,51 @@ def assign_official(
     attributes: Ints,
     overlap: Literal["drop", "report"] = "drop",
 ) -> tuple[NDArray[np.int8], OfficialOverlap]:
-    """Return the split of every row by AI-Hub's own split, int8, (rows,), -1 for omitted rows.
+    """Return the split of every row by the archive's own splits: int8, (rows,), -1 if omitted.
 
-    Every Validation photo becomes test. Training is divided by group into train and validation in
-    the proportion of their ratios: at 80/10/10 a ninth of it becomes validation. If a group is in
-    both halves, its Training photos are omitted; with overlap="report" they are divided like all
-    others, and the group is in two splits. Rows in neither half are omitted.
+    Photos of test stay there, and those of validation if there are any. Otherwise train is divided
+    by group into train and validation in the proportion of their ratios: at 80/10/10 a ninth of it
+    becomes validation. If a group is in several splits, its photos in the earlier ones are omitted;
+    with overlap="report" they stay, and the group is in several splits.
 
-    halves   int8, (rows,), values of Half; the other arguments are those of `assign`
+    official   int8, (rows,), 0 train, 1 validation, 2 test, -1 none; the other arguments are those
+               of `assign`
 
-    Raises SplitError if one half has no photos to use, or if Training has too few groups.
+    Raises SplitError if train or test has no photos to use, or if train has too few groups.
     """
-    training, validation = halves == Half.TRAINING, halves == Half.VALIDATION
-    shared = np.intersect1d(groups[training], groups[validation])
-    in_both = np.isin(groups, shared)
-    divided = training & ~in_both if overlap == "drop" else training
-    if not divided.any() or not validation.any():
+    in_both, later = _overlap(official, groups)
+    shared = OfficialOverlap(len(np.unique(groups[in_both])), int(in_both.sum()), int(later.sum()))
+    splits = np.where(in_both, -1, official).astype(np.int8) if overlap == "drop" else official
+    train = splits == TRAIN
+    if not train.any() or not (splits == TEST).any():
         raise SplitError(
             f"the official split needs photos of different people in Training and Validation, "
-            f"and has {divided.sum()} and {validation.sum()}: add the other folder, or use "
+            f"and has {train.sum()} and {(splits == TEST).sum()}: add the other folder, or use "
             "--split 80/10/10"
         )
-    splits = np.full(len(halves), -1, dtype=np.int8)
-    splits[validation] = TEST
-    splits[divided] = assign(
-        groups[divided],
-        classes[divided],
-        Ratios(ratios.train, ratios.validation, 0),
-        group_keys=group_keys,
-        seed=seed,
-        attributes=attributes[divided],
-    )
-    photos = (in_both & training).sum(), (in_both & validation).sum()
-    return splits, OfficialOverlap(len(shared), *map(int, photos))
+    splits = splits.copy()
+    if not (official == VALIDATION).any():
+        splits[train] = assign(
+            groups[train],
+            classes[train],
+            Ratios(ratios.train, ratios.validation, 0),
+            group_keys=group_keys,
+            seed=seed,
+            attributes=attributes[train],
+        )
+    return splits, shared
+
+
+def _overlap(
+    official: NDArray[np.int8], groups: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the rows of groups that are in a later split as well, and those in an earlier one."""
+    earlier, later = np.zeros(len(official), np.bool_), np.zeros(len(official), np.bool_)
+    for split in (TRAIN, VALIDATION):
+        here, there = official == split, official > split
+        earlier |= here & np.isin(groups, groups[there])
+        later |= there & np.isin(groups, groups[here])
+    return earlier, later & ~earlier
 
 
 def _check_enough_groups(n_groups: int, n_splits: int, ratios: Ratios) -> None:

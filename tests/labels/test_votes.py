@@ -20,7 +20,6 @@ from fertools.labels.votes import (
     Agreement,
     Likely,
     VoteTable,
-    count_agreement,
     decide_emotion,
 )
 from fertools.options import LabelOptions
@@ -138,7 +137,7 @@ def test_whatever_the_votes_the_verdict_is_one_of_them_or_none(named: str) -> No
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"labels": "at-least:4"}, "--labels at-least:4: choose name, majority, unanimous"),
+        ({"labels": "at-least:11"}, "--labels at-least:11: choose name, majority, unanimous"),
         ({"labels": "at-least:0"}, "at-least:1, at-least:2 or at-least:3"),
         ({"labels": ""}, "--labels : choose"),
         ({"labels": "posterior:0.8", "classes": "folders"}, "use --labels name"),
@@ -225,7 +224,7 @@ def test_agreement_is_counted_by_the_names_emotion() -> None:
     words = sorted({name for name, _ in photos if name})
     codes = [words.index(name) if name else -1 for name, _ in photos]
     table = table_of(*(("상처", votes) if votes else None for _, votes in photos))
-    agreement = count_agreement(Words(np.array(codes, np.int32), words), table)
+    agreement = table.agreement(Words(np.array(codes, np.int32), words))
     assert agreement == {
         "불안": Agreement(records=4, majority=2, unanimous=1),
         "슬픔": Agreement(records=2, majority=2, unanimous=1),

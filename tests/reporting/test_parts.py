@@ -52,7 +52,7 @@ def test_rows_only_for_lists_follow_behind_the_wall() -> None:
     choice = Choice.of(scan, [[3, 4], [4, 5]], maximum=10)
     on_wall = set(choice.rows[:10].tolist())
     assert set(choice.rows[10:].tolist()) == {3, 4, 5} - on_wall
-    assert choice.rows[choice.positions([3, 5])].tolist() == [3, 5]
+    assert [choice.rows[choice.places()[row]] for row in (3, 5)] == [3, 5]
 
 
 def test_rows_are_read_in_the_order_of_the_page(tmp_path: Path) -> None:

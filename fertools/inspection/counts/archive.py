@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from fertools.archive.scan import scan
 from fertools.columns import Ints, Words
 from fertools.console import name_pair, percent, shorten, table
 from fertools.errors import printable
@@ -28,8 +27,9 @@ from fertools.inspection.counts.tables import (
     cross_table,
     csv_text,
 )
-from fertools.options import LabelOptions
+from fertools.options import SourceOptions
 from fertools.pipeline.catalog import Catalog, count_outcomes
+from fertools.pipeline.label_sources import label_archive
 from fertools.pipeline.parts import KEPT
 
 #: The fields of --by.
@@ -133,7 +133,8 @@ class Census:
         if self.unknown_people:
             yield (
                 f"{self.unknown_people:,} of {self.photos:,} photos carry no person in their "
-                "names: a split takes each for a person of its own"
+                "names: a split takes each for a person of its own, so that a leak cannot be "
+                "excluded"
             )
         if self.subjects and self.unparsed.photos:
             yield self._unparsed()
@@ -160,11 +161,12 @@ class Census:
         return "\n".join([head, *names, *last])
 
 
-def count_archive(path: Path, by: Sequence[str] = ()) -> Census:
+def count_archive(
+    path: Path, by: Sequence[str] = (), source: SourceOptions | None = None
+) -> Census:
     """Count the people, classes and photos of an archive. Raises SourceError, OptionError."""
     fields = parse_fields(by, FIELDS)
-    found = scan(path)
-    catalog = Catalog.of(found.members, LabelOptions())
+    found, catalog = label_archive(path, source or SourceOptions())
     selected, names = catalog.selected, catalog.classes.names
     columns = _fields(catalog)
     dropped = count_outcomes(catalog.class_or_drop, catalog.drops)

@@ -16,7 +16,7 @@ import pyarrow.ipc
 from fertools.archive.scan import scan
 from fertools.console import table
 from fertools.environment import opencv_warnings
-from fertools.errors import DatasetError, printable
+from fertools.errors import DatasetError, OptionError, printable
 from fertools.faces.detectors import Detector
 from fertools.keywords import BuildKeywords
 from fertools.options import DetectorName
@@ -47,6 +47,11 @@ def build_partial(
     request = Request.of(src, out, options, detector)
     build_dir, overwrite = request.build_dir, request.run.overwrite
     scanned = time.time_ns()
+    if request.options.source.layout.pattern:
+        raise OptionError(
+            "--partial reads AI-Hub's archive and class folders only: leave out --preset, "
+            "--pattern and --table, and give build-dataset the whole set"
+        )
     found = scan(request.source, photos_needed=False)
     if found.faults and not request.run.accept_unreadable:
         raise unreadable_source(found.faults)
