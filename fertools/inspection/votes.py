@@ -74,10 +74,10 @@ class Votes:
 
 def word_classes(manifest: Manifest) -> Callable[[str], int]:
     """Return the function from an annotator's word to its class, -1 for none."""
-    if manifest.options["classes"] == "auto":  # a preset's classes: it has counts, and no words
-        return lambda word: -1
-    options = LabelOptions.of({name: manifest.options[name] for name in _CLASS_OPTIONS})
     names = [entry.name for entry in manifest.classes]
+    if manifest.options["classes"] == "auto":  # of a preset, whose words are its classes
+        return lambda word: names.index(word) if word in names else -1
+    options = LabelOptions.of({name: manifest.options[name] for name in _CLASS_OPTIONS})
     renamed = [pair.partition("=")[0].strip() for pair in options.rename]
     # Of class folders only the classes are known, not the folders that were renamed or dropped.
     classes = ClassMap.of(options, {*EMOTIONS, *names, *renamed, *options.drop})

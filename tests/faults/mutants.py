@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import random
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 
 from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
-from fertools.data import Box, Drop, Reason, Unusable
+from fertools.data import Box, Drop, Member, Reason, Unusable
 from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest
 from fertools.dataset.tfrecord import frame, read_records
@@ -28,6 +29,7 @@ from fertools.errors import DatasetError, SourceError
 from fertools.faces.extract import extract_face
 from fertools.labels.records import read_records as read_label_records
 from fertools.options import FaceOptions
+from fertools.pipeline.instalments.seen import SeenContainer, SeenStore
 from fertools.pipeline.parts import (
     ROWS,
     PartFiles,
@@ -38,7 +40,7 @@ from fertools.pipeline.parts import (
 )
 from fertools.workers.inflight import InFlightLog
 from tests.archive.rawzip import Item, write_zip
-from tests.fakes import BrightSpot, photo, photo_name
+from tests.fakes import BrightSpot, members_of, photo, photo_name
 from tests.labels.label_json import entry, label_file
 
 RECIPE = FaceOptions(size=16, max_pixels=1_000_000)
@@ -74,15 +76,35 @@ def read_photo(data: bytes, _: Path) -> None:
     extract_face(data, RECIPE, BrightSpot())
 
 
-def read_archive(data: bytes, home: Path) -> None:
+def read_zip(data: bytes, home: Path) -> None:
     """List a zip and read all that it lists."""
     (home / "a.zip").write_bytes(data)
+    read_archive(home)
+
+
+def read_tar(data: bytes, home: Path) -> None:
+    """List a tar and read all that it lists."""
+    (home / "a.tar").write_bytes(data)
+    read_archive(home)
+
+
+def read_archive(home: Path) -> None:
+    """Read all photos of an archive that can be read."""
     with Reader(home) as reader:
         for member in scan(home).members:
             try:
                 reader.read(member)
             except Unusable:
                 continue
+
+
+def read_seen(data: bytes, home: Path) -> None:
+    """Read what was seen of a zip: a damaged file is named, never an error."""
+    store = SeenStore(home / "seen")
+    store.folder.mkdir(exist_ok=True)
+    store.file_of(b"a.zip").write_bytes(data)
+    store.digest_of(b"a.zip")
+    store.read()
 
 
 def read_shard(data: bytes, home: Path) -> None:
@@ -166,6 +188,29 @@ def archive() -> bytes:
     return write_zip(*(Item(name, photo(), method=8 * (i % 2)) for i, name in enumerate(names)))
 
 
+def tar(form: int) -> bytes:
+    """Give a tar of two photos with long names and a zip in two volumes."""
+    file = io.BytesIO()
+    zipped = archive()
+    files = {f"d/{photo_name(i, '슬픔', 1)}": photo() for i in range(2)}
+    files |= {"a.zip.part0": zipped[:900], "a.zip.part900": zipped[900:]}
+    with tarfile.open(fileobj=file, mode="w", format=form) as packed:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def seen() -> bytes:
+    """Give what is stored of a zip with a label file."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = SeenStore(Path(folder))
+        found = members_of([Member(f"a.zip/{i}.jpg", "a.zip", b"a.zip", i, 0) for i in range(5)])
+        store.write(SeenContainer("a.zip", b"a.zip", found, {"a.zip/1.json": b"[]"}))
+        return store.file_of(b"a.zip").read_bytes()
+
+
 def labels(encoding: str = "utf-8") -> bytes:
     """Give a label file of nine photos."""
     names = [photo_name(i, "불안", i) for i in range(9)]
@@ -179,7 +224,10 @@ TARGETS: dict[str, Target] = {
     "png": (read_photo, lambda: picture(".png"), (Unusable,)),
     "webp": (read_photo, lambda: picture(".webp"), (Unusable,)),
     "bmp": (read_photo, lambda: picture(".bmp"), (Unusable,)),
-    "zip": (read_archive, archive, (SourceError,)),
+    "zip": (read_zip, archive, (SourceError,)),
+    "tar": (read_tar, lambda: tar(tarfile.GNU_FORMAT), (SourceError,)),
+    "pax tar": (read_tar, lambda: tar(tarfile.PAX_FORMAT), (SourceError,)),
+    "seen": (read_seen, seen, ()),
     "shard": (read_shard, lambda: frame(example()) * 3, (DatasetError,)),
     "example": (read_example, example, (DatasetError,)),
     "labels": (read_labels, labels, ()),

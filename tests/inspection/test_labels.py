@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,14 @@ from tests.inspection.voted import write_voted
 from tests.votes.drawn import ARCHIVE, draw
 
 DRAWN = draw(ARCHIVE, 1000, seed=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws() -> Iterator[None]:
+    """Fit the model ten times for its intervals, not 200 times: enough to see that they exist."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fertools.votes.survey._MODEL_DRAWS", 10)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +78,8 @@ def test_labels_parquet_has_a_posterior_for_each_photo(out: Path, report: LabelR
     assert json.loads(table.schema.metadata[b"fertools.classes"]) == [*EMOTIONS]
 
 
-def test_the_same_ledger_gives_the_same_bytes(out: Path) -> None:
+def test_the_same_ledger_gives_the_same_bytes(out: Path, report: LabelReport) -> None:
+    assert report.out == out
     first = (out / "labels.parquet").read_bytes()
     fertools.measure_labels(out)
     assert (out / "labels.parquet").read_bytes() == first
@@ -114,6 +124,9 @@ def test_votes_that_are_only_counted(tmp_path: Path) -> None:
     assert report.to_dict()["uploader_confusion"] is None
     assert "not known: no figures by slot" in report.text()
     assert report.survey.kappa_votes in (9, 10)
+    named = {each.name: each.number for each in report.survey.named if each.heading == "class"}
+    assert [*named] == [*EMOTIONS.values()]
+    assert sum(named.values()) == 400
 
 
 def test_classes_that_look_alike_are_named(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from fertools.pipeline.plan import modified
 _ENDING: Final = ".seen"
 
 #: What reading a damaged file may raise beside DatasetError; its checksums make that unlikely.
-_FAULTS: Final = (ValueError, KeyError, TypeError, pa.ArrowException, zlib.error)
+_FAULTS: Final = (ValueError, LookupError, TypeError, pa.ArrowException, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
