@@ -28,6 +28,7 @@ from tests.documented import PAGES, ROOT, Block, Example, blocks, docstrings, ex
 NOT_RUN: Final = {
     ("README.md", "make demo"): "installs into .venv; .ci/run does that",
     ("docs/quickstart.md", "git clone"): "downloads and installs",
+    ("docs/quickstart.ko.md", "git clone"): "downloads and installs",
     ("docs/cluster.md", "pip install 'fertools[dask]'"): "installs, and needs a scheduler",
     ("docs/cluster.md", "dask scheduler --port"): "needs several machines",
     ("docs/cluster.md", "SSHCluster"): "needs several machines",

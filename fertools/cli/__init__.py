@@ -20,6 +20,7 @@ import click
 
 import fertools
 from fertools.cli import commands
+from fertools.cli.korean import korean_hints
 from fertools.errors import FertoolsError, printable
 
 #: Exit codes, as in docs/cli.md; the exit code of a signal is 128 + its number, as in a shell.
@@ -141,5 +142,6 @@ def _catch_signals() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    click.echo(f"fertools: {printable(message)}", err=True)
+    lines = [f"fertools: {printable(message)}", *korean_hints(message)]
+    click.echo("\n".join(lines), err=True)
     sys.exit(code)

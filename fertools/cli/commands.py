@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 import fertools
+from fertools.cli.korean import korean_hints
 from fertools.cli.options import command
 from fertools.errors import OptionError, printable
 from fertools.options import (
@@ -70,11 +71,11 @@ def build_dataset(
     """
     PartsOptions(only_parts, partial)
     if partial:
-        click.echo(fertools.build_partial(src, out, **options).text())
+        _show(fertools.build_partial(src, out, **options).text())
     elif only_parts is None:
-        click.echo(fertools.build_dataset(src, out, **options).text())
+        _show(fertools.build_dataset(src, out, **options).text())
     else:
-        click.echo(fertools.build_parts(src, out, only_parts, **options).text())
+        _show(fertools.build_parts(src, out, only_parts, **options).text())
 
 
 @command("presets", JsonOptions)
@@ -93,7 +94,7 @@ def preview(src: Path, file: Path, **options: Any) -> None:
     it with the same options: a check in seconds before a build of hours. A photo that would be
     dropped is shown with the reason. An older preview in FILE.png is replaced.
     """
-    click.echo(fertools.preview(src, file, **options).text())
+    _show(fertools.preview(src, file, **options).text())
 
 
 @command("stats", StatsOptions, JsonOptions, CsvOptions)
@@ -242,8 +243,17 @@ ALL: Final = (
 
 
 def _print(result: Any, *, as_json: bool) -> None:
-    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else result.text()
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        _show(result.text())
+
+
+def _show(text: str) -> None:
+    """Print a report; after it, on standard error, its warnings in Korean for a Korean user."""
     click.echo(text)
+    for hint in korean_hints(text):
+        click.echo(hint, err=True)
 
 
 def _json_line(tree: dict[str, Any]) -> str:

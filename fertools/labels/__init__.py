@@ -2,6 +2,7 @@
 
 filename     parse file names and folder names, with the archive's words in Korean and English
 labeller     label photos by their names and folders, with one interpretation of the archive
+broken_names recognise Korean names that were decoded with another encoding
 records      read the archive's label JSON
 annotations  find the label record of a photo
 corrections  read a person's corrections of labels

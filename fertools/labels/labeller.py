@@ -23,7 +23,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from fertools.data import Label, Split
-from fertools.errors import SourceError
+from fertools.errors import SourceError, printable
+from fertools.labels.broken_names import first_broken
 from fertools.labels.filename import (
     EMOTIONS,
     ENGLISH,
@@ -87,13 +88,13 @@ class Labeller:
         tree = FolderTree.of(folders)
         named = options.classes != "folders" and any(map(parse_name, keys))
         if options.classes == "auto":
-            classes = "aihub7" if named else _choose_class_set(tree, folders)
+            classes = "aihub7" if named else _choose_class_set(tree, folders, keys)
             options = replace(options, classes=classes)
         labeller = cls(options, tree)
         if named:
             return labeller
         used = [folder for folder in folders if labeller._label_by_folder(folder).emotion]
-        return replace(labeller, warnings=tree.describe(used))
+        return replace(labeller, warnings=(*_describe_broken(keys), *tree.describe(used)))
 
     def label(self, key: str) -> Label:
         """Return the label in a photo's name or, if the name has none, in its folders."""
@@ -118,15 +119,28 @@ class Labeller:
         return Label(emotion=folder_emotion(folder))
 
 
-def _choose_class_set(tree: FolderTree, folders: Iterable[str]) -> ClassSet:
+def _choose_class_set(tree: FolderTree, folders: Iterable[str], keys: Iterable[str]) -> ClassSet:
     classes = {word for folder in folders if (word := _class_and_person(tree, folder)[0])}
     if classes and all(archive_word(word) in EMOTIONS for word in classes):
         return "aihub7"
     if len(classes) > 1:
         return "folders"
+    if broken := _describe_broken(keys):
+        raise SourceError(broken[0])
     raise SourceError(
         "no photo's name or folder says a class: name the photos as AI-Hub does, "
         "or put them into one folder per class"
+    )
+
+
+def _describe_broken(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return a line on names that are Korean in another encoding; () without any."""
+    if not (broken := first_broken(keys)):
+        return ()
+    name, meant = map(printable, broken)
+    return (
+        f"names look broken: {name} is {meant}: give the zips as they were downloaded, not a "
+        "folder that they were unpacked to",
     )
 
 

@@ -148,3 +148,9 @@ def test_presets_are_unambiguous() -> None:
         assert len(preset.classes) != 1
         names = [word.casefold() for words in preset.classes for word in words]
         assert len(names) == len(set(names))
+
+
+def test_instalments_are_for_zips_of_aihub(tmp_path: Path) -> None:
+    drawn.write_fer2013(tmp_path / "src", 20)
+    with pytest.raises(OptionError, match="--partial reads AI-Hub's archive and class folders"):
+        fertools.build_partial(tmp_path / "src", tmp_path / "out", preset="fer2013", quiet=True)
