@@ -31,6 +31,7 @@ from fertools.options import TrainOptions, Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
     HISTORY,
+    Row,
     Store,
     WeightsId,
     best_epoch,
@@ -129,10 +130,19 @@ class Run:
         lines = (
             f"{done} in {self.folder}; the best on validation is epoch {best['epoch']:.0f}: "
             f"accuracy {best['val_accuracy']:.4f}, macro-F1 {best['val_f1']:.4f}",
-            overfitting_text(rows),
+            self._overfitting_text(rows),
             f"how good it is on people never looked at: fertools evaluate {self.folder} OUT",
         )
         return "\n".join(filter(None, lines))
+
+    def _overfitting_text(self, rows: list[Row]) -> str:
+        found = overfitting_text(rows)
+        if self.options.soft_labels == "none" or not found.startswith("overfitting"):
+            return found
+        return (
+            f"{found}; validation is measured against the labels, not against what is learned: "
+            "where many labels are wrong, its loss rises without overfitting"
+        )
 
     @property
     def targets(self) -> str:

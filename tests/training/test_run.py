@@ -109,3 +109,19 @@ def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -
     path.unlink()
     with pytest.raises(DatasetError, match="is missing: look after it"):
         read_history(path, "look after it")
+
+
+@pytest.mark.parametrize(("rule", "doubted"), [("none", False), ("posterior", True)])
+def test_a_loss_against_labels_that_are_not_learned_is_no_proof_of_overfitting(
+    rule: str, doubted: bool, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path, soft_labels=rule, epochs=9)
+    rows = [
+        {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.0 + 0.1 * epoch, "val_f1": 0.5}
+        | {"val_accuracy": 0.5}
+        for epoch in range(1, 10)
+    ]
+    for epoch in range(1, 10):
+        run.store.commit(rows[:epoch], b"state", b"network")
+    assert "overfitting sets in after epoch 2" in run.text()
+    assert ("where many labels are wrong, its loss rises" in run.text()) == doubted
