@@ -76,11 +76,11 @@ class LabelReport:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """The pairs of classes that votes cannot tell apart, a line each."""
+        """The pairs of classes that votes cannot distinguish, a line each."""
         names = [entry.name for entry in self.classes]
         return tuple(
             f"annotators say nearly the same of what the model calls {names[one]} and "
-            f"{names[other]}: votes cannot tell the two apart, so do not use their figures"
+            f"{names[other]}: votes cannot distinguish the two, so do not use their figures"
             for one, other in self.survey.model.alike
         )
 
