@@ -8,7 +8,7 @@
     stats(path, …)                count photos and people in an archive or a dataset
     report(out, file)             show a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
-    measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
+    measure_labels(out)           measure from the votes how far labels can be trusted
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow

@@ -54,7 +54,7 @@ SHARD_TEMPLATE: Final = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 #: The one version number of manifest, file names and examples.
 FORMAT: Final = 2
 
-#: The formats that are read. In format 1 votes include the uploader's, who has no feature.
+#: The formats that are read. In format 1 votes include the uploader's word.
 _READABLE: Final = (1, FORMAT)
 
 #: The largest manifest that is read, in bytes; a manifest of 100,000 shards has 19 MB.

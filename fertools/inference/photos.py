@@ -1,4 +1,4 @@
-"""Read the photos of train and validation: what the ledger says of each, and its crop made small.
+"""Read the photos of train and validation: their ledger rows and their crops, shrunk.
 
 ledger.parquet ── rows of train and validation ──▶ Photos       a row a photo, in the order
 shards         ── decode · shrink              ──▶ pixels.npy   of the shards

@@ -1,4 +1,4 @@
-"""Compare what a person changed, as a ledger says it, with the class of each photo."""
+"""Compare the corrections in a ledger with the class of each photo."""
 
 from __future__ import annotations
 

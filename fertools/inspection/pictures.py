@@ -1,4 +1,4 @@
-"""Check the file that a picture is to be written to, before the work."""
+"""Check that a picture may be written to a file, before the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show what a build would make of a few photos, before it works for hours.
+"""Draw what a build would make of a few photos.
 
     members ──hash, class by class──▶ 24 ──search_photo──▶ faces and ghosts ──crop_chosen──▶ crop
 
@@ -154,7 +154,7 @@ def choose(catalog: Catalog, count: int, seed: int) -> Ints:
 
 @dataclass(frozen=True)
 class _Look:
-    """Looks at photos as the build does."""
+    """Processes photos as the build does."""
 
     source: Path
     options: FaceOptions

@@ -1,4 +1,4 @@
-"""Choose what the lists of a report show: single examples that are worth a look.
+"""Choose the single examples that the lists of a report show.
 
 least      the faces of which the detector was least sure
 disputed   examples whose class has less than half of the votes

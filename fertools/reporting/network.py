@@ -1,4 +1,4 @@
-"""Read what a training run and its evaluations left on disk; TensorFlow is not needed.
+"""Read what a training run and its evaluations wrote; TensorFlow is not needed.
 
     RUN/run.json                           marks the folder of a run
     RUN/history.csv                        a row an epoch

@@ -1,7 +1,7 @@
 """Estimate what photos show from the votes of annotators who err (Dawid and Skene).
 
 A. P. Dawid and A. M. Skene, Maximum Likelihood Estimation of Observer Error-Rates Using the EM
-Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, which nobody sees:
+Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, which is not observed:
 
     priors (C,)           share of the photos that show each class
     annotator (C, C)      row: what is shown; column: how often an annotator says each class
@@ -14,7 +14,7 @@ downloaded, EM would otherwise divide one class among others that no photo was t
 class has a prior of 0 and an arbitrary row. Where no uploader is known, all classes can be shown.
 
 All annotators share one matrix: the archive does not say that slot A is one person. Votes are
-independent given what is shown. EM alternates between posteriors and matrices until nothing moves.
+independent given what is shown. EM alternates between posteriors and matrices until they converge.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class DawidSkene:
 
     priors     (classes,)
     annotator  (classes, classes): rows are what is shown, columns what an annotator says
-    uploader   the same of the uploader, or None if no photo has a word of his
+    uploader   the same of the uploader, or None if no photo has an uploader's word
     """
 
     priors: Floats
@@ -58,7 +58,7 @@ class DawidSkene:
 
     @property
     def alike(self) -> list[tuple[int, int]]:
-        """The pairs of classes of which annotators say nearly the same.
+        """The pairs of classes for which annotators choose nearly the same words.
 
         Their rows share more than 0.75 of their probability. EM finds some rows for such classes,
         but not the true ones: of drawn photos of two classes with equal rows, 8 of 8 draws of
@@ -76,7 +76,7 @@ class DawidSkene:
         """Return the probability of each class for each photo, float64, (photos, classes).
 
         counts    int, (photos, classes): votes of annotators; any number a photo, 0 as well
-        uploader  int, (photos,): his word's class index, -1 or None if unknown
+        uploader  int, (photos,): class index of the uploader's word, -1 or None if unknown
 
         A photo without any vote gets the priors. Raises ValueError for other shapes.
         """

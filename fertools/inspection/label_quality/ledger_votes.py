@@ -3,7 +3,7 @@
     ledger.parquet ──rows with votes──▶ Answers ──Dawid-Skene──▶ labels.parquet
 
 All photos with votes count, also those that were dropped: a dataset of --labels unanimous keeps
-only the photos that nobody disagrees about.
+only photos on which all annotators agree.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _answers(table: pa.Table, manifest: Manifest) -> Answers:
     counts = np.asarray(pc.list_flatten(table["votes"])).reshape(len(table), -1)
     uploader, *annotators = (_classes(table[slot], manifest) for slot in SLOTS)
     slots = np.column_stack(annotators)
-    if (slots < 0).all():  # a table of counts: nobody knows who gave which vote
+    if (slots < 0).all():  # a table of counts: who gave which vote is not known
         slots = slots[:, :0]
     names = _classes(table["emotion"], manifest)
     groups = {

@@ -42,9 +42,9 @@ CEILINGS: Final = {
         "leave-one-out agreement",
     ),
     "name_from_votes": Meaning(
-        "the name, told from the votes",
-        "how often somebody who knows a photo's votes and nothing else could tell the class in "
-        "its name, by the photos of other people: about what a classifier can reach against names",
+        "the name, predicted from the votes",
+        "how often the class in a photo's name can be predicted from its votes alone, by the "
+        "photos of other people: about what a classifier can reach against names",
         "Bayes accuracy over vote patterns, cross-validated by person",
     ),
     "best_classifier": Meaning(
@@ -54,7 +54,7 @@ CEILINGS: Final = {
         "Dawid and Skene (1979), fitted again to each draw of people",
     ),
     "next_annotator": Meaning(
-        "one more annotator, told from the votes so far",
+        "the next vote, predicted from the votes so far",
         "the mean over photos of the largest posterior predictive probability: what the votes "
         "are worth; a classifier sees more than votes and may exceed it",
         "Dawid and Skene (1979), fitted again to each draw of people",
