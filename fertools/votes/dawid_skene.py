@@ -150,9 +150,9 @@ def _step(said: Floats, photos: Ints | Floats, posterior: Floats) -> DawidSkene:
     """Return the model that is most likely if photos show classes with these probabilities."""
     weights = posterior * photos[:, None]
     annotators, uploader = np.hsplit(weights.T @ said, 2)
-    named = uploader.any(axis=0) | (not uploader.any())
+    named = uploader.sum(axis=0) > 0
     return DawidSkene(
-        priors=_normalised(weights.sum(axis=0), named),
+        priors=_normalised(weights.sum(axis=0), named if named.any() else True),
         annotator=_normalised(annotators),
         uploader=_normalised(uploader) if uploader.any() else None,
     )
