@@ -42,7 +42,7 @@ def read_expected(path: Path) -> tuple[ExpectedFile, ...]:
         lines = path.read_bytes().splitlines()
     except OSError as fault:
         raise OptionError(
-            f"--expect {path} cannot be read ({fault.strerror}): give a text file with file names"
+            f"--expect {path} cannot be read: {fault.strerror}; check the path"
         ) from fault
     files = dict.fromkeys(_parse(map(decode_name, lines)))
     if not files:

@@ -108,7 +108,7 @@ class Predictions:
         )
 
     def worst(self, count: int) -> list[int]:
-        """Return the mistakes of which the network was most certain, the most certain first."""
+        """Return the most confident mistakes, the most confident first."""
         predicted = self.probabilities.argmax(axis=1)
         wrong = np.flatnonzero(predicted != self.labels)
         certain = self.probabilities[wrong].max(axis=1)

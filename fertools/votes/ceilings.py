@@ -32,7 +32,7 @@ from fertools.votes.agreement import majority
 from fertools.votes.dawid_skene import DawidSkene, fit_patterns
 from fertools.votes.patterns import Counts, Patterns
 
-#: Parts of the people, for telling names: a part is told by what is known of the others.
+#: Parts of the people: the names of a part are predicted from the others.
 FOLDS: Final = 10
 
 #: Photos that the model's guess counts for, beside those that are seen with the same votes.
@@ -57,7 +57,7 @@ def one_against_others_terms(counts: Counts) -> Floats:
     return terms
 
 
-def tell_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
+def predictable_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
     """Return which photos' names are predicted rightly from their votes, bool, (photos,).
 
     counts   int, (photos, classes)
@@ -78,8 +78,8 @@ def tell_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
             continue  # no votes of others: nothing to predict from
         guess = fit_patterns(named, others, model, _TOLERANCE).uploader_of(votes)
         seen = _table(votes.index[~own], names[~own], guess.shape)
-        told = (seen + _GUESS * guess).argmax(axis=1)
-        right[own] = told[votes.index[own]] == names[own]
+        predicted = (seen + _GUESS * guess).argmax(axis=1)
+        right[own] = predicted[votes.index[own]] == names[own]
     return right
 
 

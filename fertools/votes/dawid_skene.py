@@ -9,6 +9,10 @@ Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, whi
 
     posterior of class k  ∝  priors[k] · Π annotator[k, said by each annotator] · uploader[k, said]
 
+Only classes that uploaders name can be what is shown: of an archive of which few classes were
+downloaded, EM would otherwise divide one class among others that no photo was taken of. Such a
+class has a prior of 0 and an arbitrary row. Where no uploader is known, all classes can be shown.
+
 All annotators share one matrix: the archive does not say that slot A is one person. Votes are
 independent given what is shown. EM alternates between posteriors and matrices until they converge.
 """
@@ -64,7 +68,7 @@ class DawidSkene:
         rows = self.annotator
         return [
             (one, other)
-            for one, other in combinations(range(len(rows)), 2)
+            for one, other in combinations(np.flatnonzero(self.priors).tolist(), 2)
             if np.minimum(rows[one], rows[other]).sum() > _SHARED
         ]
 
@@ -95,7 +99,9 @@ class DawidSkene:
 
     def _posterior(self, said: Ints) -> Floats:
         uploader = np.ones_like(self.annotator) if self.uploader is None else self.uploader
-        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + np.log(self.priors)
+        with np.errstate(divide="ignore"):  # log(0) = -inf is a posterior of 0
+            priors = np.log(self.priors)
+        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + priors
         likelihoods = np.exp(scores - scores.max(axis=1, keepdims=True))
         posterior: Floats = likelihoods / likelihoods.sum(axis=1, keepdims=True)
         return posterior
@@ -144,15 +150,16 @@ def _step(said: Floats, photos: Ints | Floats, posterior: Floats) -> DawidSkene:
     """Return the model that is most likely if photos show classes with these probabilities."""
     weights = posterior * photos[:, None]
     annotators, uploader = np.hsplit(weights.T @ said, 2)
+    named = uploader.sum(axis=0) > 0
     return DawidSkene(
-        priors=_normalised(weights.sum(axis=0)),
+        priors=_normalised(weights.sum(axis=0), named if named.any() else True),
         annotator=_normalised(annotators),
         uploader=_normalised(uploader) if uploader.any() else None,
     )
 
 
-def _normalised(counts: Floats) -> Floats:
-    smooth = counts + SMOOTHING
+def _normalised(counts: Floats, possible: NDArray[np.bool_] | bool = True) -> Floats:
+    smooth = np.where(possible, counts + SMOOTHING, 0)
     shares: Floats = smooth / smooth.sum(axis=-1, keepdims=True)
     return shares
 
