@@ -35,6 +35,9 @@ from fertools.pipeline.parts import KEPT
 #: The fields of --by.
 FIELDS: Final = ("class", "sex", "age", "place", "container", "outcome", "emotion", "subject")
 
+#: Fields that an archive has not before it is built.
+_OF_DATASETS: Final = ("split",)
+
 #: The outcome of a photo that a build would process.
 PHOTO: Final = "photo"
 
@@ -165,7 +168,7 @@ def count_archive(
     path: Path, by: Sequence[str] = (), source: SourceOptions | None = None
 ) -> Census:
     """Count the people, classes and photos of an archive. Raises SourceError, OptionError."""
-    fields = parse_fields(by, FIELDS)
+    fields = parse_fields(by, FIELDS, _OF_DATASETS)
     found, catalog = label_archive(path, source or SourceOptions())
     selected, names = catalog.selected, catalog.classes.names
     columns = _fields(catalog)

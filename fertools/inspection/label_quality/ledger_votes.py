@@ -66,7 +66,7 @@ class LabelVotes:
                 f"{out}/metadata.json and give the same build-dataset command again, finished "
                 "faces are used"
             )
-        table = _read(out / manifest.ledger.file, [*_WORDS, "age", "votes"])
+        table = _read(manifest.ledger_in(out), [*_WORDS, "age", "votes"])
         rows = np.flatnonzero(_has_votes(table))
         if not len(rows):
             raise DatasetError(f"{out} has no photo with a vote: check the label files of SRC")
