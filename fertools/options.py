@@ -512,7 +512,8 @@ class PartsOptions(Options):
     partial: Annotated[
         bool,
         "Process the zips that are in SRC, and stop. They may then be deleted and the next ones "
-        "put there; the same command without --partial assembles the dataset (see docs/archives.md).",
+        "put there; the same command without --partial assembles the dataset (see "
+        "docs/archives.md).",
     ] = False
 
     def check_together(self) -> None:
