@@ -34,7 +34,7 @@ from fertools.votes.answers import Answers, number_people
 from fertools.votes.ceilings import one_against_others_terms
 from fertools.votes.survey import Survey
 
-#: Votes a photo must have for its annotators to be held against each other.
+#: Votes a photo must have for its annotators to be compared with each other.
 _ENOUGH: Final = 3
 
 #: The figure, and the photos or votes that it is a mean over: two columns (photos,).

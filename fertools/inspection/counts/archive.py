@@ -26,6 +26,7 @@ from fertools.inspection.counts.tables import (
     count_table,
     cross_table,
     csv_text,
+    people_text,
 )
 from fertools.options import SourceOptions
 from fertools.pipeline.catalog import Catalog, count_outcomes
@@ -129,7 +130,7 @@ class Census:
         ]
         yield table(("class", "photos", "share"), [*rows, ("all", self.photos, "")], foot=True)
         if self.subjects:
-            yield self._people()
+            yield people_text(self)
             yield count_table("sex", self.sexes)
             yield count_table("age", self.ages)
             yield count_table("place", self.places)
@@ -144,17 +145,6 @@ class Census:
         if self.dropped:
             yield table(("no example", "entries"), list(self.dropped.items()))
         yield containers_table(self.containers)
-
-    def _people(self) -> str:
-        fewest, median, most = self.photos_each
-        text = f"{self.subjects:,} people, {fewest} to {most} photos each, median {median}"
-        if self.sessions:
-            fewest, median, most = self.photos_each_session
-            text += (
-                f"\n{self.sessions:,} sessions (bursts of one person), {fewest} to {most} photos "
-                f"each, median {median}"
-            )
-        return text
 
     def _unparsed(self) -> str:
         names = [f"  {shorten(printable(key), 78)}" for key in self.unparsed.examples]
