@@ -38,8 +38,8 @@ from fertools.inspection.pictures import check_picture
 from fertools.keywords import PreviewKeywords
 from fertools.labels.corrections import Corrections
 from fertools.options import BuildOptions, DetectorName, FaceOptions, PreviewOptions
-from fertools.pipeline.catalog import Catalog
-from fertools.pipeline.label_sources import read_label_sources
+from fertools.pipeline.labelling.catalog import Catalog
+from fertools.pipeline.labelling.label_sources import read_label_sources
 from fertools.pipeline.process_part import cached_detector, guarded
 
 #: Seconds for one photo; this process has no limit for it that could end C code.

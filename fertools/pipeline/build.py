@@ -36,15 +36,15 @@ from fertools.keywords import BuildKeywords
 from fertools.labels.corrections import Corrections
 from fertools.options import DetectorName
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import (
+from fertools.pipeline.extraction import Extraction, unread_line, workers
+from fertools.pipeline.instalments.merge import Archive, known_archive, store_seen
+from fertools.pipeline.instalments.seen import SeenStore
+from fertools.pipeline.labelling.catalog import (
     Catalog,
     boxes_by_key,
     unreadable_source,
 )
-from fertools.pipeline.crashes import Extraction, Request, unread_line, workers
-from fertools.pipeline.instalments.merge import Archive, known_archive, store_seen
-from fertools.pipeline.instalments.seen import SeenStore
-from fertools.pipeline.label_sources import read_label_sources
+from fertools.pipeline.labelling.label_sources import read_label_sources
 from fertools.pipeline.ledger import Ledger, count_unread
 from fertools.pipeline.parts import (
     DamagedPart,
@@ -56,6 +56,7 @@ from fertools.pipeline.parts import (
 )
 from fertools.pipeline.plan import PartsPlan, PartsReport, parse_part_range
 from fertools.pipeline.publish import publish
+from fertools.pipeline.request import Request
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.pipeline.shards import (
     PlannedShard,

@@ -40,7 +40,7 @@ from fertools.data import Box, Drop, Reason, Split
 from fertools.dataset.manifest import Manifest
 from fertools.faces.extract import clip_box, iou
 from fertools.labels.votes import SLOTS
-from fertools.pipeline.catalog import LABELS, Catalog, count_outcomes
+from fertools.pipeline.labelling.catalog import LABELS, Catalog, count_outcomes
 from fertools.pipeline.parts import KEPT, ROWS, bytes_of, hex_of
 
 LEDGER: Final = "ledger.parquet"

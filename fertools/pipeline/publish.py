@@ -26,7 +26,7 @@ from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
 from fertools.files import whole_file, write_whole
 from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.labelling.catalog import Catalog
 from fertools.pipeline.ledger import LEDGER, Ledger
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shards import PlannedShard

@@ -20,7 +20,7 @@ from fertools.data import Drop, Reason, Split
 from fertools.dataset.manifest import LeakageReport
 from fertools.errors import SplitError
 from fertools.options import BuildOptions, Ratios, SplitOptions
-from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.labelling.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.samples import Duplicates, Samples
 from fertools.splits.assign import assign, assign_official, assign_photos

@@ -33,7 +33,7 @@ from fertools.dataset.manifest import ShardFile
 from fertools.hashing import rank
 from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import Catalog
+from fertools.pipeline.labelling.catalog import Catalog
 from fertools.pipeline.ledger import Ledger
 from fertools.pipeline.parts import KEPT, ROWS, PartFiles, pack_rows
 from fertools.pipeline.plan import Parts, PartsPlan, cut_into_parts, part_fingerprint

@@ -24,7 +24,7 @@ from fertools.dataset.report import DatasetReport
 from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import DatasetError, FertoolsError, OutputError
 from fertools.pipeline import build as dataset
-from fertools.pipeline import crashes, publish
+from fertools.pipeline import publish, request
 from fertools.pipeline.parts import (
     ROWS,
     DamagedPart,
@@ -322,7 +322,7 @@ def test_the_names_of_parts_do_not_cover_what_decides_nothing(
 ) -> None:
     """R8: an upgrade of Python or pyarrow in mid-build costs nothing."""
     before = {path.name for path in kinds(out)[".part"]}
-    monkeypatch.setattr(crashes, "library_versions", lambda: {"crops": "2", "pyarrow": "99"})
+    monkeypatch.setattr(request, "library_versions", lambda: {"crops": "2", "pyarrow": "99"})
     with pytest.raises(OutputError, match=r"pyarrow \S+ \(now 99\)"):
         build(source, out)
     report = build(source, out, overwrite=True)

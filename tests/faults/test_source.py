@@ -24,7 +24,7 @@ from fertools.archive.scan import scan
 from fertools.data import Face
 from fertools.dataset.manifest import Manifest
 from fertools.errors import FertoolsError, OutputError, SourceError
-from fertools.pipeline import crashes
+from fertools.pipeline import extraction
 from fertools.pipeline.plan import Parts, PartsPlan
 from tests.archive.rawzip import Item, write_zip
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
@@ -216,7 +216,7 @@ def test_a_folder_that_stays_unreadable_can_be_accepted(
         name = photo_name(shot, "기쁨", 100 + shot)
         (late / name).write_bytes(photo((10 + shot, 8, 24), seed=shot))
     Disk(monkeypatch, errno.EIO, {path.name for path in late.iterdir()})
-    monkeypatch.setattr(crashes, "_MOST_UNREAD", 16)
+    monkeypatch.setattr(extraction, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"20 photos could not be read.*--accept-unreadable"):
         build(source, out)
     rows = build(source, out, accept_unreadable=True)
@@ -416,7 +416,7 @@ def test_a_disk_on_which_nothing_can_be_read_stops_the_build_early(
     source = write_archive(tmp_path / "src", shots=4)
     names = {path.name for path in source.rglob("*.jpg")}
     Disk(monkeypatch, errno.EIO, names)
-    monkeypatch.setattr(crashes, "_MOST_UNREAD", 16)
+    monkeypatch.setattr(extraction, "_MOST_UNREAD", 16)
     with pytest.raises(SourceError, match=r"^(17|18|19|20) photos .* that is the disk"):
         build(source, tmp_path / "out")
     with pytest.raises(SourceError, match=r"no photo became an example \(unreadable 120\)"):

@@ -17,7 +17,7 @@ from fertools.columns import Words
 from fertools.dataset.report import DatasetReport
 from fertools.errors import OptionError, OutputError, SourceError
 from fertools.options import PresetName, SourceOptions
-from fertools.pipeline.label_sources import label_archive
+from fertools.pipeline.labelling.label_sources import label_archive
 from tests.fakes import BrightSpot, write_archive
 from tests.layouts import drawn
 

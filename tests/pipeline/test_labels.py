@@ -19,7 +19,7 @@ from fertools.labels.classes import ClassMap
 from fertools.labels.filename import EMOTIONS
 from fertools.labels.votes import VoteTable
 from fertools.options import LabelOptions
-from fertools.pipeline.classify import Classes
+from fertools.pipeline.labelling.classify import Classes
 from fertools.votes import dawid_skene
 from tests.fakes import members_of, photo_name, write_archive
 from tests.faults.test_verify import other_ledger, problems

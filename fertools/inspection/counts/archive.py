@@ -29,8 +29,8 @@ from fertools.inspection.counts.tables import (
     people_text,
 )
 from fertools.options import SourceOptions
-from fertools.pipeline.catalog import Catalog, count_outcomes
-from fertools.pipeline.label_sources import label_archive
+from fertools.pipeline.labelling.catalog import Catalog, count_outcomes
+from fertools.pipeline.labelling.label_sources import label_archive
 from fertools.pipeline.parts import KEPT
 
 #: The fields of --by.

@@ -27,15 +27,16 @@ from fertools.data import Drop, ReadFault, Reason, Unusable
 from fertools.errors import OutputError, printable
 from fertools.files import remove_whole
 from fertools.labels.annotations import Annotations
-from fertools.pipeline.catalog import boxes_by_key, unreadable_source
-from fertools.pipeline.crashes import Extraction, Request
+from fertools.pipeline.extraction import Extraction
 from fertools.pipeline.instalments.seen import (
     SeenContainer,
     SeenStore,
     identity,
     is_label_drop,
 )
+from fertools.pipeline.labelling.catalog import boxes_by_key, unreadable_source
 from fertools.pipeline.plan import LARGEST
+from fertools.pipeline.request import Request
 
 #: The path of all loose files, which have none in common.
 _LOOSE: Final = b""

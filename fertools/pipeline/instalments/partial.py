@@ -21,12 +21,13 @@ from fertools.faces.detectors import Detector
 from fertools.keywords import BuildKeywords
 from fertools.options import DetectorName
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.catalog import read_annotations, unreadable_source
-from fertools.pipeline.crashes import Request, workers
+from fertools.pipeline.extraction import workers
 from fertools.pipeline.instalments.merge import merge, store_seen
 from fertools.pipeline.instalments.seen import SeenContainer, SeenStore
+from fertools.pipeline.labelling.catalog import read_annotations, unreadable_source
 from fertools.pipeline.parts import PartFiles
 from fertools.pipeline.plan import PLAN_FAULTS, planned_names
+from fertools.pipeline.request import Request
 from fertools.workers.tasks import worker_warnings
 
 

@@ -28,7 +28,7 @@ from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.records import median_box
 from fertools.labels.votes import Agreement, VoteTable
 from fertools.options import LabelOptions
-from fertools.pipeline.classify import Classes
+from fertools.pipeline.labelling.classify import Classes
 from fertools.pipeline.parts import KEPT
 
 #: Reasons of members that are no photos: their names are not read.

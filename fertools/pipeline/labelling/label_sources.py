@@ -22,7 +22,7 @@ from fertools.labels.tables import TableRow, Tables, read_user_table
 from fertools.layouts.listing import recognise
 from fertools.layouts.preset import Preset
 from fertools.options import BuildOptions, LabelOptions, SourceOptions
-from fertools.pipeline.catalog import Catalog, label_files, read_annotations
+from fertools.pipeline.labelling.catalog import Catalog, label_files, read_annotations
 
 
 @dataclass(frozen=True, slots=True)
