@@ -1,14 +1,14 @@
 """Turn AI-Hub's Korean emotion photos into TFRecords of face crops, and train from them.
 
     build_dataset(src, out, …)    build a dataset from an archive: the main function
+    build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     build_parts(src, out, parts)  process a part range of a build, on one of several machines
     presets()                     list the data sets whose layouts are known
-    build_partial(src, out, …)    process what is there of an archive, which may then be deleted
     preview(src, file, …)         draw a few photos with their faces and crops into a PNG
     stats(path, …)                count photos and people in an archive or a dataset
-    report(out, file)             show a dataset as one HTML page
+    report(out, file)             write a dataset as one HTML page
     verify(out, source)           check that a dataset is still what was built
-    measure_labels(out)           how far votes agree, what they say of each photo, and ceilings
+    measure_labels(out)           measure from the votes how far labels can be trusted
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fertools.errors import OutputError
+from fertools.errors import OutputError, printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -97,6 +97,15 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file with the contents `data`, as `whole_file` does."""
     with whole_file(path) as file:
         file.write(data)
+
+
+def check_place(file: Path) -> None:
+    """Raise OutputError, before the work, if a file that the user names cannot be there."""
+    if not file.parent.is_dir():
+        folder = printable(str(file.parent))
+        raise OutputError(f"{folder} is not a folder: make it first, or give another FILE")
+    if file.is_dir():
+        raise OutputError(f"{printable(str(file))} is a folder: give another FILE")
 
 
 def remove_whole(path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Figures with intervals over people.
+"""Compute figures with intervals over people.
 
-Intervals draw people, not photos. One person's photos succeed and fail together. Drawn photo by
-photo, 100 photos of each of 30 people would count as 3,000 opinions, and the interval would come
-out several times too narrow. So whole people are drawn, with replacement (the cluster bootstrap;
-Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8), and the middle
-95 % is reported.
+Intervals draw people, not photos, because one person's photos succeed and fail together. Drawn
+photo by photo, 100 photos of each of 30 people would count as 3,000 independent ones, and the
+interval would be several times too narrow. So whole people are drawn, with replacement (the
+cluster bootstrap; Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8),
+and the middle 95 % is reported.
 """
 
 from __future__ import annotations

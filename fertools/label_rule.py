@@ -1,4 +1,4 @@
-"""Parse the value of --labels: who decides what a photo shows, and whose corrections overrule.
+"""Parse the value of --labels: the source of a photo's label, and corrections of it.
 
 name                   the file name
 majority               more than half of the annotators, two of three; unanimous: all

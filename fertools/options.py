@@ -176,7 +176,7 @@ class LabelOptions(Options):
         str,
         HelpSection.MOST_USED,
         Usage(metavar="name|majority|unanimous|at-least:N|posterior:P|[RULE+]FILE.csv"),
-        "Source of a photo's label: its file name; the annotators where at least N of the "
+        "Source of a photo's label: its file name; the annotators if at least N of the "
         "three agree (majority is 2, unanimous 3); the class that is true with probability P or "
         "more, given all votes; or a person's corrections, of the name or of another rule (see "
         "docs/splits.md).",
@@ -323,7 +323,9 @@ class SplitOptions(Options):
     duplicates: Annotated[
         Literal["keep", "drop"], "Keep all duplicates of a picture, or drop all but the first."
     ] = "keep"
-    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    max_per_subject: Annotated[int | None, Between(1), "Maximum number of photos of a person."] = (
+        None
+    )
     max_per_class: Annotated[int | None, Between(1), "Maximum of photos of a class."] = None
     seed: Annotated[Seed, "Seed of the splits and of the order in shards."] = 0
 
@@ -509,8 +511,9 @@ class PartsOptions(Options):
     ] = None
     partial: Annotated[
         bool,
-        "Process what is there of SRC, and stop. It may then be deleted for the rest to come; the "
-        "same command without it assembles all that was seen (see docs/archives.md).",
+        "Process the zips that are in SRC, and stop. They may then be deleted and the next ones "
+        "put there; the same command without --partial assembles the dataset (see "
+        "docs/archives.md).",
     ] = False
 
     def check_together(self) -> None:
@@ -604,7 +607,7 @@ class TrainOptions(Options):
         float,
         Between(0, 1, open_end=True),
         HelpSection.OPTIMISATION,
-        "Label smoothing; 0 for none. --soft-labels are never smoothed.",
+        "Label smoothing; 0 for none. It is not used with --soft-labels.",
     ] = 0.1
     soft_labels: Annotated[
         SoftLabels,
@@ -774,10 +777,12 @@ class SuspectsOptions(Options):
         Between(2, 100),
         "Parts of the people: each is judged by a network that learns the other parts.",
     ] = 5
-    max_per_subject: Annotated[int | None, Between(1), "Maximum of photos of a person."] = None
+    max_per_subject: Annotated[int | None, Between(1), "Maximum number of photos of a person."] = (
+        None
+    )
     size: Annotated[int, Between(8, 4096), "Shrink crops to this side in pixels."] = 64
     depth: Annotated[Depth, "Layers of each network, a ResNet."] = 14
-    width: Annotated[int, Between(1, 4096), "Channels of its first stage."] = 16
+    width: Annotated[int, Between(1, 4096), "Channels of each network's first stage."] = 16
     epochs: Annotated[
         int, Between(1, 999_999), "Passes of each network over its photos; fewer for many photos."
     ] = 20
@@ -820,7 +825,7 @@ class ReportOptions(Options):
         str | None,
         UserPath(),
         Usage(metavar="RUN"),
-        "Show this training as well, and what the network got wrong, after fertools evaluate.",
+        "Show this training as well and, after fertools evaluate, the mistakes of its network.",
     ] = None
     source: Annotated[
         str | None,

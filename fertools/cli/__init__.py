@@ -2,6 +2,7 @@
 
 commands   the commands: each calls the function of its name and prints the result
 options    click's options, made from the fields of options dataclasses; `--config`
+korean     Korean lines after the most frequent messages
 
 No large package is imported before a command runs: `fertools --help` prints at once.
 """

@@ -43,7 +43,7 @@ _PATH = click.Path(path_type=Path)
 @command("make-sample", SampleOptions)
 @click.argument("out", type=_PATH)
 def make_sample(out: Path, **options: Any) -> None:
-    """Draw an AI-Hub style archive of people who do not exist into OUT, to try things on."""
+    """Draw an AI-Hub style archive of people who do not exist into OUT, to try fertools with."""
     with click.progressbar(
         length=1, label="drawing", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
@@ -120,11 +120,11 @@ def stats(path: Path, **options: Any) -> None:
 @click.argument("out", type=_PATH)
 @click.argument("file", type=_PATH, default="report.html")
 def report(out: Path, file: Path, **options: Any) -> None:
-    """Show the dataset in OUT as one page, FILE (report.html here), that any browser opens.
+    """Write the dataset in OUT as one HTML page, FILE (default report.html), for any browser.
 
-    All figures as charts, a wall of crops to filter and sort, drops, doubtful labels, similar
-    faces, the proof of the splits. The page needs no network and contains photos: use --no-photos
-    for a page to share.
+    It has all figures as charts, a wall of crops to filter and sort, drops, doubtful labels,
+    similar faces, and the leakage report. The page needs no network and contains photos: use
+    --no-photos for a page to share.
     """
     click.echo(fertools.report(out, file, **options).text())
 
@@ -143,9 +143,9 @@ def verify(out: Path, **options: Any) -> None:
 def labels(out: Path, **options: Any) -> None:
     """Measure how far the labels of the dataset in OUT can be trusted, from its annotators' votes.
 
-    Agreement of the votes with the names and with each other, the confusion of an annotator, how
-    good any classifier can be on these labels, with intervals over people. Writes the probability
-    of each class for each photo into OUT/labels.parquet.
+    Prints the agreement of the votes with the names and with each other, an annotator's confusion
+    matrix and ceilings for any classifier, with intervals over people. Writes the probability of
+    each class for each photo into OUT/labels.parquet.
     """
     as_json = options.pop("json")
     _print(fertools.measure_labels(out, **options), as_json=as_json)

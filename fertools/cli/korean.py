@@ -1,4 +1,4 @@
-"""Say in Korean what a Korean user meets first: broken names, joined zips, a full disk.
+"""Explain the most frequent messages in Korean: broken names, joined zips, a full disk.
 
 Messages stay English, so that they can be searched for; with LANG=ko… a Korean line follows.
 """

@@ -162,7 +162,9 @@ def _load(file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(user_path(file).read_text("utf-8"))
     except OSError as error:
-        raise OptionError(f"--config {file} cannot be read: {error.strerror}") from error
+        raise OptionError(
+            f"--config {file} cannot be read: {error.strerror}; check the path"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise OptionError(f"--config {file} is not TOML: {error}") from error
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
 from fertools.data import Split
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import check_dataset_name
 
 #: tensorflow-datasets reserves this name for a dataset's own metadata.
@@ -55,7 +55,7 @@ SHARD_TEMPLATE: Final = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 #: The one version number of manifest, file names and examples.
 FORMAT: Final = 2
 
-#: The formats that are read. In format 1 votes include the uploader's, who has no feature.
+#: The formats that are read. In format 1 votes include the uploader's word.
 _READABLE: Final = (1, FORMAT)
 
 #: The largest manifest that is read, in bytes; a manifest of 100,000 shards has 19 MB.
@@ -320,6 +320,32 @@ class Manifest:
                 f"{path} is not a manifest that can be used: {fault}: "
                 "put a whole copy back, or build again into an empty folder"
             ) from fault
+
+    def ledger_in(self, out: Path) -> Path:
+        """Return the ledger of the dataset in `out`; DatasetError if only shards were passed on."""
+        path = out / self.ledger.file
+        if not path.exists():
+            raise DatasetError(
+                f"{printable(str(out))} has no {self.ledger.file}, only what was passed on: the "
+                "ledger stays with who built the dataset, so give the folder that build-dataset "
+                "wrote"
+            )
+        return path
+
+
+def check_archive(source: Path) -> None:
+    """Raise SourceError if a built dataset is given where an archive is wanted.
+
+    An archive may have a metadata.json of its own: only one that is a manifest counts.
+    """
+    try:
+        Manifest.read(source)
+    except DatasetError:
+        return
+    raise SourceError(
+        f"{printable(str(source))} is a built dataset: give as SRC the archive that it was built "
+        "from; fertools report shows a dataset"
+    )
 
 
 def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:

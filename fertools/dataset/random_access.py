@@ -169,11 +169,14 @@ def _open_shard(paths: list[Path], number: int) -> _OpenFile:
 class _OpenFile:
     """An open file, closed when nobody refers to it: another thread may still read from it."""
 
+    #: Kept here: when Python ends, the module `os` may be gone before an object.
+    _close = staticmethod(os.close)
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        self._close(self._descriptor)
 
     def read(self, length: int, offset: int) -> bytes:
         # `self` must live until `pread` has returned: it is no longer referred to by the cache.

@@ -40,7 +40,7 @@ photos named their own poses. It does not know what anybody feels.
 - The face must be found first, and cut out as preprocessing.json says.
 """
 
-_NOT_EVALUATED: Final = "Not evaluated on a test split: nobody knows how well it does."
+_NOT_EVALUATED: Final = "Not evaluated on a test split: how well it does is not known."
 
 
 def model_card(run: Run, weights: str, weights_id: WeightsId) -> str:

@@ -1,4 +1,4 @@
-"""Predict the photos of train and validation out of fold, and keep what is finished.
+"""Predict the photos of train and validation out of fold, and keep finished folds.
 
     OUT/.fertools/folds/NAME/
       pixels.npy    the crops made small, until all folds are finished

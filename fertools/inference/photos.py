@@ -1,4 +1,4 @@
-"""Read the photos of train and validation: what the ledger says of each, and its crop made small.
+"""Read the photos of train and validation: their ledger rows and their crops, shrunk.
 
 ledger.parquet ── rows of train and validation ──▶ Photos       a row a photo, in the order
 shards         ── decode · shrink              ──▶ pixels.npy   of the shards
@@ -53,12 +53,7 @@ class Photos:
     @classmethod
     def read(cls, out: Path, manifest: Manifest) -> Photos:
         """Read the ledger of a dataset; raise DatasetError if it is missing or damaged."""
-        path = out / manifest.ledger.file
-        if not path.is_file():
-            raise DatasetError(
-                f"{path} is missing, which names the photos: take the folder that build-dataset "
-                "wrote, not a copy of its shards"
-            )
+        path = manifest.ledger_in(out)
         try:
             table = pq.read_table(path, columns=[*_COLUMNS])
             table = table.filter(pc.is_in(table["split"], pa.array([*map(str, SPLITS)])))

@@ -1,14 +1,14 @@
-"""Figures of a network against what the annotators said, with intervals over people.
+"""Compare a network with what the annotators said, with intervals over people.
 
-A label is one opinion: of the person who uploaded the photo, or the majority's. So a network is
-also held against every annotator, and the annotators against each other:
+A label is one opinion: that of the person who uploaded the photo, or of the majority. So a network
+is also compared with every annotator, and the annotators with each other:
 
     votes of a photo   joy 2, neutral 1            the network says joy
     the majority       joy                         right; it counts under "most agree"
     a random one       joy with 2/3                agreement 2/3
     one more           joy: neutral, joy           the others tie: this one does not count
                        neutral: joy, joy           the network agrees with the two, and so the
-                                                   same is asked of the annotator: he does not
+                                                   annotator is compared with them too: no match
 
 The ceiling is `best_classifier` of `votes.ceilings`: how often a classifier that always knew what
 is shown would agree with a random annotator, by a Dawid-Skene model of the same photos' votes.
@@ -34,7 +34,7 @@ from fertools.votes.answers import Answers, number_people
 from fertools.votes.ceilings import one_against_others_terms
 from fertools.votes.survey import Survey
 
-#: Votes a photo must have for its annotators to be held against each other.
+#: Votes a photo must have for its annotators to be compared with each other.
 _ENOUGH: Final = 3
 
 #: The figure, and the photos or votes that it is a mean over: two columns (photos,).
@@ -53,7 +53,7 @@ class VoteFigures:
     cross_entropy   of the network's probabilities to the shares of the votes, in nats
     as_annotator    how often the network agrees with the majority of the others, in the place of
                     each annotator in turn; of photos with three votes or more
-    annotators      how often the annotator in that place does
+    annotators      how often the annotator in that place agrees with it
     ceiling         how often the best possible classifier agrees with a random annotator
     """
 
@@ -111,7 +111,7 @@ class VoteFigures:
         return "\n".join(lines)
 
     def last_line(self) -> str:
-        """Say how far the network is from what any could reach; "" where that is unknown."""
+        """Return a line that compares the network with the ceiling; "" where that is unknown."""
         if not (self.random and self.ceiling):
             return ""
         return (

@@ -1,4 +1,4 @@
-"""Compare what a person changed, as a ledger says it, with the class of each photo."""
+"""Compare the corrections in a ledger with the class of each photo."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def correction_problems(rows: LedgerRows, manifest: Manifest) -> Iterator[str]:
     ][:_MOST]
     for row, key in zip(wrong, rows.key_texts(wrong), strict=True):
         yield f"{ledger}: {key} is not what a person made it: {corrected.word(row)}"
-    told = f"of {len(changed):,} photos"
-    if "+sha256 " in manifest.options["labels"] and not manifest.rule.endswith(told):
-        yield f"{ledger}: it has corrections {told}, the manifest says: {manifest.rule}"
+    count = f"of {len(changed):,} photos"
+    if "+sha256 " in manifest.options["labels"] and not manifest.rule.endswith(count):
+        yield f"{ledger}: it has corrections {count}, the manifest says: {manifest.rule}"

@@ -41,7 +41,9 @@ def read_expected(path: Path) -> tuple[ExpectedFile, ...]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as fault:
-        raise OptionError(f"--expect {path} cannot be read: {fault.strerror}") from fault
+        raise OptionError(
+            f"--expect {path} cannot be read: {fault.strerror}; check the path"
+        ) from fault
     files = dict.fromkeys(_parse(map(decode_name, lines)))
     if not files:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Check the file that a picture is to be written to, before the work."""
+"""Check that a picture may be written to a file, before the work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fertools.errors import OptionError, OutputError, printable
+from fertools.files import check_place
 
 #: The text in a PNG's `Software` and an SVG's `Creator`: such a file may be replaced.
 MARK: Final = "fertools"
@@ -29,8 +30,7 @@ def check_picture(file: Path, endings: Sequence[str], source: Path | None = None
             f"{shown} would lie in {printable(str(source))}, which is never written to: "
             "give a file elsewhere"
         )
-    if not file.parent.is_dir():
-        raise OutputError(f"{shown} cannot be written: make its folder, or give another file")
+    check_place(file)
     if file.exists() and not _is_own(file):
         raise OutputError(
             f"{shown} is there and was not drawn by fertools: remove it, or give another file"

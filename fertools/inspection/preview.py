@@ -1,4 +1,4 @@
-"""Show what a build would make of a few photos, before it works for hours.
+"""Draw what a build would make of a few photos.
 
     members ──hash, class by class──▶ 24 ──search_photo──▶ faces and ghosts ──crop_chosen──▶ crop
 
@@ -26,8 +26,8 @@ from fertools.checking import user_path
 from fertools.columns import Ints
 from fertools.console import name_pair, table
 from fertools.data import Box, Crop, Drop, Member, ReadFault, Unusable
-from fertools.dataset.manifest import MANIFEST
-from fertools.errors import SourceError, printable
+from fertools.dataset.manifest import check_archive
+from fertools.errors import printable
 from fertools.faces.detectors import Detector, check_detector
 from fertools.faces.extract import Search, crop_chosen, search_photo
 from fertools.files import write_whole
@@ -100,11 +100,7 @@ def preview(
     checked = PreviewOptions.of(options)
     detector = None if detector is None else check_detector(detector)
     source, picture = user_path(src), user_path(file, "file")
-    if (source / MANIFEST).is_file():
-        raise SourceError(
-            f"{printable(str(source))} is a dataset: give the archive that it was built from, or "
-            "use fertools report"
-        )
+    check_archive(source)
     check_picture(picture, (".png",), source)
     found = scan(source, checked.source.layout)
     catalog = _label(source, found.members, checked)
@@ -154,7 +150,7 @@ def choose(catalog: Catalog, count: int, seed: int) -> Ints:
 
 @dataclass(frozen=True)
 class _Look:
-    """Looks at photos as the build does."""
+    """Processes photos as the build does."""
 
     source: Path
     options: FaceOptions

@@ -50,10 +50,14 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The downloads to repeat, and how many zips and tars were looked at."""
+    """The downloads to repeat, and how many zips and tars were looked at.
+
+    recorded   "" if they were read now, else where the result of an earlier reading is recorded
+    """
 
     looked_at: int
     downloads: tuple[Download, ...]
+    recorded: str = ""
     notes: ClassVar[tuple[str, ...]] = ()  # as of what `stats` returns else
 
     @property
@@ -71,7 +75,8 @@ class Repair:
 
     def text(self) -> str:
         if not self.downloads:
-            return f"{self.looked_at:,} zips and tars can be read: no download needs to be repeated"
+            could = f"could be read, {self.recorded} says" if self.recorded else "can be read"
+            return f"{self.looked_at:,} zips and tars {could}: no download needs to be repeated"
         count = len(self.downloads)
         lines = [f"{count:,} download{'s' * (count > 1)} to repeat:"]
         for found in self.downloads:
@@ -95,7 +100,8 @@ def find_repairs(path: Path, expect: Path | None) -> Repair:
     Raises SourceError, DatasetError, or OptionError for the list.
     """
     expected = read_expected(expect) if expect else ()
-    rows = list(_rows(path))
+    recorded, found_rows = _rows(path)
+    rows = list(found_rows)
     containers = {container for _, container, _, _ in rows}
     zips = {name for name in containers if name.lower().endswith((".zip", ".tar"))}
     damaged = {key: detail for key, _, outcome, detail in rows if outcome == _DAMAGED}
@@ -104,7 +110,7 @@ def find_repairs(path: Path, expect: Path | None) -> Repair:
     found = [Download(key, keys.get(key.rpartition("/")[2], ""), why[key]) for key in sorted(why)]
     missing = missing_files(expected, containers | damaged.keys())
     found += [Download(file.name, file.filekey, "it is not there") for file in missing]
-    return Repair(len(zips | damaged.keys()), tuple(found))
+    return Repair(len(zips | damaged.keys()), tuple(found), recorded)
 
 
 def _suspect_zips(rows: Iterable[Row], zips: set[str]) -> dict[str, str]:
@@ -129,14 +135,17 @@ def seen_files(out: Path, expect: Path | None) -> SeenReport:
     return replace(report, missing=tuple(file.name for file in missing))
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> tuple[str, Iterator[Row]]:
+    """Return where the rows are recorded, "" if they are read now, and the rows."""
     if (path / MANIFEST).is_file():
-        return _ledger_rows(path)
+        return "the ledger", _ledger_rows(path)
     store = SeenStore(path / WORK_DIR / SEEN)
     if store.exists:
         seen, _ = store.read()
-        return _member_rows(member for own in seen.values() for member in own.members)
-    return _member_rows(scan(path, photos_needed=False).members)
+        return "the record of --partial", _member_rows(
+            member for own in seen.values() for member in own.members
+        )
+    return "", _member_rows(scan(path, photos_needed=False).members)
 
 
 def _member_rows(members: Iterable[Member]) -> Iterator[Row]:
@@ -150,7 +159,7 @@ def _fate(drop: Drop | None) -> tuple[str, str]:
 
 
 def _ledger_rows(out: Path) -> Iterator[Row]:
-    ledger = out / Manifest.read(out).ledger.file
+    ledger = Manifest.read(out).ledger_in(out)
     try:
         rows = pq.read_table(ledger, columns=["key", "container", "outcome", "detail"])
     except (OSError, pa.ArrowException) as fault:

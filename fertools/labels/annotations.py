@@ -26,7 +26,7 @@ from fertools.labels.records import LabelRecord, read_records
 #: Most names in a list of a report; the counts are of all photos or records.
 MAX_LISTED: Final = 20
 
-_VOTES: Final = struct.Struct("<4bB")  # the four votes, and the number of boxes
+_VOTES: Final = struct.Struct("<4bB")  # the four words, and the number of boxes
 _EDGES: Final = struct.Struct("<4d")
 _VOTE_NUMBERS: Final = {word: i for i, word in enumerate(VOTE_WORDS)} | {None: -1}
 

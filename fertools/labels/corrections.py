@@ -72,7 +72,9 @@ class Corrections:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise OptionError(f"--labels {path} cannot be read: {error.strerror}") from error
+            raise OptionError(
+                f"--labels {path} cannot be read: {error.strerror}; check the path"
+            ) from error
         by_key: dict[str, Correction] = {}
         try:
             for key, correction in _rows(path, _decode(path, data)):
@@ -83,7 +85,9 @@ class Corrections:
                         f"{first.line} already: keep one of the two"
                     )
         except csv.Error as error:
-            raise OptionError(f"--labels {path} is not a CSV: {error}") from error
+            raise OptionError(
+                f"--labels {path} is not a CSV: {error}; save it as CSV UTF-8"
+            ) from error
         if not by_key:
             raise OptionError(f"--labels {path} corrects nothing: fill it in, or leave it out")
         return cls(path, sha256(data).hexdigest(), by_key)

@@ -161,7 +161,9 @@ def read_user_table(path: Path, tables: Tables) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise OptionError(f"--table {path} cannot be read: {error.strerror}") from error
+        raise OptionError(
+            f"--table {path} cannot be read: {error.strerror}; check the path"
+        ) from error
     rows = list(_read(data, _USER_TABLE))
     names = rows[0].keys() if rows else set()
     if not names & {"name", "key"} or len(names & _USER_COLUMNS.keys()) < 2:

@@ -149,8 +149,8 @@ def _fit(
 ) -> tuple[dawid_skene.DawidSkene, NDArray[np.bool_]]:
     """Fit the model to all photos with a record; return it and the emotions that it knows.
 
-    The uploader is a witness of his own kind. The model knows the emotions that an uploader says,
-    bool, (emotions,): of an archive of few classes, more would divide one class at will.
+    The uploader has a separate confusion matrix. The model knows the emotions that an uploader
+    says, bool, (emotions,): more would divide one class of an archive of few classes arbitrarily.
     """
     recorded = np.flatnonzero(table.recorded)
     # What annotators choose from, whatever classes the dataset has.

@@ -27,6 +27,7 @@ from fertools.checking import split_keywords, user_path
 from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.data import Reason
+from fertools.dataset.manifest import check_archive
 from fertools.environment import library_versions, pixel_versions
 from fertools.errors import FertoolsError, OptionError, SourceError, printable
 from fertools.faces.detectors import Detector, check_detector
@@ -68,7 +69,7 @@ class Request:
         options: Mapping[str, Any],
         detector: Detector | str | None,
     ) -> Request:
-        """Check options and paths. Raises OptionError, OutputError."""
+        """Check options and paths. Raises OptionError, SourceError, OutputError."""
         if isinstance(detector, str):
             options, detector = {**options, "detector": detector}, None
         checked, run = split_keywords(options, BuildOptions, RunOptions)
@@ -78,6 +79,7 @@ class Request:
         source, build_dir = user_path(src), BuildDir(user_path(out))
         if run.dask:  # the working folder of a cluster's node is another one
             source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
+        check_archive(source)
         build_dir.check(source)
         return cls(source, build_dir, checked, run, detector)
 

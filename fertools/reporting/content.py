@@ -46,11 +46,12 @@ class Content:
     @classmethod
     def read(cls, out: Path, options: ReportOptions) -> Content:
         """Read a dataset, and the run and the archive that the options name."""
-        manifest, figures = Manifest.read(out), stats(out).to_dict()
+        manifest = Manifest.read(out)
+        ledger, classes = manifest.ledger_in(out), [entry.name for entry in manifest.classes]
+        figures = stats(out).to_dict()
         if not options.photos:
             figures["containers"] = []
         network = Network.read(Path(options.run), out) if options.run else None
-        ledger, classes = out / manifest.ledger.file, [entry.name for entry in manifest.classes]
         scan = Scan.of(ledger, classes)
         if len(scan.keys) != manifest.ledger.rows:
             raise DatasetError(f"{ledger} is not the ledger of this dataset: run fertools verify")

@@ -1,4 +1,4 @@
-"""Pack data, scripts and styles into one page, and say what that page may do.
+"""Pack data, scripts and styles into one page, with its content security policy.
 
     columns of the ledger ──JSON──gzip──base64──▶ <script type="application/gzip">
     64 thumbnails each ────────────────base64──▶ <script type="text/plain" id="pack-7">

@@ -121,7 +121,7 @@ def _faces(figures: Figures) -> Iterator[Element]:
         figures["face_sizes"], "pixels",
     )  # fmt: skip
     yield from _histogram(
-        "Confidence", "How sure the detector was of the chosen face, 0 to 1.",
+        "Confidence", "The detector's confidence in the chosen face, 0 to 1.",
         figures["confidences"], "confidence",
     )  # fmt: skip
     if figures["ious"]:

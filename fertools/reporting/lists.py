@@ -1,9 +1,9 @@
-"""Choose what the lists of a report show: single examples that are worth a look.
+"""Choose the single examples that the lists of a report show.
 
-least      the faces of which the detector was least sure
+least      the faces with the lowest confidence of the detector
 disputed   examples whose class has less than half of the votes
 suspects   the first lines of OUT/suspects.csv, which `fertools suspects` writes
-mistakes   the mistakes of which the network was most certain
+mistakes   the most confident mistakes of the network
 pairs      the most similar crops of different people
 REASON     some of the entries that were dropped for this reason
 """

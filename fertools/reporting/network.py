@@ -1,4 +1,4 @@
-"""Read what a training run and its evaluations left on disk; TensorFlow is not needed.
+"""Read what a training run and its evaluations wrote; TensorFlow is not needed.
 
     RUN/run.json                           marks the folder of a run
     RUN/history.csv                        a row an epoch
@@ -108,7 +108,7 @@ class Predictions:
         )
 
     def worst(self, count: int) -> list[int]:
-        """Return the mistakes of which the network was most certain, the most certain first."""
+        """Return the most confident mistakes, the most confident first."""
         predicted = self.probabilities.argmax(axis=1)
         wrong = np.flatnonzero(predicted != self.labels)
         certain = self.probabilities[wrong].max(axis=1)

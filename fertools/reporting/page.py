@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from fertools.checking import user_path
 from fertools.errors import OptionError, OutputError
-from fertools.files import write_whole
+from fertools.files import check_place, write_whole
 from fertools.keywords import ReportKeywords
 from fertools.options import ReportOptions
 from fertools.pipeline.parts import KEPT
@@ -95,10 +95,7 @@ def _check_file(file: Path) -> None:
     """Raise an error, before the work, unless the page can be written there."""
     if file.suffix.lower() not in (".html", ".htm"):
         raise OptionError(f"{file} is not a name for a page: let it end in .html")
-    if not file.parent.is_dir():
-        raise OutputError(f"{file.parent} is not a folder: make it first, or give another FILE")
-    if file.is_dir():
-        raise OutputError(f"{file} is a folder: give another FILE")
+    check_place(file)
     if file.exists():
         with file.open("rb") as old:
             if _MARK not in old.read(_MARK_WITHIN):

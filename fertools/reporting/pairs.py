@@ -1,4 +1,4 @@
-"""Find the most similar crops of different people: what a leak between splits would look like.
+"""Find the most similar crops of different people, which may show a leak between splits.
 
 For each crop the nearest one of another person is found, by the hash of `faces.fingerprint`, among
 all crops of the page; then the pairs are scored by their thumbnails, like duplicates in a build.

@@ -47,7 +47,7 @@ def _evaluation(split: str, metrics: dict[str, Any]) -> Iterator[Element]:
     names = [name_pair(entry["name"], entry["english"]) for entry in metrics["classes"]]
     yield matrix(
         f"Confusion on {split}",
-        "Rows: the class in the dataset. Columns: what the network says.",
+        "Rows: the class in the dataset. Columns: the predicted class.",
         metrics["confusion"],
         names,
     )
@@ -59,15 +59,15 @@ def _evaluation(split: str, metrics: dict[str, Any]) -> Iterator[Element]:
     bins = metrics["reliability"]
     if len(bins) > 1:
         yield lines(
-            f"Sureness and truth on {split}",
-            "Predictions by how sure the network was: how sure, and how many were right. One "
-            "line on the other is perfect calibration.",
+            f"Calibration on {split}",
+            "Predictions by confidence: the share that was right, and the mean confidence. The "
+            "lines coincide if the calibration is perfect.",
             {
                 "right": [each["accuracy"] for each in bins],
-                "sure": [each["confidence"] for each in bins],
+                "confidence": [each["confidence"] for each in bins],
             },
             [f"{each['low']:.2f}–{each['high']:.2f}" for each in bins],
-            scale="sureness",
+            scale="confidence",
         )
     groups = [each for each in metrics["groups"] if each["accuracy"]]
     if groups:

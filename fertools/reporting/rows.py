@@ -81,7 +81,7 @@ class Scan:
         return np.flatnonzero(self.outcomes == KEPT)
 
     def least_confident(self, count: int) -> Ints:
-        """Return the examples whose faces the detector was least sure of, int64, (≤ count,)."""
+        """Return the examples with the lowest confidence of the detector, int64, (≤ count,)."""
         kept = self.kept
         return kept[np.argsort(self.confidence[kept], kind="stable")][:count]
 

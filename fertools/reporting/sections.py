@@ -12,7 +12,7 @@ from fertools.pipeline.parts import KEPT
 from fertools.reporting.figures import Figures
 from fertools.reporting.markup import Child, cell_text, node, table
 
-#: What the page says of itself.
+#: The notice at the top of the page.
 _WITH_PHOTOS: Final = (
     "This page contains photos of faces and their file names, which name people. AI-Hub's terms "
     "forbid passing the photos on: keep it on this machine. To share a page, make it with "
@@ -26,7 +26,7 @@ _WITHOUT_PHOTOS: Final = (
 LISTS: Final = {
     "least": (
         "Least confident faces",
-        "Of all examples, those whose face the detector was least sure of.",
+        "Of all examples, those whose faces have the lowest confidence of the detector.",
     ),
     "disputed": (
         "Disputed labels",
@@ -38,8 +38,8 @@ LISTS: Final = {
         "quality of the label from 0 to 1.",
     ),
     "mistakes": (
-        "The network's surest mistakes",
-        "The class in the dataset, what the network says instead, and how sure it is.",
+        "Most confident mistakes of the network",
+        "The class in the dataset, the predicted class, and the confidence of the prediction.",
     ),
     "pairs": (
         "Most similar faces of different people",
@@ -199,7 +199,7 @@ def _extras(*, keys: bool, predicted: bool) -> Iterator[Element]:
     sorts = dict(_SORTS)
     if predicted:
         yield _select("network", "network", {"right": "right", "wrong": "wrong"})
-        sorts["-certainty"] = "network's sureness, highest first"
+        sorts["-certainty"] = "network's confidence, highest first"
     if keys:
         yield node("label", "name contains", node("input", type="search", name="text"))
     yield _select("sort", "order", sorts)

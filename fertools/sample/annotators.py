@@ -2,7 +2,7 @@
 
 The uploader of a drawn archive always says what is shown. An annotator says it with probability p,
 "cannot tell" in one of eight other cases, and otherwise one of a few emotions that look like it.
-What `fertools labels` finds in the votes can be held against `confusion`.
+What `fertools labels` finds in the votes can be compared with `confusion`.
 """
 
 from __future__ import annotations

@@ -123,7 +123,9 @@ def split_file_digest(path: Path) -> str:
     try:
         return f"sha256 {sha256(path.read_bytes()).hexdigest()}"
     except OSError as error:
-        raise OptionError(f"--split-file {path} cannot be read: {error.strerror}") from error
+        raise OptionError(
+            f"--split-file {path} cannot be read: {error.strerror}; check the path"
+        ) from error
 
 
 def _choose_column(path: Path, names: Iterable[str]) -> str:

@@ -94,7 +94,8 @@ class Targets:
         import tensorflow as tf
 
         assert self.model is not None
-        priors, annotator = (np.log(each) for each in (self.model.priors, self.model.annotator))
+        with np.errstate(divide="ignore"):  # log(0) = -inf is a posterior of 0
+            priors, annotator = np.log(self.model.priors), np.log(self.model.annotator)
         scores = tf.constant(priors, tf.float32) + tf.matmul(
             counts, tf.constant(annotator.T, tf.float32)
         )

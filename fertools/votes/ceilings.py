@@ -1,15 +1,15 @@
-"""Estimate how good any classifier can be on labels that people disagree about.
+"""Estimate how good any classifier can be on labels on which annotators disagree.
 
 one_against_others   how often an annotator agrees with the majority of the others: what a person
                      reaches. Left out one after the other; where the others tie, there is none.
-name_from_votes      how often somebody who knew the votes for a photo, and nothing else, could
-                     tell the class in its name (Bayes accuracy over vote patterns): what a
-                     classifier reaches against names that annotators cannot see in the photo.
+name_from_votes      how often the class in a photo's name can be predicted from its votes alone
+                     (Bayes accuracy over vote patterns): what a classifier reaches against names
+                     that annotators cannot see in the photo.
 best_classifier      how often a classifier that always knows what is shown, and says what is said
                      of it most often, agrees with a random annotator: Σ priors · max annotator.
-next_annotator       how often the word of one more annotator could be told from the votes so far:
-                     the mean of the largest posterior predictive probability. Votes know less than
-                     photos, so a classifier may exceed it; it shows what three votes are worth.
+next_annotator       how often the word of one more annotator can be predicted from the votes so
+                     far: the mean of the largest posterior predictive probability. A photo contains
+                     more than its votes, so a classifier may exceed it.
 
 The plain mean of max(votes)/3 is none of these: of three votes two often agree by chance, so it
 says too much (0.68 where the truth is 0.64 and errors are spread evenly over six classes).
@@ -32,7 +32,7 @@ from fertools.votes.agreement import majority
 from fertools.votes.dawid_skene import DawidSkene, fit_patterns
 from fertools.votes.patterns import Counts, Patterns
 
-#: Parts of the people, for telling names: a part is told by what is known of the others.
+#: Parts of the people: the names of a part are predicted from the others.
 FOLDS: Final = 10
 
 #: Photos that the model's guess counts for, beside those that are seen with the same votes.
@@ -42,9 +42,9 @@ _TOLERANCE: Final = 1e-5
 
 
 def one_against_others_terms(counts: Counts) -> Floats:
-    """Return what becomes of each photo's votes, left out one after the other, (photos, 3).
+    """Return the counts for leaving out each vote of a photo, float64, (photos, 3).
 
-    Those that agree with the majority of the others, those for which there is a majority, and all.
+    Votes that agree with the majority of the others, votes for which there is one, and all votes.
     A photo with fewer than three votes has none: one other annotator is no majority.
     """
     terms = np.zeros((len(counts), 3))
@@ -57,14 +57,14 @@ def one_against_others_terms(counts: Counts) -> Floats:
     return terms
 
 
-def tell_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
-    """Return which photos' names are told from their votes, bool, (photos,).
+def predictable_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
+    """Return which photos' names are predicted rightly from their votes, bool, (photos,).
 
     counts   int, (photos, classes)
     names    int, (photos,): class of the name, at least 0
     people   int, (photos,): number of the person, at least 0
 
-    A photo's name is told by other people's photos with the same votes: the most frequent one.
+    The prediction is the most frequent name of other people's photos with the same votes.
     Where these are few, a Dawid-Skene model of the other people decides: names are its uploader.
     """
     votes, named = Patterns.of(counts), Patterns.of(counts, names)
@@ -75,11 +75,11 @@ def tell_names(counts: Counts, names: Ints, people: Ints) -> NDArray[np.bool_]:
         own = folds == fold
         others = np.bincount(named.index[~own], minlength=len(named.photos))
         if not (others @ named.counts).any():
-            continue  # nobody else has a vote: nothing can be told
+            continue  # no votes of others: nothing to predict from
         guess = fit_patterns(named, others, model, _TOLERANCE).uploader_of(votes)
         seen = _table(votes.index[~own], names[~own], guess.shape)
-        told = (seen + _GUESS * guess).argmax(axis=1)
-        right[own] = told[votes.index[own]] == names[own]
+        predicted = (seen + _GUESS * guess).argmax(axis=1)
+        right[own] = predicted[votes.index[own]] == names[own]
     return right
 
 
@@ -89,12 +89,12 @@ def _table(rows: Ints, columns: Ints, shape: tuple[int, ...]) -> Ints:
 
 
 def best_classifier(model: DawidSkene) -> float:
-    """Return how often one that knows what is shown can agree with a random annotator."""
+    """Return how often a classifier that knows what is shown agrees with a random annotator."""
     return float(model.priors @ model.annotator.max(axis=1))
 
 
 def next_annotator(model: DawidSkene, patterns: Patterns, photos: Ints | Floats) -> float:
-    """Return how often the next annotator's word can be told from the votes so far.
+    """Return how often one more annotator's word can be predicted from the votes so far.
 
     photos   (patterns,): number of photos with each pattern
     """

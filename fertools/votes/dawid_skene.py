@@ -1,7 +1,7 @@
 """Estimate what photos show from the votes of annotators who err (Dawid and Skene).
 
 A. P. Dawid and A. M. Skene, Maximum Likelihood Estimation of Observer Error-Rates Using the EM
-Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, which nobody sees:
+Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, which is not observed:
 
     priors (C,)           share of the photos that show each class
     annotator (C, C)      row: what is shown; column: how often an annotator says each class
@@ -9,8 +9,12 @@ Algorithm, Applied Statistics 28 (1979), 20-28. Every photo shows one class, whi
 
     posterior of class k  ∝  priors[k] · Π annotator[k, said by each annotator] · uploader[k, said]
 
+Only classes that uploaders name can be what is shown: of an archive of which few classes were
+downloaded, EM would otherwise divide one class among others that no photo was taken of. Such a
+class has a prior of 0 and an arbitrary row. Where no uploader is known, all classes can be shown.
+
 All annotators share one matrix: the archive does not say that slot A is one person. Votes are
-independent given what is shown. EM alternates between posteriors and matrices until nothing moves.
+independent given what is shown. EM alternates between posteriors and matrices until they converge.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ class DawidSkene:
 
     priors     (classes,)
     annotator  (classes, classes): rows are what is shown, columns what an annotator says
-    uploader   the same of the uploader, or None if no photo has a word of his
+    uploader   the same of the uploader, or None if no photo has an uploader's word
     """
 
     priors: Floats
@@ -54,7 +58,7 @@ class DawidSkene:
 
     @property
     def alike(self) -> list[tuple[int, int]]:
-        """The pairs of classes of which annotators say nearly the same.
+        """The pairs of classes for which annotators choose nearly the same words.
 
         Their rows share more than 0.75 of their probability. EM finds some rows for such classes,
         but not the true ones: of drawn photos of two classes with equal rows, 8 of 8 draws of
@@ -64,7 +68,7 @@ class DawidSkene:
         rows = self.annotator
         return [
             (one, other)
-            for one, other in combinations(range(len(rows)), 2)
+            for one, other in combinations(np.flatnonzero(self.priors).tolist(), 2)
             if np.minimum(rows[one], rows[other]).sum() > _SHARED
         ]
 
@@ -72,7 +76,7 @@ class DawidSkene:
         """Return the probability of each class for each photo, float64, (photos, classes).
 
         counts    int, (photos, classes): votes of annotators; any number a photo, 0 as well
-        uploader  int, (photos,): his word's class index, -1 or None if unknown
+        uploader  int, (photos,): class index of the uploader's word, -1 or None if unknown
 
         A photo without any vote gets the priors. Raises ValueError for other shapes.
         """
@@ -95,7 +99,9 @@ class DawidSkene:
 
     def _posterior(self, said: Ints) -> Floats:
         uploader = np.ones_like(self.annotator) if self.uploader is None else self.uploader
-        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + np.log(self.priors)
+        with np.errstate(divide="ignore"):  # log(0) = -inf is a posterior of 0
+            priors = np.log(self.priors)
+        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + priors
         likelihoods = np.exp(scores - scores.max(axis=1, keepdims=True))
         posterior: Floats = likelihoods / likelihoods.sum(axis=1, keepdims=True)
         return posterior
@@ -144,15 +150,16 @@ def _step(said: Floats, photos: Ints | Floats, posterior: Floats) -> DawidSkene:
     """Return the model that is most likely if photos show classes with these probabilities."""
     weights = posterior * photos[:, None]
     annotators, uploader = np.hsplit(weights.T @ said, 2)
+    named = uploader.sum(axis=0) > 0
     return DawidSkene(
-        priors=_normalised(weights.sum(axis=0)),
+        priors=_normalised(weights.sum(axis=0), named if named.any() else True),
         annotator=_normalised(annotators),
         uploader=_normalised(uploader) if uploader.any() else None,
     )
 
 
-def _normalised(counts: Floats) -> Floats:
-    smooth = counts + SMOOTHING
+def _normalised(counts: Floats, possible: NDArray[np.bool_] | bool = True) -> Floats:
+    smooth = np.where(possible, counts + SMOOTHING, 0)
     shares: Floats = smooth / smooth.sum(axis=-1, keepdims=True)
     return shares
 

@@ -148,11 +148,11 @@ def _other_shares(answers: Answers) -> Iterator[tuple[tuple[str, str], tuple[Any
     yield ("", "one_against_others"), (agree, decided)
     yield ("", "ties"), (votes - decided, votes)
     named = answers.names >= 0
-    told = np.zeros(len(answers), np.bool_)
+    predictable = np.zeros(len(answers), np.bool_)
     if named.any():
         own = (answers.counts[named], answers.names[named], answers.people[named])
-        told[named] = ceilings.tell_names(*own)
-    yield ("", "name_from_votes"), (told, named)
+        predictable[named] = ceilings.predictable_names(*own)
+    yield ("", "name_from_votes"), (predictable, named)
 
 
 def _estimates(answers: Answers, shares: _Shares) -> dict[tuple[str, str], Estimate]:

@@ -280,7 +280,7 @@ def test_too_few_people_or_classes(
 
 def test_a_dataset_without_its_ledger_is_refused(out: Path) -> None:
     (out / "ledger.parquet").unlink()
-    with pytest.raises(DatasetError, match=r"ledger\.parquet is missing, which names the photos"):
+    with pytest.raises(DatasetError, match=r"has no ledger\.parquet, only what was passed on"):
         suspects(out)
 
 

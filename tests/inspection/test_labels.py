@@ -17,7 +17,7 @@ import fertools
 from fertools.cli import cli
 from fertools.console import display_width
 from fertools.dataset.manifest import MANIFEST, ClassName, Manifest
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, OutputError
 from fertools.inspection.label_quality.report import CEILINGS, LabelReport
 from fertools.labels.filename import EMOTIONS
 from fertools.votes.dawid_skene import fit
@@ -166,3 +166,21 @@ def test_a_ledger_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "ledger.parquet").write_bytes(b"nothing")
     with pytest.raises(DatasetError, match="put a whole copy back"):
         fertools.measure_labels(tmp_path)
+
+
+def test_where_only_shards_were_passed_on_the_ledger_is_elsewhere(tmp_path: Path) -> None:
+    write_voted(tmp_path, draw(ARCHIVE, 20, seed=0))
+    (tmp_path / "ledger.parquet").unlink()
+    with pytest.raises(DatasetError) as error:
+        fertools.measure_labels(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} has no ledger.parquet, only what was passed on: the ledger stays with who "
+        "built the dataset, so give the folder that build-dataset wrote"
+    )
+
+
+def test_a_csv_in_a_missing_folder_is_refused_before_the_work(tmp_path: Path) -> None:
+    write_voted(tmp_path, draw(ARCHIVE, 20, seed=0))
+    with pytest.raises(OutputError, match="gone is not a folder: make it first, or give another"):
+        fertools.measure_labels(tmp_path, csv=tmp_path / "gone" / "l.csv")
+    assert not (tmp_path / "labels.parquet").exists()

@@ -221,8 +221,12 @@ def test_only_a_picture_of_fertools_is_replaced(source: Path, tmp_path: Path) ->
         ("p.jpg", OptionError, "give a name that ends in .png"),
         ("src/p.png", OutputError, "is never written to"),
         ("src/1.Training/p.png", OutputError, "is never written to"),
-        ("nowhere/p.png", OutputError, "make its folder"),
-        ("folder.png", OutputError, "was not drawn by fertools"),
+        (
+            "nowhere/p.png",
+            OutputError,
+            "nowhere is not a folder: make it first, or give another FILE",
+        ),
+        ("folder.png", OutputError, r"folder\.png is a folder: give another FILE"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_one_line_before_the_work(
@@ -238,8 +242,18 @@ def test_a_file_that_cannot_be_written_is_one_line_before_the_work(
 
 
 def test_a_dataset_is_no_archive(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="is a dataset: give the archive that it was built from"):
+    advice = "is a built dataset: give as SRC the archive that it was built from"
+    with pytest.raises(SourceError, match=advice):
         look(dataset, tmp_path / "p.png")
+    with pytest.raises(SourceError, match=advice):
+        fertools.build_dataset(dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_archive_may_have_a_metadata_json_of_its_own(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src", people=1, shots=1)
+    (source / "metadata.json").write_text('{"title": "faces"}', "utf-8")
+    assert look(source, tmp_path / "p.png").tiles
 
 
 def test_an_option_without_effect_is_refused_as_in_a_build(source: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_an_archive_without_a_usable_photo_is_listed_too(tmp_path: Path) -> None
 def test_a_whole_archive_needs_no_repair(tmp_path: Path) -> None:
     source = write(tmp_path / "src", 기쁨_TRAIN_01=GOOD)
     assert repairs(source) == Repair(1, ())
-    assert "no download needs to be repeated" in repairs(source).text()
+    assert repairs(source).text() == "1 zips and tars can be read: no download needs to be repeated"
 
 
 def test_a_dataset_names_the_zips_whose_photos_were_damaged(tmp_path: Path) -> None:
@@ -115,8 +115,14 @@ def test_a_dataset_names_the_zips_whose_photos_were_damaged(tmp_path: Path) -> N
     assert repairs(source).downloads == ()
     out = tmp_path / "out"
     fertools.build_dataset(source, out, detector=BrightSpot(), size=16, quiet=True, jobs=1)
+    assert repairs(out).recorded == "the ledger"
     why = "1 of its photos cannot be read (its CRC-32 does not match: it was damaged)"
     assert repairs(out).downloads == (Download("[원천]EMOIMG_기쁨.zip", "", why),)
+
+
+def test_what_was_only_recorded_is_not_said_to_be_readable_now() -> None:
+    says = "35 zips and tars could be read, the ledger says: no download needs to be repeated"
+    assert Repair(35, (), "the ledger").text() == says
 
 
 def test_the_command_prints_it_and_refuses_what_has_no_effect(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_by_outcome_counts_every_entry(source: Path, dataset: Path) -> None:
         ("sox", "--by sox: there is no such field: did you mean sex?; choose from class, sex, age"),
         ("class,", "--by : there is no such field"),
         ("class,sex,class", "--by names class twice"),
-        ("split", "--by split: there is no such field"),
+        ("split", "--by split: only a built dataset has this field: give that, or choose from"),
     ],
 )
 def test_a_wrong_field_is_one_line(source: Path, by: str, message: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 import fertools
 from fertools.columns import Words
 from fertools.dataset.report import DatasetReport
-from fertools.errors import OptionError, SourceError
+from fertools.errors import OptionError, OutputError, SourceError
 from fertools.options import PresetName, SourceOptions
 from fertools.pipeline.label_sources import label_archive
 from tests.fakes import BrightSpot, write_archive
@@ -341,3 +341,24 @@ def test_ferplus_joins_votes_with_png_files_by_name(tmp_path: Path) -> None:
     _, catalog = label_archive(tmp_path, SourceOptions(preset="ferplus"))
     assert catalog.matches.with_record == 18
     assert set(catalog.labels.codes("emotion")[0]) == {-1}  # only the CSV has FER2013's labels
+
+
+def test_a_build_of_rows_in_two_goes_has_the_bytes_of_one(tmp_path: Path) -> None:
+    drawn.write_fer2013(tmp_path / "src", 40)
+    options: dict[str, Any] = {"preset": "fer2013", "size": 48, "quiet": True, "jobs": 1}
+    fertools.build_dataset(tmp_path / "src", tmp_path / "one", **options)
+    done = fertools.build_parts(tmp_path / "src", tmp_path / "two", "0-4", **options)
+    assert 0 < done.done < done.parts
+    fertools.build_dataset(tmp_path / "src", tmp_path / "two", **options)
+    sums = [(tmp_path / out / "SHA256SUMS").read_bytes() for out in ("one", "two")]
+    assert sums[0] == sums[1]
+
+
+def test_a_row_that_was_edited_is_another_photo(tmp_path: Path) -> None:
+    path = drawn.write_fer2013(tmp_path / "src", 20)
+    build(tmp_path / "src", "fer2013")
+    lines = path.read_text().splitlines(keepends=True)
+    lines[4] = lines[4].replace("3,", "6,", 1)
+    path.write_text("".join(lines))
+    with pytest.raises(OutputError, match=r"fer0000003.png is not the same photo"):
+        build(tmp_path / "src", "fer2013")

@@ -239,6 +239,17 @@ def test_only_a_report_is_replaced(dataset: Path, page: Path, tmp_path: Path) ->
     assert len(mine.read_bytes()) < len(page.read_bytes())
 
 
+def test_where_only_shards_were_passed_on_the_ledger_is_elsewhere(
+    dataset: Path, tmp_path: Path
+) -> None:
+    (dataset / "ledger.parquet").rename(tmp_path / "ledger.parquet")
+    try:
+        with pytest.raises(DatasetError, match=r"no ledger\.parquet, only what was passed on: the"):
+            fertools.report(dataset, tmp_path / "r.html", quiet=True)
+    finally:
+        (tmp_path / "ledger.parquet").rename(dataset / "ledger.parquet")
+
+
 def test_a_shard_that_is_gone_is_one_line(dataset: Path, tmp_path: Path) -> None:
     shard = next(dataset.glob("*-test.tfrecord-*[0-9]"))
     shard.rename(tmp_path / shard.name)

@@ -20,7 +20,7 @@ def test_many_votes_give_the_ceilings_that_can_be_computed() -> None:
     model = fit_patterns(patterns, patterns.photos)
     terms = ceilings.one_against_others_terms(patterns.counts)
     agree, decided, votes = patterns.photos @ terms
-    told = ceilings.tell_names(drawn.counts, drawn.uploader, np.arange(100_000) // 100)
+    told = ceilings.predictable_names(drawn.counts, drawn.uploader, np.arange(100_000) // 100)
     assert {
         "one_against_others": agree / decided,
         "ties": 1 - decided / votes,
@@ -56,9 +56,9 @@ def test_a_persons_own_photos_do_not_tell_their_names() -> None:
     names = rng.integers(0, 7, 4000)
     said = (names + people) % 7
     counts = 3 * np.equal.outer(said, np.arange(7)).astype(np.int64)
-    assert ceilings.tell_names(counts, names, people).mean() < 0.2
+    assert ceilings.predictable_names(counts, names, people).mean() < 0.2
 
 
 def test_one_person_alone_tells_nothing() -> None:
     counts, names = np.array([[3, 0], [0, 3]]), np.array([0, 1])
-    assert not ceilings.tell_names(counts, names, np.zeros(2, np.int64)).any()
+    assert not ceilings.predictable_names(counts, names, np.zeros(2, np.int64)).any()

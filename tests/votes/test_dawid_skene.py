@@ -59,6 +59,20 @@ def test_a_class_that_is_mostly_taken_for_another_keeps_its_place() -> None:
     assert model.alike == []
 
 
+def test_only_classes_that_uploaders_name_are_shown() -> None:
+    # Two of seven classes were downloaded; annotators say all seven of them.
+    rows = np.full((7, 7), 0.02)
+    rows[0, 0], rows[3] = 0.88, (0.02, 0.3, 0.02, 0.4, 0.12, 0.12, 0.02)
+    draws = np.random.default_rng(5)
+    shown = np.repeat([0, 3], 1500)
+    counts = np.array([draws.multinomial(3, rows[one]) for one in shown])
+    model = fit(counts, shown)
+    assert np.flatnonzero(model.priors).tolist() == [0, 3]
+    assert np.abs(model.annotator[[0, 3]] - rows[[0, 3]]).max() < 0.03
+    assert model.posterior(counts, shown)[:, [0, 3]].sum(axis=1) == pytest.approx(1)
+    assert model.alike == []
+
+
 def test_classes_that_look_alike_are_found() -> None:
     annotator = ARCHIVE.annotator.copy()
     annotator[3] = annotator[1]

@@ -1,8 +1,9 @@
 """Count what is in an archive or a dataset, for `stats`.
 
-archive    of an archive, by names alone
-dataset    of a dataset, by its manifest and, in ledger, its ledger
+archive    count an archive, by names alone
+dataset    count a dataset, by its manifest and its ledger
+ledger     count the rows of a ledger
 counting   cross tables, bins, people, sessions
-tables     their layout as text and CSV
-plot       their bars as PNG and SVG
+tables     lay out counts as text and CSV
+plot       draw counts as bars, PNG or SVG
 """

@@ -26,6 +26,7 @@ from fertools.inspection.counts.tables import (
     count_table,
     cross_table,
     csv_text,
+    people_text,
 )
 from fertools.options import SourceOptions
 from fertools.pipeline.catalog import Catalog, count_outcomes
@@ -34,6 +35,9 @@ from fertools.pipeline.parts import KEPT
 
 #: The fields of --by.
 FIELDS: Final = ("class", "sex", "age", "place", "container", "outcome", "emotion", "subject")
+
+#: Fields that an archive has not before it is built.
+_OF_DATASETS: Final = ("split",)
 
 #: The outcome of a photo that a build would process.
 PHOTO: Final = "photo"
@@ -126,7 +130,7 @@ class Census:
         ]
         yield table(("class", "photos", "share"), [*rows, ("all", self.photos, "")], foot=True)
         if self.subjects:
-            yield self._people()
+            yield people_text(self)
             yield count_table("sex", self.sexes)
             yield count_table("age", self.ages)
             yield count_table("place", self.places)
@@ -142,17 +146,6 @@ class Census:
             yield table(("no example", "entries"), list(self.dropped.items()))
         yield containers_table(self.containers)
 
-    def _people(self) -> str:
-        fewest, median, most = self.photos_each
-        text = f"{self.subjects:,} people, {fewest} to {most} photos each, median {median}"
-        if self.sessions:
-            fewest, median, most = self.photos_each_session
-            text += (
-                f"\n{self.sessions:,} sessions (bursts of one person), {fewest} to {most} photos "
-                f"each, median {median}"
-            )
-        return text
-
     def _unparsed(self) -> str:
         names = [f"  {shorten(printable(key), 78)}" for key in self.unparsed.examples]
         more = self.unparsed.photos - len(names)
@@ -165,7 +158,7 @@ def count_archive(
     path: Path, by: Sequence[str] = (), source: SourceOptions | None = None
 ) -> Census:
     """Count the people, classes and photos of an archive. Raises SourceError, OptionError."""
-    fields = parse_fields(by, FIELDS)
+    fields = parse_fields(by, FIELDS, _OF_DATASETS)
     found, catalog = label_archive(path, source or SourceOptions())
     selected, names = catalog.selected, catalog.classes.names
     columns = _fields(catalog)

@@ -135,10 +135,20 @@ class FieldColumns:
         return _spread(np.array([number for (value,), number in subjects if value is not None]))
 
 
-def parse_fields(texts: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Return the field names in texts such as "class,sex"; raise OptionError for another name."""
+def parse_fields(
+    texts: Sequence[str], known: Sequence[str], of_datasets: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the field names in texts such as "class,sex"; raise OptionError for another name.
+
+    of_datasets   fields that are not known here, as only a built dataset has them
+    """
     names = tuple(name.strip() for text in texts for name in text.split(","))
     for name in names:
+        if name in of_datasets:
+            raise OptionError(
+                f"--by {name}: only a built dataset has this field: give that, or "
+                f"choose from {', '.join(known)}"
+            )
         if name not in known:
             raise OptionError(
                 f"--by {name}: there is no such field{did_you_mean(name, known)}; "

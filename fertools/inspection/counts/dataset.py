@@ -20,7 +20,7 @@ from fertools.inspection.counts.ledger import (
     LedgerTable,
     manifest_fields,
 )
-from fertools.inspection.counts.tables import count_table, cross_table, csv_text
+from fertools.inspection.counts.tables import count_table, cross_table, csv_text, people_text
 from fertools.pipeline.parts import KEPT
 
 #: The fields of --by; without the ledger only the first two.
@@ -222,15 +222,7 @@ def _class_stats(report: DatasetReport) -> tuple[ClassStats, ...]:
 
 def _counted_sections(counted: LedgerStats, size: int) -> Iterator[str]:
     if counted.subjects:
-        fewest, median, most = counted.photos_each
-        people = f"{counted.subjects:,} people, {fewest} to {most} photos each, median {median}"
-        if counted.sessions:
-            fewest, median, most = counted.photos_each_session
-            people += (
-                f"\n{counted.sessions:,} sessions (bursts of one person), {fewest} to {most} "
-                f"photos each, median {median}"
-            )
-        yield people
+        yield people_text(counted)
         yield count_table("sex", counted.sexes)
         yield count_table("age", counted.ages)
         yield count_table("place", counted.places)

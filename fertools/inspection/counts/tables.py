@@ -33,6 +33,33 @@ class ContainerCount(Protocol):
     def photos(self) -> int: ...
 
 
+class PeopleCount(Protocol):
+    """The numbers of people and of sessions, and the fewest, median and most photos of one."""
+
+    @property
+    def subjects(self) -> int: ...
+    @property
+    def photos_each(self) -> tuple[int, ...]: ...
+    @property
+    def sessions(self) -> int: ...
+    @property
+    def photos_each_session(self) -> tuple[int, ...]: ...
+
+
+def people_text(counted: PeopleCount) -> str:
+    """Return a line about the people and, if there are any, one about the sessions."""
+    lines = [_each_text(counted.subjects, "people", counted.photos_each)]
+    if counted.sessions:
+        what = "sessions (bursts of one person)"
+        lines.append(_each_text(counted.sessions, what, counted.photos_each_session))
+    return "\n".join(lines)
+
+
+def _each_text(number: int, what: str, photos_each: tuple[int, ...]) -> str:
+    fewest, median, most = photos_each
+    return f"{number:,} {what}, {fewest} to {most} photos each, median {median}"
+
+
 def count_table(head: str, counts: Mapping[str, int], counted: str = "photos") -> str:
     """Return a table of one field: its values, their numbers and shares."""
     total = sum(counts.values())

@@ -3,7 +3,7 @@
     ledger.parquet ──rows with votes──▶ Answers ──Dawid-Skene──▶ labels.parquet
 
 All photos with votes count, also those that were dropped: a dataset of --labels unanimous keeps
-only the photos that nobody disagrees about.
+only photos on which all annotators agree.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class LabelVotes:
                 f"{out}/metadata.json and give the same build-dataset command again, finished "
                 "faces are used"
             )
-        table = _read(out / manifest.ledger.file, [*_WORDS, "age", "votes"])
+        table = _read(manifest.ledger_in(out), [*_WORDS, "age", "votes"])
         rows = np.flatnonzero(_has_votes(table))
         if not len(rows):
             raise DatasetError(f"{out} has no photo with a vote: check the label files of SRC")
@@ -98,7 +98,7 @@ def _answers(table: pa.Table, manifest: Manifest) -> Answers:
     counts = np.asarray(pc.list_flatten(table["votes"])).reshape(len(table), -1)
     uploader, *annotators = (_classes(table[slot], manifest) for slot in SLOTS)
     slots = np.column_stack(annotators)
-    if (slots < 0).all():  # a table of counts: nobody knows who gave which vote
+    if (slots < 0).all():  # a table of counts: who gave which vote is not known
         slots = slots[:, :0]
     names = _classes(table["emotion"], manifest)
     groups = {

@@ -12,6 +12,7 @@ from textwrap import fill
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fertools.console import display_width, name_pair, table
 from fertools.dataset.manifest import ClassName
@@ -41,9 +42,9 @@ CEILINGS: Final = {
         "leave-one-out agreement",
     ),
     "name_from_votes": Meaning(
-        "the name, told from the votes",
-        "how often somebody who knows a photo's votes and nothing else could tell the class in "
-        "its name, by the photos of other people: about what a classifier can reach against names",
+        "the name, predicted from the votes",
+        "how often the class in a photo's name can be predicted from its votes alone, by the "
+        "photos of other people: about what a classifier can reach against names",
         "Bayes accuracy over vote patterns, cross-validated by person",
     ),
     "best_classifier": Meaning(
@@ -53,7 +54,7 @@ CEILINGS: Final = {
         "Dawid and Skene (1979), fitted again to each draw of people",
     ),
     "next_annotator": Meaning(
-        "one more annotator, told from the votes so far",
+        "the next vote, predicted from the votes so far",
         "the mean over photos of the largest posterior predictive probability: what the votes "
         "are worth; a classifier sees more than votes and may exceed it",
         "Dawid and Skene (1979), fitted again to each draw of people",
@@ -76,11 +77,11 @@ class LabelReport:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """The pairs of classes that votes cannot tell apart, a line each."""
+        """The pairs of classes that votes cannot distinguish, a line each."""
         names = [entry.name for entry in self.classes]
         return tuple(
             f"annotators say nearly the same of what the model calls {names[one]} and "
-            f"{names[other]}: votes cannot tell the two apart, so do not use their figures"
+            f"{names[other]}: votes cannot distinguish the two, so do not use their figures"
             for one, other in self.survey.model.alike
         )
 
@@ -185,28 +186,38 @@ class LabelReport:
 
     def _confusion(self) -> Iterator[str]:
         heads = [*(entry.name for entry in self.classes), "none"]
-        yield self._matrix("name \\ majority", heads, self.survey.confusion.tolist())
+        yield self._matrix("name \\ majority", heads, self.survey.confusion)
         yield _note('Photos by name (rows) and majority (columns); "none" is a tie.')
 
     def _model(self) -> Iterator[str]:
         model = self.survey.model
         heads = [entry.name for entry in self.classes]
+        shown = model.priors > 0
         shares = np.column_stack([model.priors, model.annotator])
-        yield self._matrix("shown \\ annotator", ["all", *heads], shares.tolist())
+        yield self._matrix("shown \\ annotator", ["all", *heads], shares, shown)
         yield _note(
             'Dawid-Skene: how many photos show each class ("all"), and how often an annotator says '
             "each class of them."
         )
+        if not shown.all():
+            yield _note("Classes that no uploader names are left out: no photo can show them.")
         if model.uploader is not None:
-            yield self._matrix("shown \\ uploader", heads, model.uploader.tolist())
+            yield self._matrix("shown \\ uploader", heads, model.uploader, shown)
             yield _note("The same of the uploader, who says what was to be acted.")
 
-    def _matrix(self, corner: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    def _matrix(
+        self,
+        corner: str,
+        heads: Sequence[str],
+        rows: NDArray[Any],
+        shown: NDArray[np.bool_] | None = None,
+    ) -> str:
         """Return a table of the classes, with heads that are cut off where it would be too wide."""
         names = [entry.name for entry in self.classes]
         first = max(map(display_width, (corner, *names)))
         width = (_WIDTH - first) // len(heads) - 2
-        body = [(name, *row) for name, row in zip(names, rows, strict=True)]
+        which = range(len(names)) if shown is None else np.flatnonzero(shown)
+        body = [(names[row], *rows[row].tolist()) for row in which]
         return table((corner, *(_cut(head, width) for head in heads)), body)
 
     def _ceilings(self) -> Iterator[str]:
