@@ -332,7 +332,7 @@ def noisy(tmp_path: Path, swapped: set[str]) -> Path:
     )
 
 
-SMALL: Any = {"folds": 3, "depth": 8, "width": 8, "epochs": 40, "quiet": True}
+SMALL: Any = {"folds": 2, "depth": 8, "width": 8, "epochs": 30, "quiet": True}
 
 
 @pytest.mark.slow
@@ -345,10 +345,9 @@ def test_swapped_labels_are_found_without_test_and_after_an_interruption(
     kept: list[int] = []
 
     def killed(store: Any, number: int, probabilities: NDArray[np.float32]) -> None:
-        if len(kept) == 1:
-            raise KeyboardInterrupt
         kept.append(number)
         keep(store, number, probabilities)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(out_of_fold._Store, "keep", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -362,7 +361,7 @@ def test_swapped_labels_are_found_without_test_and_after_an_interruption(
 
     monkeypatch.setattr(out_of_fold._Store, "keep", counted)
     found = suspects(noisy, **SMALL)
-    assert kept == [0, 1, 2]
+    assert kept == [0, 1]
     assert not pixels.exists()
     assert sha256((pixels.parent / "fold-0.npy").read_bytes()).digest() == first
     assert found.photos == 144  # the copies are not judged
@@ -370,4 +369,4 @@ def test_swapped_labels_are_found_without_test_and_after_an_interruption(
     assert len(swapped & set(worst)) >= 0.8 * len(swapped)
 
     assert suspects(noisy, **SMALL) == found
-    assert kept == [0, 1, 2]  # nothing is trained again
+    assert kept == [0, 1]  # nothing is trained again
