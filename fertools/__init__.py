@@ -12,6 +12,7 @@
     clean(out)                    remove finished faces that the dataset's options do not need
     make_sample(out, …)           draw an archive of invented people
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
+    open_dataset(out, split)      read any example by its number: for PyTorch, Grain and others
     load(out, split, …)           open a split as a tf.data.Dataset
     suspects(out, …)              list the labels that are likely wrong
     train(out, run, …)            train a network from the shards
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fertools.environment import restore_environment
 
 if TYPE_CHECKING:
+    from fertools.dataset.random_access import open_dataset
     from fertools.dataset.shards import read_examples
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
@@ -62,6 +64,7 @@ __all__ = [
     "load",
     "make_sample",
     "measure_labels",
+    "open_dataset",
     "predict",
     "presets",
     "preview",
@@ -85,6 +88,7 @@ _MODULE_OF: Final = {
     "verify": "fertools.inspection.verify",
     "report": "fertools.reporting.page",
     "make_sample": "fertools.sample.archive",
+    "open_dataset": "fertools.dataset.random_access",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
     "suspects": "fertools.inference.suspects",

@@ -35,6 +35,8 @@ NOT_RUN: Final = {
     ("docs/cluster.md", "SLURMCluster"): "needs Slurm",
     ("docs/cluster.md", "sbatch --parsable"): "needs Slurm",
     ("docs/presets.md", "--preset fer2013"): "the set cannot be had here",
+    ("docs/reading.md", "import DataLoader"): "PyTorch may be missing; tests/dataset reads with it",
+    ("docs/reading.md", "import grain"): "Grain may be missing; tests/dataset reads with it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
         "docs/study.md",

@@ -3,6 +3,8 @@
 tfrecord  the framing of a record file
 example   one crop with its label, as the bytes of a tf.train.Example
 shards    plan the shards, check them, and read a dataset without TensorFlow
+index     where each record of a shard begins, in a file beside it
+random_access    read any example by its number: for PyTorch, Grain and others
 manifest  OUT/metadata.json: the contents of a dataset; the names of its files
 sidecars  the files for tensorflow-datasets, README.md and SHA256SUMS
 report    the summary that a build and `fertools stats` print

@@ -21,6 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
@@ -106,15 +107,21 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ShardFile:
-    """One TFRecord file beside the manifest; `bytes` is the file's size."""
+    """One TFRecord file beside the manifest; `bytes` is the file's size.
+
+    index   SHA-256 of the shard's index; "" in older manifests: such datasets have none
+    """
 
     file: str
     records: int
     bytes: int
     sha256: str
+    index: str = ""
 
     def __post_init__(self) -> None:
         _check_file(self.file, self.sha256)
+        if self.index:
+            _check_file(self.file, self.index)
         if self.records < 1 or self.bytes < 16 * self.records:
             raise ValueError(f"{self.file}: {self.records} records in {self.bytes} bytes")
 
@@ -398,8 +405,17 @@ def _parse(kind: Any, value: Any, name: str) -> Any:
 
 def _parse_object(kind: Any, value: Any, name: str) -> Any:
     """Convert a JSON object to the dataclass `kind`; fields with a default may be missing."""
-    types = get_type_hints(kind)
-    required = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+    types, required = _fields_of(kind)
     if not isinstance(value, dict) or not required <= value.keys() <= types.keys():
         raise ValueError(f"{name} does not hold exactly {sorted(types)}")
     return kind(**{key: _parse(types[key], item, key) for key, item in value.items()})
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[dict[str, Any], set[str]]:
+    """Return the types of a dataclass's fields, and the fields without a default.
+
+    Kept, because evaluating the types took most of the time for a manifest of 1,000 shards.
+    """
+    required = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+    return get_type_hints(kind), required

@@ -55,7 +55,7 @@ def check_shard(path: Path, shard: ShardFile) -> None:
 
     Reads only the lengths of the records and checks no checksums.
     """
-    _check_size(path, shard)
+    check_size(path, shard)
     _check_count(path, shard, count_records(path))
 
 
@@ -94,30 +94,40 @@ def plan_shards(
 
 def _read(out: Path, shard: ShardFile, classes: int) -> Iterator[Example]:
     path = out / shard.file
-    _check_size(path, shard)
+    check_size(path, shard)
     count = 0
     for count, data in enumerate(read_records(path), start=1):
-        try:
-            example = Example.from_bytes(data)
-        except DatasetError as fault:
-            raise _mismatch(path, f"record {count - 1} is {fault}") from fault
-        if example.label >= classes:
-            raise _mismatch(path, f"record {count - 1} has label {example.label} of {classes}")
-        yield example
+        yield checked_example(path, count - 1, data, classes)
     _check_count(path, shard, count)
 
 
-def _check_size(path: Path, shard: ShardFile) -> None:
+def checked_example(path: Path, number: int, data: bytes, classes: int) -> Example:
+    """Return the example of a record; DatasetError unless it is one of so many classes.
+
+    path, number   of the shard and of the record in it, for the message
+    """
+    try:
+        example = Example.from_bytes(data)
+    except DatasetError as fault:
+        raise damaged_shard(path, f"record {number} is {fault}") from fault
+    if example.label >= classes:
+        raise damaged_shard(path, f"record {number} has label {example.label} of {classes}")
+    return example
+
+
+def check_size(path: Path, shard: ShardFile) -> None:
+    """Raise DatasetError unless a file exists and has the size of the manifest."""
     if not path.is_file():
         raise DatasetError(f"{path} is missing: put it back, or build again")
     if (size := path.stat().st_size) != shard.bytes:
-        raise _mismatch(path, f"it has {size} bytes, the manifest says {shard.bytes}")
+        raise damaged_shard(path, f"it has {size} bytes, the manifest says {shard.bytes}")
 
 
 def _check_count(path: Path, shard: ShardFile, count: int) -> None:
     if count != shard.records:
-        raise _mismatch(path, f"it has {count} records, the manifest says {shard.records}")
+        raise damaged_shard(path, f"it has {count} records, the manifest says {shard.records}")
 
 
-def _mismatch(path: Path, how: str) -> DatasetError:
+def damaged_shard(path: Path, how: str) -> DatasetError:
+    """Return the error for a shard that is not what was written, with what to do."""
     return DatasetError(f"{path} is not the shard that was written: {how}: put a whole copy back")

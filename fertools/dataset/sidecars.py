@@ -33,6 +33,7 @@ from typing import Any, Final
 
 from fertools.data import Split
 from fertools.dataset.example import Feature, Kind, features
+from fertools.dataset.index import index_name
 from fertools.dataset.manifest import (
     MANIFEST,
     SHARD_TEMPLATE,
@@ -82,7 +83,9 @@ def file_checksums(manifest: Manifest, manifest_sha: str, splits_sha: str) -> di
     manifest_sha  SHA-256 of the manifest's bytes
     splits_sha    SHA-256 of splits.csv, whose bytes follow from the ledger
     """
-    files = {s.file: s.sha256 for split in manifest.splits.values() for s in split.shards}
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    files = {shard.file: shard.sha256 for shard in shards}
+    files |= {index_name(shard.file): shard.index for shard in shards if shard.index}
     files[manifest.ledger.file] = manifest.ledger.sha256
     files |= {name: sha256(data).hexdigest() for name, data in sidecar_files(manifest).items()}
     return files | {MANIFEST: manifest_sha, SPLITS_CSV: splits_sha}

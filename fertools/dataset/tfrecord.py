@@ -77,6 +77,21 @@ def frame(data: bytes) -> bytes:
     return b"".join((length, _FOOT.pack(_masked_crc(length)), data, _FOOT.pack(_masked_crc(data))))
 
 
+def unframe(record: bytes) -> bytes:
+    """Return the data of one record, the inverse of `frame`; ValueError if it is not one, whole."""
+    if len(record) < FRAMING_BYTES:
+        raise ValueError(f"{len(record)} bytes are too few for a record")
+    length, checksum = _HEAD.unpack_from(record)
+    if checksum != _masked_crc(record[:8]):
+        raise ValueError("the checksum of its length is wrong")
+    if length != len(record) - FRAMING_BYTES:
+        raise ValueError(f"its length is {length} bytes, not {len(record) - FRAMING_BYTES}")
+    data = record[_HEAD.size : -_FOOT.size]
+    if _FOOT.unpack_from(record, len(record) - _FOOT.size) != (_masked_crc(data),):
+        raise ValueError("the checksum of its data is wrong")
+    return data
+
+
 def read_records(path: Path) -> Iterator[bytes]:
     """Yield the data of each record of a file in order, and check every checksum.
 

@@ -1,6 +1,7 @@
 """Compare every record with its ledger row, and every shard with the manifest.
 
     manifest ──▶ shard     SHA-256, size, number of records
+    shard    ──▶ index     offset and length of each record
     ledger   ──▶ record    key, subject, sex, age, label, box, confidence, votes, uploader,
                            by shard and index
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +21,9 @@ import numpy as np
 from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.dataset.example import Example
+from fertools.dataset.index import index_name
 from fertools.dataset.manifest import SECRET, WORK_DIR, Manifest, ShardFile
-from fertools.dataset.tfrecord import read_records
+from fertools.dataset.tfrecord import FRAMING_BYTES, read_records
 from fertools.errors import DatasetError
 from fertools.files import sha256_of
 from fertools.hashing import pseudonym
@@ -82,10 +85,14 @@ class RecordCheck:
         if (size := path.stat().st_size) != shard.bytes:
             yield f"{shard.file}: {size} bytes, the manifest says {shard.bytes}"
         row_of = dict(zip(self.rows.numbers["index"][rows].tolist(), rows.tolist(), strict=True))
-        count = 0
+        count = offset = 0
+        lines = sha256()
         try:
             for index, data in enumerate(read_records(path)):
                 count += 1
+                length = len(data) + FRAMING_BYTES
+                lines.update(b"%d %d\n" % (offset, length))
+                offset += length
                 example = Example.from_bytes(data)
                 if index in row_of and (fields := self._differences(example, row_of[index])):
                     names = ", ".join(fields)
@@ -97,6 +104,17 @@ class RecordCheck:
             yield f"{shard.file}: {count} records, the ledger has record {max(row_of)}"
         if count != shard.records:
             yield f"{shard.file}: {count} records, the manifest says {shard.records}"
+        yield from self._index(shard, lines.hexdigest())
+
+    def _index(self, shard: ShardFile, expected: str) -> Iterator[str]:
+        """Compare a shard's index with the SHA-256 of the index that its records make."""
+        path = self.out / index_name(shard.file)
+        if not shard.index or not path.is_file():
+            return  # an older dataset, or missing, which is told of every file
+        if shard.index != expected:
+            yield f"{path.name}: the manifest's SHA-256 is not that of the shard's index"
+        if sha256_of(path) != expected:
+            yield f"{path.name}: it does not say where the shard's records are"
 
     def _differences(self, example: Example, row: int) -> list[str]:
         names = [entry.name for entry in self.manifest.classes]

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from fertools.columns import Ints, list_array
 from fertools.data import Box, Split
 from fertools.dataset.example import Example
+from fertools.dataset.index import index_bytes, index_name, index_of
 from fertools.dataset.manifest import ShardFile, shard_name
 from fertools.dataset.shards import plan_shards
 from fertools.dataset.tfrecord import RecordWriter
@@ -254,7 +255,7 @@ class StagingDir:
         return self.folder / f"{name}.sha256"
 
     def finished(self, plan: Iterable[PlannedShard], out: Path) -> dict[str, ShardFile]:
-        """Return the shards that an earlier run has made, here or published.
+        """Return the shards that an earlier run has made with their indices, here or published.
 
         A shard is recognised by its SHA-256: shards of another plan may have the same names and
         the same sizes.
@@ -265,17 +266,25 @@ class StagingDir:
             with suppress(OSError):
                 checksum = self.checksum(name).read_text("ascii", errors="replace")
                 path = made if made.exists() else out / name
-                if sha256_of(path) == checksum:
-                    size = path.stat().st_size
-                    finished[name] = ShardFile(name, len(shard.rows), size, checksum)
+                if sha256_of(path) == checksum and (index := self._index(path, out)):
+                    size, rows = path.stat().st_size, len(shard.rows)
+                    finished[name] = ShardFile(name, rows, size, checksum, index)
         return finished
 
-    def publish(self, shards: Iterable[ShardFile], out: Path) -> None:
-        """Move finished shards to OUT, and remove those of another plan there.
+    def _index(self, shard: Path, out: Path) -> str | None:
+        """Return the SHA-256 of the index of a whole shard, None if it has to be written again."""
+        made = self.folder / index_name(shard.name)
+        data = (made if made.exists() else out / made.name).read_bytes()
+        return sha256(data).hexdigest() if data == index_of(shard) else None
 
-        Raises OutputError if a shard is missing afterwards, or has another size.
+    def publish(self, shards: Iterable[ShardFile], out: Path) -> None:
+        """Move finished shards and indices to OUT, and remove those of another plan there.
+
+        Raises OutputError if one is missing afterwards, or a shard has another size.
         """
-        wanted = {shard.file: shard.bytes for shard in shards}
+        shards = list(shards)
+        wanted: dict[str, int | None] = {shard.file: shard.bytes for shard in shards}
+        wanted |= {index_name(shard.file): None for shard in shards}
         for name in wanted:
             # A shard that is not here was moved by an earlier run that did not finish.
             if (self.folder / name).exists():
@@ -286,7 +295,7 @@ class StagingDir:
         # Listing the folder makes NFS ask the server, whatever it has cached of a name.
         sizes = {path.name: path.stat().st_size for path in out.iterdir() if path.name in wanted}
         for name, size in wanted.items():
-            if sizes.get(name) != size:
+            if name not in sizes or size not in (None, sizes[name]):
                 raise OutputError(
                     f"{out / name} is missing or incomplete after it was written: "
                     "check the disk; the same command continues"
@@ -304,15 +313,20 @@ class ShardTask:
     seed: int
 
     def __call__(self) -> ShardFile:
-        """Write the shard, then its SHA-256."""
+        """Write the shard, then its index, then its SHA-256."""
         rows = pa.ipc.open_file(pa.memory_map(str(self.staging.plan))).get_batch(self.number)
         images = _images(self.staging.parts, rows)
         with whole_file(self.staging.folder / self.name) as file:
             writer = RecordWriter(file)
-            for row, image in zip(rows.to_pylist(), images, strict=True):
-                writer.write(self._example(row, image).to_bytes())
+            lengths = [
+                writer.write(self._example(row, image).to_bytes()).length
+                for row, image in zip(rows.to_pylist(), images, strict=True)
+            ]
+        index = index_bytes(lengths)
+        write_whole(self.staging.folder / index_name(self.name), index)
         write_whole(self.staging.checksum(self.name), file.sha256.encode())
-        return ShardFile(self.name, writer.records, writer.size, file.sha256)
+        digest = sha256(index).hexdigest()
+        return ShardFile(self.name, writer.records, writer.size, file.sha256, digest)
 
     def _example(self, row: dict[str, Any], image: bytes) -> Example:
         fields = {name: row[name] for name in _FIELDS}

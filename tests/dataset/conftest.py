@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 from fertools.data import Box, Split
 from fertools.dataset.example import Example
+from fertools.dataset.index import index_bytes, index_name
 from fertools.dataset.manifest import (
     MANIFEST,
     ClassName,
@@ -50,9 +52,11 @@ def contents(out: Path, split: Split, numbers: range, shards: int) -> SplitConte
         name = shard_name("fer", split, shard, shards)
         with whole_file(out / name) as file:
             writer = RecordWriter(file)
-            for number in numbers[shard::shards]:
-                writer.write(example(number).to_bytes())
-        files.append(ShardFile(name, writer.records, writer.size, file.sha256))
+            own = numbers[shard::shards]
+            index = index_bytes(writer.write(example(n).to_bytes()).length for n in own)
+        write_whole(out / index_name(name), index)
+        digest = sha256(index).hexdigest()
+        files.append(ShardFile(name, writer.records, writer.size, file.sha256, digest))
     labels = [number % len(CLASSES) for number in numbers]
     classes = {entry.name: labels.count(label) for label, entry in enumerate(CLASSES)}
     return SplitContents(len(numbers), len({n // 4 for n in numbers}), classes, tuple(files))

@@ -40,6 +40,7 @@ def test_its_text_is_canonical() -> None:
         "records": 3,
         "bytes": 300,
         "sha256": "ab" * 32,
+        "index": "",
     }
     options = dict(reversed(MANIFEST.options.items()))
     assert replace(MANIFEST, options=options).to_json() == text

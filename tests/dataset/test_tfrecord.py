@@ -17,6 +17,7 @@ from fertools.dataset.tfrecord import (
     frame,
     read_record,
     read_records,
+    unframe,
 )
 from fertools.errors import DatasetError
 
@@ -39,6 +40,18 @@ def test_a_frame_is_the_bytes_that_tensorflow_writes() -> None:
     # Taken once from tf.io.TFRecordWriter of TensorFlow 2.21.
     assert frame(b"").hex() == "000000000000000029039807d8ea82a2"
     assert frame(b"fertools").hex() == ("0800000000000000ff86240f666572746f6f6c731a5d522d")
+
+
+def test_a_record_is_taken_out_of_its_frame_or_refused() -> None:
+    for data in RECORDS:
+        record = frame(data)
+        assert unframe(record) == data
+        for at in range(len(record)):
+            with pytest.raises(ValueError, match="checksum"):
+                unframe(record[:at] + bytes((record[at] ^ 1,)) + record[at + 1 :])
+        for other in (record[:-1], record + b"\0"):
+            with pytest.raises(ValueError, match=r"too few|its length is \d+ bytes, not"):
+                unframe(other)
 
 
 def test_the_writer_says_where_each_record_lies() -> None:

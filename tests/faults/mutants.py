@@ -23,7 +23,8 @@ from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.data import Box, Drop, Member, Reason, Unusable
 from fertools.dataset.example import Example
-from fertools.dataset.manifest import Manifest
+from fertools.dataset.index import index_bytes, record_ends
+from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.tfrecord import frame, read_records
 from fertools.errors import DatasetError, SourceError
 from fertools.faces.extract import extract_face
@@ -112,6 +113,16 @@ def read_shard(data: bytes, home: Path) -> None:
     (home / "shard").write_bytes(data)
     for record in read_records(home / "shard"):
         Example.from_bytes(record)
+
+
+def read_index(data: bytes, home: Path) -> None:
+    """Read the index of a shard of three records."""
+    shard = frame(example()) * 3
+    (home / "shard").write_bytes(shard)
+    (home / "shard.idx").write_bytes(data)
+    ends = record_ends(home, ShardFile("shard", 3, len(shard), "0" * 64))
+    if (ends[0], ends[-1], len(ends)) != (0, len(shard), 4):
+        raise AssertionError(f"an index of {[*ends]}")
 
 
 def read_example(data: bytes, _: Path) -> None:
@@ -229,6 +240,7 @@ TARGETS: dict[str, Target] = {
     "pax tar": (read_tar, lambda: tar(tarfile.PAX_FORMAT), (SourceError,)),
     "seen": (read_seen, seen, ()),
     "shard": (read_shard, lambda: frame(example()) * 3, (DatasetError,)),
+    "index": (read_index, lambda: index_bytes([len(frame(example()))] * 3), (DatasetError,)),
     "example": (read_example, example, (DatasetError,)),
     "labels": (read_labels, labels, ()),
     "labels in CP949": (read_labels, lambda: labels("cp949"), ()),

@@ -265,6 +265,40 @@ def test_shards_of_another_plan_are_not_taken_for_this_ones(
     assert digests(out) == digests(tmp_path / "fresh")
 
 
+def test_an_index_that_is_lost_before_the_manifest_is_written_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards and indices were moved to OUT, the manifest not written."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(dataset, "publish", kill)
+        build(source, out)
+    lost, cut = sorted(out.glob("*.idx"))[:2]
+    lost.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    (out / f"faces-train.tfrecord-00000-of-00099{lost.suffix}").touch()
+    build(source, out)
+    assert fertools.verify(out, quiet=True).notes == ()
+    build(source, tmp_path / "fresh")
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_indices_are_renewed_with_their_shards(source: Path, out: Path) -> None:
+    before = {path.name: path.read_bytes() for path in out.glob("*.idx")}
+    build(source, out, seed=9, shard_size="2KB", overwrite=True)
+    after = {path.name for path in out.glob("*.idx")}
+    shards = {path.name for path in out.glob("*.tfrecord-*[0-9]")}
+    assert after == {f"{name}.idx" for name in shards} != set(before)
+    assert fertools.verify(out, quiet=True).ok
+
+
 def test_a_shard_that_is_nowhere_is_not_vouched_for(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -128,7 +130,19 @@ def test_a_manifest_that_makes_sense_but_is_another_is_found(out: Path) -> None:
 
 
 def train(out: Path) -> list[Path]:
-    return sorted(out.glob("faces-train*"))
+    return sorted(out.glob("faces-train.tfrecord-*[0-9]"))
+
+
+def index(out: Path) -> Path:
+    return train(out)[0].with_name(f"{train(out)[0].name}.idx")
+
+
+def move_a_record(out: Path) -> None:
+    """Let the second record begin a byte later."""
+    lines = [line.split() for line in index(out).read_text("ascii").splitlines()]
+    (_, first), (begin, second) = lines[:2]
+    lines[0][1], lines[1] = str(int(first) + 1), [str(int(begin) + 1), str(int(second) - 1)]
+    index(out).write_text("".join(f"{a} {b}\n" for a, b in lines), "ascii")
 
 
 def cut_between_records(out: Path) -> None:
@@ -159,6 +173,8 @@ def swap(out: Path) -> None:
         (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
         (cut_between_records, "its SHA-256 is not the manifest's"),
         (swap, "differs from its row in"),
+        (move_a_record, ".idx: it does not say where the shard's records are"),
+        (lambda out: index(out).unlink(), ".idx: it is missing"),
     ],
 )
 def test_what_was_done_to_a_file_is_named(
@@ -166,6 +182,60 @@ def test_what_was_done_to_a_file_is_named(
 ) -> None:
     spoil(out)
     assert told in problems(out)
+
+
+def test_an_index_that_the_manifest_vouches_for_is_compared_with_its_shard(out: Path) -> None:
+    move_a_record(out)
+    whole, other = (hashlib.sha256(data).hexdigest() for data in indices(out))
+    text = (out / "metadata.json").read_text("utf-8").replace(whole, other)
+    (out / "metadata.json").write_text(text, "utf-8")
+    sums = (out / "SHA256SUMS").read_text("utf-8").replace(whole, other)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    sums = re.sub(r"[0-9a-f]+(?=  metadata.json)", digest, sums)
+    (out / "SHA256SUMS").write_text(sums, "utf-8")
+    name = index(out).name
+    assert problems(out).splitlines() == [
+        f"{name}: the manifest's SHA-256 is not that of the shard's index",
+        f"{name}: it does not say where the shard's records are",
+    ]
+
+
+def indices(out: Path) -> tuple[bytes, bytes]:
+    """Return the index that the first shard has by its length fields, and its index file."""
+    data, at, lines = train(out)[0].read_bytes(), 0, b""
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 8], "little") + 16
+        lines += b"%d %d\n" % (at, length)
+        at += length
+    return lines, index(out).read_bytes()
+
+
+def test_an_index_is_what_dali_reads(out: Path) -> None:
+    made, written = indices(out)
+    assert written == made
+
+
+def test_a_dataset_without_indices_is_verified_and_an_index_of_another_tool_noted(
+    out: Path,
+) -> None:
+    """As builds of fertools before the index wrote it."""
+    tree = json.loads((out / "metadata.json").read_text("utf-8"))
+    for split in tree["splits"].values():
+        for shard in split["shards"]:
+            del shard["index"]
+    text = json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (out / "metadata.json").write_text(text, "utf-8")
+    lines = (out / "SHA256SUMS").read_text("utf-8").splitlines(keepends=True)
+    sums = "".join(line for line in lines if not line.endswith(".idx\n"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    sums = re.sub(r"[0-9a-f]+(?=  metadata.json)", digest, sums)
+    (out / "SHA256SUMS").write_text(sums, "utf-8")
+    verdict = fertools.verify(out, quiet=True)
+    assert verdict.problems == ()
+    assert f"{index(out).name} is not of this dataset" in verdict.notes
+    for path in out.glob("*.idx"):
+        path.unlink()
+    assert fertools.verify(out, quiet=True).problems == ()
 
 
 def other_ledger(out: Path, column: str, row: int, value: object) -> None:
