@@ -143,7 +143,9 @@ def _list_source(
     except FileNotFoundError:
         raise SourceError(f"{source_text} is not there: check the path") from None
     except OSError as error:
-        raise SourceError(f"{source_text} cannot be read: {error.strerror}") from None
+        raise SourceError(
+            f"{source_text} cannot be read: {error.strerror}: check its permissions and the disk"
+        ) from None
     raise SourceError(
         f"{source_text} is neither a folder nor a .zip or .tar: give what you downloaded"
     )

@@ -25,11 +25,11 @@ from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
 from fertools.files import make_folder, run_write_error, write_whole
 from fertools.fonts import drawable
+from fertools.inference.against_annotators import VoteFigures
 from fertools.inference.metrics import Metrics
 from fertools.inference.plots import Face, confusion_png, mistakes_png, reliability_png
 from fertools.inference.predictions import Predictions, predict_split
 from fertools.inference.predictions_file import PREDICTIONS, predictions_parquet
-from fertools.inference.votes import VoteFigures
 from fertools.keywords import EvaluateKeywords
 from fertools.options import EvaluateOptions
 from fertools.training.data import DatasetSplit
@@ -224,7 +224,10 @@ def _prediction_warnings(predictions: Predictions, split: str, looks: int) -> It
             "as a person, so the intervals are too narrow"
         )
     if split == Split.TEST and looks > 1:
-        yield f"this is look {looks} at test: whoever chooses by it needs new people for the figure"
+        yield (
+            f"this is evaluation {looks} of test: a choice made by its figures needs new people "
+            "for an honest one"
+        )
 
 
 def _font_notes(names: list[str], drawn: list[str]) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ class CurvesFile:
             draw_curves(self._folder, rows)
         except Exception as fault:  # matplotlib's own are of any kind, and weights matter more
             line = str(fault).partition("\n")[0]
-            print(f"{self._folder / CURVES} is not drawn: {line}", file=sys.stderr, flush=True)
+            print(f"{self._folder / CURVES} cannot be drawn: {line}", file=sys.stderr, flush=True)
             return False
         return True
 

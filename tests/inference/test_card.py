@@ -45,7 +45,7 @@ def test_the_figures_are_those_of_the_test_and_of_the_same_weights(
     assert re.search(r"남 male +1 +too few people", card)
     assert "Not evaluated" in model_card(run, "last", LAST)
     evaluate(run.folder, out)
-    assert "Beware: this is look 2 at test" in model_card(run, "best", BEST)
+    assert "Beware: this is evaluation 2 of test" in model_card(run, "best", BEST)
 
 
 def test_figures_of_other_weights_are_left_out(

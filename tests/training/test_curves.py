@@ -94,7 +94,7 @@ def test_curves_cannot_fail_a_training(
     assert calls == [1]
     assert not file.draw(history([0.5] * 3))
     path = tmp_path / "curves.png"
-    assert capsys.readouterr().err == f"{path} is not drawn: no font\n" * 2
+    assert capsys.readouterr().err == f"{path} cannot be drawn: no font\n" * 2
 
 
 def test_curves_are_drawn_again_when_a_drawing_is_a_twentieth_of_the_time(

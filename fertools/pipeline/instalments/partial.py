@@ -153,7 +153,10 @@ def seen_report(out: Path) -> SeenReport:
     build_dir = BuildDir(out)
     containers, damaged = SeenStore(build_dir.seen).read()
     if not containers and not damaged:
-        raise DatasetError(f"{out} was not begun with --partial: nothing was stored of what it saw")
+        raise DatasetError(
+            f"{out} was not begun with --partial, so nothing is known of zips that are gone: "
+            "give a folder that was, or the archive"
+        )
     done = _done_photos(build_dir)
     zips = [
         _seen_zip(seen, seen.container, done.pop(seen.container, 0))

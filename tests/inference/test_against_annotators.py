@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fertools.inference.against_annotators import VoteFigures
 from fertools.inference.predictions import Predictions
-from fertools.inference.votes import VoteFigures
 
 
 def predictions(votes: Any, predicted: Any, people: Any = None) -> Predictions:
