@@ -1,10 +1,11 @@
 """Write and read the index of a shard: where each record begins, for random access.
 
-    faces-train.tfrecord-00000-of-00064        the shard
-    faces-train.tfrecord-00000-of-00064.idx    a line a record:  offset␣length⏎
+    faces-train.tfrecord-00000-of-00064    the shard
+    faces-train.idx-00000-of-00064         a line a record:  offset␣length⏎
 
 Both numbers are bytes; the length includes the 16 bytes of framing. This is the index that NVIDIA
 DALI's `fn.readers.tfrecord(path=…, index_path=…)` requires and that its tool `tfrecord2idx` writes.
+The usual pattern for shards, faces-train.tfrecord-*, does not match it.
 
 An index follows from its shard. So it need not exist: datasets of older versions have none, and it
 is then made in memory from the length fields. It is trusted no further than it can be checked: it
@@ -24,16 +25,20 @@ from fertools.dataset.manifest import ShardFile
 from fertools.dataset.tfrecord import FRAMING_BYTES, record_locations
 from fertools.errors import DatasetError
 
-#: What the name of an index has after the name of its shard.
-SUFFIX: Final = ".idx"
+#: The names of indices in the folder of a dataset.
+INDICES: Final = "*.idx-*-of-*"
 
 #: The most bytes of a line: two numbers of 64 bits.
 _MAX_LINE: Final = 42
 
 
 def index_name(shard: str) -> str:
-    """Return the file name of a shard's index."""
-    return shard + SUFFIX
+    """Return the file name of a shard's index.
+
+    Example: "faces-train.tfrecord-00000-of-00064" -> "faces-train.idx-00000-of-00064"
+    """
+    dataset_split, _, number = shard.rpartition(".tfrecord-")
+    return f"{dataset_split}.idx-{number}"
 
 
 def index_bytes(lengths: Iterable[int]) -> bytes:

@@ -27,7 +27,6 @@ import pyarrow as pa
 from fertools.archive.identity import source_fingerprint
 from fertools.archive.scan import scan
 from fertools.checking import user_path
-from fertools.dataset.index import SUFFIX
 from fertools.dataset.manifest import (
     MANIFEST,
     SPLITS_CSV,
@@ -85,11 +84,6 @@ def verify(
         examples=sum(split.records for split in manifest.splits.values()),
         notes=tuple(check.notes()),
     )
-
-
-def _like_a_shard(name: str) -> bool:
-    """Return whether a file is named like a shard; an index is not one."""
-    return fnmatch(name, _SHARDS) and not name.endswith(SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +174,7 @@ class _Check:
         LABELS_FILE is made of the ledger later, by `labels`: it may be of an older one.
         """
         foreign = sorted(self.there - self.expected - {LABELS_FILE})
-        harmless = [name for name in foreign if not _like_a_shard(name)]
+        harmless = [name for name in foreign if not fnmatch(name, _SHARDS)]
         yield from (f"{name} is not of this dataset" for name in harmless[:_MOST])
         labels = self.out / LABELS_FILE
         if labels.is_file() and ledger_of(labels) != self.manifest.ledger.sha256:
@@ -190,7 +184,7 @@ class _Check:
         expected, there = self.expected, self.there
         yield from (f"{name}: it is missing" for name in sorted(expected - there))
         for name in sorted(there - expected):
-            if _like_a_shard(name):
+            if fnmatch(name, _SHARDS):
                 yield f"{name}: it looks like a shard and is not of this dataset"
 
     def _small_files(self, rows: LedgerRows) -> Iterator[str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from fertools.columns import Ints, list_array
 from fertools.data import Box, Split
 from fertools.dataset.example import Example
-from fertools.dataset.index import index_bytes, index_name, index_of
+from fertools.dataset.index import INDICES, index_bytes, index_name, index_of
 from fertools.dataset.manifest import ShardFile, shard_name
 from fertools.dataset.shards import plan_shards
 from fertools.dataset.tfrecord import RecordWriter
@@ -289,7 +289,7 @@ class StagingDir:
             # A shard that is not here was moved by an earlier run that did not finish.
             if (self.folder / name).exists():
                 (self.folder / name).replace(out / name)
-        for old in out.glob("*.tfrecord-*-of-*"):
+        for old in chain(out.glob("*.tfrecord-*-of-*"), out.glob(INDICES)):
             if old.name not in wanted:
                 old.unlink()
         # Listing the folder makes NFS ask the server, whatever it has cached of a name.

@@ -17,6 +17,7 @@ import pytest
 import fertools
 from fertools.dataset import random_access
 from fertools.dataset.example import Example
+from fertools.dataset.index import INDICES, index_name
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.dataset.random_access import ExampleSequence, open_dataset
 from fertools.dataset.tfrecord import unframe
@@ -70,7 +71,7 @@ def test_a_split_or_dataset_that_is_not_there_is_named(dataset: Path) -> None:
 
 
 def test_format_1_is_opened_without_an_index() -> None:
-    assert not list(FORMAT1.glob("*.idx"))
+    assert not list(FORMAT1.glob(INDICES))
     for split in Manifest.read(FORMAT1).splits:
         opened, read = open_dataset(FORMAT1, split), list(fertools.read_examples(FORMAT1, split))
         assert len(opened) == len(read) > 0
@@ -150,7 +151,7 @@ def test_threads_read_while_files_are_closed(
     ],
 )
 def test_a_damaged_index_is_told_with_its_cure(dataset: Path, damage: Any) -> None:
-    index = dataset / f"{FIRST}.idx"
+    index = dataset / index_name(FIRST)
     index.write_text(damage(index.read_text("ascii")), "ascii")
     opened = open_dataset(dataset, "train")
     assert opened[6]["key"] == example(1).key, "the second shard"
@@ -165,7 +166,7 @@ def test_a_damaged_index_is_told_with_its_cure(dataset: Path, damage: Any) -> No
 
 
 def test_an_index_with_another_boundary_yields_no_record(dataset: Path) -> None:
-    index = dataset / f"{FIRST}.idx"
+    index = dataset / index_name(FIRST)
     (_, first), (_, second), *others = (line.split() for line in index.read_text().splitlines())
     lines = [("0", str(int(first) + 1)), (str(int(first) + 1), str(int(second) - 1)), *others]
     index.write_text("".join(f"{begin} {length}\n" for begin, length in lines))
@@ -237,7 +238,7 @@ def test_tensorflow_datasets_names_the_same_features(dataset: Path) -> None:
 
 def test_a_record_is_framed_as_its_index_says(dataset: Path) -> None:
     whole = (dataset / FIRST).read_bytes()
-    lines = (dataset / f"{FIRST}.idx").read_text("ascii").splitlines()
+    lines = (dataset / index_name(FIRST)).read_text("ascii").splitlines()
     places = [tuple(map(int, line.split())) for line in lines]
     records = [unframe(whole[begin : begin + length]) for begin, length in places]
     assert records == [example(n).to_bytes() for n in range(0, 12, 2)]

@@ -23,7 +23,7 @@ from fertools.archive.reader import Reader
 from fertools.archive.scan import scan
 from fertools.data import Box, Drop, Member, Reason, Unusable
 from fertools.dataset.example import Example
-from fertools.dataset.index import index_bytes, record_ends
+from fertools.dataset.index import index_bytes, index_name, record_ends
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.tfrecord import frame, read_records
 from fertools.errors import DatasetError, SourceError
@@ -118,9 +118,10 @@ def read_shard(data: bytes, home: Path) -> None:
 def read_index(data: bytes, home: Path) -> None:
     """Read the index of a shard of three records."""
     shard = frame(example()) * 3
-    (home / "shard").write_bytes(shard)
-    (home / "shard.idx").write_bytes(data)
-    ends = record_ends(home, ShardFile("shard", 3, len(shard), "0" * 64))
+    name = "faces-train.tfrecord-00000-of-00001"
+    (home / name).write_bytes(shard)
+    (home / index_name(name)).write_bytes(data)
+    ends = record_ends(home, ShardFile(name, 3, len(shard), "0" * 64))
     if (ends[0], ends[-1], len(ends)) != (0, len(shard), 4):
         raise AssertionError(f"an index of {[*ends]}")
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
+from fertools.dataset.index import INDICES, index_name
 from fertools.dataset.report import DatasetReport
 from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import DatasetError, FertoolsError, OutputError
@@ -280,10 +281,10 @@ def test_an_index_that_is_lost_before_the_manifest_is_written_again(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(dataset, "publish", kill)
         build(source, out)
-    lost, cut = sorted(out.glob("*.idx"))[:2]
+    lost, cut = sorted(out.glob(INDICES))[:2]
     lost.unlink()
     cut.write_bytes(cut.read_bytes()[:-1])
-    (out / f"faces-train.tfrecord-00000-of-00099{lost.suffix}").touch()
+    (out / "faces-train.idx-00000-of-00099").touch()
     build(source, out)
     assert fertools.verify(out, quiet=True).notes == ()
     build(source, tmp_path / "fresh")
@@ -291,11 +292,11 @@ def test_an_index_that_is_lost_before_the_manifest_is_written_again(
 
 
 def test_indices_are_renewed_with_their_shards(source: Path, out: Path) -> None:
-    before = {path.name: path.read_bytes() for path in out.glob("*.idx")}
+    before = {path.name: path.read_bytes() for path in out.glob(INDICES)}
     build(source, out, seed=9, shard_size="2KB", overwrite=True)
-    after = {path.name for path in out.glob("*.idx")}
-    shards = {path.name for path in out.glob("*.tfrecord-*[0-9]")}
-    assert after == {f"{name}.idx" for name in shards} != set(before)
+    after = {path.name for path in out.glob(INDICES)}
+    shards = {path.name for path in out.glob("*.tfrecord-*")}
+    assert after == set(map(index_name, shards)) != set(before)
     assert fertools.verify(out, quiet=True).ok
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import fertools
+from fertools.dataset.index import INDICES, index_name
 from fertools.errors import DatasetError, SourceError
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.labels.label_json import entry, label_file
@@ -130,11 +131,11 @@ def test_a_manifest_that_makes_sense_but_is_another_is_found(out: Path) -> None:
 
 
 def train(out: Path) -> list[Path]:
-    return sorted(out.glob("faces-train.tfrecord-*[0-9]"))
+    return sorted(out.glob("faces-train.tfrecord-*"))
 
 
 def index(out: Path) -> Path:
-    return train(out)[0].with_name(f"{train(out)[0].name}.idx")
+    return out / index_name(train(out)[0].name)
 
 
 def move_a_record(out: Path) -> None:
@@ -173,8 +174,8 @@ def swap(out: Path) -> None:
         (lambda out: (out / "ledger.parquet").write_bytes(b"PAR1"), "it cannot be read"),
         (cut_between_records, "its SHA-256 is not the manifest's"),
         (swap, "differs from its row in"),
-        (move_a_record, ".idx: it does not say where the shard's records are"),
-        (lambda out: index(out).unlink(), ".idx: it is missing"),
+        (move_a_record, ": it does not say where the shard's records are"),
+        (lambda out: index(out).unlink(), "faces-train.idx-00000-of-0000"),
     ],
 )
 def test_what_was_done_to_a_file_is_named(
@@ -226,14 +227,14 @@ def test_a_dataset_without_indices_is_verified_and_an_index_of_another_tool_note
     text = json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (out / "metadata.json").write_text(text, "utf-8")
     lines = (out / "SHA256SUMS").read_text("utf-8").splitlines(keepends=True)
-    sums = "".join(line for line in lines if not line.endswith(".idx\n"))
+    sums = "".join(line for line in lines if ".idx-" not in line)
     digest = hashlib.sha256(text.encode()).hexdigest()
     sums = re.sub(r"[0-9a-f]+(?=  metadata.json)", digest, sums)
     (out / "SHA256SUMS").write_text(sums, "utf-8")
     verdict = fertools.verify(out, quiet=True)
     assert verdict.problems == ()
     assert f"{index(out).name} is not of this dataset" in verdict.notes
-    for path in out.glob("*.idx"):
+    for path in out.glob(INDICES):
         path.unlink()
     assert fertools.verify(out, quiet=True).problems == ()
 
