@@ -176,6 +176,10 @@ def test_a_docstrings_prompt_shows_what_python_says(name: str, text: str) -> Non
 
 #: Examples in prose: an expression in the names of the module, and what it must be.
 PROSE: Final = {
+    "fertools.dataset.index.index_name": (
+        "index_name('faces-train.tfrecord-00000-of-00064')",
+        "faces-train.idx-00000-of-00064",
+    ),
     "fertools.faces.detectors.caffe.read_layers": (
         """[(l.fields["name"], l.fields["type"]) for l in """
         """read_layers('layer { name: "a" type: "ReLU" }')]""",
