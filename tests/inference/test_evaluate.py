@@ -337,7 +337,7 @@ def test_the_second_look_at_test_is_told_of(evaluated: Evaluate) -> None:
     first, second = evaluated(people(2)), evaluated(people(2))
     assert (first.looks, second.looks) == (1, 2)
     assert first.warnings == ()
-    assert "look 2 at test" in second.warnings[0]
+    assert "evaluation 2 of test" in second.warnings[0]
     # Other people are a first look again, and the first ones are not forgotten meanwhile.
     assert evaluated(people(3)).looks == 1
     assert evaluated(people(2)).looks == 3
