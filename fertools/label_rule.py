@@ -32,7 +32,7 @@ _CHOICES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """Who decides a photo's emotion.
+    """A value of --labels, parsed: what decides the label of a photo.
 
     name         the rule without a file
     votes        annotators, of three, who must agree; 0 if their number does not decide

@@ -203,7 +203,7 @@ class LabelOptions(Options):
 
     @property
     def rule(self) -> LabelRule:
-        """Who decides a photo's emotion, parsed from `labels`."""
+        """The value of `labels`, parsed."""
         return LabelRule.parse(self.labels)
 
 

@@ -49,7 +49,7 @@ class Correction:
 
     @property
     def reason(self) -> str:
-        """Who says so and why, such as "by kim: she is crying"."""
+        """Author and reason of the correction, such as "by kim: she is crying"."""
         who = f"by {self.who}" if self.who else "by hand"
         return f"{who}: {self.why}" if self.why else who
 

@@ -57,7 +57,7 @@ class Overfitting:
 
 
 def overfitting_text(rows: Sequence[Row]) -> str:
-    """Say where overfitting sets in, or that it does not; "" where too little is known."""
+    """Return a line on the epoch where overfitting begins; "" if there are too few epochs."""
     if not _is_known(rows):
         return ""
     found = overfitting(rows)

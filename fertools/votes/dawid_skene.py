@@ -85,7 +85,13 @@ class DawidSkene:
 
     def posterior_of(self, patterns: Patterns) -> Floats:
         """Return the probability of each class for each pattern, float64, (patterns, classes)."""
-        return self._posterior(patterns.said)
+        uploader = np.ones_like(self.annotator) if self.uploader is None else self.uploader
+        with np.errstate(divide="ignore"):  # log(0) = -inf is a posterior of 0
+            priors = np.log(self.priors)
+        scores = patterns.said @ np.log(np.hstack([self.annotator, uploader])).T + priors
+        likelihoods = np.exp(scores - scores.max(axis=1, keepdims=True))
+        posterior: Floats = likelihoods / likelihoods.sum(axis=1, keepdims=True)
+        return posterior
 
     def uploader_of(self, patterns: Patterns) -> Floats:
         """Return the probability of each word of the uploader, float64, (patterns, classes).
@@ -96,15 +102,6 @@ class DawidSkene:
             raise ValueError("the model has no uploader")
         words: Floats = self.posterior_of(patterns) @ self.uploader
         return words
-
-    def _posterior(self, said: Ints) -> Floats:
-        uploader = np.ones_like(self.annotator) if self.uploader is None else self.uploader
-        with np.errstate(divide="ignore"):  # log(0) = -inf is a posterior of 0
-            priors = np.log(self.priors)
-        scores = said @ np.log(np.hstack([self.annotator, uploader])).T + priors
-        likelihoods = np.exp(scores - scores.max(axis=1, keepdims=True))
-        posterior: Floats = likelihoods / likelihoods.sum(axis=1, keepdims=True)
-        return posterior
 
 
 def fit(counts: Counts, uploader: Counts | None = None) -> DawidSkene:
@@ -132,7 +129,7 @@ def fit_patterns(
     said = patterns.said.astype(float)
     model = start or _step(said, photos, _shares(said))
     for _ in range(MOST_STEPS):
-        last, model = model, _step(said, photos, model._posterior(said))
+        last, model = model, _step(said, photos, model.posterior_of(patterns))
         if _distance(last, model) < tolerance:
             break
     return model
