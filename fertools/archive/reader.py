@@ -237,6 +237,6 @@ def _inflate64(data: bytes, size: int) -> bytes:
             unpacked += inflater.inflate(data[at : at + _INFLATE64_BYTES])
             if len(unpacked) > size:
                 break
-    except Exception as error:  # ValueError, and in some versions others
+    except ValueError as error:  # nothing else: want of memory or of time is no damage
         raise Unusable(Reason.UNREADABLE, f"its packed bytes are damaged: {error}") from None
     return bytes(unpacked)

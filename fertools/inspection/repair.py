@@ -76,7 +76,8 @@ class Repair:
     def text(self) -> str:
         if not self.downloads:
             could = f"could be read, {self.recorded} says" if self.recorded else "can be read"
-            return f"{self.looked_at:,} zips and tars {could}: no download needs to be repeated"
+            what = "zip or tar" if self.looked_at == 1 else "zips and tars"
+            return f"{self.looked_at:,} {what} {could}: no download needs to be repeated"
         count = len(self.downloads)
         lines = [f"{count:,} download{'s' * (count > 1)} to repeat:"]
         for found in self.downloads:

@@ -53,6 +53,17 @@ def test_damage_is_a_fact(tmp_path: Path, broken: Item) -> None:
     assert caught.value.drop.reason is Reason.UNREADABLE
 
 
+def test_want_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Inflater:
+        def inflate(self, data: bytes) -> bytes:
+            raise MemoryError
+
+    (tmp_path / "a.zip").write_bytes(write_zip(item(b"1.jpg", DATA)))
+    monkeypatch.setattr(inflate64, "Inflater", Inflater)
+    with Reader(tmp_path) as reader, pytest.raises(MemoryError):
+        reader.read(scan(tmp_path).members[0])
+
+
 def test_without_the_package_the_row_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

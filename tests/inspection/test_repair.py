@@ -103,7 +103,7 @@ def test_an_archive_without_a_usable_photo_is_listed_too(tmp_path: Path) -> None
 def test_a_whole_archive_needs_no_repair(tmp_path: Path) -> None:
     source = write(tmp_path / "src", 기쁨_TRAIN_01=GOOD)
     assert repairs(source) == Repair(1, ())
-    assert repairs(source).text() == "1 zips and tars can be read: no download needs to be repeated"
+    assert repairs(source).text() == "1 zip or tar can be read: no download needs to be repeated"
 
 
 def test_a_dataset_names_the_zips_whose_photos_were_damaged(tmp_path: Path) -> None:
