@@ -4,7 +4,7 @@
 # make test   installs what tests need as well, and runs the whole suite with coverage
 # make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
-# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options, and the
+# make docs   writes docs/cli.md, docs/reference.md and fertools/keywords.py from the code, and the
 #             documentation as a site into build/site; a dead link is an error
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
@@ -50,6 +50,7 @@ bench: $(VENV)/installed-for-tests
 docs: $(VENV)/installed-for-docs
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_keywords.py
+	$(BIN)/python docs/write_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
