@@ -8,6 +8,8 @@
 #             documentation as a site into build/site; a dead link is an error
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
+# make release-check   builds sdist and wheel, installs the wheel into an empty environment of each of
+#             PYTHONS, and runs the commands of the quick starts there
 
 PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
@@ -15,7 +17,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo quick check test test-browser matrix bench docs clean
+.PHONY: demo quick check test test-browser matrix release-check bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -44,6 +46,9 @@ matrix:
 		tests/matrix.sh $$python $$versions $(TESTS) || failed="$$failed $$python-$$versions"; \
 	done; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+release-check:
+	for python in $(PYTHONS); do tests/release.sh $$python || exit 1; done
+
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 
@@ -54,7 +59,7 @@ docs: $(VENV)/installed-for-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
-	rm -rf demo build/matrix build/browser build/site $(VENV)
+	rm -rf demo build/matrix build/release build/browser build/site $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
