@@ -20,6 +20,7 @@ from fertools.dataset import facts
 from fertools.dataset.index import index_name
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.sidecars import tfds_files
+from fertools.dataset.steps import detector, steps
 
 Json = dict[str, Any]
 
@@ -145,11 +146,11 @@ def _responsible_ai(manifest: Manifest) -> Json:
         "dataCollection": facts.source(manifest),
         "dataCollectionType": "Secondary Data analysis",
         "dataCollectionMissingData": _missing(manifest),
-        "dataPreprocessingProtocol": [f"{step}: {how}" for step, how in facts.processing(manifest)],
+        "dataPreprocessingProtocol": [f"{step}: {how}" for step, how in steps(manifest)],
         "dataAnnotationProtocol": f"Label: {manifest.rule}." if manifest.rule else "",
         "annotationsPerItem": facts.annotation(manifest),
         "dataAnnotationAnalysis": [*_agreement(manifest), *facts.label_noise(manifest)],
-        "machineAnnotationTools": f"Faces: {facts.detector(manifest)}",
+        "machineAnnotationTools": f"Faces: {detector(manifest)}",
         "dataUseCases": [facts.PURPOSE, *facts.MISUSES],
         "dataBiases": list(facts.biases(manifest)),
         "dataLimitations": [*facts.limitations(manifest), *facts.split_proof(manifest)],
