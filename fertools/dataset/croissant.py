@@ -72,7 +72,7 @@ CONTEXT: Final[Json] = {
 _TFRECORD: Final = "application/x-tfrecord"
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
-_PARQUET: Final = "application/vnd.apache.parquet"
+PARQUET: Final = "application/x-parquet"
 
 
 def croissant(manifest: Manifest) -> bytes:
@@ -129,7 +129,7 @@ def _files(manifest: Manifest) -> Iterator[Json]:
         yield file_object(name, sha256(data).hexdigest(), kind, text, len(data))
     ledger = manifest.ledger
     text = "The outcome of each photo. Plain file names: it stays with who built the dataset"
-    yield file_object(ledger.file, ledger.sha256, _PARQUET, text)
+    yield file_object(ledger.file, ledger.sha256, PARQUET, text)
 
 
 def _shard_files(split: str, shard: ShardFile) -> Iterator[Json]:

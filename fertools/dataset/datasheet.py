@@ -16,17 +16,6 @@ from fertools.dataset.markdown import bullets, escape, table
 from fertools.dataset.snippets import reading
 from fertools.dataset.steps import steps
 
-_FEATURES: Final = (
-    ("`label`", "the class: its line in `label.labels.txt`, from 0"),
-    ("`key`, `subject`", "the photo and the person"),
-    ("`sex`, `age`", "as the file name states them: 남 (male), 여 (female); the decade, or -1"),
-    ("`box`, `confidence`", "where the face is in the upright photo, and how sure the detector is"),
-)
-_VOTES: Final = (
-    ("`votes`", "how many annotators chose each class"),
-    ("`uploader`", "the class that the uploader of the photo stated, or -1"),
-)
-
 #: Files of OUT, what they are, and whether they may leave the machine.
 _FILES: Final = (
     ("`*.tfrecord-*`", "the crops, with labels and provenance", "where the terms allow it"),
@@ -78,9 +67,7 @@ def datasheet(manifest: Manifest) -> bytes:
 
 def composition(manifest: Manifest) -> str:
     """Return tables: examples by class and split, groups of people, features of an example."""
-    size, kind = manifest.image.size, manifest.image.format.upper()
-    image = ("`image`", f"the crop: {kind}, {size} × {size}, one channel, uint8")
-    features = [image, *_FEATURES, *(_VOTES if manifest.votes else ())]
+    features = [(f"`{name}`", text) for name, text in facts.features(manifest)]
     blocks = [
         class_table(manifest),
         _group_table(manifest),

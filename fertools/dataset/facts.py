@@ -14,6 +14,7 @@ from typing import Final
 
 from fertools.console import name_pair, percent
 from fertools.data import Split
+from fertools.dataset import example
 from fertools.dataset.manifest import WORK_DIR, Manifest, SplitContents
 from fertools.dataset.report import DatasetReport
 from fertools.errors import printable
@@ -42,6 +43,19 @@ MAINTENANCE: Final = "The same archive, options and versions give the same bytes
 #: What developers who hold AI-Hub's archive have published about it, by class: the share of the
 #: photos whose name a majority of the three annotators confirms, in percent.
 _AIHUB_AGREEMENT: Final = {"기쁨": 97.5, "중립": 94.6, "당황": 77.5, "불안": 37.8}
+
+#: What the features of an example are.
+_FEATURES: Final = {
+    "label": "the class: its line in label.labels.txt, from 0",
+    "key": "the photo, as a pseudonym (its plain name with --keep-names)",
+    "subject": "the person, likewise; empty if the name states none",
+    "sex": "as the name states it: 남 (male), 여 (female), or empty",
+    "age": "as the name states it: the decade, or -1",
+    "box": "x0, y0, x1, y1 of the face in pixels of the upright photo, not of the crop",
+    "confidence": "how sure the detector is, 0 to 1",
+    "votes": "how many annotators chose each class, in the order of the labels",
+    "uploader": "the class that the uploader of the photo stated, or -1",
+}
 
 _SEXES: Final = {"남": "male", "여": "female"}
 
@@ -94,6 +108,15 @@ def summary(manifest: Manifest) -> str:
         f"{len(manifest.classes)} classes of facial expression{votes}. "
         f"Built with fertools {manifest.fertools}."
     )
+
+
+def features(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the features of an example, each with what it is."""
+    size, kind = manifest.image.size, manifest.image.format.upper()
+    image = f"the crop: {kind}, {size} × {size}, one channel, uint8"
+    votes = len(manifest.classes) if manifest.votes else 0
+    for feature in example.features(votes, uploader=manifest.uploader):
+        yield feature.name, image if feature.name == "image" else _FEATURES[feature.name]
 
 
 def people_apart(manifest: Manifest) -> str:

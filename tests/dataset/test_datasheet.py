@@ -14,6 +14,7 @@ import pytest
 import fertools
 from fertools.dataset.croissant import croissant
 from fertools.dataset.datasheet import datasheet
+from fertools.dataset.example import features
 from fertools.dataset.manifest import ClassName, LeakageReport, Manifest, SplitContents
 from fertools.dataset.markdown import escape, table
 from tests.dataset.conftest import manifest_of
@@ -52,6 +53,14 @@ def test_its_figures_are_the_manifests() -> None:
         "chance), over all photos with a record.",
     ):
         assert f"\n{line}\n" in text, line
+
+
+def test_every_feature_of_an_example_is_explained() -> None:
+    text = text_of(VOTED)
+    for feature in features(3, uploader=True):
+        assert f"\n| `{feature.name}` | " in text
+    assert "| `image` | the crop: PNG, 8 × 8, one channel, uint8 |" in text
+    assert "uploader" not in text_of(MANIFEST)
 
 
 def test_what_is_not_recorded_is_left_out() -> None:
