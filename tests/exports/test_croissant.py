@@ -104,6 +104,7 @@ def test_the_reference_library_reads_every_record(dataset: Path, tmp_path: Path)
 
 def check(row: dict[str, Any], example: Example, split: str) -> None:
     pixels = cv2.imdecode(np.frombuffer(example.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
     assert np.array_equal(row["image"], pixels)
     assert (row["split"], row["label"]) == (split, example.label)
     assert (row["subject"], row["sex"], row["age"]) == (example.subject, example.sex, example.age)
