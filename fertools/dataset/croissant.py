@@ -20,6 +20,7 @@ from fertools.dataset import facts
 from fertools.dataset.index import index_name
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.sidecars import tfds_files
+from fertools.dataset.steps import detector, steps
 
 Json = dict[str, Any]
 
@@ -71,7 +72,7 @@ CONTEXT: Final[Json] = {
 _TFRECORD: Final = "application/x-tfrecord"
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
-_PARQUET: Final = "application/vnd.apache.parquet"
+PARQUET: Final = "application/x-parquet"
 
 
 def croissant(manifest: Manifest) -> bytes:
@@ -128,7 +129,7 @@ def _files(manifest: Manifest) -> Iterator[Json]:
         yield file_object(name, sha256(data).hexdigest(), kind, text, len(data))
     ledger = manifest.ledger
     text = "The outcome of each photo. Plain file names: it stays with who built the dataset"
-    yield file_object(ledger.file, ledger.sha256, _PARQUET, text)
+    yield file_object(ledger.file, ledger.sha256, PARQUET, text)
 
 
 def _shard_files(split: str, shard: ShardFile) -> Iterator[Json]:
@@ -145,11 +146,11 @@ def _responsible_ai(manifest: Manifest) -> Json:
         "dataCollection": facts.source(manifest),
         "dataCollectionType": "Secondary Data analysis",
         "dataCollectionMissingData": _missing(manifest),
-        "dataPreprocessingProtocol": [f"{step}: {how}" for step, how in facts.processing(manifest)],
+        "dataPreprocessingProtocol": [f"{step}: {how}" for step, how in steps(manifest)],
         "dataAnnotationProtocol": f"Label: {manifest.rule}." if manifest.rule else "",
         "annotationsPerItem": facts.annotation(manifest),
         "dataAnnotationAnalysis": [*_agreement(manifest), *facts.label_noise(manifest)],
-        "machineAnnotationTools": f"Faces: {facts.detector(manifest)}",
+        "machineAnnotationTools": f"Faces: {detector(manifest)}",
         "dataUseCases": [facts.PURPOSE, *facts.MISUSES],
         "dataBiases": list(facts.biases(manifest)),
         "dataLimitations": [*facts.limitations(manifest), *facts.split_proof(manifest)],

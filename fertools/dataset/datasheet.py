@@ -14,18 +14,7 @@ from fertools.dataset import facts
 from fertools.dataset.manifest import CROISSANT, MANIFEST, SPLITS_CSV, WORK_DIR, Manifest
 from fertools.dataset.markdown import bullets, escape, table
 from fertools.dataset.snippets import reading
-
-_FEATURES: Final = (
-    ("`image`", "the crop, PNG or JPEG"),
-    ("`label`", "the class: its line in `label.labels.txt`, from 0"),
-    ("`key`, `subject`", "the photo and the person"),
-    ("`sex`, `age`", "as the file name states them: 남 (male), 여 (female); the decade, or -1"),
-    ("`box`, `confidence`", "where the face is in the upright photo, and how sure the detector is"),
-)
-_VOTES: Final = (
-    ("`votes`", "how many annotators chose each class"),
-    ("`uploader`", "the class that the uploader of the photo stated, or -1"),
-)
+from fertools.dataset.steps import steps
 
 #: Files of OUT, what they are, and whether they may leave the machine.
 _FILES: Final = (
@@ -68,8 +57,8 @@ def datasheet(manifest: Manifest) -> bytes:
     }
     sections = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in body.items())
     return (
-        f"# {escape(manifest.name)}\n\n{escape(facts.summary(manifest))} {facts.PURPOSE}\n\n"
-        f"{sections}\n"
+        f"# {escape(manifest.name)}\n\n{escape(facts.summary(manifest))} {facts.PURPOSE} "
+        f"{facts.people_apart(manifest)}\n\n{sections}\n"
     ).encode()
 
 
@@ -78,7 +67,7 @@ def datasheet(manifest: Manifest) -> bytes:
 
 def composition(manifest: Manifest) -> str:
     """Return tables: examples by class and split, groups of people, features of an example."""
-    features = [*_FEATURES, *(_VOTES if manifest.votes else ())]
+    features = [(f"`{name}`", text) for name, text in facts.features(manifest)]
     blocks = [
         class_table(manifest),
         _group_table(manifest),
@@ -109,7 +98,7 @@ def _group_table(manifest: Manifest) -> str:
 def processing(manifest: Manifest) -> str:
     """Return a table of the build's steps, and one of what was left out."""
     blocks = [
-        table(("step", "chosen"), facts.processing(manifest)),
+        table(("step", "chosen"), steps(manifest)),
         f"All options and versions: `{MANIFEST}`.",
     ]
     if rows := [(f"`{reason}`", number) for reason, number in facts.dropped(manifest)]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fertools.console import name_pair, percent
 from fertools.data import Split
+from fertools.dataset import example
 from fertools.dataset.manifest import WORK_DIR, Manifest, SplitContents
 from fertools.dataset.report import DatasetReport
 from fertools.errors import printable
@@ -22,10 +23,7 @@ from fertools.layouts.preset import Preset
 
 AIHUB_TERMS: Final = "https://aihub.or.kr/intrcn/guid/usagepolicy.do"
 
-PURPOSE: Final = (
-    "To train and to test networks that name the expression of a face, on splits that share no "
-    "person."
-)
+PURPOSE: Final = "To train and to test networks that name the expression of a face."
 
 #: What the dataset is not for, a sentence each.
 MISUSES: Final = (
@@ -46,13 +44,20 @@ MAINTENANCE: Final = "The same archive, options and versions give the same bytes
 #: photos whose name a majority of the three annotators confirms, in percent.
 _AIHUB_AGREEMENT: Final = {"기쁨": 97.5, "중립": 94.6, "당황": 77.5, "불안": 37.8}
 
-_SEXES: Final = {"남": "male", "여": "female"}
-
-_CHOICE: Final = {
-    "largest": "the largest face",
-    "best": "the most confident face",
-    "reject": "none: such photos are dropped",
+#: What the features of an example are.
+_FEATURES: Final = {
+    "label": "the class: its line in label.labels.txt, from 0",
+    "key": "the photo, as a pseudonym (its plain name with --keep-names)",
+    "subject": "the person, likewise; empty if the name states none",
+    "sex": "as the name states it: 남 (male), 여 (female), or empty",
+    "age": "as the name states it: the decade, or -1",
+    "box": "x0, y0, x1, y1 of the face in pixels of the upright photo, not of the crop",
+    "confidence": "how sure the detector is, 0 to 1",
+    "votes": "how many annotators chose each class, in the order of the labels",
+    "uploader": "the class that the uploader of the photo stated, or -1",
 }
+
+_SEXES: Final = {"남": "male", "여": "female"}
 
 
 def splits_of(manifest: Manifest) -> dict[Split, SplitContents]:
@@ -105,13 +110,36 @@ def summary(manifest: Manifest) -> str:
     )
 
 
+def features(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the features of an example, each with what it is."""
+    size, kind = manifest.image.size, manifest.image.format.upper()
+    image = f"the crop: {kind}, {size} × {size}, one channel, uint8"
+    votes = len(manifest.classes) if manifest.votes else 0
+    for feature in example.features(votes, uploader=manifest.uploader):
+        yield feature.name, image if feature.name == "image" else _FEATURES[feature.name]
+
+
+def people_apart(manifest: Manifest) -> str:
+    """Say whether a test shows how well a network does on people whom it has not seen."""
+    overlap, unknown = manifest.proof.overlap, manifest.unknown_people
+    if overlap:
+        more = "is" if overlap == 1 else "are"
+        who = f"{count(overlap, 'person')} {more} in more than one split"
+        return f"{who}: figures of test are too good."
+    if unknown:
+        who = f"Of {count(unknown, 'photo')} it is not known whom they show"
+        return f"{who}: figures of test may be too good."
+    return "No person is in more than one split."
+
+
 def source(manifest: Manifest) -> str:
     """Say where the photos are from, as far as their layout tells."""
     known = preset(manifest)
     origin = f"the layout of {_title(known)}" if known else "an archive of unrecorded origin"
     return (
         f"Photos in {origin}: {manifest.counts.members:,} entries. Fingerprint of the list of "
-        f"entries: {manifest.source}."
+        f"entries: {manifest.source}. Who took them, when, and what the people in them agreed to "
+        "is not recorded here: ask their source."
     )
 
 
@@ -153,89 +181,6 @@ def pseudonyms(manifest: Manifest) -> str:
         f"stays in {WORK_DIR}. Who has the same archive can compute it, unless --salt-file was "
         "given."
     )
-
-
-# How it was made ----------------------------------------------------------------------------------
-
-
-def processing(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield the steps of the build, each with what was chosen for it, in words.
-
-    metadata.json has all options; this is what the pixels, labels and splits depend on.
-    """
-    options = manifest.options
-    yield "labels", f"{manifest.rule or options.get('labels', 'not recorded')}"
-    if changed := [*options.get("rename", ()), *(f"without {c}" for c in options.get("drop", ()))]:
-        yield "classes changed", ", ".join(map(str, changed))
-    yield "faces", _detection(manifest)
-    yield "crops", _crop(manifest)
-    yield "images", _encoding(manifest)
-    yield "splits", _splitting(options)
-    yield "duplicates", _duplicates(options)
-    if manifest.proof.augmented:
-        copies = f"{manifest.proof.augmented:,} augmented copies, all in train"
-        yield "augmentation", f"{copies}: rotation, shift, shear, zoom, flip, noise, stretch"
-    versions = (f"{name} {version}" for name, version in sorted(manifest.libraries.items()))
-    yield "versions", f"fertools {manifest.fertools}, {', '.join(versions)}"
-
-
-def detector(manifest: Manifest) -> str:
-    """Name what found the faces, and its weights."""
-    options = manifest.options
-    if not options.get("detect", True):
-        return "none: the photos are crops of faces already"
-    network = manifest.libraries.get("network", options.get("detector", "not recorded"))
-    return f"{options.get('detector', 'a detector')} ({network}, {options.get('precision', 'f32')})"
-
-
-def _detection(manifest: Manifest) -> str:
-    options = manifest.options
-    if not options.get("detect", True):
-        return f"detector {detector(manifest)}"
-    least = options.get("min_confidence", 0.5)
-    choice = _CHOICE.get(options.get("on_many", "largest"), "not recorded")
-    return f"detector {detector(manifest)}, confidence at least {least}; of several {choice}"
-
-
-def _crop(manifest: Manifest) -> str:
-    options, size = manifest.options, manifest.image.size
-    margin = options.get("margin", 0)
-    words = [
-        "the whole picture" if not options.get("detect", True) else "the detector's box",
-        f"widened by {margin} of its longer side on each side" if margin else "",
-        "made square" if options.get("square") else "",
-        "eyes level" if options.get("align") else "",
-        f"resized to {size} × {size}",
-        "" if options.get("square") else "whatever its shape",
-    ]
-    return ", ".join(filter(None, words))
-
-
-def _encoding(manifest: Manifest) -> str:
-    options, kind = manifest.options, manifest.image.format.upper()
-    quality = f" of quality {options.get('jpeg_quality')}" if kind == "JPEG" else ""
-    decoded = "in full" if options.get("exact") else "at the smallest size needed"
-    return f"turned upright by EXIF, decoded {decoded}, gray, {kind}{quality}"
-
-
-def _splitting(options: dict[str, Any]) -> str:
-    ratio, seed = options.get("split", "not recorded"), options.get("seed", 0)
-    if options.get("split_file"):
-        return "as a split file states"
-    if ratio == "official":
-        return f"the archive's own halves; its training half divided by person, seed {seed}"
-    by = "photo, so that people are shared" if options.get("split_by") == "image" else "person"
-    return f"{ratio} (train/validation/test) by {by}, each class in this ratio; seed {seed}"
-
-
-def _duplicates(options: dict[str, Any]) -> str:
-    kept = "all but the first dropped" if options.get("duplicates") == "drop" else "kept"
-    caps = [
-        f"; at most {options[name]} photos of a {word}"
-        for name, word in (("max_per_subject", "person"), ("max_per_class", "class"))
-        if options.get(name)
-    ]
-    return f"{kept}; people who share a picture are in one split{''.join(caps)}"
 
 
 # How good it is -----------------------------------------------------------------------------------
@@ -329,12 +274,6 @@ def count(number: int, word: str) -> str:
 
 def limitations(manifest: Manifest) -> Iterator[str]:
     """Yield what the dataset cannot show."""
-    if manifest.unknown_people:
-        yield (
-            f"The names of {manifest.unknown_people:,} photos state no person: a leak through "
-            "them cannot be excluded."
-        )
-    if manifest.proof.overlap:
-        yield f"{manifest.proof.overlap:,} people are in more than one split."
+    yield people_apart(manifest)
     yield "Photos in which no face was found are left out: hard poses and light are rarer here."
     yield "Acted and spontaneous expressions differ; figures hold for people like these."

@@ -22,12 +22,12 @@ def escape(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, escaped: bool = False) -> str:
-    """Return a table; numbers stand on the right, if all cells of a column are numbers.
+    """Return a table; a column of numbers or percentages stands on the right.
 
     escaped   the cells are Markdown already
     """
     cells = [list(row) for row in rows]
-    right = [all(isinstance(row[i], int) for row in cells) for i in range(len(head))]
+    right = [all(_is_number(row[i]) for row in cells) for i in range(len(head))]
     rule = ["--:" if number else "---" for number in right]
     lines = [list(head), rule, *([_cell(cell, escaped) for cell in row] for row in cells)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -36,6 +36,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, escaped: boo
 def bullets(lines: Iterable[str]) -> str:
     """Return a list of plain texts."""
     return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or bool(re.fullmatch(r"[\d.]+ %", str(value)))
 
 
 def _cell(value: object, escaped: bool) -> str:

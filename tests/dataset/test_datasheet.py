@@ -12,9 +12,9 @@ from typing import Any, Final
 import pytest
 
 import fertools
-from fertools.dataset import facts
 from fertools.dataset.croissant import croissant
 from fertools.dataset.datasheet import datasheet
+from fertools.dataset.example import features
 from fertools.dataset.manifest import ClassName, LeakageReport, Manifest, SplitContents
 from fertools.dataset.markdown import escape, table
 from tests.dataset.conftest import manifest_of
@@ -55,6 +55,14 @@ def test_its_figures_are_the_manifests() -> None:
         assert f"\n{line}\n" in text, line
 
 
+def test_every_feature_of_an_example_is_explained() -> None:
+    text = text_of(VOTED)
+    for feature in features(3, uploader=True):
+        assert f"\n| `{feature.name}` | " in text
+    assert "| `image` | the crop: PNG, 8 × 8, one channel, uint8 |" in text
+    assert "uploader" not in text_of(MANIFEST)
+
+
 def test_what_is_not_recorded_is_left_out() -> None:
     text = text_of(replace(MANIFEST, options={}, libraries={}))
     assert "| group |" not in text
@@ -69,6 +77,13 @@ def test_aihubs_figures_stand_where_the_classes_are_aihubs() -> None:
         assert "불안" not in text
         assert "AI-Hub" not in text
     assert "Lundqvist, Flykt, Öhman 1998" in text_of(MANIFEST, preset="kdef")
+
+
+def test_it_says_first_whether_people_are_apart() -> None:
+    assert ". No person is in more than one split.\n" in text_of(MANIFEST)
+    shared = replace(MANIFEST, proof=LeakageReport(overlap=1))
+    assert "1 person is in more than one split: figures of test are too good." in text_of(shared)
+    assert "of 2 people" not in text_of(shared), "who is in two splits would count twice"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +128,7 @@ def test_a_dataset_without_examples_or_people_has_one() -> None:
     alone = replace(TRAIN, subjects=0)
     text = datasheet(replace(MANIFEST, splits={"train": alone})).decode()
     assert "| people |" not in text
-    assert "The names of 3 photos state no person" in " ".join(
-        facts.limitations(replace(MANIFEST, splits={"train": alone}))
-    )
+    assert "Of 3 photos it is not known whom they show" in text
 
 
 LEDGER: Final = replace(MANIFEST.ledger, rows=2)
@@ -127,7 +140,9 @@ def test_equal_manifests_have_equal_bytes_whatever_the_order_in_the_file() -> No
 
 
 def test_a_table_puts_numbers_on_the_right() -> None:
-    assert table(("a", "b"), [("x", 1000)]) == "| a | b |\n| --- | --: |\n| x | 1,000 |"
+    cells = [("x", 1000, "9.5 %")]
+    head = "| a | b | c |\n| --- | --: | --: |"
+    assert table(("a", "b", "c"), cells) == f"{head}\n| x | 1,000 | 9.5 % |"
     assert escape("#1 [x](y) & ~z") == r"\#1 \[x\](y) \& \~z"
 
 
@@ -167,7 +182,18 @@ def test_there_is_a_block_for_each_tool(out: Path) -> None:
         "Grain",
         "tensorflow-datasets",
         "tf.data alone",
+        "Hugging Face datasets",
     ]
+
+
+@pytest.mark.slow
+def test_the_block_for_hugging_face_runs(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run(out, f"{blocks(out)['Hugging Face datasets']}\nassert image.size == (16, 16)\n")
 
 
 @pytest.mark.parametrize(
