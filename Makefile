@@ -4,7 +4,8 @@
 # make test   installs what tests need as well, and runs the whole suite with coverage
 # make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
-# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options
+# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options, and the
+#             documentation as a site into build/site; a dead link is an error
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
 
@@ -46,16 +47,21 @@ matrix:
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-docs: $(VENV)/installed
+docs: $(VENV)/installed-for-docs
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_keywords.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
-	rm -rf demo build/matrix build/browser $(VENV)
+	rm -rf demo build/matrix build/browser build/site $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-for-docs: $(VENV)/installed constraints-test.txt
+	$(PIP) --constraint constraints-test.txt --editable '.[docs]'
 	touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed constraints-test.txt

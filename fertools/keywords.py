@@ -189,3 +189,12 @@ class ExportKeywords(TypedDict, total=False):
 
     to: Literal["onnx", "savedmodel", "litert"]
     weights: Literal["best", "last"]
+
+
+class ExportDatasetKeywords(TypedDict, total=False):
+    """The fields of ExportDatasetOptions."""
+
+    to: Literal["parquet", "webdataset", "folders"]
+    shard_size: str | int
+    jobs: int | None
+    quiet: bool

@@ -9,7 +9,7 @@
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     PreviewOptions            the choice of labels and crops, and of a few photos
     SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, SuspectsOptions, EvaluateOptions,
-    PredictOptions, ExportOptions
+    PredictOptions, ExportOptions, ExportDatasetOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -833,6 +833,42 @@ class ExportOptions(Options):
 
     to: Annotated[ExportFormat, "The format to write."] = "onnx"
     weights: Weights = "best"
+
+
+DatasetFormat = Literal["parquet", "webdataset", "folders"]
+
+#: Bytes of records that a worker exports at a time where every example is a file.
+_FOLDERS_UNIT: Final = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDatasetOptions(Options):
+    """The options of `export-dataset`."""
+
+    to: Annotated[
+        DatasetFormat,
+        "parquet: Hugging Face datasets. webdataset: tar files. folders: a folder a class, for "
+        "torchvision's ImageFolder and others (see docs/exports.md).",
+    ] = "parquet"
+    shard_size: Annotated[
+        str | int,
+        Usage(metavar="SIZE"),
+        "About how large a parquet or tar file is: a number with KB, MB or GB.",
+    ] = "500MB"
+    jobs: Annotated[
+        int | None, Between(1, 1024), Usage(default="the cores it may use"), "Worker processes."
+    ] = None
+    quiet: Quiet = False
+
+    def check_together(self) -> None:
+        parse_size(self.shard_size)
+        if self.to == "folders":
+            check_effect(self, "shard_size", "--to parquet or webdataset")
+
+    @property
+    def unit_bytes(self) -> int:
+        """The bytes of records that a worker exports at a time."""
+        return _FOLDERS_UNIT if self.to == "folders" else parse_size(self.shard_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ NOT_RUN: Final = {
     ("docs/presets.md", "--preset fer2013"): "the set cannot be had here",
     ("docs/reading.md", "import DataLoader"): "PyTorch may be missing; tests/dataset reads with it",
     ("docs/reading.md", "import grain"): "Grain may be missing; tests/dataset reads with it",
+    ("docs/exports.md", "load_dataset("): "datasets may be missing; tests/readers runs it",
+    ("docs/exports.md", "import webdataset"): "webdataset may be missing; tests/readers runs it",
+    ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
         "docs/study.md",

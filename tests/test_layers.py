@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
         "layouts",
-        *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
+        *["pipeline", "inspection", "sample", "dataset", "exports"],
+        *["training", "inference", "reporting"],
     },
     "__main__": {"cli"},
     "data": set(),
@@ -64,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "faces", "splits", "dataset", "votes", "pipeline"},
+    "exports": ROOT | {"fertools", "dataset", "workers"},
     "reporting": ROOT
     | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},
@@ -119,6 +121,7 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
+        "import fertools; fertools.export_dataset, fertools.open_dataset",
         "import fertools.pipeline.process_part as p\np.load_detector(p.FaceOptions())",
     ],
 )

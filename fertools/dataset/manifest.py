@@ -4,6 +4,7 @@
       fer-train.tfrecord-00000-of-00064    shard 0 of 64
       ledger.parquet                       the outcome of every member
       dataset_info.json  features.json  label.labels.txt    what tensorflow-datasets reads
+      README.md  croissant.json            the datasheet, for people and for machines
       metadata.json                        the manifest, written last
 
 A folder with a manifest is a complete dataset; a folder without one is an unfinished build. Equal
@@ -33,6 +34,9 @@ from fertools.options import check_dataset_name
 MANIFEST: Final = "metadata.json"
 
 SPLITS_CSV: Final = "splits.csv"
+
+README: Final = "README.md"
+CROISSANT: Final = "croissant.json"
 
 #: The list that `fertools suspects` writes into OUT, for a person to edit.
 SUSPECTS: Final = "suspects.csv"
@@ -216,6 +220,11 @@ class Manifest:
     rule       how each photo's class was decided, in words; "" in older manifests
     warnings   the build's warnings about the splits, one line each, without file or subject names
     unread     number of folders, zips and label files that could not be read, if accepted
+    groups     by "sex" and "age", then by the group: photos in the splits, and people
+    reliability  of all photos with a label record: "pairs", the share of the pairs of votes for one
+               photo that agree, and "alpha", Krippendorff's α; empty without votes
+    cards      SHA-256 of README and CROISSANT, which are made from the other fields. So their
+               wording may change, and what an older fertools wrote is verified all the same
     """
 
     fertools: str
@@ -234,6 +243,9 @@ class Manifest:
     proof: LeakageReport = field(default_factory=LeakageReport)
     warnings: tuple[str, ...] = ()
     unread: int = 0
+    groups: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    reliability: dict[str, float] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -254,6 +266,10 @@ class Manifest:
         names = {entry.name for entry in self.classes}
         if unknown := {c for split in self.splits.values() for c in split.classes} - names:
             raise ValueError(f"classes {sorted(unknown)} are not among {sorted(names)}")
+        if self.cards and self.cards.keys() != {README, CROISSANT}:
+            raise ValueError(f"cards {sorted(self.cards)}, expected {README} and {CROISSANT}")
+        for file, digest in self.cards.items():
+            _check_file(file, digest)
 
     @property
     def unknown_people(self) -> int:
@@ -271,11 +287,12 @@ class Manifest:
 
     @property
     def revision(self) -> int:
-        """0 for a dataset of fertools 0.1.0, 1 for later versions.
+        """0 for a dataset of fertools 0.1.0, 2 for one of this version.
 
-        In revision 1 pseudonyms are keyed with a secret, not the seed, and OUT has a README.md.
+        Since revision 1 pseudonyms are keyed with a secret, not the seed, and OUT has a README.md;
+        since revision 2 it has a croissant.json as well, and `cards` holds the SHA-256 of both.
         """
-        return int("salt_file" in self.options)
+        return 2 if self.cards else int("salt_file" in self.options)
 
     def to_json(self) -> str:
         """Return the text of the file (UTF-8); equal manifests have equal texts."""

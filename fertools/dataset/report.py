@@ -45,7 +45,7 @@ class DatasetReport:
         if dropped:
             total = sum(counts.dropped.values())
             yield table(("dropped", "entries"), [*dropped, ("all", total)], foot=True)
-        yield "\n".join(self._leakage())
+        yield "\n".join(self.leakage_lines())
         if self.manifest.rule:
             yield f"labels: {self.manifest.rule}"
         yield from self._agreement()
@@ -71,7 +71,8 @@ class DatasetReport:
             text += "\n" + table(head, [*rows, ("people", *people, "")]).splitlines()[-1]
         return text
 
-    def _leakage(self) -> Iterator[str]:
+    def leakage_lines(self) -> Iterator[str]:
+        """Yield the figures that show whether the splits leak, a line each."""
         proof = self.manifest.proof
         yield from self._subjects()
         yield (
@@ -89,7 +90,8 @@ class DatasetReport:
         kept, (known, photos) = self.manifest.counts.kept, proof.random_leak
         if unknown < kept:
             yield f"people in more than one split: {proof.overlap:,}"
-            yield f"  by chance, {known:,} of {photos:,} test photos would show a person of train"
+            by_chance = f"{known:,} of {photos:,} test photos would show a person of train"
+            yield f"  after a split by chance, {by_chance}"
         if unknown:
             yield (
                 f"photos without a person in their names: {unknown:,} of {kept:,}; "

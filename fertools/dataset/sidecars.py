@@ -15,14 +15,16 @@ int64 values are strings, and an unknown key is an error. Versions 4.6 and later
 A split without records is omitted. If it was listed, with no shard or with an empty one,
 `as_dataset()` of the whole dataset failed in 4.9.10 ("Instruction [] corresponds to no data!").
 
-README.md states which files may be given away. SHA256SUMS contains the checksums of all published
-files, including the manifest:
+SHA256SUMS contains the checksums of all published files, including the manifest:
 
     $ cd faces && sha256sum --check SHA256SUMS
 
 A manifest cannot contain its own checksum, and much of it (options, versions) is stored nowhere
 else: without SHA256SUMS a flipped bit there is not found. SHA256SUMS itself follows from the
 manifest and the ledger, so that `verify` can check that it is unchanged.
+
+README.md and croissant.json are made elsewhere (datasheet.py, croissant.py): the manifest has their
+checksums. Only the README.md of older datasets, whose manifests have none, is made again here.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from fertools.dataset.example import Feature, Kind, features
 from fertools.dataset.index import index_name
 from fertools.dataset.manifest import (
     MANIFEST,
+    README,
     SHARD_TEMPLATE,
     SPLITS_CSV,
     WORK_DIR,
@@ -46,7 +49,6 @@ from fertools.dataset.tfrecord import FRAMING_BYTES
 
 Json = dict[str, Any]
 
-README: Final = "README.md"
 CHECKSUMS: Final = "SHA256SUMS"
 
 _PACKAGE: Final = "tensorflow_datasets.core.features"
@@ -67,10 +69,9 @@ _PLAIN_NAMES: Final = (
 )
 
 
-def sidecar_files(manifest: Manifest) -> dict[str, bytes]:
-    """Return the bytes of README.md and of the files for tensorflow-datasets, by file name."""
-    readme_file = {README: readme(manifest)} if manifest.revision else {}
-    return readme_file | {
+def tfds_files(manifest: Manifest) -> dict[str, bytes]:
+    """Return the bytes of the files for tensorflow-datasets, by file name."""
+    return {
         "dataset_info.json": _as_bytes(dataset_info(manifest)),
         "features.json": _as_bytes(features_json(manifest)),
         "label.labels.txt": "".join(f"{entry.name}\n" for entry in manifest.classes).encode(),
@@ -87,8 +88,16 @@ def file_checksums(manifest: Manifest, manifest_sha: str, splits_sha: str) -> di
     files = {shard.file: shard.sha256 for shard in shards}
     files |= {index_name(shard.file): shard.index for shard in shards if shard.index}
     files[manifest.ledger.file] = manifest.ledger.sha256
-    files |= {name: sha256(data).hexdigest() for name, data in sidecar_files(manifest).items()}
-    return files | {MANIFEST: manifest_sha, SPLITS_CSV: splits_sha}
+    return files | sidecar_checksums(manifest) | {MANIFEST: manifest_sha, SPLITS_CSV: splits_sha}
+
+
+def sidecar_checksums(manifest: Manifest) -> dict[str, str]:
+    """Return the SHA-256 of the files that are made from the manifest alone, by file name.
+
+    The manifest of revision 1 does not hold that of README.md, which is therefore made again.
+    """
+    files = tfds_files(manifest) | ({README: readme(manifest)} if manifest.revision == 1 else {})
+    return {name: sha256(data).hexdigest() for name, data in files.items()} | manifest.cards
 
 
 def sha256sums(manifest: Manifest, manifest_sha: str, splits_sha: str) -> bytes:
@@ -163,7 +172,7 @@ def _as_bytes(tree: Json) -> bytes:
 
 
 def readme(manifest: Manifest) -> bytes:
-    """Return the bytes of README.md."""
+    """Return the bytes of README.md as datasets of revision 1 have it."""
     plain = bool(manifest.options.get("keep_names"))
     return f"""# {manifest.name}
 

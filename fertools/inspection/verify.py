@@ -35,7 +35,7 @@ from fertools.dataset.manifest import (
     Manifest,
     canonical_json,
 )
-from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_files
+from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_checksums
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
 from fertools.inspection.corrections import correction_problems
@@ -197,9 +197,9 @@ class _Check:
         for piece in write_splits(rows.batches("key", "subject", "split")):
             splits.update(piece)
         sums = sha256sums(self.manifest, sha256(text).hexdigest(), splits.hexdigest())
-        written = sidecar_files(self.manifest) | {CHECKSUMS: sums}
-        expected = {name: sha256(data).hexdigest() for name, data in written.items()}
-        for name, digest in ({SPLITS_CSV: splits.hexdigest()} | expected).items():
+        expected = sidecar_checksums(self.manifest)
+        expected |= {CHECKSUMS: sha256(sums).hexdigest(), SPLITS_CSV: splits.hexdigest()}
+        for name, digest in expected.items():
             path = self.out / name
             if path.is_file() and sha256_of(path) != digest:
                 yield f"{name}: it is not what the manifest and the ledger make of it"

@@ -12,7 +12,8 @@ crashes       run the parts in workers; isolate photos that crash, hang or exhau
 instalments/  an archive that is processed zip by zip (--partial)
 samples       the kept photos as columns, and duplicates among them
 split         assign the splits, and measure what came out
-shards        plan and write the shards
+shards        plan the shards, and write one
+assemble      write all shards, and read their crops in few forward passes
 ledger        every member with its outcome
 publish       write the ledger, the sidecars and, last, the manifest
 """

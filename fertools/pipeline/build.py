@@ -35,6 +35,7 @@ from fertools.files import remove_whole
 from fertools.keywords import BuildKeywords
 from fertools.labels.corrections import Corrections
 from fertools.options import DetectorName
+from fertools.pipeline.assemble import write_shards
 from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.extraction import Extraction, unread_line, workers
 from fertools.pipeline.instalments.merge import Archive, known_archive, store_seen
@@ -68,7 +69,7 @@ from fertools.pipeline.shards import (
 )
 from fertools.pipeline.split import assign_splits, leakage_report
 from fertools.splits.split_file import SplitTable, split_file_digest
-from fertools.workers.tasks import cores, run_tasks, worker_warnings
+from fertools.workers.tasks import cores, worker_warnings
 
 
 def build_dataset(
@@ -369,8 +370,9 @@ def _write_shards(
         for i, shard in enumerate(plan)
         if shard.name not in shards
     ]
+    size, jobs = options.shards.shard_bytes, build.run.jobs or cores()
     with Progress("shards", len(tasks), unit="shards", quiet=build.run.quiet) as progress:
-        for shard in run_tasks(tasks, build.run.jobs or cores()):
+        for shard in write_shards(tasks, parts, shard_bytes=size, jobs=jobs):
             shards[shard.file] = shard
             progress.add(1)
     # From here on the shards in OUT are not those of an older manifest any more.

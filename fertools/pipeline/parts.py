@@ -36,7 +36,7 @@ from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
 from fertools.columns import BATCH_ROWS, POOL, Columns, to_array
-from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record
+from fertools.dataset.tfrecord import FRAMING_BYTES, RecordWriter, read_record, unframe
 from fertools.errors import DatasetError, OutputError
 from fertools.files import remove_whole
 
@@ -203,9 +203,19 @@ def open_part(files: PartFiles) -> BinaryIO:
         raise _unreadable(path, fault) from fault
 
 
-def read_crop(files: PartFiles, file: BinaryIO, offset: int, crc: int) -> bytes:
-    """Read one crop of a part from its open file. Raises DamagedPart, OutputError."""
-    crop = _record(files, file, offset)
+def read_crop(files: PartFiles, file: BinaryIO, offset: int, length: int, crc: int) -> bytes:
+    """Read one crop of a part from its open file, and no byte beside it.
+
+    offset, length, crc   as in its row
+
+    Raises DamagedPart, OutputError.
+    """
+    try:
+        crop = unframe(os.pread(file.fileno(), length, offset))
+    except OSError as fault:
+        raise _unreadable(files.written, fault) from fault
+    except ValueError as fault:
+        raise DamagedPart(files.fingerprint, f"the crop at byte {offset}: {fault}") from fault
     if crc32c(crop) != crc:
         raise DamagedPart(files.fingerprint, "a crop is not its row's")
     return crop
@@ -214,11 +224,11 @@ def read_crop(files: PartFiles, file: BinaryIO, offset: int, crc: int) -> bytes:
 def is_damaged(files: PartFiles) -> bool:
     """Return whether a part cannot be read completely. Raises OutputError."""
     try:
-        table = read_table(files).select(["offset", "crc"]).drop_null()
+        table = read_table(files).select(["offset", "length", "crc"]).drop_null()
         read_thumbnails(files)
         with open_part(files) as file:
-            for offset, crc in zip(*table.to_pydict().values(), strict=True):
-                read_crop(files, file, offset, crc)
+            for place in zip(*table.to_pydict().values(), strict=True):
+                read_crop(files, file, *place)
     except DamagedPart:
         return True
     return False

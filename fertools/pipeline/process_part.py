@@ -274,7 +274,7 @@ class _PartMaker:
             return True
         try:
             with open_part(self._task.files) as file:
-                crop = read_crop(self._task.files, file, row["offset"], row["crc"])
+                crop = read_crop(self._task.files, file, row["offset"], row["length"], row["crc"])
         except DamagedPart:
             return False
         thumbnail = None if row["hash"] is None else bytes(self._thumbnails[number])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import numpy as np
 
 import fertools
-from fertools.columns import number_by_first_row
+from fertools.columns import BATCH_ROWS, Ints, number_by_first_row
+from fertools.dataset.croissant import croissant
+from fertools.dataset.datasheet import datasheet
 from fertools.dataset.manifest import (
+    CROISSANT,
+    README,
     SPLITS_CSV,
     ClassName,
     Counts,
@@ -22,7 +27,7 @@ from fertools.dataset.manifest import (
     ShardFile,
     SplitContents,
 )
-from fertools.dataset.sidecars import CHECKSUMS, sha256sums, sidecar_files
+from fertools.dataset.sidecars import CHECKSUMS, sha256sums, tfds_files
 from fertools.files import whole_file, write_whole
 from fertools.options import BuildOptions
 from fertools.pipeline.build_dir import BuildDir
@@ -31,6 +36,7 @@ from fertools.pipeline.ledger import LEDGER, Ledger
 from fertools.pipeline.parts import KEPT
 from fertools.pipeline.shards import PlannedShard
 from fertools.splits.split_file import write_splits
+from fertools.votes.agreement import alpha_terms, krippendorff_alpha, pair_terms, share
 
 
 def publish(
@@ -80,8 +86,12 @@ def publish(
         proof=leakage,
         warnings=warnings,
         unread=unread,
+        groups=_groups(ledger),
+        reliability=_reliability(ledger.catalog),
     )
-    for name, data in sidecar_files(manifest).items():
+    cards = {README: datasheet(manifest), CROISSANT: croissant(manifest)}
+    manifest = replace(manifest, cards={n: sha256(card).hexdigest() for n, card in cards.items()})
+    for name, data in (tfds_files(manifest) | cards).items():
         write_whole(out / name, data)
     data = manifest.to_json().encode()
     digests = (sha256(data).hexdigest(), splits.sha256)
@@ -108,3 +118,38 @@ def _splits(
             shards=tuple(shards[shard.name] for shard in own),
         )
     return contents
+
+
+def _groups(ledger: Ledger) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Count photos and people by sex and by age; "" is a group that no name states."""
+    rows, labels = ledger.kept, ledger.catalog.labels
+    subjects = labels.codes("subject")[0][rows].astype(np.int64)
+    sexes, words = labels.codes("sex")
+    ages, age_codes = np.unique(labels.numbers("age", fill=-1)[rows], return_inverse=True)
+    decades = ["" if age < 0 else str(age) for age in ages.tolist()]
+    return {
+        "sex": _count(sexes[rows].astype(np.int64) % (len(words) + 1), [*words, ""], subjects),
+        "age": _count(age_codes, decades, subjects),
+    }
+
+
+def _count(codes: Ints, names: list[str], subjects: Ints) -> dict[str, tuple[int, ...]]:
+    """Count photos, and people who are known, of each name that occurs, in order."""
+    photos = np.bincount(codes, minlength=len(names)).tolist()
+    known = subjects >= 0
+    pairs = np.unique(subjects[known] * len(names) + codes[known])
+    people = np.bincount(pairs % len(names), minlength=len(names)).tolist()
+    counts = zip(names, photos, people, strict=True)
+    return {name: (number, own) for name, number, own in sorted(counts) if number}
+
+
+def _reliability(catalog: Catalog) -> dict[str, float]:
+    """Return how far annotators agree with each other, to 6 decimals; {} without such votes."""
+    alpha, pairs = np.zeros(1 + len(catalog.classes.names)), np.zeros(2)
+    photos = np.flatnonzero(catalog.vote_table.recorded)
+    for first in range(0, len(photos), BATCH_ROWS):
+        votes = catalog.votes(photos[first : first + BATCH_ROWS])
+        alpha += alpha_terms(votes).sum(axis=0)
+        pairs += pair_terms(votes).sum(axis=0)
+    found = {"alpha": float(krippendorff_alpha(alpha)), "pairs": float(share(pairs))}
+    return {} if np.isnan([*found.values()]).any() else {n: round(v, 6) for n, v in found.items()}

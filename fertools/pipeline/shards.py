@@ -49,7 +49,7 @@ _FIELDS: Final = ("label", "key", "subject", "sex", "age", "confidence", "upload
 _PLAN: Final = "plan.arrow"
 
 #: Columns of the parts' rows that become features, or lead to the crop.
-_EXTRACTED: Final = ("part", "offset", "crc", "x0", "y0", "x1", "y1", "confidence")
+_EXTRACTED: Final = ("part", "offset", "length", "crc", "x0", "y0", "x1", "y1", "confidence")
 
 #: Examples whose features are in memory at once, 400 bytes each.
 _TOGETHER: Final = 1 << 17
@@ -57,10 +57,12 @@ _TOGETHER: Final = 1 << 17
 #: Bytes of a record that are not its image: framing, names of features, provenance.
 _OVERHEAD: Final = 300
 
-_SCHEMA: Final = pa.schema(
+#: Columns of the plan.
+PLAN_SCHEMA: Final = pa.schema(
     [
         ("part", pa.string()),
         ("offset", pa.int64()),
+        ("length", pa.int64()),
         ("crc", pa.uint32()),
         ("label", pa.int64()),
         ("key", pa.string()),
@@ -193,6 +195,7 @@ class _Features:
         columns: dict[str, Any] = {
             "part": self._parts.take(extracted["part"]),
             "offset": extracted["offset"],
+            "length": extracted["length"],
             "crc": extracted["crc"],
             "label": catalog.class_index(rows),
             "key": [self._name(key, "key") for key in keys],
@@ -208,8 +211,8 @@ class _Features:
             ],
             "copy": copies,
         }
-        arrays = [pa.array(columns[f.name]).cast(f.type) for f in _SCHEMA]
-        return pa.record_batch(arrays, schema=_SCHEMA)
+        arrays = [pa.array(columns[f.name]).cast(f.type) for f in PLAN_SCHEMA]
+        return pa.record_batch(arrays, schema=PLAN_SCHEMA)
 
     def _name(self, name: str, purpose: str) -> str:
         return name if self._plain else pseudonym(self._secret, name, purpose)
@@ -233,7 +236,7 @@ class StagingDir:
         digest = blake2b("\0".join(shard.name for shard in plan).encode(), digest_size=16)
         # Not yet in its folder: the name, a digest of what is written, is not known.
         planned = build_dir.staging / _PLAN
-        with whole_file(planned) as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        with whole_file(planned) as file, pa.ipc.new_file(file, PLAN_SCHEMA) as writer:
             for batch in batches:
                 digest.update(batch.serialize())
                 writer.write_batch(batch)
@@ -344,7 +347,8 @@ class ShardTask:
 
 def _images(parts: Path, rows: pa.RecordBatch) -> list[bytes]:
     """Return a shard's crops in its order; they are read in the order of the files."""
-    crops = list(zip(*(rows[name].to_pylist() for name in ("part", "offset", "crc")), strict=True))
+    columns = (rows[name].to_pylist() for name in ("part", "offset", "length", "crc"))
+    crops = list(zip(*columns, strict=True))
     images = [b""] * len(crops)
     in_order = sorted(range(len(crops)), key=crops.__getitem__)
     for part, group in groupby(in_order, key=lambda i: crops[i][0]):

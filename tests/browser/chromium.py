@@ -44,7 +44,9 @@ def browser() -> Iterator[Browser]:
 class Opened:
     """A page that is open; `faults` are console errors, exceptions and requests so far."""
 
-    def __init__(self, page: Page, file: Path, hash_: str = "") -> None:
+    def __init__(
+        self, page: Page, file: Path, hash_: str = "", ready: str = "[data-ready]"
+    ) -> None:
         self.page = page
         self.faults: list[str] = []
         page.on("console", lambda message: self._note(message.type == "error", message.text))
@@ -54,7 +56,7 @@ class Opened:
         )
         start = time.perf_counter()
         page.goto(file.resolve().as_uri() + hash_)
-        page.wait_for_selector("[data-ready]")
+        page.wait_for_selector(ready)
         self.ready_seconds = time.perf_counter() - start
 
     def _note(self, wrong: bool, text: str) -> None:

@@ -60,9 +60,9 @@ def show(chromium: Browser) -> Iterator[Callable[..., Opened]]:
     """Open pages without a network; afterwards nothing may have gone wrong in any of them."""
     contexts, pages = [], []
 
-    def opened(file: Path, hash_: str = "", **options: Any) -> Opened:
+    def opened(file: Path, hash_: str = "", ready: str = "[data-ready]", **options: Any) -> Opened:
         contexts.append(chromium.new_context(offline=True, **options))
-        pages.append(Opened(contexts[-1].new_page(), file, hash_))
+        pages.append(Opened(contexts[-1].new_page(), file, hash_, ready))
         return pages[-1]
 
     yield opened

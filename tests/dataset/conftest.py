@@ -23,7 +23,7 @@ from fertools.dataset.manifest import (
     SplitContents,
     shard_name,
 )
-from fertools.dataset.sidecars import sidecar_files
+from fertools.dataset.sidecars import tfds_files
 from fertools.dataset.tfrecord import RecordWriter
 from fertools.files import whole_file, write_whole
 
@@ -92,7 +92,7 @@ def dataset(tmp_path: Path) -> Path:
             "test": contents(out, Split.TEST, range(17, 17), 0),
         }
     )
-    for name, data in sidecar_files(manifest).items():
+    for name, data in tfds_files(manifest).items():
         write_whole(out / name, data)
     write_whole(out / MANIFEST, manifest.to_json().encode())
     return out

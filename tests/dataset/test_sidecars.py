@@ -7,12 +7,12 @@ from pathlib import Path
 from fertools.data import Split
 from fertools.dataset.example import FEATURES
 from fertools.dataset.manifest import SHARD_TEMPLATE, Manifest
-from fertools.dataset.sidecars import features_json, readme, sidecar_files
+from fertools.dataset.sidecars import features_json, readme, tfds_files
 
 
 def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
     manifest = Manifest.read(dataset)
-    files = sidecar_files(manifest)
+    files = tfds_files(manifest)
 
     assert list(files) == ["dataset_info.json", "features.json", "label.labels.txt"]
     assert files["label.labels.txt"].decode() == "기쁨\n슬픔\n중립\n"
@@ -31,7 +31,7 @@ def test_the_three_files_say_what_the_manifest_says(dataset: Path) -> None:
 def test_a_split_without_records_is_left_out(dataset: Path) -> None:
     manifest = Manifest.read(dataset)
     assert Split.TEST in manifest.splits
-    info = json.loads(sidecar_files(manifest)["dataset_info.json"])
+    info = json.loads(tfds_files(manifest)["dataset_info.json"])
     assert [split["name"] for split in info["splits"]] == ["train", "validation"]
 
 

@@ -24,8 +24,8 @@ from fertools.dataset.index import INDICES, index_name
 from fertools.dataset.report import DatasetReport
 from fertools.dataset.tfrecord import RecordWriter
 from fertools.errors import DatasetError, FertoolsError, OutputError
+from fertools.pipeline import assemble, publish, request
 from fertools.pipeline import build as dataset
-from fertools.pipeline import publish, request
 from fertools.pipeline.parts import (
     ROWS,
     DamagedPart,
@@ -148,7 +148,7 @@ def test_a_crop_of_another_writing_is_not_taken(source: Path, out: Path) -> None
     files = PartFiles(path.parent, path.stem)
     rows = read_table(files).to_pylist()
     with open_part(files) as file:
-        crops = [read_crop(files, file, row["offset"], row["crc"]) for row in rows]
+        crops = [read_crop(files, file, row["offset"], row["length"], row["crc"]) for row in rows]
     pictures = read_thumbnails(files)
     with path.open("wb") as spoilt:
         writer = PartWriter(spoilt, len(rows))
@@ -312,7 +312,7 @@ def test_a_shard_that_is_nowhere_is_not_vouched_for(
                 path.unlink()
             yield shard
 
-    monkeypatch.setattr(dataset, "run_tasks", losing)
+    monkeypatch.setattr(assemble, "run_tasks", losing)
     with pytest.raises(OutputError, match="is missing or incomplete after it was written"):
         build(source, out, seed=9, overwrite=True)
     assert not (out / "metadata.json").exists()

@@ -161,7 +161,7 @@ def test_corrections_overrule_the_name_and_are_in_the_ledger(voted: Path, tmp_pa
     rule = "the class in the photo's name or folder; then corrections by hand, of 2 photos"
     assert manifest.rule == rule
     assert f"labels: {rule}" in fertools.stats(tmp_path / "out").text()
-    assert f"\nLabels: {rule}.\n" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"\n| labels | {rule} |\n" in (tmp_path / "out" / "README.md").read_text("utf-8")
     assert fertools.verify(tmp_path / "out", voted, quiet=True).problems == ()
 
 

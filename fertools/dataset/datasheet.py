@@ -1,0 +1,164 @@
+"""Write OUT/README.md: the datasheet of a dataset, for people.
+
+Its sections follow Gebru et al., "Datasheets for Datasets" (Communications of the ACM 64(12), 2021;
+arXiv:1803.09010), in an order for somebody who was just given the folder: what it is, how to read
+it, then where it is from and how far it can be trusted. The facts are in facts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from fertools.dataset import facts
+from fertools.dataset.manifest import CROISSANT, MANIFEST, SPLITS_CSV, WORK_DIR, Manifest
+from fertools.dataset.markdown import bullets, escape, table
+from fertools.dataset.snippets import reading
+from fertools.dataset.steps import steps
+
+#: Files of OUT, what they are, and whether they may leave the machine.
+_FILES: Final = (
+    ("`*.tfrecord-*`", "the crops, with labels and provenance", "where the terms allow it"),
+    ("`*.idx-*`", "where each record begins, for random access", "with the shards"),
+    (
+        f"`README.md`, `{CROISSANT}`",
+        "this datasheet, for people and for machines",
+        "with the shards",
+    ),
+    (
+        f"`{MANIFEST}`, `*.json`, `label.labels.txt`",
+        "options, counts, formats",
+        "with the shards",
+    ),
+    ("`SHA256SUMS`", "checksums of all files", "with the shards"),
+)
+_STAYS: Final = (
+    (f"`{WORK_DIR}/`", "finished faces, plain names, the secret of the pseudonyms", "no"),
+    (
+        "`labels.parquet`, `suspects.csv`",
+        "if made: what `fertools labels` and `suspects` found, **plain file names**",
+        "no",
+    ),
+)
+
+
+def datasheet(manifest: Manifest) -> bytes:
+    """Return the bytes of README.md; equal manifests have equal bytes."""
+    body = {
+        "What it holds": composition(manifest),
+        "Read it": reading(manifest),
+        "Where it is from": escape(facts.source(manifest)),
+        "How it was made": processing(manifest),
+        "Do the splits leak?": split_proof(manifest),
+        "How far to trust the labels": label_noise(manifest),
+        "Uses": uses(),
+        "What may leave this machine": distribution(manifest),
+        "Maintenance": maintenance(manifest),
+    }
+    sections = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in body.items())
+    return (
+        f"# {escape(manifest.name)}\n\n{escape(facts.summary(manifest))} {facts.PURPOSE} "
+        f"{facts.people_apart(manifest)}\n\n{sections}\n"
+    ).encode()
+
+
+# The sections, as Markdown; cards of exports have them too -------------------------------------
+
+
+def composition(manifest: Manifest) -> str:
+    """Return tables: examples by class and split, groups of people, features of an example."""
+    features = [(f"`{name}`", text) for name, text in facts.features(manifest)]
+    blocks = [
+        class_table(manifest),
+        _group_table(manifest),
+        table(("of each example", "what it is"), features, escaped=True),
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def class_table(manifest: Manifest) -> str:
+    """Return a table of the examples by class and split, with the people of each split."""
+    splits = facts.splits_of(manifest)
+    rows: list[list[object]] = [
+        [facts.class_name(manifest, entry.name)]
+        + [contents.classes.get(entry.name, 0) for contents in splits.values()]
+        for entry in manifest.classes
+    ]
+    rows.append(["all", *(contents.records for contents in splits.values())])
+    if any(contents.subjects for contents in splits.values()):
+        rows.append(["people", *(contents.subjects for contents in splits.values())])
+    return table(("class", *splits), rows)
+
+
+def _group_table(manifest: Manifest) -> str:
+    rows = list(facts.groups(manifest))
+    return table(("group", "photos", "people"), rows) if rows else ""
+
+
+def processing(manifest: Manifest) -> str:
+    """Return a table of the build's steps, and one of what was left out."""
+    blocks = [
+        table(("step", "chosen"), steps(manifest)),
+        f"All options and versions: `{MANIFEST}`.",
+    ]
+    if rows := [(f"`{reason}`", number) for reason, number in facts.dropped(manifest)]:
+        counts = manifest.counts
+        blocks += [
+            f"Of {counts.members:,} entries {counts.kept:,} are in the dataset. The others:",
+            table(("left out because", "entries"), rows, escaped=True),
+        ]
+    return "\n\n".join(blocks)
+
+
+def split_proof(manifest: Manifest) -> str:
+    """Return the figures on leaks."""
+    return (
+        "Counted in the finished dataset; `fertools verify` counts people and equal files "
+        f"again.\n\n{bullets(facts.split_proof(manifest))}"
+    )
+
+
+def label_noise(manifest: Manifest) -> str:
+    """Return what is known about wrong labels."""
+    blocks = [escape(facts.annotation(manifest))]
+    if rows := list(facts.agreement(manifest)):
+        head = ("name says", "records", "majority agrees", "all agree")
+        blocks.append(table(head, rows))
+    if known := list(facts.label_noise(manifest)):
+        blocks.append(bullets(known))
+    return "\n\n".join(blocks)
+
+
+def uses() -> str:
+    """Return what the dataset is for, and what it is not for."""
+    return f"{facts.PURPOSE}\n\n{bullets(facts.MISUSES)}"
+
+
+def distribution(manifest: Manifest) -> str:
+    """Return the terms, and which files may be passed on."""
+    ledger = (f"`{manifest.ledger.file}`, `{SPLITS_CSV}`", "**plain file names and subject ids**")
+    files = (*_FILES, (*ledger, "no"), *_STAYS)
+    return "\n\n".join(
+        [
+            f"{facts.terms(manifest)} {facts.PERSONAL}",
+            table(("file", "what it is", "may it leave?"), files, escaped=True),
+            _pseudonyms(manifest),
+        ]
+    )
+
+
+def _pseudonyms(manifest: Manifest) -> str:
+    text = escape(facts.pseudonyms(manifest))
+    return f"**{text}**" if manifest.options.get("keep_names") else text
+
+
+def maintenance(manifest: Manifest) -> str:
+    """Return how to check, cite and make the dataset again."""
+    return bullets(_maintenance(manifest))
+
+
+def _maintenance(manifest: Manifest) -> Iterator[str]:
+    yield "Whole and unchanged? fertools verify, or sha256sum --check SHA256SUMS."
+    yield facts.MAINTENANCE
+    yield f"Wrong labels are corrected in a new build: --labels FILE.csv. Format {manifest.format}."
+    yield f"Cite: {facts.citation(manifest)}."
