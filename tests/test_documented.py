@@ -39,6 +39,7 @@ NOT_RUN: Final = {
     ("docs/reading.md", "import grain"): "Grain may be missing; tests/dataset reads with it",
     ("docs/exports.md", "load_dataset("): "datasets may be missing; tests/readers runs it",
     ("docs/exports.md", "import webdataset"): "webdataset may be missing; tests/readers runs it",
+    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/exports runs it",
     ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
@@ -53,6 +54,7 @@ _TINY: Final = "--depth 8 --width 8 --epochs 1 --batch 8"
 REPLACED: Final = {
     ".venv/bin/fertools": "fertools",
     "PATH/TO/ARCHIVE": "~/Downloads/EMOIMG",
+    "make-sample archive ": "--version && ln -s ~/Downloads/EMOIMG archive ",
     "/scratch/EMOIMG": "~/Downloads/EMOIMG",
     "/scratch/faces": "shared",
     "build-dataset SRC OUT": "build-dataset ~/Downloads/EMOIMG OUT",

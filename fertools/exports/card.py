@@ -13,14 +13,13 @@ from typing import Final
 
 from fertools.dataset import facts
 from fertools.dataset.example import Feature, Kind
-from fertools.dataset.manifest import Manifest
-from fertools.exports.destination import CHECKSUMS, EXPORT
+from fertools.dataset.manifest import CROISSANT, README, Manifest
+from fertools.exports.croissant import croissant
+from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering
 from fertools.exports.formats import FORMATS
 from fertools.exports.table import columns
 from fertools.options import DatasetFormat
-
-README: Final = "README.md"
 
 #: Hugging Face's words for the number of examples, each with the first number that is too many.
 _SIZES: Final = {
@@ -34,14 +33,19 @@ _SIZES: Final = {
 _DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
 
 
-def card_files(manifest: Manifest, to: DatasetFormat, sizes: Mapping[str, int]) -> dict[str, bytes]:
+def card_files(
+    manifest: Manifest, to: DatasetFormat, sums: Sums, sizes: Mapping[str, int]
+) -> dict[str, bytes]:
     """Return the files that describe an export, by name.
 
-    sizes   of the files of examples in bytes, by name
+    sums    SHA-256 of the files of examples, by name
+    sizes   in bytes, by name
     """
     front = front_matter(manifest, sizes) if to == "parquet" else ()
     lines = chain(front, _body(manifest, to))
     card = {README: "".join(f"{line}\n" for line in lines).encode()}
+    if to == "parquet":
+        card[CROISSANT] = croissant(manifest, sums, sizes)
     return card | ({CLASSES: classes_csv(manifest)} if to == "folders" else {})
 
 

@@ -182,7 +182,18 @@ def test_there_is_a_block_for_each_tool(out: Path) -> None:
         "Grain",
         "tensorflow-datasets",
         "tf.data alone",
+        "Hugging Face datasets",
     ]
+
+
+@pytest.mark.slow
+def test_the_block_for_hugging_face_runs(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run(out, f"{blocks(out)['Hugging Face datasets']}\nassert image.size == (16, 16)\n")
 
 
 @pytest.mark.parametrize(
