@@ -65,6 +65,7 @@ def test_the_command_lines_defaults_are_pythons() -> None:
     ("file", "script"),
     [
         ("docs/cli.md", "from write_cli import page as text"),
+        ("docs/reference.md", "from write_reference import page as text"),
         ("fertools/keywords.py", "from write_keywords import module as text"),
     ],
 )

@@ -54,6 +54,7 @@ _TINY: Final = "--depth 8 --width 8 --epochs 1 --batch 8"
 REPLACED: Final = {
     ".venv/bin/fertools": "fertools",
     "PATH/TO/ARCHIVE": "~/Downloads/EMOIMG",
+    "make-sample archive ": "--version && ln -s ~/Downloads/EMOIMG archive ",
     "/scratch/EMOIMG": "~/Downloads/EMOIMG",
     "/scratch/faces": "shared",
     "build-dataset SRC OUT": "build-dataset ~/Downloads/EMOIMG OUT",
