@@ -244,6 +244,14 @@ PROSE: Final = {
         "[round(x, 12) for x in Ratios(7, 2, 1).shares.tolist()]",
         [0.7, 0.2, 0.1],
     ),
+    "fertools.pipeline.assemble.group_shards": (
+        "[[*group] for group in group_shards(5, 10, 25, 1)]",
+        [[0, 1], [2, 3], [4]],
+    ),
+    "fertools.pipeline.assemble.requests": (
+        "[*requests(np.array([0, 10, 40]), np.array([10, 10, 10]))]",
+        [(0, 20), (40, 10)],
+    ),
 }
 
 #: Examples in prose that blocks of pages and other tests run.

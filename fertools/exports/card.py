@@ -1,7 +1,7 @@
 """Write the README.md of an export, with the front matter that Hugging Face reads.
 
-The words about the dataset are those of its datasheet (dataset/facts.py). The front matter is YAML;
-every text in it is a JSON string, which YAML reads as the same text.
+What is known about the dataset is said as in its own README.md (dataset/datasheet.py). The front
+matter is YAML; every text in it is a JSON string, which YAML reads as the same text.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from itertools import chain
 from typing import Final
 
 from fertools.dataset import facts
+from fertools.dataset.datasheet import sections
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import CROISSANT, README, Manifest
+from fertools.dataset.markdown import escape
 from fertools.exports.croissant import croissant
 from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering
@@ -96,23 +98,14 @@ def _text(text: str) -> str:
 
 def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
     yield f"# {manifest.name}"
-    yield f"\n{facts.summary(manifest)} {facts.source(manifest)}"
+    yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
     yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
-    yield f"\n{facts.PERSONAL} {facts.pseudonyms(manifest)}"
+    yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
     yield f"\n```python\n{FORMATS[to].opened.format(dest='PATH/TO/THIS/FOLDER')}\n```"
     yield "\n| file | content |\n|---|---|"
     yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
     yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"
     yield f"| `{CHECKSUMS}` | of all files; without it the export is not complete |"
-    yield "\n| label | class | examples |\n|--:|---|--:|"
-    for label, entry in enumerate(manifest.classes):
-        total = sum(contents.classes.get(entry.name, 0) for contents in manifest.splits.values())
-        yield f"| {label} | {facts.class_name(manifest, entry.name)} | {total:,} |"
     if to == "folders" and (line := numbering(manifest)):
         yield f"\n{line}."
-    yield "\n| split | examples | people |\n|---|--:|--:|"
-    for split, contents in facts.splits_of(manifest).items():
-        yield f"| {split} | {contents.records:,} | {contents.subjects:,} |"
-    yield f"\n{facts.annotation(manifest)} {facts.PURPOSE}"
-    yield ""
-    yield from (f"- {line}" for line in facts.MISUSES)
+    yield f"\n{sections(manifest)}"
