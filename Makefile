@@ -5,10 +5,12 @@
 # make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
 # make test-readers  installs PyTorch, Hugging Face datasets and others, and reads a dataset with each
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
-# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options, and the
+# make docs   writes docs/cli.md, docs/reference.md and fertools/keywords.py from the code, and the
 #             documentation as a site into build/site; a dead link is an error
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
+# make release-check   builds sdist and wheel, installs the wheel into an empty environment of each of
+#             PYTHONS, and runs the commands of the quick starts there
 
 PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
@@ -16,7 +18,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo quick check test test-browser test-readers matrix bench docs clean
+.PHONY: demo quick check test test-browser test-readers matrix release-check bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -49,16 +51,24 @@ matrix:
 		tests/matrix.sh $$python $$versions $(TESTS) || failed="$$failed $$python-$$versions"; \
 	done; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+release-check:
+	for python in $(PYTHONS); do tests/release.sh $$python || exit 1; done
+
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 docs: $(VENV)/installed-for-docs
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_keywords.py
+	$(BIN)/python docs/write_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
+<<<<<<< HEAD
 	rm -rf demo build/matrix build/browser build/readers build/site $(VENV)
+=======
+	rm -rf demo build/matrix build/release build/browser build/site $(VENV)
+>>>>>>> main
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

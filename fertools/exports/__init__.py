@@ -11,4 +11,5 @@ folders      train/기쁨/KEY.png, for torchvision's ImageFolder
 table        an example as a row
 names        the names of files and folders
 card         README.md, for Hugging Face with its front matter
+croissant    croissant.json of parquet files, with their records
 """

@@ -1,7 +1,7 @@
 """Write the README.md of an export, with the front matter that Hugging Face reads.
 
-The words about the dataset are those of its datasheet (dataset/facts.py). The front matter is YAML;
-every text in it is a JSON string, which YAML reads as the same text.
+What is known about the dataset is said as in its own README.md (dataset/datasheet.py). The front
+matter is YAML; every text in it is a JSON string, which YAML reads as the same text.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from itertools import chain
 from typing import Final
 
 from fertools.dataset import facts
+from fertools.dataset.datasheet import sections
 from fertools.dataset.example import Feature, Kind
-from fertools.dataset.manifest import Manifest
-from fertools.exports.destination import CHECKSUMS, EXPORT
+from fertools.dataset.manifest import CROISSANT, README, Manifest
+from fertools.dataset.markdown import escape
+from fertools.exports.croissant import croissant
+from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering
 from fertools.exports.formats import FORMATS
 from fertools.exports.table import columns
 from fertools.options import DatasetFormat
-
-README: Final = "README.md"
 
 #: Hugging Face's words for the number of examples, each with the first number that is too many.
 _SIZES: Final = {
@@ -34,14 +35,19 @@ _SIZES: Final = {
 _DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
 
 
-def card_files(manifest: Manifest, to: DatasetFormat, sizes: Mapping[str, int]) -> dict[str, bytes]:
+def card_files(
+    manifest: Manifest, to: DatasetFormat, sums: Sums, sizes: Mapping[str, int]
+) -> dict[str, bytes]:
     """Return the files that describe an export, by name.
 
-    sizes   of the files of examples in bytes, by name
+    sums    SHA-256 of the files of examples, by name
+    sizes   in bytes, by name
     """
     front = front_matter(manifest, sizes) if to == "parquet" else ()
     lines = chain(front, _body(manifest, to))
     card = {README: "".join(f"{line}\n" for line in lines).encode()}
+    if to == "parquet":
+        card[CROISSANT] = croissant(manifest, sums, sizes)
     return card | ({CLASSES: classes_csv(manifest)} if to == "folders" else {})
 
 
@@ -92,23 +98,14 @@ def _text(text: str) -> str:
 
 def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
     yield f"# {manifest.name}"
-    yield f"\n{facts.summary(manifest)} {facts.source(manifest)}"
+    yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
     yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
-    yield f"\n{facts.PERSONAL} {facts.pseudonyms(manifest)}"
+    yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
     yield f"\n```python\n{FORMATS[to].opened.format(dest='PATH/TO/THIS/FOLDER')}\n```"
     yield "\n| file | content |\n|---|---|"
     yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
     yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"
     yield f"| `{CHECKSUMS}` | of all files; without it the export is not complete |"
-    yield "\n| label | class | examples |\n|--:|---|--:|"
-    for label, entry in enumerate(manifest.classes):
-        total = sum(contents.classes.get(entry.name, 0) for contents in manifest.splits.values())
-        yield f"| {label} | {facts.class_name(manifest, entry.name)} | {total:,} |"
     if to == "folders" and (line := numbering(manifest)):
         yield f"\n{line}."
-    yield "\n| split | examples | people |\n|---|--:|--:|"
-    for split, contents in facts.splits_of(manifest).items():
-        yield f"| {split} | {contents.records:,} | {contents.subjects:,} |"
-    yield f"\n{facts.annotation(manifest)} {facts.PURPOSE}"
-    yield ""
-    yield from (f"- {line}" for line in facts.MISUSES)
+    yield f"\n{sections(manifest)}"

@@ -6,7 +6,7 @@ manifest ──plan──▶ units ──workers──▶ .export/files ──fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -135,11 +135,11 @@ def _run(tasks: list[ExportTask], jobs: int) -> Iterator[tuple[Unit, Sums]]:
 
 
 def _write_cards(
-    destination: Destination, manifest: Manifest, to: DatasetFormat, files: Iterable[str]
+    destination: Destination, manifest: Manifest, to: DatasetFormat, files: Sums
 ) -> Sums:
     """Write the files that describe the export, and return them."""
     sizes = {name: destination.size(name) for name in files}
-    cards = card_files(manifest, to, sizes) | {EXPORT: destination.about_bytes}
+    cards = card_files(manifest, to, files, sizes) | {EXPORT: destination.about_bytes}
     for name, data in cards.items():
         write_whole(destination.files / name, data)
     return {name: sha256(data).hexdigest() for name, data in cards.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fertools.dataset.example import Example
-from fertools.dataset.manifest import Manifest
+from fertools.dataset.manifest import CROISSANT, Manifest
 from fertools.exports import folders, parquet, webdataset
 from fertools.exports.destination import Sums
 from fertools.exports.plan import Unit
@@ -39,7 +39,10 @@ FORMATS: Final[dict[DatasetFormat, Format]] = {
     "parquet": Format(
         parquet.write,
         'datasets.load_dataset("{dest}", split="train")',
-        {"data/SPLIT-K-of-N.parquet": "a row an example: image, label, provenance, votes"},
+        {
+            "data/SPLIT-K-of-N.parquet": "a row an example: image, label, provenance, votes",
+            CROISSANT: "this card and the columns for machines: mlcroissant reads the records",
+        },
     ),
     "webdataset": Format(
         webdataset.write,

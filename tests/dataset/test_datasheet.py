@@ -39,8 +39,8 @@ def text_of(manifest: Manifest, **options: Any) -> str:
 def test_its_figures_are_the_manifests() -> None:
     text = text_of(VOTED)
     for line in (
-        "| 슬픔 sadness | 2 |",
-        "| people | 2 |",
+        "| 1 | 슬픔 sadness | 2 |",
+        "|  | people | 2 |",
         "| sex unknown | 1 | 0 |",
         "| 여 female | 2 | 1 |",
         "| age 20 | 3 | 1 |",
@@ -114,7 +114,7 @@ def test_names_cannot_be_markup() -> None:
     )
     text = datasheet(manifest).decode()
     shown = r"a\|b\<script\>\`\*\_\\x1b"
-    assert f"\n| {shown} | 3 |\n" in text
+    assert f"\n| 0 | {shown} | 3 |\n" in text
     assert f"\n- A{shown[1:]} is small.\n" in text
     assert "<script>" not in text
 
@@ -182,7 +182,18 @@ def test_there_is_a_block_for_each_tool(out: Path) -> None:
         "Grain",
         "tensorflow-datasets",
         "tf.data alone",
+        "Hugging Face datasets",
     ]
+
+
+@pytest.mark.slow
+def test_the_block_for_hugging_face_runs(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run(out, f"{blocks(out)['Hugging Face datasets']}\nassert image.size == (16, 16)\n")
 
 
 @pytest.mark.parametrize(
