@@ -64,11 +64,7 @@ docs: $(VENV)/installed-for-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
-<<<<<<< HEAD
-	rm -rf demo build/matrix build/browser build/readers build/site $(VENV)
-=======
-	rm -rf demo build/matrix build/release build/browser build/site $(VENV)
->>>>>>> main
+	rm -rf demo build/matrix build/release build/browser build/readers build/site $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
