@@ -86,7 +86,7 @@ def _splitting(manifest: Manifest) -> str:
         return f"the archive's own halves; its training half divided by person, seed {seed}"
     by = "photo, so that people are shared" if options.get("split_by") == "image" else "person"
     if manifest.unknown_people >= manifest.counts.kept:
-        by = "photo: no person is known"
+        by = "photo (no person is known)"
     return f"{ratio} (train/validation/test) by {by}, each class in this ratio; seed {seed}"
 
 

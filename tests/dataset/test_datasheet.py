@@ -129,7 +129,7 @@ def test_a_dataset_without_examples_or_people_has_one() -> None:
     alone = replace(TRAIN, subjects=0)
     text = datasheet(replace(MANIFEST, splits={"train": alone})).decode()
     assert "| people |" not in text
-    assert "by photo: no person is known" in text
+    assert "by photo (no person is known)" in text
     unstated = replace(MANIFEST, groups={"sex": {"": (3, 2)}, "age": {"20": (3, 2)}})
     assert "unknown" not in datasheet(unstated).decode()
     assert "Of 3 photos it is not known whom they show" in text
