@@ -92,12 +92,13 @@ def test_it_says_first_whether_people_are_apart() -> None:
         ({"split": "official"}, "the archive's own halves"),
         ({"split_file": "sha256 00"}, "as a split file states"),
         ({"split_by": "image"}, "by photo, so that people are shared"),
-        ({"detect": False}, "none: the photos are crops of faces already"),
+        ({"detect": False}, "not looked for: the photos are crops of faces"),
         ({"square": True, "margin": 0.2, "align": True}, "widened by 0.2 of its longer side"),
         ({"on_many": "reject"}, "of several none: such photos are dropped"),
         ({"drop": ["상처"], "rename": ["분노=짜증"]}, "분노=짜증, without 상처"),
         ({"max_per_subject": 50, "duplicates": "drop"}, "at most 50 photos of a person"),
         ({"exact": True}, "decoded in full"),
+        ({"square": True}, "made square, resized to 8 × 8"),
         ({"keep_names": True}, "do not give these shards away"),
     ],
 )
@@ -128,6 +129,9 @@ def test_a_dataset_without_examples_or_people_has_one() -> None:
     alone = replace(TRAIN, subjects=0)
     text = datasheet(replace(MANIFEST, splits={"train": alone})).decode()
     assert "| people |" not in text
+    assert "by photo (no person is known)" in text
+    unstated = replace(MANIFEST, groups={"sex": {"": (3, 2)}, "age": {"20": (3, 2)}})
+    assert "unknown" not in datasheet(unstated).decode()
     assert "Of 3 photos it is not known whom they show" in text
 
 
