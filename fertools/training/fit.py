@@ -20,7 +20,7 @@ from fertools.files import locked, make_folder, run_write_error
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow, require_tensorboard
-from fertools.training.checkpoints import load, read_file, save
+from fertools.training.checkpoints import read_file
 from fertools.training.curves import CurvesFile
 from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
 from fertools.training.run import LOCK, Run, choose_run
@@ -228,6 +228,8 @@ def _calibrate(data: TrainingData, run: Run) -> None:
 
 def _restore(run: Run, learner: Learner) -> None:
     """Load the newest checkpoint, after files that should follow from checkpoints are made."""
+    from fertools.training.weights import load, save
+
     store = run.store
 
     def restore(epoch: int) -> None:

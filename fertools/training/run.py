@@ -35,7 +35,6 @@ from fertools.training.checkpoints import (
     Store,
     WeightsId,
     best_epoch,
-    load,
     read_file,
 )
 from fertools.training.curves import overfitting_text
@@ -55,6 +54,9 @@ FORMAT: Final = 1
 _LARGEST: Final = 32 << 20
 
 _CURE: Final = "put a whole copy back, or train again into another folder"
+_WEIGHTS_CURE: Final = (
+    "the same train command makes it from the checkpoint, or give the other --weights"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,20 +183,41 @@ class Run:
         self, weights: str = "best", *, build: Build | None = None
     ) -> tuple[keras.Model, WeightsId]:
         """Return the network of `load_model` without temperature and softmax: logits out."""
-        path = self.weights(weights)
+        self._check_trust(build)
+        data = self._read(weights)
+        network = self.build_network(build)
+        return network, self._load(network, weights, data)
+
+    def build_network(self, build: Build | None = None) -> keras.Model:
+        """Return the network in float32 with fresh weights; OptionError as `model` raises it."""
+        self._check_trust(build)
+        import_tensorflow()
+        from fertools.training import model
+
+        return model.build(self.options, self.image.size, len(self.classes), build)
+
+    def load_weights(self, network: keras.Model, weights: str) -> WeightsId:
+        """Load weights into a network of `build_network`, and return what they are.
+
+        Raises DatasetError where they are missing or damaged.
+        """
+        return self._load(network, weights, self._read(weights))
+
+    def _check_trust(self, build: Build | None) -> None:
         if self.options.model and build is None:
             raise OptionError(
                 f"{self.folder} was trained with --model {self.options.model}, code that is not "
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
-        cure = "the same train command makes it from the checkpoint, or give the other --weights"
-        data = read_file(path, cure)
-        import_tensorflow()
-        from fertools.training import model
 
-        network = model.build(self.options, self.image.size, len(self.classes), build)
-        load(network, data, path, cure)
-        return network, self.store.identify(weights, data)
+    def _read(self, weights: str) -> bytes:
+        return read_file(self.weights(weights), _WEIGHTS_CURE)
+
+    def _load(self, network: keras.Model, weights: str, data: bytes) -> WeightsId:
+        from fertools.training.weights import load
+
+        load(network, data, self.weights(weights), _WEIGHTS_CURE)
+        return self.store.identify(weights, data)
 
 
 def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:
