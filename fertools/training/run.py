@@ -27,7 +27,7 @@ from fertools.checking import check
 from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.files import is_leftover, make_folder, write_whole
-from fertools.options import TrainOptions, Weights
+from fertools.options import Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
     HISTORY,
@@ -38,6 +38,7 @@ from fertools.training.checkpoints import (
     read_file,
 )
 from fertools.training.curves import overfitting_text
+from fertools.training.recipe import Recipe
 from fertools.training.targets import RULES
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Run:
     folder: Path
     classes: tuple[ClassName, ...]
     image: ImageSpec
-    options: TrainOptions
+    options: Recipe
     faces: dict[str, Any]
     dataset: dict[str, Any]
     seed: int
@@ -107,7 +108,7 @@ class Run:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
         tree.pop("targets", None)  # words for people, which follow from the options
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
-        image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
+        image, options = ImageSpec(**tree.pop("image")), Recipe.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
 
     def write(self) -> None:
@@ -218,6 +219,12 @@ class Run:
 
         load(network, data, self.weights(weights), _WEIGHTS_CURE)
         return self.store.identify(weights, data)
+
+
+def begun_recipe(folder: Path) -> Recipe | None:
+    """Return what a training in `folder` that has finished epochs follows, None without one."""
+    begun = (folder / RUN).is_file() and Store(folder).finished
+    return Run.read(folder).options if begun else None
 
 
 def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:

@@ -11,7 +11,6 @@ import pytest
 
 from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError
-from fertools.options import TrainOptions
 from fertools.training.checkpoints import (
     Row,
     best_epoch,
@@ -19,6 +18,7 @@ from fertools.training.checkpoints import (
     mark_best,
     read_history,
 )
+from fertools.training.recipe import Recipe
 from fertools.training.run import Run
 
 
@@ -27,7 +27,7 @@ def a_run(folder: Path, **options: Any) -> Run:
         folder=folder,
         classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
         image=ImageSpec(32, "png"),
-        options=TrainOptions(**options),
+        options=Recipe(**options),
         faces={"size": 32, "margin": 0.0},
         dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},
         seed=3,

@@ -11,8 +11,8 @@ import pytest
 
 import fertools.training
 from fertools.errors import DatasetError
-from fertools.options import TrainOptions
 from fertools.training.checkpoints import read_file
+from fertools.training.recipe import Recipe
 
 HOME = Path(fertools.training.__file__).parent
 
@@ -26,7 +26,7 @@ def learner(seed: int) -> Any:
     from fertools.training.model import build, compile_learner
 
     keras.utils.set_random_seed(seed)
-    recipe = TrainOptions(depth=8, width=4)
+    recipe = Recipe(depth=8, width=4)
     return compile_learner(build(recipe, 16, 3), recipe, 9, jit=False)
 
 
