@@ -39,7 +39,7 @@ NOT_RUN: Final = {
     ("docs/reading.md", "import grain"): "Grain may be missing; tests/readers runs it",
     ("docs/exports.md", "load_dataset("): "datasets may be missing; tests/readers runs it",
     ("docs/exports.md", "import webdataset"): "webdataset may be missing; tests/readers runs it",
-    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/exports runs it",
+    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/readers runs it",
     ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
