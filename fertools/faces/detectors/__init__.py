@@ -12,6 +12,7 @@ To add a detector: write a module with its class and a load function here, add i
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -21,9 +22,9 @@ from numpy.typing import NDArray
 from fertools.data import Face
 from fertools.errors import OptionError
 from fertools.faces.detectors.base import resolve_runtime
-from fertools.faces.detectors.cvlib import load_ssd
+from fertools.faces.detectors.cvlib import load_ssd, ssd_name
 from fertools.faces.detectors.whole import WholePicture
-from fertools.faces.detectors.yunet import load_yunet
+from fertools.faces.detectors.yunet import load_yunet, yunet_name
 from fertools.options import FaceOptions
 
 
@@ -65,6 +66,22 @@ def load_detector(options: FaceOptions) -> Detector:
     if options.detector == "aihub":
         return replace(detector, name=f"aihub+{detector.name}")
     return detector
+
+
+def name_detector(options: FaceOptions) -> str:
+    """Return the name of the detector that `load_detector` returns, with its errors.
+
+    In f32 nothing is loaded, because the main process of a build needs no network: 0.65 s of CPU.
+    Other precisions depend on the CPU.
+    """
+    runtime = resolve_runtime(options.runtime)
+    installed = runtime == "opencv" or importlib.util.find_spec("openvino")
+    if not options.detect or options.precision != "f32" or not installed:
+        return load_detector(options).name
+    if options.detector == "yunet":
+        return yunet_name(runtime, options.precision)
+    name = ssd_name(runtime, options.precision)
+    return f"aihub+{name}" if options.detector == "aihub" else name
 
 
 def check_detector(detector: object) -> Detector:

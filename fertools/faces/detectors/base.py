@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.environment import hidden_modules
 from fertools.errors import DependencyError, OptionError
 from fertools.options import Precision, Runtime
 
@@ -40,18 +40,14 @@ def import_openvino() -> Any:
 
     Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _TELEMETRY_MODULES if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
-        return importlib.import_module("openvino")
+        with hidden_modules(*_TELEMETRY_MODULES):
+            return importlib.import_module("openvino")
     except ImportError as error:
         raise DependencyError(
             f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2025.0', "
             "or use --runtime opencv"
         ) from error
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
 
 
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
