@@ -3,11 +3,14 @@
 # make check  ruff and mypy
 # make test   installs what tests need as well, and runs the whole suite with coverage
 # make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
+# make test-readers  installs PyTorch, Hugging Face datasets and others, and reads a dataset with each
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
-# make docs   writes docs/cli.md from the commands, fertools/keywords.py from the options, and the
+# make docs   writes docs/cli.md, docs/reference.md and fertools/keywords.py from the code, and the
 #             documentation as a site into build/site; a dead link is an error
 # make matrix runs the suite with the lowest and the newest versions that pyproject.toml allows:
 #             make matrix PYTHONS="python3.11 python3.12" TESTS="-m 'not slow'"
+# make release-check   builds sdist and wheel, installs the wheel into an empty environment of each of
+#             PYTHONS, and runs the commands of the quick starts there
 
 PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
@@ -15,7 +18,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo quick check test test-browser matrix bench docs clean
+.PHONY: demo quick check test test-browser test-readers matrix release-check bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -34,6 +37,10 @@ test-browser: $(VENV)/installed-for-tests
 	tests/browser/install.sh
 	$(BIN)/python -m pytest tests/browser
 
+test-readers: $(VENV)/installed-for-tests
+	tests/readers/install.sh
+	build/readers/bin/python -m pytest tests/readers
+
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +51,9 @@ matrix:
 		tests/matrix.sh $$python $$versions $(TESTS) || failed="$$failed $$python-$$versions"; \
 	done; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+release-check:
+	for python in $(PYTHONS); do tests/release.sh $$python || exit 1; done
+
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
 	$(BIN)/python -m tests.benchmarks.bench_start
@@ -52,10 +62,11 @@ bench: $(VENV)/installed-for-tests
 docs: $(VENV)/installed-for-docs
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_keywords.py
+	$(BIN)/python docs/write_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
-	rm -rf demo build/matrix build/browser build/site $(VENV)
+	rm -rf demo build/matrix build/release build/browser build/readers build/site $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

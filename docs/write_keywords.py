@@ -23,6 +23,7 @@ KEYWORDS: Final[dict[str, tuple[type[Options], ...]]] = {
     "PredictKeywords": (options.PredictOptions,),
     "ReportKeywords": (options.ReportOptions,),
     "ExportKeywords": (options.ExportOptions,),
+    "ExportDatasetKeywords": (options.ExportDatasetOptions,),
 }
 
 #: An argument of its own in `build_dataset`, which also takes an object.

@@ -14,6 +14,7 @@
     read_examples(out, split)     iterate over a dataset's examples without TensorFlow
     open_dataset(out, split)      read any example by its number: for PyTorch, Grain and others
     load(out, split, …)           open a split as a tf.data.Dataset
+    export_dataset(out, dest, …)  write a dataset in the format of other tools
     suspects(out, …)              list the labels that are likely wrong
     train(out, run, …)            train a network from the shards
     evaluate(run, out)            measure a trained run on people who are not in its training data
@@ -35,6 +36,7 @@ from fertools.environment import restore_environment
 if TYPE_CHECKING:
     from fertools.dataset.random_access import open_dataset
     from fertools.dataset.shards import read_examples
+    from fertools.exports.export import export_dataset
     from fertools.inference.evaluate import evaluate
     from fertools.inference.export import export
     from fertools.inference.predict import predict
@@ -61,6 +63,7 @@ __all__ = [
     "clean",
     "evaluate",
     "export",
+    "export_dataset",
     "load",
     "make_sample",
     "measure_labels",
@@ -91,6 +94,7 @@ _MODULE_OF: Final = {
     "open_dataset": "fertools.dataset.random_access",
     "read_examples": "fertools.dataset.shards",
     "load": "fertools.training.data",
+    "export_dataset": "fertools.exports.export",
     "suspects": "fertools.inference.suspects",
     "train": "fertools.training.fit",
     "evaluate": "fertools.inference.evaluate",

@@ -58,7 +58,7 @@ class WholeFile(io.BufferedWriter):
         try:
             written = super().write(data)
         except OSError as fault:
-            raise _file_write_error(self.path, fault) from fault
+            raise write_error(self.path, fault) from fault
         self._hash.update(data)
         self.size += written
         return written
@@ -81,7 +81,7 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
     try:
         file = WholeFile(temporary, path)
     except OSError as fault:
-        raise _file_write_error(path, fault) from fault
+        raise write_error(path, fault) from fault
     try:
         yield file
         _publish(file, temporary)
@@ -119,7 +119,7 @@ def remove_whole(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as fault:
-        raise _file_write_error(path, fault) from fault
+        raise write_error(path, fault) from fault
 
 
 def sha256_of(path: Path) -> str:
@@ -211,7 +211,7 @@ def _publish(file: WholeFile, temporary: Path) -> None:
         temporary.replace(file.path)
         _sync(file.path.parent)
     except OSError as fault:
-        raise _file_write_error(file.path, fault) from fault
+        raise write_error(file.path, fault) from fault
 
 
 def _sync(path: Path) -> None:
@@ -223,7 +223,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _file_write_error(path: Path, fault: OSError) -> OutputError:
+def write_error(path: Path, fault: OSError) -> OutputError:
+    """Return the error for a file or folder of a command that continues where it stopped."""
     why, advice = _ADVICE.get(fault.errno or 0, (str(fault.strerror or fault), "solve that"))
     return OutputError(
         f"{path} could not be written, {why}; nothing half-written carries its name: "

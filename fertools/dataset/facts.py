@@ -46,7 +46,7 @@ _AIHUB_AGREEMENT: Final = {"기쁨": 97.5, "중립": 94.6, "당황": 77.5, "불�
 
 #: What the features of an example are.
 _FEATURES: Final = {
-    "label": "the class: its line in label.labels.txt, from 0",
+    "label": "the class, as a number from 0",
     "key": "the photo, as a pseudonym (its plain name with --keep-names)",
     "subject": "the person, likewise; empty if the name states none",
     "sex": "as the name states it: 남 (male), 여 (female), or empty",
@@ -254,9 +254,13 @@ def biases(manifest: Manifest) -> Iterator[str]:
 
 
 def groups(manifest: Manifest) -> Iterator[tuple[str, int, int]]:
-    """Yield groups of people such as "남 male" and "age 20": name, photos, people."""
+    """Yield groups of people such as "남 male" and "age 20": name, photos, people.
+
+    Where no name states a sex, or an age, there are no such groups.
+    """
     for heading in ("sex", "age"):
-        for name, (photos, number) in sorted(manifest.groups.get(heading, {}).items()):
+        found = manifest.groups.get(heading, {})
+        for name, (photos, number) in sorted(found.items()) if any(found) else ():
             yield _group_name(heading, name), photos, number
 
 

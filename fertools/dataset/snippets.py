@@ -15,12 +15,13 @@ def reading(manifest: Manifest) -> str:
         return "It holds no examples."
     split = next(iter(splits))
     tools = {
-        "fertools and PyTorch": ("python", _pytorch(split)),
-        "Grain": ("python", _grain(split)),
-        "tensorflow-datasets": ("python", _tfds(split)),
-        "tf.data alone": ("python", _tf_data(manifest, split)),
+        "fertools and PyTorch": _pytorch(split),
+        "Grain": _grain(split),
+        "tensorflow-datasets": _tfds(split),
+        "tf.data alone": _tf_data(manifest, split),
+        "Hugging Face datasets": _hugging_face(manifest, split),
     }
-    blocks = [f"### {tool}\n\n```{kind}\n{code}```" for tool, (kind, code) in tools.items()]
+    blocks = [f"### {tool}\n\n```python\n{code}```" for tool, code in tools.items()]
     return "\n\n".join(["Each of these runs in this folder.", *blocks])
 
 
@@ -76,4 +77,16 @@ def decode(record):
 shards = tf.data.Dataset.list_files("{manifest.name}-{split}.tfrecord-*", shuffle=False)
 for images, labels in tf.data.TFRecordDataset(shards).map(decode).batch(64):
     pass
+"""
+
+
+def _hugging_face(manifest: Manifest, split: str) -> str:
+    folder = f"../{manifest.name}-parquet"
+    return f"""\
+import datasets
+import fertools
+
+fertools.export_dataset(".", "{folder}")  # also: --to webdataset, --to folders
+for example in datasets.load_dataset("{folder}", split="{split}"):
+    image, label = example["image"], example["label"]
 """

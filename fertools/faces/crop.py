@@ -25,7 +25,8 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
-from fertools.faces.decode import Picture
+from fertools.faces.decode import Picture, Scale
+from fertools.faces.header import Header, stored_rows
 from fertools.options import FaceOptions
 
 Region = tuple[int, int, int, int]
@@ -69,6 +70,17 @@ def crop_gray(picture: Picture, face: Face, options: FaceOptions) -> NDArray[np.
     if picture.scale == 1:
         return _to_gray(_resize(pixels, options.size))
     return _resize(_to_gray(pixels), options.size)
+
+
+def rows_of_crop(header: Header, scale: Scale, box: Box, options: FaceOptions) -> int:
+    """Return how many rows of a photo, from the first that is stored, hold the crop of a box.
+
+    Not for `align`, which rotates the region. The result may exceed the photo's height.
+    """
+    picture = Picture.blank(header, scale)
+    height, width = picture.image.shape[:2]
+    region = _crop_region(picture, box, options)
+    return scale * stored_rows(region, width, height, header.orientation)
 
 
 def _crop_region(picture: Picture, box: Box, options: FaceOptions) -> Region:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import cv2
@@ -31,7 +31,7 @@ from fertools.faces.header import (
     turn_upright,
     unsupported_error,
 )
-from fertools.faces.jpeg import read_jpeg, repair_jpeg
+from fertools.faces.jpeg import is_surplus, read_jpeg, repair_jpeg, shorten_jpeg
 from fertools.faces.tiff import decode_tiff
 from fertools.options import FaceOptions
 
@@ -47,6 +47,9 @@ MIN_SIDE: Final = 300
 #: 0.3, is 2.4 ms faster, but decoding a photo a second time costs 23 ms: scale 4 pays only if fewer
 #: than one face in ten is smaller than 0.3. In drawn photos 12 to 31 % were smaller.
 EXPECTED_FACE_SHARE: Final = 0.25
+
+# Rows decoded below those that a crop needs: the colours of a row are interpolated with the next.
+_SPARE_ROWS: Final = 16
 
 # offset of the signature, signature, function that reads the header
 _READERS: tuple[tuple[int, bytes, Callable[[bytes], Header]], ...] = (
@@ -146,12 +149,14 @@ class Picture:
     image          uint8 (h, w, 3) BGR, not written to
     scale          divisor of the photo's sides: 4 means a quarter of each side
     width, height  size of the upright photo in pixels
+    whole          False if rows are black that a crop does not need
     """
 
     image: NDArray[np.uint8]
     scale: Scale
     width: int
     height: int
+    whole: bool = True
 
     @classmethod
     def of(cls, data: bytes, header: Header, scale: Scale) -> Picture:
@@ -163,6 +168,27 @@ class Picture:
             scale = 1
         image = turn_upright(decode(data, header, scale), header.orientation)
         return cls(image, scale, *header.upright_size)
+
+    @classmethod
+    def of_rows(cls, data: bytes, header: Header, scale: Scale, rows: int) -> Picture:
+        """Decode only the first rows of a photo as it is stored, and turn it upright.
+
+        rows   of the photo, not of the picture
+
+        The pixels are those of `of`. Decodes the whole photo if the decoder cannot stop, and if it
+        warns of any of these rows. Raises Unusable (DAMAGED).
+        """
+        if (image := _decode_rows(data, header, scale, rows)) is None:
+            return cls.of(data, header, scale)
+        image = turn_upright(image, header.orientation)
+        return cls(image, scale, *header.upright_size, whole=False)
+
+    @classmethod
+    def blank(cls, header: Header, scale: Scale) -> Picture:
+        """Return the picture that `of` returns of a JPEG, without its pixels."""
+        width, height = (-(-side // scale) for side in header.upright_size)
+        black = np.broadcast_to(np.uint8(0), (height, width, 3))
+        return cls(black, scale, *header.upright_size, whole=False)
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -212,7 +238,28 @@ def _decode_jpeg(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]
         raise damaged_error(f"the JPEG decoder says: {error}") from error
 
 
-def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.uint8]:
+def _decode_rows(data: bytes, header: Header, scale: Scale, rows: int) -> NDArray[np.uint8] | None:
+    """Decode the first rows of a JPEG as it is stored: uint8 (H, W, 3) BGR, black below them.
+
+    Returns None if the decoder cannot stop there, or warns of damage in these rows.
+    """
+    stop = rows + _SPARE_ROWS
+    if header.format != "JPEG" or stop >= header.height:
+        return None
+    if (shortened := shorten_jpeg(data, stop)) is None:
+        return None
+    image = np.zeros((-(-header.height // scale), -(-header.width // scale), 3), np.uint8)
+    top = image[: -(-stop // scale)]
+    try:
+        _decode_strictly(shortened, replace(header, height=stop), scale, top)
+    except ValueError as error:
+        return image if is_surplus(str(error)) else None
+    return image
+
+
+def _decode_strictly(
+    data: bytes | bytearray, header: Header, scale: Scale, buffer: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     # cv2.imdecode also uses the slow DCT and the smooth upsampling: at scale 1 the pixels are equal
     # bit for bit. The fast DCT or upsampling changes them by up to 7 of 255.
     image: NDArray[np.uint8] = simplejpeg.decode_jpeg(
@@ -223,6 +270,7 @@ def _decode_strictly(data: bytes, header: Header, scale: Scale) -> NDArray[np.ui
         min_height=-(-header.height // scale),
         min_width=-(-header.width // scale),
         min_factor=scale,
+        buffer=buffer,
         strict=True,
     )
     return image

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Box, Crop, Face, Reason, Unusable
 from fertools.errors import OptionError
-from fertools.faces.crop import crop_gray, encode
+from fertools.faces.crop import crop_gray, encode, rows_of_crop
 from fertools.faces.decode import Picture, choose_scale, expected_face_box, read_header
 from fertools.faces.detectors import Detector
 from fertools.faces.fingerprint import fingerprint
@@ -61,6 +61,7 @@ def extract_face(
 
     annotated_box  the annotators' box in the upright photo. It becomes the crop's box, sets the
                    scale of the decoding, and is compared with the detected face (`Crop.iou`).
+                   Without `options.compare` it is the only face, and the detector does not run.
 
     Raises Unusable if there is no usable face: EMPTY, UNSUPPORTED, TOO_LARGE, DAMAGED, NO_FACE,
     MANY_FACES.
@@ -78,14 +79,22 @@ def search_photo(
     header = read_header(data, options.max_pixels)
     annotated_box = clip_box(annotated_box, *header.upright_size)
     scale = choose_scale(annotated_box or expected_face_box(header), header, options)
-    picture = Picture.of(data, header, scale)
-    return Search(header, picture, find_faces(picture, options, detector), annotated_box)
+    if annotated_box and options.stop_at_chin:
+        rows = rows_of_crop(header, scale, annotated_box, options)
+        picture = Picture.of_rows(data, header, scale, rows)
+    else:
+        picture = Picture.of(data, header, scale)
+    if options.compare:
+        found = find_faces(picture, options, detector)
+    else:
+        found = Found([Face(annotated_box, 1.0)] if annotated_box else [], [])
+    return Search(header, picture, found, annotated_box)
 
 
 def crop_chosen(data: bytes, search: Search, options: FaceOptions) -> Crop:
     """Choose a face of a photo and cut it out. Raises Unusable: NO_FACE, MANY_FACES, DAMAGED."""
     picture, faces = search.picture, search.found.faces
-    if search.annotated_box:
+    if search.annotated_box and options.compare:
         face, overlap = face_from_annotation(search.annotated_box, faces)
     else:
         face, overlap = choose_face(faces, options), None
@@ -102,7 +111,7 @@ def crop_chosen(data: bytes, search: Search, options: FaceOptions) -> Crop:
         height=picture.height,
         landmarks=face.landmarks,
         iou=overlap,
-        fingerprint=fingerprint(picture.image),
+        fingerprint=fingerprint(picture.image) if picture.whole else None,
     )
 
 
@@ -217,6 +226,8 @@ def choose_face(faces: list[Face], options: FaceOptions) -> Face:
 
     Raises Unusable with reason NO_FACE or MANY_FACES.
     """
+    if not faces and not options.compare:
+        raise Unusable(Reason.NO_FACE, "no box of annotators, and --no-compare runs no network")
     if not faces:
         raise Unusable(Reason.NO_FACE, f"no face with confidence {options.min_confidence} or more")
     if options.on_many == "reject" and len(faces) > 1:

@@ -180,6 +180,20 @@ def read_orientation(tiff: bytes) -> int:
     return UPRIGHT
 
 
+def stored_rows(
+    region: tuple[int, int, int, int], width: int, height: int, orientation: int
+) -> int:
+    """Return how many rows of the stored picture, from its first, hold a region of the upright one.
+
+    region         x0, y0, x1, y1 in the upright picture; it may leave the picture
+    width, height  of the upright picture
+    """
+    x0, y0, x1, y1 = region
+    if orientation < 5:
+        return y1 if orientation in (1, 2) else height - y0
+    return x1 if orientation in (5, 8) else width - x0
+
+
 def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn a photo by its EXIF orientation; return the same array if it is upright.
 

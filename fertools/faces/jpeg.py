@@ -1,4 +1,4 @@
-"""Read the markers of a JPEG, and repair two harmless errors of JPEG writers.
+"""Read the markers of a JPEG, repair two harmless errors of JPEG writers, and shorten a JPEG.
 
     FFD8 │ FFE1 len Exif … │ FFC0 len size … │ FFDA len … │ entropy-coded data │ FFD9 │ anything
     SOI    APP1              SOF               SOS                               EOI
@@ -10,7 +10,7 @@ FF that is followed by another byte (ISO/IEC 10918-1, B.1.1).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from fertools.data import Reason, Unusable
@@ -32,6 +32,8 @@ MAX_SCANS = 100
 
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _WHOLE_SPECTRUM = b"\0\x3f\0"  # required in a sequential scan: coefficients 0 to 63
+_END = bytes([0xFF, EOI])
+_SURPLUS = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd[0-79]")
 
 
 def read_jpeg(data: bytes) -> Header:
@@ -64,14 +66,41 @@ def repair_jpeg(data: bytes) -> bytes | None:
     Only a photo whose first scan has all channels is repaired: of several scans the last may be
     missing, and a strict decoder would accept a coarse or colourless photo.
     """
-    found = list(read_segments(data))
-    frame = next(segment for segment in found if segment.marker in FRAMES)
-    scan = next(segment for segment in found if segment.marker == SOS)
+    *_, last = read_segments(data)
+    frame, scan = _first_segment(data, FRAMES), _first_segment(data, (SOS,))
     if not _is_only_scan(data, frame, scan):
         return None
-    end = b"" if found[-1].marker == EOI else bytes([0xFF, EOI])
+    end = b"" if last.marker == EOI else _END
     repaired = data[: scan.end - 3] + _WHOLE_SPECTRUM + data[scan.end :] + end
     return repaired if repaired != data else None
+
+
+def shorten_jpeg(data: bytes, rows: int) -> bytearray | None:
+    """Return a JPEG that states a height of `rows`, so that a decoder stops after these rows.
+
+    data   a JPEG whose header could be read, of more rows
+
+    Their pixels are equal to those of the whole JPEG, but for the last row: where colours have
+    fewer rows, a decoder interpolates them with the next row's. The data of the other rows remain;
+    `is_surplus` recognises the decoder's warning of them. Returns None for a JPEG of several scans,
+    each of which passes over all rows, for CMYK, and where the end marker is missing.
+    """
+    frame, scan = _first_segment(data, FRAMES), _first_segment(data, (SOS,))
+    in_colour = data[frame.start + 5] <= 3
+    if not (in_colour and _is_only_scan(data, frame, scan)) or data.rfind(_END, scan.end) < 0:
+        return None
+    shortened, height = bytearray(data), frame.start + 1  # slices of bytes would be copied twice
+    shortened[height : height + 2] = rows.to_bytes(2)
+    return shortened
+
+
+def is_surplus(warning: str) -> bool:
+    """Return whether libjpeg's first warning of a picture is that of bytes behind the last row.
+
+    These end at a restart marker or at the end marker. libjpeg states its first warning only, and
+    the bytes behind the last row come last: so there was no warning about a row.
+    """
+    return _SURPLUS.fullmatch(warning) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +125,10 @@ def read_segments(data: bytes) -> Iterator[Segment]:
         end = position + max(2, int.from_bytes(data[position : position + 2]))
         yield Segment(marker, position + 2, end)
         position = end
+
+
+def _first_segment(data: bytes, markers: Collection[int]) -> Segment:
+    return next(segment for segment in read_segments(data) if segment.marker in markers)
 
 
 def _read_frame(marker: int, body: bytes) -> tuple[int, int]:

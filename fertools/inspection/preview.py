@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -105,7 +105,8 @@ def preview(
     found = scan(source, checked.source.layout)
     catalog = _label(source, found.members, checked)
     rows = choose(catalog, checked.choice.photos, checked.choice.seed)
-    look = _Look(source, checked.faces, detector or cached_detector(checked.faces))
+    faces = replace(checked.faces, stop_at_chin=False)  # whole photos are shown
+    look = _Look(source, faces, detector or cached_detector(faces))
     tiles = tuple(look.tiles(catalog, rows))
     warnings = (
         *(*found.faults, *found.warnings, *map(printable, catalog.warnings)),

@@ -42,7 +42,7 @@ from fertools.pipeline.instalments.merge import Archive, known_archive, store_se
 from fertools.pipeline.instalments.seen import SeenStore
 from fertools.pipeline.labelling.catalog import (
     Catalog,
-    boxes_by_key,
+    boxes_to_crop,
     unreadable_source,
 )
 from fertools.pipeline.labelling.label_sources import read_label_sources
@@ -125,6 +125,8 @@ def _run_stages(build: _Build) -> Manifest:
     ledger, splits = assignment.by_row(samples, ledger)
     # Without those of the scan: they name files, and the manifest is passed on.
     warnings = (*duplicates.warnings(samples), *assignment.warnings)
+    if options.faces.stop_at_chin:
+        warnings += ("--stop-at-chin: copies of a picture were found byte for byte only",)
     del samples, duplicates, assignment  # of 10 million photos 1.3 GB
     plan, shards = _write_shards(build, parts, ledger, splits)
     ledger = replace(ledger, placements=placements(plan, splits, options.shards.augment))
@@ -210,9 +212,8 @@ class _Build(Request):
         if self.archive.in_instalments:
             return self.archive.extraction(self, self.catalog.annotations, self.scanned)
         rows, members = self.catalog.selected, self.catalog.members
-        boxes = {}
-        if self.options.faces.detector == "aihub":
-            boxes = boxes_by_key(self.catalog.annotations, members.keys_at(rows))
+        keys, faces = members.keys_at(rows), self.options.faces
+        boxes = boxes_to_crop(self.catalog.annotations, keys, faces)
         return Extraction(self, members, rows, boxes, self.scanned)
 
     @cached_property
@@ -340,7 +341,8 @@ def _extract_faces(build: _Build) -> tuple[list[PartFiles], Ledger]:
     rows = pack_rows(map(read_table, plan.files))
     if build.archive.in_instalments:  # all photos were processed, whatever their classes
         rows = take_rows(rows, np.searchsorted(extraction.rows, selected))
-    return plan.files, Ledger.of(build.catalog, rows)
+    compare = build.options.faces.detector != "aihub"
+    return plan.files, Ledger.of(build.catalog, rows, compare=compare)
 
 
 def _process(build: _Build, plan: PartsPlan, part_range: range, name: str = "") -> list[str]:

@@ -89,8 +89,12 @@ class Ledger:
     placements: Placements | None = None
 
     @classmethod
-    def of(cls, catalog: Catalog, rows: Columns) -> Ledger:
-        """Join the catalog with the parts' rows, which are those of its selected members."""
+    def of(cls, catalog: Catalog, rows: Columns, *, compare: bool = True) -> Ledger:
+        """Join the catalog with the parts' rows, which are those of its selected members.
+
+        compare   compute the IoUs that are not in the rows; not where the boxes of the rows are the
+                  annotators' (`--detector aihub`): a box that no detector found has none
+        """
         numbers = {drop: number for number, drop in enumerate(catalog.drops)}
         class_or_drop = catalog.class_or_drop.copy()
         for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
@@ -100,9 +104,10 @@ class Ledger:
                 if outcome != KEPT:
                     drop = Drop(Reason(outcome), detail or "")
                     class_or_drop[member] = -1 - numbers.setdefault(drop, len(numbers))
-        compared = Columns(_with_ious(catalog, rows), rows.schema)
+        if compare and catalog.voted:
+            rows = Columns(_with_ious(catalog, rows), rows.schema)
         names = [name for name in rows.schema.names if name not in ("outcome", "detail")]
-        return cls(catalog, compared.select(names), class_or_drop, tuple(numbers))
+        return cls(catalog, rows.select(names), class_or_drop, tuple(numbers))
 
     def __len__(self) -> int:
         return len(self.class_or_drop)
@@ -282,9 +287,6 @@ def _with_ious(catalog: Catalog, rows: Columns) -> Iterator[pa.RecordBatch]:
     The annotators' box is clipped to the frame and to whole pixels, as `faces` does it.
     """
     for batch, first in zip(rows.batches, rows.starts[:-1].tolist(), strict=True):
-        if not catalog.voted:
-            yield batch
-            continue
         ious: list[float | None] = batch["iou"].to_pylist()
         boxes = zip(*(batch[side].to_pylist() for side in _BOX), strict=True)
         annotated = catalog.annotated_boxes(catalog.selected[first : first + len(batch)])

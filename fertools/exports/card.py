@@ -1,0 +1,111 @@
+"""Write the README.md of an export, with the front matter that Hugging Face reads.
+
+What is known about the dataset is said as in its own README.md (dataset/datasheet.py). The front
+matter is YAML; every text in it is a JSON string, which YAML reads as the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Final
+
+from fertools.dataset import facts
+from fertools.dataset.datasheet import sections
+from fertools.dataset.example import Feature, Kind
+from fertools.dataset.manifest import CROISSANT, README, Manifest
+from fertools.dataset.markdown import escape
+from fertools.exports.croissant import croissant
+from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
+from fertools.exports.folders import CLASSES, classes_csv, numbering
+from fertools.exports.formats import FORMATS
+from fertools.exports.table import columns
+from fertools.options import DatasetFormat
+
+#: Hugging Face's words for the number of examples, each with the first number that is too many.
+_SIZES: Final = {
+    "n<1K": 10**3,
+    "1K<n<10K": 10**4,
+    "10K<n<100K": 10**5,
+    "100K<n<1M": 10**6,
+    "1M<n<10M": 10**7,
+}
+
+_DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
+
+
+def card_files(
+    manifest: Manifest, to: DatasetFormat, sums: Sums, sizes: Mapping[str, int]
+) -> dict[str, bytes]:
+    """Return the files that describe an export, by name.
+
+    sums    SHA-256 of the files of examples, by name
+    sizes   in bytes, by name
+    """
+    front = front_matter(manifest, sizes) if to == "parquet" else ()
+    lines = chain(front, _body(manifest, to))
+    card = {README: "".join(f"{line}\n" for line in lines).encode()}
+    if to == "parquet":
+        card[CROISSANT] = croissant(manifest, sums, sizes)
+    return card | ({CLASSES: classes_csv(manifest)} if to == "folders" else {})
+
+
+def front_matter(manifest: Manifest, sizes: Mapping[str, int]) -> Iterator[str]:
+    """Yield the lines of Hugging Face's front matter for parquet files."""
+    yield "---"
+    yield f"pretty_name: {_text(manifest.name)}"
+    yield "license: other"
+    yield "task_categories:\n- image-classification"
+    if facts.is_aihub(manifest):
+        yield "language:\n- ko"
+    yield f"annotations_creators:\n- {'crowdsourced' if manifest.votes else 'other'}"
+    yield f"size_categories:\n- {_size_category(manifest)}"
+    yield "configs:\n- config_name: default\n  data_files:"
+    for split in facts.splits_of(manifest):
+        yield f"  - split: {split}\n    path: data/{split}-*"
+    yield "dataset_info:\n  features:"
+    for feature in columns(manifest):
+        yield from (f"  {line}" for line in _feature(feature, manifest))
+    yield "  splits:"
+    for split, contents in facts.splits_of(manifest).items():
+        own = sum(size for name, size in sizes.items() if name.startswith(f"data/{split}-"))
+        yield f"  - name: {split}\n    num_bytes: {own}\n    num_examples: {contents.records}"
+    yield f"  download_size: {sum(sizes.values())}\n  dataset_size: {sum(sizes.values())}"
+    yield "---\n"
+
+
+def _feature(feature: Feature, manifest: Manifest) -> Iterator[str]:
+    yield f"- name: {feature.name}"
+    if feature.kind is Kind.IMAGE:
+        yield "  dtype: image"
+    elif feature.kind is Kind.LABEL:
+        yield "  dtype:\n      class_label:\n        names:"
+        for label, entry in enumerate(manifest.classes):
+            yield f"          '{label}': {_text(entry.name)}"
+    else:
+        yield f"  {'sequence' if feature.length else 'dtype'}: {_DTYPES[feature.kind]}"
+
+
+def _size_category(manifest: Manifest) -> str:
+    examples = sum(contents.records for contents in manifest.splits.values())
+    return next((word for word, limit in _SIZES.items() if examples < limit), "10M<n<100M")
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
+    yield f"# {manifest.name}"
+    yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
+    yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
+    yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
+    yield f"\n```python\n{FORMATS[to].opened.format(dest='PATH/TO/THIS/FOLDER')}\n```"
+    yield "\n| file | content |\n|---|---|"
+    yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
+    yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"
+    yield f"| `{CHECKSUMS}` | of all files; without it the export is not complete |"
+    if to == "folders" and (line := numbering(manifest)):
+        yield f"\n{line}."
+    yield f"\n{sections(manifest)}"
