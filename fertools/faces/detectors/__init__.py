@@ -62,8 +62,10 @@ def load_detector(options: FaceOptions) -> Detector:
     if not options.compare:
         return NoDetector()
     runtime = resolve_runtime(options.runtime)
-    if options.precision == "bf16" and runtime == "opencv":
-        raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")
+    if options.precision != "f32" and runtime == "opencv":
+        raise OptionError(
+            f"OpenCV computes in f32 only: --precision {options.precision} needs OpenVINO"
+        )
     if options.detector == "yunet":
         return load_yunet(runtime, options.min_confidence, options.precision)
     detector = load_ssd(runtime, options.min_confidence, options.precision)
