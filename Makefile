@@ -3,6 +3,7 @@
 # make check  ruff and mypy
 # make test   installs what tests need as well, and runs the whole suite with coverage
 # make test-browser  installs what the tests of HTML pages need (Chromium, axe-core), and runs them
+# make test-readers  installs PyTorch, Hugging Face datasets and others, and reads a dataset with each
 # make bench  measures speed on drawn photos, or on yours: make bench PHOTOS=folder
 # make docs   writes docs/cli.md, docs/reference.md and fertools/keywords.py from the code, and the
 #             documentation as a site into build/site; a dead link is an error
@@ -17,7 +18,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo quick check test test-browser matrix release-check bench docs clean
+.PHONY: demo quick check test test-browser test-readers matrix release-check bench docs clean
 
 demo: $(VENV)/installed
 	rm -rf demo
@@ -35,6 +36,10 @@ test: $(VENV)/installed-for-tests
 test-browser: $(VENV)/installed-for-tests
 	tests/browser/install.sh
 	$(BIN)/python -m pytest tests/browser
+
+test-readers: $(VENV)/installed-for-tests
+	tests/readers/install.sh
+	build/readers/bin/python -m pytest tests/readers
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
@@ -59,7 +64,7 @@ docs: $(VENV)/installed-for-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
-	rm -rf demo build/matrix build/release build/browser build/site $(VENV)
+	rm -rf demo build/matrix build/release build/browser build/readers build/site $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

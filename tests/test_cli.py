@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def test_what_make_docs_writes_is_written(file: str, script: str) -> None:
 
 
 def test_most_used_options_come_first_in_the_help() -> None:
-    for name, first in (("build-dataset", "--classes"), ("train", "--depth")):
+    for name, first in (("build-dataset", "--classes"), ("train", "--recipe")):
         command = cli.commands[name]
         text = command.get_help(click.Context(command))
         sections = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
@@ -273,3 +274,51 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
     time.sleep(2)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+COMPLETE = """
+eval "$(_FERTOOLS_COMPLETE=bash_source fertools)"
+COMP_WORDS=(fertools %s); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+_fertools_completion fertools
+printf '%%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH with a command `fertools`, as pip writes it: click goes by its name."""
+    script = tmp_path_factory.mktemp("bin") / "fertools"
+    script.write_text(f"#!{sys.executable}\nfrom fertools.cli import main\n\nmain()\n")
+    script.chmod(0o755)
+    return f"{script.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("expo", {"export", "export-dataset"}),
+        ("train --dep", {"--depth"}),
+        ("export --to ''", {"onnx", "savedmodel", "litert"}),
+    ],
+)
+def test_bash_completes_commands_options_and_choices(
+    path: str, words: str, offered: set[str]
+) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", COMPLETE % words],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (set(done.stdout.split()), done.stderr) == (offered, "")
+
+
+@pytest.mark.parametrize(("shell", "first"), [("zsh", "#compdef fertools"), ("fish", "function ")])
+def test_other_shells_have_a_script_as_well(path: str, shell: str, first: str) -> None:
+    words = ["env", f"_FERTOOLS_COMPLETE={shell}_source", "fertools"]
+    done = subprocess.run(
+        words, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(first)

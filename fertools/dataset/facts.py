@@ -254,9 +254,13 @@ def biases(manifest: Manifest) -> Iterator[str]:
 
 
 def groups(manifest: Manifest) -> Iterator[tuple[str, int, int]]:
-    """Yield groups of people such as "남 male" and "age 20": name, photos, people."""
+    """Yield groups of people such as "남 male" and "age 20": name, photos, people.
+
+    Where no name states a sex, or an age, there are no such groups.
+    """
     for heading in ("sex", "age"):
-        for name, (photos, number) in sorted(manifest.groups.get(heading, {}).items()):
+        found = manifest.groups.get(heading, {})
+        for name, (photos, number) in sorted(found.items()) if any(found) else ():
             yield _group_name(heading, name), photos, number
 
 

@@ -210,24 +210,6 @@ def test_a_label_beyond_the_classes_is_refused(dataset: Path) -> None:
         open_dataset(dataset, "train")[labels.index(2)]
 
 
-def test_a_pytorch_loader_with_workers_reads_it(dataset: Path) -> None:
-    data = pytest.importorskip("torch.utils.data")
-    opened = open_dataset(dataset, "train")
-    batches = list(data.DataLoader(opened, batch_size=4, num_workers=2))
-    assert [tuple(batch["image"].shape) for batch in batches] == [(4, 8, 8, 1)] * 3
-    assert [key for batch in batches for key in batch["key"]] == [one["key"] for one in opened]
-    assert [int(n) for b in batches for n in b["label"]] == [one["label"] for one in opened]
-
-
-def test_grain_reads_and_batches_it(dataset: Path) -> None:
-    grain = pytest.importorskip("grain")
-    opened = open_dataset(dataset, "train")
-    batches = list(grain.MapDataset.source(opened).shuffle(seed=3).batch(4))
-    assert [batch["image"].shape for batch in batches] == [(4, 8, 8, 1)] * 3
-    keys = [str(key) for batch in batches for key in batch["key"]]
-    assert sorted(keys) == sorted(one["key"] for one in opened)
-
-
 def test_tensorflow_datasets_names_the_same_features(dataset: Path) -> None:
     features = json.loads((dataset / "features.json").read_text("utf-8"))
     assert list(open_dataset(dataset, "train")[0]) == list(features["featuresDict"]["features"])
