@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from fertools.data import Face
 from fertools.errors import OptionError
 from fertools.faces.detectors.annotated import NoDetector
-from fertools.faces.detectors.base import resolve_runtime
+from fertools.faces.detectors.base import check_precision, import_openvino, resolve_runtime
 from fertools.faces.detectors.cvlib import load_ssd, ssd_name
 from fertools.faces.detectors.whole import WholePicture
 from fertools.faces.detectors.yunet import load_yunet, yunet_name
@@ -63,8 +63,10 @@ def load_detector(options: FaceOptions) -> Detector:
     if not options.compare:
         return NoDetector()
     runtime = resolve_runtime(options.runtime)
-    if options.precision == "bf16" and runtime == "opencv":
-        raise OptionError("OpenCV computes in f32 only: --precision bf16 needs OpenVINO")
+    if options.precision != "f32" and runtime == "opencv":
+        raise OptionError(
+            f"OpenCV computes in f32 only: --precision {options.precision} needs OpenVINO"
+        )
     if options.detector == "yunet":
         return load_yunet(runtime, options.min_confidence, options.precision)
     detector = load_ssd(runtime, options.min_confidence, options.precision)
@@ -74,15 +76,16 @@ def load_detector(options: FaceOptions) -> Detector:
 
 
 def name_detector(options: FaceOptions) -> str:
-    """Return the name of the detector that `load_detector` returns, with its errors.
+    """Return the name of the detector that `load_detector` returns, and raise its errors.
 
-    In f32 nothing is loaded, because the main process of a build needs no network: 0.65 s of CPU.
-    Other precisions depend on the CPU.
+    OpenVINO compiles nothing, because the main process of a build needs no network.
     """
     runtime = resolve_runtime(options.runtime)
-    installed = runtime == "opencv" or importlib.util.find_spec("openvino")
-    if not options.detect or options.precision != "f32" or not installed:
+    looks = options.detect and options.compare
+    if not looks or runtime == "opencv" or importlib.util.find_spec("openvino") is None:
         return load_detector(options).name
+    if options.precision != "f32":
+        check_precision(options.precision, import_openvino().Core())
     if options.detector == "yunet":
         return yunet_name(runtime, options.precision)
     name = ssd_name(runtime, options.precision)
