@@ -27,6 +27,7 @@ from fertools.data import Box, Face
 from fertools.faces.detectors import int8
 from fertools.faces.detectors.base import (
     compile_on_one_core,
+    constant,
     detector_name,
     import_openvino,
 )
@@ -197,8 +198,9 @@ def _build_scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights)
 def _build_convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     pad, stride = layer.integer("pad"), layer.integer("stride", 1)
     dilation = layer.integer("dilation", 1)
-    # Given as an array, the kernels would become lists of Python's floats first: 80 ms for all.
-    kernel = import_openvino().op.Constant(np.ascontiguousarray(weights(0)))
+    kernel = weights(0)
+    if isinstance(kernel, np.ndarray):
+        kernel = constant(kernel)
     result = op.convolution(bottoms[0], kernel, [stride] * 2, [pad] * 2, [pad] * 2, [dilation] * 2)
     if not layer.flag("bias_term", default=True):
         return result
