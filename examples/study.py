@@ -78,7 +78,8 @@ RIGHT_NAMES: Final = 0.48
 
 def main() -> None:
     given = arguments()
-    training = {"depth": given.depth, "width": given.width, "epochs": given.epochs}
+    training: dict[str, Any] = {"augment": "talk", "batch": 64}  # not by the number of photos
+    training |= {"depth": given.depth, "width": given.width, "epochs": given.epochs}
     if given.noise:
         study_noise(given, training)
         return

@@ -38,7 +38,7 @@ class BuildKeywords(TypedDict, total=False):
     compare: bool
     stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
-    precision: Literal["f32", "bf16"]
+    precision: Literal["f32", "bf16", "int8"]
     exact: bool
     min_confidence: float
     on_many: Literal["largest", "best", "reject"]
@@ -73,18 +73,19 @@ class BuildKeywords(TypedDict, total=False):
 class TrainKeywords(TypedDict, total=False):
     """The fields of TrainOptions and TrainRunOptions."""
 
-    depth: Literal[8, 14, 26, 50, 101, 152]
-    width: int
+    recipe: Literal["auto", "talk"]
+    depth: Literal[8, 14, 26, 50, 101, 152] | None
+    width: int | None
     init: Literal["he_normal", "glorot_uniform"]
     zero_gamma: bool
     head: Literal["gap", "flatten"]
     head_units: int
     model: str
-    augment: Literal["talk", "light", "none"]
+    augment: Literal["talk", "light", "none"] | None
     mix: Literal["none", "mixup", "erasing"]
     stretch: Literal["always", "train", "never"]
-    epochs: int
-    batch: int
+    epochs: int | None
+    batch: int | None
     optimizer: Literal["adamw", "sgd"]
     learning_rate: float
     weight_decay: float
@@ -118,7 +119,7 @@ class PreviewKeywords(TypedDict, total=False):
     compare: bool
     stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
-    precision: Literal["f32", "bf16"]
+    precision: Literal["f32", "bf16", "int8"]
     exact: bool
     min_confidence: float
     on_many: Literal["largest", "best", "reject"]

@@ -83,7 +83,7 @@ def test_what_make_docs_writes_is_written(file: str, script: str) -> None:
 
 
 def test_most_used_options_come_first_in_the_help() -> None:
-    for name, first in (("build-dataset", "--classes"), ("train", "--depth")):
+    for name, first in (("build-dataset", "--classes"), ("train", "--recipe")):
         command = cli.commands[name]
         text = command.get_help(click.Context(command))
         sections = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]

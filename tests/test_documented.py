@@ -26,7 +26,7 @@ from tests.documented import PAGES, ROOT, Block, Example, blocks, docstrings, ex
 
 #: Blocks that are not run: the page, a text that only this block of the page has, and why.
 NOT_RUN: Final = {
-    ("README.md", "make demo"): "installs into .venv; .ci/run does that",
+    ("README.md", "pipx install"): "installs; make release-check does that",
     ("docs/quickstart.md", "git clone"): "downloads and installs",
     ("docs/quickstart.ko.md", "git clone"): "downloads and installs",
     ("docs/cluster.md", "pip install 'fertools[dask]'"): "installs, and needs a scheduler",
@@ -39,7 +39,7 @@ NOT_RUN: Final = {
     ("docs/reading.md", "import grain"): "Grain may be missing; tests/readers runs it",
     ("docs/exports.md", "load_dataset("): "datasets may be missing; tests/readers runs it",
     ("docs/exports.md", "import webdataset"): "webdataset may be missing; tests/readers runs it",
-    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/exports runs it",
+    ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/readers runs it",
     ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
     (
@@ -52,7 +52,6 @@ _TINY: Final = "--depth 8 --width 8 --epochs 1 --batch 8"
 
 #: Texts of blocks that are something else here, applied in this order.
 REPLACED: Final = {
-    ".venv/bin/fertools": "fertools",
     "PATH/TO/ARCHIVE": "~/Downloads/EMOIMG",
     "make-sample archive ": "--version && ln -s ~/Downloads/EMOIMG archive ",
     "/scratch/EMOIMG": "~/Downloads/EMOIMG",

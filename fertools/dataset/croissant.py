@@ -150,7 +150,7 @@ def _responsible_ai(manifest: Manifest) -> Json:
         "dataAnnotationProtocol": f"Label: {manifest.rule}." if manifest.rule else "",
         "annotationsPerItem": facts.annotation(manifest),
         "dataAnnotationAnalysis": [*_agreement(manifest), *facts.label_noise(manifest)],
-        "machineAnnotationTools": f"Faces: {detector(manifest)}",
+        "machineAnnotationTools": detector(manifest),
         "dataUseCases": [facts.PURPOSE, *facts.MISUSES],
         "dataBiases": list(facts.biases(manifest)),
         "dataLimitations": [*facts.limitations(manifest), *facts.split_proof(manifest)],

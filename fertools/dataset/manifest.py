@@ -266,6 +266,13 @@ class Manifest:
         names = {entry.name for entry in self.classes}
         if unknown := {c for split in self.splits.values() for c in split.classes} - names:
             raise ValueError(f"classes {sorted(unknown)} are not among {sorted(names)}")
+        self._check_cards()
+
+    def _check_cards(self) -> None:
+        if any(len(counts) != 2 for group in self.groups.values() for counts in group.values()):
+            raise ValueError("groups do not hold a number of photos and one of people each")
+        if self.reliability and self.reliability.keys() != {"alpha", "pairs"}:
+            raise ValueError(f"reliability {sorted(self.reliability)}, expected alpha and pairs")
         if self.cards and self.cards.keys() != {README, CROISSANT}:
             raise ValueError(f"cards {sorted(self.cards)}, expected {README} and {CROISSANT}")
         for file, digest in self.cards.items():

@@ -26,7 +26,7 @@ def steps(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "faces", _detection(manifest)
     yield "crops", _crop(manifest)
     yield "images", _encoding(manifest)
-    yield "splits", _splitting(options)
+    yield "splits", _splitting(manifest)
     yield "duplicates", _duplicates(options)
     if manifest.proof.augmented:
         copies = f"{manifest.proof.augmented:,} augmented copies, all in train"
@@ -36,23 +36,23 @@ def steps(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def detector(manifest: Manifest) -> str:
-    """Name what found the faces, and its weights."""
+    """Name what found the faces, and its weights; "" if nothing was looked for."""
     options = manifest.options
-    if not options.get("detect", True):
-        return "none: the photos are crops of faces already"
-    if not options.get("compare", True):
-        return "none: faces are the annotators' boxes"
+    if not (options.get("detect", True) and options.get("compare", True)):
+        return ""
     network = manifest.libraries.get("network", options.get("detector", "not recorded"))
     return f"{options.get('detector', 'a detector')} ({network}, {options.get('precision', 'f32')})"
 
 
 def _detection(manifest: Manifest) -> str:
-    options = manifest.options
-    if not options.get("detect", True) or not options.get("compare", True):
-        return f"detector {detector(manifest)}"
+    options, name = manifest.options, detector(manifest)
+    if not options.get("detect", True):
+        return "not looked for: the photos are crops of faces already"
+    if not name:
+        return "not looked for: the annotators' boxes are taken"
     least = options.get("min_confidence", 0.5)
     choice = _CHOICE.get(options.get("on_many", "largest"), "not recorded")
-    return f"detector {detector(manifest)}, confidence at least {least}; of several {choice}"
+    return f"detector {name}, confidence at least {least}; of several {choice}"
 
 
 def _crop(manifest: Manifest) -> str:
@@ -64,8 +64,7 @@ def _crop(manifest: Manifest) -> str:
         f"widened by {margin} of its longer side on each side" if margin else "",
         "made square" if options.get("square") else "",
         "eyes level" if options.get("align") else "",
-        f"resized to {size} × {size}",
-        "" if options.get("square") else "whatever its shape",
+        f"{'resized' if options.get('square') else 'stretched'} to {size} × {size}",
     ]
     return ", ".join(filter(None, words))
 
@@ -78,13 +77,16 @@ def _encoding(manifest: Manifest) -> str:
     return f"turned upright by EXIF, decoded {decoded}, gray, {kind}{quality}"
 
 
-def _splitting(options: dict[str, Any]) -> str:
+def _splitting(manifest: Manifest) -> str:
+    options = manifest.options
     ratio, seed = options.get("split", "not recorded"), options.get("seed", 0)
     if options.get("split_file"):
         return "as a split file states"
     if ratio == "official":
         return f"the archive's own halves; its training half divided by person, seed {seed}"
     by = "photo, so that people are shared" if options.get("split_by") == "image" else "person"
+    if manifest.unknown_people >= manifest.counts.kept:
+        by = "photo (no person is known)"
     return f"{ratio} (train/validation/test) by {by}, each class in this ratio; seed {seed}"
 
 

@@ -28,8 +28,9 @@ from fertools.dataset.manifest import BUILD_LOCK, FOLDS_DIR, MANIFEST, WORK_DIR,
 from fertools.errors import DatasetError, OutputError
 from fertools.files import locked, remove, remove_leftovers, write_whole
 from fertools.inference.photos import Photos, write_pixels
-from fertools.options import SuspectsOptions, TrainOptions
+from fertools.options import SuspectsOptions
 from fertools.training.backend import backend, import_tensorflow
+from fertools.training.recipe import Recipe
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def predict_out_of_fold(
 
     The network of a photo has seen neither the photo nor its person.
     """
-    network = TrainOptions(depth=options.depth, width=options.width, epochs=options.epochs)
+    network = Recipe(depth=options.depth, width=options.width, epochs=options.epochs)
     store = _Store.of(out, manifest, options, network)
     folds = fold_people(photos.people, options.folds)
     if missing := [fold for fold in range(options.folds) if not store.fold(fold).is_file()]:
@@ -95,9 +96,7 @@ class _Store:
     size: int
 
     @classmethod
-    def of(
-        cls, out: Path, manifest: Manifest, options: SuspectsOptions, network: TrainOptions
-    ) -> _Store:
+    def of(cls, out: Path, manifest: Manifest, options: SuspectsOptions, network: Recipe) -> _Store:
         """Return the store of a dataset and options, and create its folder."""
         size = min(options.size, manifest.image.size)
         inputs: dict[str, Any] = {

@@ -12,11 +12,10 @@ from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import check_archive
 from fertools.environment import library_versions
 from fertools.errors import OptionError
-from fertools.faces.detectors import Detector, check_detector
+from fertools.faces.detectors import Detector, check_detector, name_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.options import BuildOptions, RunOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.process_part import cached_detector
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Request:
 
     @cached_property
     def detector_name(self) -> str:
-        return (self.detector or cached_detector(self.options.faces)).name
+        return self.detector.name if self.detector else name_detector(self.options.faces)
 
     @cached_property
     def libraries(self) -> dict[str, str]:

@@ -15,9 +15,10 @@ from keras import ops
 from fertools.console import Progress
 from fertools.errors import OptionError
 from fertools.options import TrainRunOptions
-from fertools.training.checkpoints import Row, save
+from fertools.training.checkpoints import Row, mark_best
 from fertools.training.curves import CurvesFile
 from fertools.training.run import Run
+from fertools.training.weights import Saver
 
 #: Steps between two checks of the loss: a check waits for the device. The loss is an epoch's
 #: running mean, so once it is not a number it stays so until it is checked.
@@ -49,6 +50,9 @@ class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no
         self._curves = CurvesFile(run.folder)
         self._began = self._ended = 0.0
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._state, self._network = Saver(self.model), Saver(self.model.network)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._began = self._ended = time.monotonic()
 
@@ -66,8 +70,9 @@ class SaveEpoch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no
         seconds = max(self._ended - self._began, 1e-9)
         row: Row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in sorted(logs)}
         row["images_per_second"] = round(self._images / seconds, 1)
+        mark_best(row, self._rows)
         self._rows.append(row)
-        self._run.store.commit(self._rows, save(self.model), save(self.model.network))
+        self._run.store.commit(self._rows, self._state.save(), self._network.save())
         self._curves.update(self._rows)
 
     def _check(self, logs: Any) -> None:

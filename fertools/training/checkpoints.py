@@ -13,10 +13,7 @@ killed after it makes what is missing from the checkpoints. So no file ever hold
 epoch is not in the history, even where the same epoch run twice gives two networks (on a GPU), and
 weights that are deleted or damaged come back by the same command.
 
-Weights are written as all other files, whole or absent, so Keras saves into memory: HDF5 itself
-must not meet a disk that refuses. With a limit on the file's size, h5py 3.14 reported every later
-step as an exception that cannot be caught, and the process ended by a segmentation fault. And Keras
-loads from bytes, whose SHA-256 is then known to be that of what was loaded.
+How a network becomes bytes is in `weights`.
 """
 
 from __future__ import annotations
@@ -24,19 +21,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fertools.errors import DatasetError
 from fertools.files import make_folder, remove, remove_leftovers, sha256_of, write_whole
-
-if TYPE_CHECKING:
-    import keras
 
 HISTORY: Final = "history.csv"
 CURVES: Final = "curves.png"
@@ -48,7 +41,7 @@ _LOGS: Final = "logs"
 _DIGITS: Final = 6
 
 Row = dict[str, float]
-"""An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … images_per_second."""
+"""An epoch's figures by name: epoch (from 1), loss, accuracy, f1, val_loss, … best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +220,31 @@ def _chosen(rows: list[Row]) -> dict[str, int]:
 
 
 def best_epoch(rows: Sequence[Row]) -> Row | None:
-    """Return the epoch with the highest macro-F1 on validation, the first of equals."""
+    """Return the best epoch on validation; None without validation.
+
+    In histories without a column `best`, of an older fertools, it is the first of those with the
+    highest macro-F1.
+    """
+    if marked := [row for row in rows if row.get("best")]:
+        return marked[-1]
     validated = [row for row in rows if "val_f1" in row]
     return max(validated, key=lambda row: row["val_f1"], default=None)
+
+
+def mark_best(row: Row, rows: Sequence[Row]) -> None:
+    """Add the column `best` to an epoch: 1 where it is better than all before it, `rows`.
+
+    By macro-F1 on validation, and of equals by loss: with 30 photos in validation, the first epoch
+    without a mistake was the 19th of 40, whose network was worse than later ones.
+    """
+    if "val_f1" not in row or (rows and "best" not in rows[0]):
+        return
+    best = best_epoch(rows)
+    row["best"] = float(best is None or _merit(row) > _merit(best))
+
+
+def _merit(row: Row) -> tuple[float, float]:
+    return row["val_f1"], -row["val_loss"]
 
 
 def history_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
@@ -261,41 +276,3 @@ def read_file(path: Path, cure: str) -> bytes:
         raise DatasetError(f"{path} is missing: {cure}") from None
     except OSError as fault:
         raise DatasetError(f"{path} cannot be read: {fault.strerror or fault}: {cure}") from fault
-
-
-class _NamedBuffer(io.BytesIO):
-    """Memory with the name that Keras asks for.
-
-    Keras' store of weights takes an `io.BytesIO`, but `save_weights` and `load_weights` look at the
-    ending of the name first, and have no argument for it. This is the one place that relies on
-    more than Keras documents (3.15; a test saves and loads by it).
-    """
-
-    def __str__(self) -> str:
-        return "memory.weights.h5"
-
-
-def save(model: keras.Model) -> bytes:
-    """Return a model's weights as HDF5, with its optimizer's where it has one."""
-    buffer = _NamedBuffer()
-    model.save_weights(buffer)
-    return buffer.getvalue()
-
-
-def load(model: keras.Model, data: bytes, path: Path, cure: str) -> None:
-    """Load weights as arrays only; raise DatasetError where they do not fit the model.
-
-    `path` is where they were read from, and `cure` what to do about it, for the message.
-    """
-    # What h5py and Keras raise over bytes that are damaged; RuntimeError is HDF5's own.
-    damaged = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, UserWarning)
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file does not have, and leaves them untrained.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(_NamedBuffer(data))
-    except damaged as fault:
-        line = str(fault).strip().partition("\n")[0]
-        raise DatasetError(
-            f"{path} does not fit the network that run.json describes: {line}: {cure}"
-        ) from fault

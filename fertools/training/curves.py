@@ -38,6 +38,9 @@ _RISE: Final = 0.05
 #: second, a drawing 0.2 s.
 _SHARE: Final = 0.05
 
+#: Seconds that the first drawing takes, which imports matplotlib.
+_FIRST: Final = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Overfitting:
@@ -125,12 +128,13 @@ class CurvesFile:
     """Keeps curves.png up to date during a training, and never fails it.
 
     After an epoch the file is drawn anew unless that would take more than a twentieth of the
-    time. A fault is one line on standard error, and the last drawing is tried all the same.
+    time; for the first time after 20 seconds, as `train` draws at its end anyway. A fault is one
+    line on standard error, and the last drawing is tried all the same.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._next = 0.0
+        self._next = time.monotonic() + _FIRST / _SHARE
 
     def update(self, rows: Sequence[Row]) -> None:
         """Draw the curves if it is time to."""

@@ -20,10 +20,11 @@ from fertools.files import locked, make_folder, run_write_error
 from fertools.keywords import TrainKeywords
 from fertools.options import FaceOptions, TrainOptions, TrainRunOptions
 from fertools.training.backend import backend, import_tensorflow, require_tensorboard
-from fertools.training.checkpoints import load, read_file, save
+from fertools.training.checkpoints import read_file
 from fertools.training.curves import CurvesFile
 from fertools.training.data import DatasetSplit, epoch_number, in_order, shuffled, with_length
-from fertools.training.run import LOCK, Run, choose_run
+from fertools.training.recipe import Recipe
+from fertools.training.run import LOCK, Run, begun_recipe, choose_run
 from fertools.training.targets import Targets, check_votes
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
     The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
+    Depth, width, augmentation and epochs that are not given are chosen by the number of training
+    photos (`Recipe.choose`), stated in one line, and kept in run.json.
 
     A training that was interrupted goes on by the same call after the last finished epoch; one that
     is complete is not run again, but weights that are missing are made from the checkpoints. More
@@ -44,15 +47,19 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     says what to do: also for a loss that is not a number, and where memory or the disk is too
     small.
     """
-    chosen, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
+    asked, run_options = split_keywords(options, TrainOptions, TrainRunOptions)
     out, folder = user_path(out, "out"), user_path(run, "run")
     if run_options.tensorboard:
         require_tensorboard()
-    data = _training_data(out, chosen, run_options)
+    begun = begun_recipe(folder) if run_options.resume else None
+    data = _training_data(out, asked, run_options, begun)
     make_folder(folder)
     with locked(folder / LOCK, f"another training is writing {folder}: wait for it"):
         training, resumed = choose_run(_new_run(data, folder), resume=run_options.resume)
         if not (resumed and _is_training_complete(training) and _is_calibrated(training, data)):
+            chosen = "" if begun else data.options.text(asked, data.train.records)
+            if chosen and not run_options.quiet:
+                print(chosen, file=sys.stderr, flush=True)
             import_tensorflow()
             with _in_one_line(data, folder):
                 _fit(data, training, run_options, resumed=resumed)
@@ -61,12 +68,16 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     return training
 
 
-def _training_data(out: Path, options: TrainOptions, run_options: TrainRunOptions) -> TrainingData:
+def _training_data(
+    out: Path, asked: TrainOptions, run_options: TrainRunOptions, begun: Recipe | None = None
+) -> TrainingData:
+    """Open the splits, and decide what was left open by their photos or by what was begun."""
     allow_leak = run_options.allow_leak
     training, validation = DatasetSplit.open(out, "train", allow_leak=allow_leak), None
     if replace(training, name="validation").shards:
         validation = DatasetSplit.open(out, "validation", allow_leak=allow_leak)
-    return TrainingData(training, validation, options, run_options.seed, run_options.cache)
+    recipe = Recipe.choose(asked, training.records, begun)
+    return TrainingData(training, validation, recipe, run_options.seed, run_options.cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class TrainingData:
 
     train: DatasetSplit
     validation: DatasetSplit | None
-    options: TrainOptions
+    options: Recipe
     seed: int
     cache: bool
 
@@ -228,6 +239,8 @@ def _calibrate(data: TrainingData, run: Run) -> None:
 
 def _restore(run: Run, learner: Learner) -> None:
     """Load the newest checkpoint, after files that should follow from checkpoints are made."""
+    from fertools.training.weights import load, save
+
     store = run.store
 
     def restore(epoch: int) -> None:

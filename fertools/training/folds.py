@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from fertools.columns import Ints
 from fertools.console import Progress
 from fertools.errors import OptionError
-from fertools.options import TrainOptions
 from fertools.training.backend import Device
 from fertools.training.data import epoch_number
 from fertools.training.model import Learner, build, compile_learner
+from fertools.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Crops:
 def predict_folds(
     crops: Crops,
     folds: Sequence[int],
-    options: TrainOptions,
+    options: Recipe,
     *,
     seed: int,
     keep: Callable[[int, NDArray[np.float32]], None],
@@ -71,7 +71,7 @@ class _Trainer:
     """
 
     crops: Crops
-    options: TrainOptions
+    options: Recipe
     seed: int
     learner: Learner
     start: list[Any]
@@ -79,7 +79,7 @@ class _Trainer:
     steps: int
 
     @classmethod
-    def of(cls, crops: Crops, options: TrainOptions, seed: int) -> _Trainer:
+    def of(cls, crops: Crops, options: Recipe, seed: int) -> _Trainer:
         fewest = len(crops.folds) - np.bincount(crops.folds).max()
         batch = min(options.batch, int(fewest))
         steps = int(fewest) // batch

@@ -24,8 +24,8 @@ import keras
 from keras import layers, ops
 
 from fertools.errors import OptionError
-from fertools.options import TrainOptions
 from fertools.training.augment import RANGES, Augment, mixup, mixup_shares
+from fertools.training.recipe import Recipe
 from fertools.training.run import Build
 
 #: Blocks in each stage, by the depth that the network is known by: 3 layers a block, stem, head.
@@ -39,7 +39,7 @@ DEPTHS: Final = {
 }
 
 
-def build(options: TrainOptions, size: int, classes: int, own: Build | None = None) -> keras.Model:
+def build(options: Recipe, size: int, classes: int, own: Build | None = None) -> keras.Model:
     """Make a network with fresh weights: float32 (N, size, size, 1) in 0..255 -> logits.
 
     Logits are float32 (N, classes) under every dtype policy. `own` makes another body and head.
@@ -61,7 +61,7 @@ def centred(image: Any, *, stretch: bool) -> Any:
     return (image - low) * (2.0 / ops.maximum(high - low, 1.0)) - 1.0
 
 
-def _resnet(x: Any, options: TrainOptions) -> Any:
+def _resnet(x: Any, options: Recipe) -> Any:
     """Apply ResNet's body: (N, H, W, 1) -> (N, H / 32, W / 32, 4 w 2^(stages - 1)).
 
     Every layer has a name: Keras' own would count the process's layers, and the same weights
@@ -80,7 +80,7 @@ def _resnet(x: Any, options: TrainOptions) -> Any:
     return x
 
 
-def _block(x: Any, width: int, stride: int, name: str, options: TrainOptions) -> Any:
+def _block(x: Any, width: int, stride: int, name: str, options: Recipe) -> Any:
     shortcut, wide = x, 4 * width
     if stride > 1 or x.shape[-1] != wide:
         shortcut = _convolve(x, wide, 1, f"{name}_shortcut", options, stride=stride)
@@ -97,7 +97,7 @@ def _convolve(
     filters: int,
     side: int,
     name: str,
-    options: TrainOptions,
+    options: Recipe,
     *,
     stride: int = 1,
     zero_gamma: bool = False,
@@ -120,7 +120,7 @@ def _convolve(
     )(x)
 
 
-def _head(x: Any, options: TrainOptions, classes: int) -> Any:
+def _head(x: Any, options: Recipe, classes: int) -> Any:
     pool = layers.Flatten if options.head == "flatten" else layers.GlobalAveragePooling2D
     x, init = pool(name="pool")(x), options.init
     if options.head_units:
@@ -162,7 +162,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
     `network` is kept as the result.
     """
 
-    def __init__(self, network: keras.Model, options: TrainOptions) -> None:
+    def __init__(self, network: keras.Model, options: Recipe) -> None:
         super().__init__(name="learner")
         self.network = network
         self._augment = Augment(
@@ -194,9 +194,7 @@ class Learner(keras.Model):  # type: ignore[misc]  # keras has no types
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 
-def compile_learner(
-    network: keras.Model, options: TrainOptions, steps: int, *, jit: bool
-) -> Learner:
+def compile_learner(network: keras.Model, options: Recipe, steps: int, *, jit: bool) -> Learner:
     """Make the learner with its optimizer, loss and metrics; `steps` are those of all epochs."""
     learner = Learner(network, options)
     learner.build(None)  # else weights of an earlier run could not be loaded before the first step
@@ -216,7 +214,7 @@ def compile_learner(
     return learner
 
 
-def _optimizer(options: TrainOptions, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(options: Recipe, steps: int) -> keras.optimizers.Optimizer:
     # A function of the step alone: it goes on by itself after an interruption. A schedule that
     # watches the loss (ReduceLROnPlateau) does not.
     warmup = round(options.warmup * steps)

@@ -27,7 +27,7 @@ from fertools.checking import check
 from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError, OutputError
 from fertools.files import is_leftover, make_folder, write_whole
-from fertools.options import TrainOptions, Weights
+from fertools.options import Weights
 from fertools.training.backend import import_tensorflow
 from fertools.training.checkpoints import (
     HISTORY,
@@ -35,10 +35,10 @@ from fertools.training.checkpoints import (
     Store,
     WeightsId,
     best_epoch,
-    load,
     read_file,
 )
 from fertools.training.curves import overfitting_text
+from fertools.training.recipe import Recipe
 from fertools.training.targets import RULES
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ FORMAT: Final = 1
 _LARGEST: Final = 32 << 20
 
 _CURE: Final = "put a whole copy back, or train again into another folder"
+_WEIGHTS_CURE: Final = (
+    "the same train command makes it from the checkpoint, or give the other --weights"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Run:
     folder: Path
     classes: tuple[ClassName, ...]
     image: ImageSpec
-    options: TrainOptions
+    options: Recipe
     faces: dict[str, Any]
     dataset: dict[str, Any]
     seed: int
@@ -105,7 +108,7 @@ class Run:
                 raise ValueError(f"{name} is {str(tree.get(name))[:99]!r}, no {kind.__name__}")
         tree.pop("targets", None)  # words for people, which follow from the options
         earlier = tuple(check("earlier", each, int) for each in tree.pop("earlier", ()))
-        image, options = ImageSpec(**tree.pop("image")), TrainOptions.of(tree.pop("options"))
+        image, options = ImageSpec(**tree.pop("image")), Recipe.of(tree.pop("options"))
         return cls(folder, classes, image, options, **tree, earlier=earlier)
 
     def write(self) -> None:
@@ -181,20 +184,47 @@ class Run:
         self, weights: str = "best", *, build: Build | None = None
     ) -> tuple[keras.Model, WeightsId]:
         """Return the network of `load_model` without temperature and softmax: logits out."""
-        path = self.weights(weights)
+        self._check_trust(build)
+        data = self._read(weights)
+        network = self.build_network(build)
+        return network, self._load(network, weights, data)
+
+    def build_network(self, build: Build | None = None) -> keras.Model:
+        """Return the network in float32 with fresh weights; OptionError as `model` raises it."""
+        self._check_trust(build)
+        import_tensorflow()
+        from fertools.training import model
+
+        return model.build(self.options, self.image.size, len(self.classes), build)
+
+    def load_weights(self, network: keras.Model, weights: str) -> WeightsId:
+        """Load weights into a network of `build_network`, and return what they are.
+
+        Raises DatasetError where they are missing or damaged.
+        """
+        return self._load(network, weights, self._read(weights))
+
+    def _check_trust(self, build: Build | None) -> None:
         if self.options.model and build is None:
             raise OptionError(
                 f"{self.folder} was trained with --model {self.options.model}, code that is not "
                 "fertools': trust it in Python with Run.read(…).model(build=function)"
             )
-        cure = "the same train command makes it from the checkpoint, or give the other --weights"
-        data = read_file(path, cure)
-        import_tensorflow()
-        from fertools.training import model
 
-        network = model.build(self.options, self.image.size, len(self.classes), build)
-        load(network, data, path, cure)
-        return network, self.store.identify(weights, data)
+    def _read(self, weights: str) -> bytes:
+        return read_file(self.weights(weights), _WEIGHTS_CURE)
+
+    def _load(self, network: keras.Model, weights: str, data: bytes) -> WeightsId:
+        from fertools.training.weights import load
+
+        load(network, data, self.weights(weights), _WEIGHTS_CURE)
+        return self.store.identify(weights, data)
+
+
+def begun_recipe(folder: Path) -> Recipe | None:
+    """Return what a training in `folder` that has finished epochs follows, None without one."""
+    begun = (folder / RUN).is_file() and Store(folder).finished
+    return Run.read(folder).options if begun else None
 
 
 def choose_run(wanted: Run, *, resume: bool) -> tuple[Run, bool]:

@@ -34,11 +34,13 @@ def calibrate(run: Run, validation: tf.data.Dataset, build: Build | None = None)
 
     validation   batches ({"image": uint8 (N, S, S, 1), …}, one-hot classes (N, classes))
     """
+    network, fitted = run.build_network(build), dict[str, float]()
     which: Weights
     for which in ("best", "last"):
-        network, weights_id = run.load_network(which, build=build)
-        logits, classes = _logits(network, validation.as_numpy_iterator())
-        run.store.keep_temperature(which, weights_id.sha256, fit_temperature(logits, classes))
+        held = run.load_weights(network, which).sha256
+        if held not in fitted:  # the last epoch is often the best one
+            fitted[held] = fit_temperature(*_logits(network, validation.as_numpy_iterator()))
+        run.store.keep_temperature(which, held, fitted[held])
 
 
 def _logits(network: Any, batches: Iterable[Any]) -> tuple[Floats, NDArray[np.int64]]:

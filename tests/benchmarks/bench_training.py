@@ -2,16 +2,26 @@
 
     python -m tests.benchmarks.bench_training OUT             input and augmentation
     python -m tests.benchmarks.bench_training OUT --steps 6   and ResNet-50, from shards and without
+    python -m tests.benchmarks.bench_training OUT --whole 3   train against plain fit, three seeds
 
 OUT is a dataset that build-dataset wrote, of a few thousand images at least: a small one measures
 how a pipeline starts. Rates are images per CPU-second, the best of three passes: other work on
 the machine makes a pass slower, never faster. ImageDataGenerator needs scipy and is left out
 without. Steps are timed by the clock, in turns, and their medians compared.
+
+--whole measures instead what a small data set takes from the start of the process to its end: of
+`fertools train` with its defaults, and of `plain_fit` with the same network, epochs and batch, in
+turns, a seed a turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -104,14 +114,14 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
     import keras
     import tensorflow as tf
 
-    from fertools.options import TrainOptions
     from fertools.training.backend import Device
     from fertools.training.data import DatasetSplit
     from fertools.training.fit import TrainingData
     from fertools.training.model import build, compile_learner, import_build
+    from fertools.training.recipe import Recipe
 
     source = DatasetSplit.open(out, "train")
-    options = TrainOptions.of({"batch": batch, "epochs": 1000})
+    options = Recipe.of({"batch": batch, "epochs": 1000})
     data = TrainingData(source, None, options, 0, cache=False)
     keras.utils.set_random_seed(0)
     classes = len(source.manifest.classes)
@@ -132,6 +142,37 @@ def steps(out: Path, count: int, batch: int) -> dict[str, float]:
             if turn:  # the first one compiles, and fills buffers
                 taken[name].append(time.perf_counter() - start)
     return {name: count * batch / median(times) for name, times in taken.items()}
+
+
+def whole(out: Path, seeds: int) -> None:
+    """Print seconds and test accuracy of `fertools train` and of plain fit, from start to end."""
+    rows = []
+    with tempfile.TemporaryDirectory() as work:
+        for seed in range(seeds):
+            run = Path(work) / f"run-{seed}"
+            ours = process(["fertools", "train", str(out), str(run), f"--seed={seed}"])
+            peer = process(["tests.benchmarks.plain_fit", str(out), str(run), str(seed)])
+            process(["fertools", "evaluate", str(run), str(out)])
+            metrics = json.loads((run / "evaluation-test" / "metrics.json").read_bytes())
+            found = metrics["accuracy"]["value"], float(peer[2])
+            rows.append((*ours[:2], *peer[:2]))
+            for name, times, accuracy in zip(("train", "plain"), (ours, peer), found, strict=True):
+                print(f"seed {seed}, {name}: {times[0]:.1f} s of CPU, {times[1]:.1f} s", end="")
+                print(f", test accuracy {accuracy:.3f}", flush=True)
+    cpu, clock, plain_cpu, plain_clock = (median(column) for column in zip(*rows, strict=True))
+    print(
+        f"train / plain fit: {cpu / plain_cpu:.2f} of CPU, {clock / plain_clock:.2f} by the clock"
+    )
+
+
+def process(words: list[str]) -> tuple[float, float, str]:
+    """Run a module; return its CPU seconds, its seconds, and what it printed."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    after, end = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, end - start, done.stdout
 
 
 def main(out: Path, count: int, batch: int) -> None:
@@ -164,9 +205,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="a dataset")
     parser.add_argument("--steps", type=int, default=0, help="steps of ResNet-50 a turn")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--whole", type=int, default=0, metavar="SEEDS", help="train from start on")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     asked = _arguments()
-    main(asked.out, asked.steps, asked.batch)
+    if asked.whole:
+        whole(asked.out, asked.whole)
+    else:
+        main(asked.out, asked.steps, asked.batch)

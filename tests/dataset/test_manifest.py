@@ -88,6 +88,11 @@ def damaged(**changes: Any) -> str:
         (damaged(counts={"members": 9, "kept": 3, "dropped": {"no_face": 2}}), "9 members are not"),
         (damaged(image={"size": 8, "format": "gif"}), "'gif'"),
         (damaged(version="1.0"), r"version '1\.0'"),
+        (damaged(cards={"../x": "0" * 64}), r"cards \['\.\./x'\], expected README\.md and"),
+        (damaged(cards={"README.md": "0", "croissant.json": "0"}), "'0' is not a SHA-256"),
+        (damaged(groups={"sex": {"": [3]}}), "groups do not hold a number of photos"),
+        (damaged(reliability={"alpha": 0.5}), r"reliability \['alpha'\], expected"),
+        (damaged(reliability={"alpha": "x", "pairs": 0.5}), "'alpha' is 'x', expected float"),
         (damaged(name="a/b"), "'a/b'"),
         (
             damaged(splits={"dev": {"records": 0, "subjects": 0, "classes": {}, "shards": []}}),

@@ -18,9 +18,9 @@ import fertools
 from fertools.cli import cli
 from fertools.console import TABLE_WIDTH, display_width
 from fertools.errors import DatasetError, OptionError
-from fertools.options import TrainOptions
 from fertools.training.data import DatasetSplit
 from fertools.training.fit import TrainingData
+from fertools.training.recipe import Recipe
 from tests.fakes import photo, photo_name
 
 
@@ -122,7 +122,7 @@ def test_the_manifests_fields_are_still_there(dataset: Path) -> None:
 
 def test_class_weights_are_those_of_train_balance(dataset: Path) -> None:
     split = DatasetSplit.open(dataset, "train")
-    data = TrainingData(split, None, TrainOptions(balance=True), 0, False)
+    data = TrainingData(split, None, Recipe(balance=True), 0, False)
     weights = fertools.stats(dataset).class_weights  # type: ignore[union-attr]
     assert list(weights) == list(range(7))
     assert list(weights.values()) == pytest.approx(data._class_weights(), abs=1e-6)

@@ -72,8 +72,8 @@ def test_stopping_at_the_chin_changes_no_shard_but_finds_fewer_copies(
     assert stopped.warnings == (*whole.warnings, line)
     for report in reports:
         text, stop = (report.out / "README.md").read_text("utf-8"), report.manifest is stopped
-        assert "detector none: faces are the annotators' boxes" in text
-        assert "the annotators' box, resized to 8 × 8" in text
+        assert "| faces | not looked for: the annotators' boxes are taken |" in text
+        assert "the annotators' box, stretched to 8 × 8" in text
         assert ("no further than the crop" in text) is stop
         assert ("people who share the same bytes are in one split" in text) is stop
 

@@ -155,6 +155,16 @@ def _imagefolder(home: Path, split: str) -> Iterator[Row]:
         yield row(one["key"], one["label"], votes, one["image"])
 
 
+def _mlcroissant(home: Path, split: str) -> Iterator[Row]:
+    import mlcroissant
+
+    dataset = mlcroissant.Dataset(str(home / "exported" / "croissant.json"))
+    for record in dataset.records("examples"):
+        one = {name.removeprefix("examples/"): value for name, value in record.items()}
+        if one["split"] == split.encode():
+            yield row(one["key"], one["label"], one["votes"], one["image"])
+
+
 def _table(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
@@ -171,6 +181,7 @@ READERS: Final[dict[str, Callable[[Path, str], Iterator[Row]]]] = {
     "webdataset": _webdataset,
     "torchvision ImageFolder": _torchvision,
     "Hugging Face imagefolder": _imagefolder,
+    "mlcroissant": _mlcroissant,
 }
 
 

@@ -26,8 +26,8 @@ from fertools.dataset.manifest import (
     SplitContents,
 )
 from fertools.dataset.tfrecord import RecordWriter
-from fertools.options import TrainOptions
 from fertools.training.checkpoints import WeightsId
+from fertools.training.recipe import Recipe
 from fertools.training.run import Run
 
 CLASSES = (
@@ -127,7 +127,7 @@ def fake_run(folder: Path, out: Path | None = None, **other: Any) -> FakeRun:
         "folder": folder,
         "classes": CLASSES,
         "image": ImageSpec(SIZE, "png"),
-        "options": TrainOptions(augment="none"),
+        "options": Recipe(augment="none"),
         "faces": {"size": SIZE, "detector": "bright spot 1", "runtime": "opencv"},
         "dataset": {"name": "faces", "manifest": manifest},
         "seed": 0,

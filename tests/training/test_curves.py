@@ -88,6 +88,7 @@ def test_curves_cannot_fail_a_training(
         raise RuntimeError("no font\nat all")
 
     monkeypatch.setattr(curves, "draw_curves", broken)
+    monkeypatch.setattr(curves, "_FIRST", 0.0)
     file = CurvesFile(tmp_path)
     for epochs in (1, 2, 3):
         file.update(history([0.5] * epochs))
@@ -110,7 +111,7 @@ def test_curves_are_drawn_again_when_a_drawing_is_a_twentieth_of_the_time(
     monkeypatch.setattr(curves, "draw_curves", draw)
     monkeypatch.setattr("fertools.training.curves.time.monotonic", lambda: now)
     file = CurvesFile(tmp_path)
-    for epoch in range(1, 30):
+    for epoch in range(1, 45):
         now += 1
         file.update(history([0.5] * epoch))
-    assert drawn == [1, 11, 21]
+    assert drawn == [20, 30, 40]

@@ -14,8 +14,9 @@ from fertools.dataset.manifest import MANIFEST, ImageSpec, Manifest
 from fertools.dataset.shards import read_examples
 from fertools.errors import OptionError
 from fertools.faces.crop import encode
-from fertools.options import FaceOptions, ImageFormat, TrainOptions
+from fertools.options import FaceOptions, ImageFormat
 from fertools.training.data import load
+from fertools.training.recipe import Recipe
 from tests.training.datasets import write_splits
 from tests.training.fakes import example, write_dataset
 
@@ -98,7 +99,7 @@ def test_training_that_begins_at_a_later_epoch_meets_what_is_left(tmp_path: Path
     from fertools.training.fit import TrainingData
 
     write_splits(tmp_path, {"train": 10})
-    options = TrainOptions(epochs=3, batch=4, balance=True)
+    options = Recipe(epochs=3, batch=4, balance=True)
     data = TrainingData(DatasetSplit.open(tmp_path, "train"), None, options, 0, cache=False)
     whole = list(data.training_batches(0).as_numpy_iterator())
     rest = list(data.training_batches(1).as_numpy_iterator())

@@ -20,6 +20,7 @@ from tests.training.fakes import SIZE, square
 def test_a_run_is_measured_asked_and_exported(tmp_path: Path) -> None:
     out = write_splits(tmp_path / "out", {"train": 48, "validation": 12, "test": 24})
     recipe = {"depth": 8, "width": 4, "augment": "none", "stretch": "never", "batch": 8}
+    recipe |= {"head": "flatten", "head_units": 32}  # as in the recipe of the talk
     run = tmp_path / "run"
     fertools.train(out, run, epochs=12, quiet=True, **recipe)  # type: ignore[arg-type]
 

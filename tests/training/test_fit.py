@@ -18,6 +18,7 @@ from fertools.dataset.manifest import Manifest
 from fertools.errors import DatasetError, DependencyError, OptionError, OutputError
 from fertools.training.checkpoints import Row, read_history
 from fertools.training.fit import train
+from fertools.training.recipe import Recipe
 from fertools.training.run import Run
 from tests.training.datasets import write_splits
 
@@ -163,13 +164,10 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
     import_tensorflow()
     import tensorflow as tf
 
-    from fertools.options import TrainOptions
     from fertools.training.data import DatasetSplit
     from fertools.training.fit import TrainingData, _in_one_line
 
-    data = TrainingData(
-        DatasetSplit.open(out, "train"), None, TrainOptions(batch=16), 0, cache=False
-    )
+    data = TrainingData(DatasetSplit.open(out, "train"), None, Recipe(batch=16), 0, cache=False)
     folder = Path("run")
     for fault in (
         tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
@@ -198,9 +196,11 @@ def test_memory_that_does_not_suffice_names_the_batch_to_try(out: Path) -> None:
 def plan_of(out: Path, run: Path, **options: Any) -> Run:
     from fertools.options import TrainOptions, TrainRunOptions
     from fertools.training.fit import _new_run, _training_data
+    from fertools.training.run import begun_recipe
 
     run.mkdir(exist_ok=True)
-    return _new_run(_training_data(out, TrainOptions(**options), TrainRunOptions()), run)
+    asked, begun = TrainOptions(**options), begun_recipe(run)
+    return _new_run(_training_data(out, asked, TrainRunOptions(), begun), run)
 
 
 def finish(run: Run, epochs: int) -> None:
@@ -374,13 +374,18 @@ def test_a_damaged_checkpoint_is_one_line_whose_cure_works(out: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_prolonged_training_goes_on_with_its_weights(out: Path, tmp_path: Path) -> None:
+def test_a_prolonged_training_goes_on_with_its_weights_and_its_recipe(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """T15."""
     run = tmp_path / "run"
-    train(out, run, **SMALL | {"epochs": 2})
+    train(out, run, **SMALL | {"epochs": 2, "quiet": False})
+    assert "chosen by 26 training photos: --augment light\n" in capsys.readouterr().err
     before = figures(run)
-    prolonged = train(out, run, **SMALL | {"epochs": 4})
+    prolonged = train(out, run, epochs=4)
+    assert "chosen" not in capsys.readouterr().err
     assert prolonged.earlier == (2,)
+    assert (prolonged.options.depth, prolonged.options.batch) == (8, 8)
     assert figures(run)[:2] == before and len(figures(run)) == 4
     assert "4 of 4 epochs" in prolonged.text()
 

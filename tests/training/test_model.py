@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fertools.errors import DatasetError
-from fertools.options import TrainOptions
+from fertools.training.recipe import Recipe
 from tests.training.test_run import a_run
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def trainable(model: Any) -> int:
 def test_the_full_network_is_resnet_50() -> None:
     from fertools.training.model import build
 
-    model = build(TrainOptions(), 224, 1000)
+    model = build(Recipe(), 224, 1000)
     # torchvision's resnet50 has 25,557,032 for three channels; its stem has 64 × 49 × 2 more.
     assert trainable(model) == 25_557_032 - 64 * 49 * 2
     convolutions = [each for each in model.layers if type(each).__name__ == "Conv2D"]
@@ -45,8 +45,8 @@ def test_the_full_network_is_resnet_50() -> None:
 def test_the_talks_head_costs_what_it_costs() -> None:
     from fertools.training.model import build
 
-    plain = trainable(build(TrainOptions(), 224, 7))
-    talk = trainable(build(TrainOptions(head="flatten", head_units=512), 224, 7))
+    plain = trainable(build(Recipe(), 224, 7))
+    talk = trainable(build(Recipe(head="flatten", head_units=512), 224, 7))
     assert talk - plain == (49 * 2048 * 512 + 512) + 512 * 7 - 2048 * 7
 
 

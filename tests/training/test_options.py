@@ -12,6 +12,7 @@ import pytest
 from fertools.cli import cli
 from fertools.errors import OptionError
 from fertools.options import Depth, TrainOptions, TrainRunOptions
+from fertools.training.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -69,10 +70,10 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 
 def test_what_is_left_open_follows_the_optimizer() -> None:
-    assert (TrainOptions().peak_rate, TrainOptions().decay) == (1e-3, 0.05)
-    sgd = TrainOptions(optimizer="sgd", batch=512)
+    assert (Recipe().peak_rate, Recipe().decay) == (1e-3, 0.05)
+    sgd = Recipe(optimizer="sgd", batch=512)
     assert (sgd.peak_rate, sgd.decay) == (0.2, 1e-4)
-    assert TrainOptions(optimizer="sgd", learning_rate=0.5, weight_decay=0.0).decay == 0
+    assert Recipe(optimizer="sgd", learning_rate=0.5, weight_decay=0.0).decay == 0
 
 
 def test_the_command_line_has_every_option_and_its_default() -> None:

@@ -11,8 +11,14 @@ import pytest
 
 from fertools.dataset.manifest import ClassName, ImageSpec
 from fertools.errors import DatasetError, OptionError
-from fertools.options import TrainOptions
-from fertools.training.checkpoints import best_epoch, history_csv, read_history
+from fertools.training.checkpoints import (
+    Row,
+    best_epoch,
+    history_csv,
+    mark_best,
+    read_history,
+)
+from fertools.training.recipe import Recipe
 from fertools.training.run import Run
 
 
@@ -21,7 +27,7 @@ def a_run(folder: Path, **options: Any) -> Run:
         folder=folder,
         classes=(ClassName("기쁨", "joy"), ClassName("중립", "neutral")),
         image=ImageSpec(32, "png"),
-        options=TrainOptions(**options),
+        options=Recipe(**options),
         faces={"size": 32, "margin": 0.0},
         dataset={"name": "faces", "manifest": "0" * 64, "shards": {"a": "1" * 64}},
         seed=3,
@@ -92,7 +98,31 @@ def test_a_foreign_run_cannot_name_code_to_execute(tmp_path: Path) -> None:
         sys.path.remove(str(tmp_path))
 
 
-def test_the_best_epoch_is_the_first_with_the_highest_macro_f1(tmp_path: Path) -> None:
+def test_the_best_epoch_is_that_of_the_highest_macro_f1_and_of_equals_the_lowest_loss() -> None:
+    rows: list[Row] = []
+    figures = [(0.5, 2.0), (0.75, 1.0), (0.75, 0.9), (0.75, 0.95), (0.7, 0.1)]
+    for epoch, (f1, loss) in enumerate(figures, start=1):
+        row = {"epoch": float(epoch), "val_f1": f1, "val_loss": loss}
+        mark_best(row, rows)
+        rows.append(row)
+    assert [row["best"] for row in rows] == [1, 1, 1, 0, 0]
+    assert best_epoch(rows) == rows[2]
+    row = {"epoch": 1.0, "loss": 2.0}
+    mark_best(row, [])
+    assert "best" not in row  # there is no validation
+
+
+def test_a_history_of_an_older_fertools_keeps_its_rule_and_its_columns() -> None:
+    rows = [{"epoch": float(n), "val_f1": 0.75, "val_loss": 1 / n} for n in (1, 2)]
+    assert best_epoch(rows) == rows[0]
+    row = {"epoch": 3.0, "val_f1": 0.75, "val_loss": 0.1}
+    mark_best(row, rows)
+    assert "best" not in row
+
+
+def test_the_best_epoch_of_an_older_fertools_is_the_first_of_equals(
+    tmp_path: Path,
+) -> None:
     rows = [
         {"epoch": 1.0, "loss": 2.0, "val_f1": 0.5},
         {"epoch": 2.0, "loss": 1.0, "val_f1": 0.75},

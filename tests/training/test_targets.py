@@ -11,9 +11,10 @@ import pytest
 
 from fertools.dataset.example import Example
 from fertools.errors import OptionError
-from fertools.options import SoftLabels, TrainOptions
+from fertools.options import SoftLabels
 from fertools.training.data import DatasetSplit
 from fertools.training.fit import TrainingData
+from fertools.training.recipe import Recipe
 from fertools.training.targets import RULES, Targets
 from fertools.votes.dawid_skene import fit
 from tests.training.fakes import example, write_dataset
@@ -81,7 +82,7 @@ def test_votes_of_format_1_include_the_uploaders_word(tmp_path: Path) -> None:
     made = Targets.of("posterior", split)
     assert made.features == ("label", "votes")
     assert made.model is not None and made.model.uploader is None
-    options = TrainOptions(soft_labels="posterior", epochs=1, batch=8)
+    options = Recipe(soft_labels="posterior", epochs=1, batch=8)
     data = TrainingData(split, None, options, 0, cache=False)
     for _, wanted in data.training_batches(0).as_numpy_iterator():
         np.testing.assert_allclose(wanted.sum(1), 1, atol=1e-5)
@@ -91,13 +92,13 @@ def test_votes_of_format_1_include_the_uploaders_word(tmp_path: Path) -> None:
 def test_votes_that_are_missing_are_said_before_the_training(tmp_path: Path) -> None:
     without = DatasetSplit.open(write_dataset(tmp_path / "a", [example(0, 0)], "train"), "train")
     with pytest.raises(OptionError, match="holds no votes: leave --soft-labels out"):
-        TrainingData(without, None, TrainOptions(soft_labels="majority"), 0, cache=False)
+        TrainingData(without, None, Recipe(soft_labels="majority"), 0, cache=False)
     nobody = split_of(tmp_path / "b", voted([(0, 0, 0)] * 3))
     with pytest.raises(OptionError, match=r"no photo of train in .* has votes: leave"):
         Targets.of("posterior", nobody)
 
 
 def test_soft_labels_are_not_smoothed() -> None:
-    assert TrainOptions().smoothing == 0.1
+    assert Recipe().smoothing == 0.1
     for rule in RULES:
-        assert TrainOptions(soft_labels=rule).smoothing == (0.1 if rule == "none" else 0)
+        assert Recipe(soft_labels=rule).smoothing == (0.1 if rule == "none" else 0)
