@@ -303,6 +303,14 @@ def test_what_is_no_dataset_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "dest").exists()
 
 
+def test_a_place_that_cannot_be_written_is_one_line(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dest" / ".export" / "lock").mkdir(parents=True)
+    for dest, why in (("file/dest", "Not a directory"), ("dest", "Is a directory")):
+        with pytest.raises(OutputError, match=f"could not be written, {why}; .* same command"):
+            exported(faces, tmp_path / dest)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_one_line(faces: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
