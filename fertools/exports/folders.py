@@ -42,13 +42,16 @@ def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifes
     A class without an example in a split has no folder there: ImageFolder refuses empty ones.
     """
     folders, sums, rows = folder_names(manifest.classes), {}, []
+    made: dict[str, Path] = {}
     for example in examples:
-        name = f"{folders[example.label]}/{file_stem(example.key)}.{suffix(manifest.image.format)}"
-        file = home / unit.split / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(example.image)
-        sums[f"{unit.split}/{name}"] = sha256(example.image).hexdigest()
-        rows.append(_row(name, example, manifest))
+        name = f"{file_stem(example.key)}.{suffix(manifest.image.format)}"
+        folder = folders[example.label]
+        if folder not in made:
+            made[folder] = home / unit.split / folder
+            made[folder].mkdir(parents=True, exist_ok=True)
+        (made[folder] / name).write_bytes(example.image)
+        sums[f"{unit.split}/{folder}/{name}"] = sha256(example.image).hexdigest()
+        rows.append(_row(f"{folder}/{name}", example, manifest))
     part, data = f"{_ROWS}/{unit.name}.csv", _csv(rows)
     (home / _ROWS).mkdir(exist_ok=True)
     (home / part).write_bytes(data)

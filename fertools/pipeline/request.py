@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from fertools.dataset.manifest import check_archive
 from fertools.environment import library_versions
 from fertools.errors import OptionError
 from fertools.faces.detectors import Detector, check_detector, name_detector
-from fertools.faces.detectors.base import resolve_runtime
+from fertools.faces.detectors.base import resolve_precision, resolve_runtime
 from fertools.options import BuildOptions, RunOptions
 from fertools.pipeline.build_dir import BuildDir
 
@@ -48,6 +48,10 @@ class Request:
             source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
         check_archive(source)
         build_dir.check(source)
+        if detector is None and checked.faces.precision == "auto":
+            # Before any part is named: `auto` on another machine may be another precision.
+            faces = replace(checked.faces, precision=resolve_precision(checked.faces))
+            checked = replace(checked, faces=faces)
         return cls(source, build_dir, checked, run, detector)
 
     @cached_property

@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 from fertools.data import Face
 from fertools.errors import OptionError
 from fertools.faces.detectors.annotated import NoDetector
-from fertools.faces.detectors.base import check_precision, import_openvino, resolve_runtime
+from fertools.faces.detectors.base import (
+    check_precision,
+    import_openvino,
+    resolve_precision,
+    resolve_runtime,
+)
 from fertools.faces.detectors.cvlib import load_ssd, ssd_name
 from fertools.faces.detectors.whole import WholePicture
 from fertools.faces.detectors.yunet import load_yunet, yunet_name
@@ -63,13 +68,12 @@ def load_detector(options: FaceOptions) -> Detector:
     if not options.compare:
         return NoDetector()
     runtime = resolve_runtime(options.runtime)
-    if options.precision != "f32" and runtime == "opencv":
-        raise OptionError(
-            f"OpenCV computes in f32 only: --precision {options.precision} needs OpenVINO"
-        )
+    precision = resolve_precision(options)
+    if precision != "f32" and runtime == "opencv":
+        raise OptionError(f"OpenCV computes in f32 only: --precision {precision} needs OpenVINO")
     if options.detector == "yunet":
-        return load_yunet(runtime, options.min_confidence, options.precision)
-    detector = load_ssd(runtime, options.min_confidence, options.precision)
+        return load_yunet(runtime, options.min_confidence, precision)
+    detector = load_ssd(runtime, options.min_confidence, precision)
     if options.detector == "aihub":
         return replace(detector, name=f"aihub+{detector.name}")
     return detector
@@ -84,11 +88,12 @@ def name_detector(options: FaceOptions) -> str:
     looks = options.detect and options.compare
     if not looks or runtime == "opencv" or importlib.util.find_spec("openvino") is None:
         return load_detector(options).name
-    if options.precision != "f32":
-        check_precision(options.precision, import_openvino().Core())
+    precision = resolve_precision(options)
+    if precision != "f32":
+        check_precision(precision, import_openvino().Core())
     if options.detector == "yunet":
-        return yunet_name(runtime, options.precision)
-    name = ssd_name(runtime, options.precision)
+        return yunet_name(runtime, precision)
+    name = ssd_name(runtime, precision)
     return f"aihub+{name}" if options.detector == "aihub" else name
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fertools.environment import hidden_modules
 from fertools.errors import DependencyError, OptionError
-from fertools.options import Precision, Runtime
+from fertools.options import FaceOptions, Precision, Runtime
 
 #: What Python calls CPUs of x86 with 64 bits, on Linux and on Windows.
 X86: Final = ("x86_64", "AMD64")
@@ -99,6 +99,18 @@ def check_precision(precision: Precision, core: Any) -> None:
     """Raise OptionError if OpenVINO's `core` cannot compute in a precision on this CPU."""
     if reason := refusal(precision, core):
         raise OptionError(f"{reason}: leave --precision at f32")
+
+
+def resolve_precision(options: FaceOptions) -> Precision:
+    """Return the precision to use: `auto` is int8 where that can be had, else f32.
+
+    Raises DependencyError if OpenVINO is to be used and cannot be imported.
+    """
+    if options.precision != "auto":
+        return options.precision
+    if options.detector == "yunet" or resolve_runtime(options.runtime) == "opencv":
+        return "f32"
+    return "f32" if refusal("int8", import_openvino().Core()) else "int8"
 
 
 def refusal(precision: Precision, core: Any) -> str | None:
