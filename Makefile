@@ -56,6 +56,8 @@ release-check:
 
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.benchmarks.bench_build $(if $(PHOTOS),--photos "$(PHOTOS)")
+	$(BIN)/python -m tests.benchmarks.bench_start
+	$(BIN)/python -m tests.benchmarks.bench_assembly
 
 docs: $(VENV)/installed-for-docs
 	$(BIN)/python docs/write_cli.py

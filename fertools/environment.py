@@ -1,4 +1,4 @@
-"""Restore environment variables, return library versions, and detect conflicting OpenCV packages.
+"""Environment variables, versions of libraries, imports to avoid, conflicting OpenCV packages.
 
 opencv-python, opencv-python-headless and the two opencv-contrib distributions install the same
 folder, `cv2`. The distribution that is installed last overwrites files of the others. Then the
@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.abc import MetaPathFinder
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Final
 
 #: Increase this number with every change that alters a box or the bytes of a crop: finished
@@ -24,13 +25,21 @@ CROP_VERSION: Final = 2
 #: Libraries whose versions determine boxes and the bytes of crops.
 _CROP_LIBRARIES: Final = ("numpy", "simplejpeg", "openvino")
 
+#: The distributions that install the folder `cv2`.
+_OPENCV: Final = (
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "opencv-python",
+    "opencv-python-headless",
+)
+
 
 @contextmanager
 def restore_environment() -> Iterator[None]:
     """Restore `os.environ` at the end of the block, because imports in it change variables.
 
-    OpenCV prepends a folder to LD_LIBRARY_PATH, joblib sets KMP_INIT_AT_FORK. This process does not
-    read these variables later, and child processes of the caller should not inherit them.
+    OpenCV prepends a folder to LD_LIBRARY_PATH. This process does not read the variable later, and
+    child processes of the caller should not inherit it.
     """
     original = dict(os.environ)
     try:
@@ -39,6 +48,42 @@ def restore_environment() -> Iterator[None]:
         for name in os.environ.keys() - original.keys():
             del os.environ[name]
         os.environ.update(original)
+
+
+class _Barrier(MetaPathFinder):
+    """Refuses imports of some modules; put before the finders of Python."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname in self._names:
+            raise ImportError(f"{fullname} is hidden")
+
+
+@contextmanager
+def hidden_modules(*names: str) -> Iterator[None]:
+    """Let imports of these modules in the block raise ImportError, unless they are loaded."""
+    # Not None in sys.modules: an import in a module that Cython compiled then returns None.
+    barrier = _Barrier(names)
+    sys.meta_path.insert(0, barrier)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(barrier)
+
+
+def spare_pandas() -> None:
+    """Import pyarrow so that it does not load pandas in this process, unless pandas is loaded.
+
+    If pandas is installed, pyarrow loads it when it converts its first list, to find out whether
+    the list is one of pandas' objects: 0.45 s of CPU and 40 MB a process. It asks only once.
+    Afterwards it has no `to_pandas`, so this is for processes in which no one else uses pyarrow.
+    """
+    with hidden_modules("pandas"):
+        import pyarrow as pa
+
+        pa.array([])
 
 
 def pixel_versions() -> dict[str, str]:
@@ -72,9 +117,16 @@ def opencv_distributions() -> tuple[str, ...]:
     return _cv2_distributions(tuple(sys.path))
 
 
-@cache  # it reads the list of files of every installed package: 0.5 s and more
+@cache
 def _cv2_distributions(_path: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(set(packages_distributions().get("cv2", ()))))
+    # Not packages_distributions(), which reads the files of every installed package: 0.8 s of CPU.
+    return tuple(name for name in _OPENCV if _has_cv2(name))
+
+
+def _has_cv2(name: str) -> bool:
+    with suppress(PackageNotFoundError):
+        return any(file.parts[0] == "cv2" for file in distribution(name).files or ())
+    return False
 
 
 def opencv_warnings() -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class BuildKeywords(TypedDict, total=False):
     compare: bool
     stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
-    precision: Literal["f32", "bf16", "int8"]
+    precision: Literal["auto", "f32", "bf16", "int8"]
     exact: bool
     min_confidence: float
     on_many: Literal["largest", "best", "reject"]
@@ -119,7 +119,7 @@ class PreviewKeywords(TypedDict, total=False):
     compare: bool
     stop_at_chin: bool
     runtime: Literal["auto", "openvino", "opencv"]
-    precision: Literal["f32", "bf16", "int8"]
+    precision: Literal["auto", "f32", "bf16", "int8"]
     exact: bool
     min_confidence: float
     on_many: Literal["largest", "best", "reject"]

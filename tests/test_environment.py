@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
-from fertools.environment import opencv_distributions, opencv_warnings
+from fertools.environment import hidden_modules, opencv_distributions, opencv_warnings
 
 
 def install(folder: Path, name: str, *files: str) -> None:
@@ -51,6 +52,15 @@ def test_metadata_without_files_is_no_distribution(site: Path) -> None:
     install(site, "opencv-python-headless", "cv2/__init__.py")
     install(site, "opencv-python")
     assert opencv_warnings() == ()
+
+
+def test_modules_are_hidden_in_the_block_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with hidden_modules("colorsys", "os"), pytest.raises(ImportError, match="colorsys is hidden"):
+        importlib.import_module("colorsys")
+    with hidden_modules("os"):
+        assert importlib.import_module("os")
+    assert importlib.import_module("colorsys")
 
 
 def test_this_environment_has_one() -> None:

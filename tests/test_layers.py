@@ -148,6 +148,23 @@ def test_a_worker_that_starts_loads_nothing_before_it_is_bound_to_its_parent() -
     assert loaded("import fertools.workers.worker").isdisjoint({"numpy", "cv2", "pyarrow", *HEAVY})
 
 
+def test_pyarrow_loads_no_pandas_in_the_processes_of_a_build(tmp_path: Path) -> None:
+    """It takes half a second of CPU and 40 MB in each, for one question."""
+    pytest.importorskip("pandas")
+    convert = "import pyarrow; pyarrow.array([1]); pyarrow.Table.from_pylist([{'a': 1}])"
+    assert "pandas" in loaded(convert), "pyarrow has changed: spare_pandas is not needed any more"
+    begin = "import os; from fertools.workers.worker import init_worker; init_worker(os.getppid())"
+    assert "pandas" not in loaded(f"{begin}; {convert}")
+    command = "['build-dataset', 'missing', 'out'], standalone_mode=False"
+    run = f"import fertools.cli as c\ntry: c.cli.main({command})\nexcept c.FertoolsError: pass"
+    assert "pandas" not in loaded(f"{run}\n{convert}")
+
+
+def test_the_main_process_of_a_build_needs_no_network_model() -> None:
+    name = "from fertools.faces.detectors import name_detector as n, FaceOptions; n(FaceOptions())"
+    assert "openvino" not in loaded(name)
+
+
 def test_nothing_in_the_package_speaks_to_a_network() -> None:
     speakers = {"socket", "urllib", "http", "requests", "ftplib", "smtplib", "ssl", "asyncio"}
     for file in HOME.rglob("*.py"):

@@ -120,7 +120,7 @@ def _discard_output() -> None:
 def _open_streams() -> None:
     """Redirect standard streams that were closed to the null device.
 
-    joblib flushes the streams when it starts a process. Also, the next opened file would get the
+    loky flushes the streams when it starts a process. Also, the next opened file would get the
     file descriptor of a closed stream, and libraries would print into the file.
     """
     for name in ("stdin", "stdout", "stderr"):

@@ -15,6 +15,7 @@ import click
 import fertools
 from fertools.cli.korean import korean_hints
 from fertools.cli.options import command
+from fertools.environment import spare_pandas
 from fertools.errors import OptionError, printable
 from fertools.options import (
     BuildOptions,
@@ -71,6 +72,7 @@ def build_dataset(
     work.
     """
     PartsOptions(only_parts, partial)
+    spare_pandas()
     if partial:
         _show(fertools.build_partial(src, out, **options).text())
     elif only_parts is None:

@@ -100,11 +100,12 @@ def summary(manifest: Manifest) -> str:
     """Say in two sentences what the dataset is."""
     size, kind = manifest.image.size, manifest.image.format.upper()
     examples = sum(contents.records for contents in manifest.splits.values())
-    number = people(manifest)
+    number, augmented = people(manifest), manifest.proof.augmented
+    copies = f", {augmented:,} of them augmented copies," if augmented else ""
     of_people = f" of {count(number, 'person')}" if number else ""
     votes = ", with the votes of annotators" if manifest.votes else ""
     return (
-        f"{examples:,} gray crops of faces{of_people}, {size} × {size} pixels ({kind}), in "
+        f"{examples:,} gray crops of faces{copies}{of_people}, {size} × {size} pixels ({kind}), in "
         f"{len(manifest.classes)} classes of facial expression{votes}. "
         f"Built with fertools {manifest.fertools}."
     )
@@ -240,14 +241,12 @@ def label_noise(manifest: Manifest) -> Iterator[str]:
 
 def biases(manifest: Manifest) -> Iterator[str]:
     """Yield how unequally the dataset covers classes, sexes and ages."""
-    totals = [
-        sum(contents.classes.get(entry.name, 0) for contents in manifest.splits.values())
-        for entry in manifest.classes
-    ]
+    photos = DatasetReport(Path(), manifest).photos().values()
+    totals = [sum(own[entry.name] for own in photos) for entry in manifest.classes]
     yield f"Photos of a class: {min(totals):,} to {max(totals):,}."
     yield from (
-        f"{name}: {photos:,} photos of {count(number, 'person')}."
-        for name, photos, number in groups(manifest)
+        f"{name}: {count(own, 'photo')} of {count(number, 'person')}."
+        for name, own, number in groups(manifest)
     )
     if is_aihub(manifest):
         yield "People in Korea, phone photos; expressions were acted."

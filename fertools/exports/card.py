@@ -101,7 +101,9 @@ def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
     yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
     yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
     yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
-    yield f"\n```python\n{FORMATS[to].opened.format(dest='PATH/TO/THIS/FOLDER')}\n```"
+    split = next(iter(facts.splits_of(manifest)), "train")
+    opened = FORMATS[to].opened.format(dest="PATH/TO/THIS/FOLDER", split=split)
+    yield f"\n```python\n{opened}\n```"
     yield "\n| file | content |\n|---|---|"
     yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
     yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"

@@ -69,15 +69,20 @@ class Destination:
     def check_complete(self) -> Sums:
         """Return the files of a complete export; raise OutputError unless they are unchanged."""
         self._check()
+        shutil.rmtree(self._work, ignore_errors=True)
         sums = _read_sums(self.folder / CHECKSUMS)
-        for name, digest in sums.items():
-            if _digest(self.folder / name) != digest:
+        for name in sorted(sums.keys() | self._present()):
+            if sums.get(name) != _digest(self.folder / name):
                 raise OutputError(
                     f"{self.folder / name} is not what was exported: remove {self.folder} to "
                     "export again, or give another DEST"
                 )
-        shutil.rmtree(self._work, ignore_errors=True)
         return sums
+
+    def _present(self) -> set[str]:
+        """Return the files of the folder but SHA256SUMS, which must have each of them."""
+        paths = (path for path in self.folder.rglob("[!.]*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix() for path in paths} - {CHECKSUMS}
 
     @property
     def about_bytes(self) -> bytes:
@@ -151,8 +156,8 @@ class Destination:
             other = {}
         differ = [name for name, value in self.about.items() if other.get(name) != value]
         raise OutputError(
-            f"{self.folder} holds another export ({', '.join(differ)} differ): give another DEST, "
-            "or remove that one"
+            f"{self.folder} holds another export (of another {', '.join(differ)}): give another "
+            "DEST, or remove that one"
         )
 
     @contextmanager

@@ -7,6 +7,7 @@ manifest ──plan──▶ units ──workers──▶ .export/files ──fi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from fertools.checking import user_path
 from fertools.console import Progress
 from fertools.dataset import facts
 from fertools.dataset.manifest import MANIFEST, Manifest
-from fertools.errors import DatasetError
+from fertools.errors import DatasetError, printable
 from fertools.exports.card import card_files
 from fertools.exports.destination import EXPORT, Destination, Sums
 from fertools.exports.folders import numbering
@@ -53,8 +54,9 @@ class DatasetExport:
 
     def text(self) -> str:
         counts = ", ".join(f"{split} {count:,}" for split, count in self.examples.items())
-        head = f"{self.folder}: {sum(self.examples.values()):,} examples ({counts}), {self.to}"
-        lines = [head, f"open it: {FORMATS[self.to].opened.format(dest=self.folder)}"]
+        dest, split = printable(str(self.folder)), next(iter(self.examples), "train")
+        head = f"{dest}: {sum(self.examples.values()):,} examples ({counts}), {self.to}"
+        lines = [head, f"open it: {FORMATS[self.to].opened.format(dest=dest, split=split)}"]
         return "\n".join([*lines, *(f"warning: {line}" for line in self.warnings)])
 
 
@@ -82,12 +84,18 @@ def export_dataset(
             files = _export(out, destination, units, chosen)
             files = FORMATS[chosen.to].join(destination.files, files, manifest)
             files |= _write_cards(destination, manifest, chosen.to, files)
-            if sha256_of(out / MANIFEST) != digest:
-                raise DatasetError(f"{out} was changed while it was exported: export it again")
+            _check_unchanged(out, digest)
             destination.finish(files)
     examples = {str(name): split.records for name, split in facts.splits_of(manifest).items()}
     warnings = tuple(_warnings(manifest, chosen.to))
     return DatasetExport(destination.folder, chosen.to, tuple(sorted(files)), examples, warnings)
+
+
+def _check_unchanged(out: Path, digest: str) -> None:
+    with suppress(OSError):  # a build that begins removes the manifest
+        if sha256_of(out / MANIFEST) == digest:
+            return
+    raise DatasetError(f"{out} was changed while it was exported: export it again")
 
 
 def _warnings(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:

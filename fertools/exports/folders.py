@@ -58,7 +58,7 @@ def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifes
 def join(home: Path, files: Sums, manifest: Manifest) -> Sums:
     """Write metadata.csv of each split from the rows of its units; return the files to publish."""
     parts = sorted(name for name in files if name.startswith(f"{_ROWS}/"))
-    joined = {name: digest for name, digest in files.items() if name not in parts}
+    joined = {name: digest for name, digest in files.items() if not name.startswith(f"{_ROWS}/")}
     for split in facts.splits_of(manifest):
         name = f"{split}/{_METADATA}"
         (home / split).mkdir(exist_ok=True)  # an earlier run may have moved it

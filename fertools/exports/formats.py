@@ -24,7 +24,7 @@ class Format:
     """One format.
 
     write    writes the files of a unit below a folder; returns their SHA-256
-    opened   the Python expression that opens split train; {dest} is the folder
+    opened   the Python expression that opens a {split}; {dest} is the folder
     files    what the files are, by their pattern
     join     turns the files of all units into those to publish
     """
@@ -38,7 +38,7 @@ class Format:
 FORMATS: Final[dict[DatasetFormat, Format]] = {
     "parquet": Format(
         parquet.write,
-        'datasets.load_dataset("{dest}", split="train")',
+        'datasets.load_dataset("{dest}", split="{split}")',
         {
             "data/SPLIT-K-of-N.parquet": "a row an example: image, label, provenance, votes",
             CROISSANT: "this card and the columns for machines: mlcroissant reads the records",
@@ -46,12 +46,12 @@ FORMATS: Final[dict[DatasetFormat, Format]] = {
     ),
     "webdataset": Format(
         webdataset.write,
-        'webdataset.WebDataset(sorted(glob.glob("{dest}/train-*.tar")), shardshuffle=False)',
+        'webdataset.WebDataset(sorted(glob.glob("{dest}/{split}-*.tar")), shardshuffle=False)',
         {"SPLIT-K-of-N.tar": "of each example KEY.png or KEY.jpg, KEY.cls (the label), KEY.json"},
     ),
     "folders": Format(
         folders.write,
-        'torchvision.datasets.ImageFolder("{dest}/train")',
+        'torchvision.datasets.ImageFolder("{dest}/{split}")',
         {
             "SPLIT/CLASS/KEY.png or KEY.jpg": "the crops",
             "SPLIT/metadata.csv": "a row an example, in the dataset's order: file_name, label, …",

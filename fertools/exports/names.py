@@ -21,8 +21,8 @@ _SUFFIX: Final = {"png": "png", "jpeg": "jpg"}
 #: Characters that Linux, macOS or Windows refuse in a name.
 _REFUSED: Final = frozenset('/\\:*?"<>|')
 
-#: Characters of a folder's name at most: file systems allow 255 bytes, a syllable takes three.
-_LONGEST: Final = 80
+#: Bytes of a folder's name at most; file systems allow 255, and its label may come before it.
+_LONGEST: Final = 240
 
 
 def file_stem(key: str) -> str:
@@ -47,5 +47,6 @@ def folder_names(classes: Sequence[ClassName]) -> list[str]:
 
 
 def _folder_name(name: str) -> str:
-    safe = "".join(c if c.isprintable() and c not in _REFUSED else "_" for c in name[:_LONGEST])
-    return re.sub(r"^\.|[. ]$", "_", safe)
+    safe = "".join(c if c.isprintable() and c not in _REFUSED else "_" for c in name)
+    short = safe.encode()[:_LONGEST].decode(errors="ignore")
+    return re.sub(r"^\.|[. ]$", "_", short)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from fertools.data import Reason, Unusable
 from fertools.faces.header import (
@@ -22,7 +23,7 @@ from fertools.faces.header import (
     unsupported_error,
 )
 
-SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+SOI, EOI, SOS, DRI, APP1 = 0xD8, 0xD9, 0xDA, 0xDD, 0xE1
 FRAMES = {0xC0: "baseline", 0xC1: "extended sequential", 0xC2: "progressive"}
 OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}  # these three are tables
 
@@ -33,7 +34,7 @@ MAX_SCANS = 100
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _WHOLE_SPECTRUM = b"\0\x3f\0"  # required in a sequential scan: coefficients 0 to 63
 _END = bytes([0xFF, EOI])
-_SURPLUS = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd[0-79]")
+_SURPLUS = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9")
 
 
 def read_jpeg(data: bytes) -> Header:
@@ -83,11 +84,13 @@ def shorten_jpeg(data: bytes, rows: int) -> bytearray | None:
     Their pixels are equal to those of the whole JPEG, but for the last row: where colours have
     fewer rows, a decoder interpolates them with the next row's. The data of the other rows remain;
     `is_surplus` recognises the decoder's warning of them. Returns None for a JPEG of several scans,
-    each of which passes over all rows, for CMYK, and where the end marker is missing.
+    each of which passes over all rows, for one with restart markers, for CMYK, and where the end
+    marker is missing.
     """
     frame, scan = _first_segment(data, FRAMES), _first_segment(data, (SOS,))
+    in_order = _is_only_scan(data, frame, scan) and not _has_restarts(data)
     in_colour = data[frame.start + 5] <= 3
-    if not (in_colour and _is_only_scan(data, frame, scan)) or data.rfind(_END, scan.end) < 0:
+    if not (in_order and in_colour) or data.rfind(_END, scan.end) < 0:
         return None
     shortened, height = bytearray(data), frame.start + 1  # slices of bytes would be copied twice
     shortened[height : height + 2] = rows.to_bytes(2)
@@ -97,8 +100,9 @@ def shorten_jpeg(data: bytes, rows: int) -> bytearray | None:
 def is_surplus(warning: str) -> bool:
     """Return whether libjpeg's first warning of a picture is that of bytes behind the last row.
 
-    These end at a restart marker or at the end marker. libjpeg states its first warning only, and
-    the bytes behind the last row come last: so there was no warning about a row.
+    These end at the end marker. libjpeg states its first warning only, and the bytes behind the
+    last row come last: so there was no warning about a row. With restart markers there is no such
+    conclusion: bytes are left before one of them where a row above it is damaged, too.
     """
     return _SURPLUS.fullmatch(warning) is not None
 
@@ -150,6 +154,12 @@ def _is_only_scan(data: bytes, frame: Segment, scan: Segment) -> bool:
     """
     channels, in_scan = data[frame.start + 5], data[scan.start : scan.start + 1]
     return FRAMES[frame.marker] != "progressive" and in_scan == bytes([channels])
+
+
+def _has_restarts(data: bytes) -> bool:
+    """Return whether the entropy-coded data are divided by restart markers."""
+    before = takewhile(lambda segment: segment.marker != SOS, read_segments(data))
+    return any(each.marker == DRI and any(data[each.start : each.end]) for each in before)
 
 
 def _check_scans(data: bytes) -> None:

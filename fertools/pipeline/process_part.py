@@ -135,13 +135,16 @@ class PartTask:
         try:
             if crash:
                 raise Unusable(crash, _CRASH_DETAILS[crash])
-            detector = self.detector or cached_detector(self.options)
+            detector = self.loaded_detector()
             crop = guarded(
                 lambda: extract_face(data, self.options, detector, box), self.photo_seconds
             )
         except Unusable as found:
             return row | _dropped(found), None
         return row | _kept(crop), crop
+
+    def loaded_detector(self) -> Detector:
+        return self.detector or cached_detector(self.options)
 
     def _members(self) -> PlannedMembers:
         """Read the part's members from the plan, and check that they are those of its name."""
@@ -243,6 +246,7 @@ class _PartMaker:
         """Read and process one member. Raises Unusable, ReadFault."""
         member, box = self._members[number]
         data = reader.read(member)
+        self._task.loaded_detector()  # before the log: a crash in here is not the photo's
         if logged := in_worker() and number not in self._crashes:
             self._log.start(number)
         try:

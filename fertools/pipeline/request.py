@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from fertools.checking import split_keywords, user_path
 from fertools.dataset.manifest import check_archive
 from fertools.environment import library_versions
 from fertools.errors import OptionError
-from fertools.faces.detectors import Detector, check_detector
-from fertools.faces.detectors.base import resolve_runtime
+from fertools.faces.detectors import Detector, check_detector, name_detector
+from fertools.faces.detectors.base import resolve_precision, resolve_runtime
 from fertools.options import BuildOptions, RunOptions
 from fertools.pipeline.build_dir import BuildDir
-from fertools.pipeline.process_part import cached_detector
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,15 @@ class Request:
             source, build_dir = source.absolute(), BuildDir(build_dir.out.absolute())
         check_archive(source)
         build_dir.check(source)
+        if detector is None and checked.faces.precision == "auto":
+            # Before any part is named: `auto` on another machine may be another precision.
+            faces = replace(checked.faces, precision=resolve_precision(checked.faces))
+            checked = replace(checked, faces=faces)
         return cls(source, build_dir, checked, run, detector)
 
     @cached_property
     def detector_name(self) -> str:
-        return (self.detector or cached_detector(self.options.faces)).name
+        return self.detector.name if self.detector else name_detector(self.options.faces)
 
     @cached_property
     def libraries(self) -> dict[str, str]:

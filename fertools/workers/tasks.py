@@ -32,7 +32,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-from fertools.environment import restore_environment
+import loky
+
 from fertools.errors import FertoolsError
 from fertools.workers import dask
 from fertools.workers.pool import Pool, WorkersUnavailable
@@ -124,9 +125,7 @@ def worker_warnings() -> list[str]:
 
 def cores() -> int:
     """Return how many cores this process may use, affinity and container limits included."""
-    with restore_environment():
-        import joblib
-    return int(joblib.cpu_count())
+    return int(loky.cpu_count())
 
 
 def _run_once(

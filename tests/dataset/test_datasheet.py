@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,18 @@ def test_its_figures_are_the_manifests() -> None:
         "chance), over all photos with a record.",
     ):
         assert f"\n{line}\n" in text, line
+
+
+def test_augmented_copies_are_not_counted_as_photos() -> None:
+    train = replace(
+        TRAIN, records=6, classes={"기쁨": 2, "슬픔": 4}, shards=(replace(SHARD, records=6),)
+    )
+    options = MANIFEST.options | {"augment": 1}
+    copied = replace(
+        MANIFEST, splits={"train": train}, proof=LeakageReport(augmented=3), options=options
+    )
+    assert "\n6 gray crops of faces, 3 of them augmented copies, of 2 people, " in text_of(copied)
+    assert json.loads(croissant(copied))["rai:dataBiases"][0] == "Photos of a class: 0 to 2."
 
 
 def test_every_feature_of_an_example_is_explained() -> None:

@@ -83,6 +83,15 @@ def test_a_complete_export_that_was_changed_is_told(faces: Path, tmp_path: Path)
         exported(faces, tmp_path / "dest")
 
 
+@pytest.mark.parametrize("lines", [0, 2])
+def test_checksums_that_were_cut_short_are_told(faces: Path, tmp_path: Path, lines: int) -> None:
+    exported(faces, tmp_path / "dest")
+    sums = tmp_path / "dest" / "SHA256SUMS"
+    sums.write_bytes(b"".join(sums.read_bytes().splitlines(keepends=True)[:lines]))
+    with pytest.raises(OutputError, match="is not what was exported: remove"):
+        exported(faces, tmp_path / "dest")
+
+
 @every_format
 def test_what_was_finished_is_not_written_again(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
@@ -168,13 +177,15 @@ def test_a_folder_with_other_things_is_refused(faces: Path, tmp_path: Path) -> N
 def test_another_export_is_refused(faces: Path, tmp_path: Path) -> None:
     exported(faces, tmp_path / "dest")
     before = contents(tmp_path / "dest")
-    with pytest.raises(OutputError, match=r"holds another export \(manifest differ\): give anoth"):
+    with pytest.raises(OutputError, match=r"holds another export \(of another manifest\): give"):
         exported(FORMAT1, tmp_path / "dest")
-    with pytest.raises(OutputError, match=r"holds another export \(shard_size differ\)"):
+    with pytest.raises(OutputError, match=r"holds another export \(of another shard_size\)"):
         exported(faces, tmp_path / "dest", **SMALL | {"shard_size": "20KB"})
     (tmp_path / "dest" / "SHA256SUMS").unlink()
     (tmp_path / "dest" / "export.json").write_bytes(b"\xff")
-    with pytest.raises(OutputError, match=r"holds another export \(dataset, manifest, to, "):
+    with pytest.raises(
+        OutputError, match=r"holds another export \(of another dataset, manifest, to, "
+    ):
         exported(faces, tmp_path / "dest")
     assert len(contents(tmp_path / "dest")) == len(before) - 1
 
@@ -213,10 +224,20 @@ def test_a_dataset_that_changes_meanwhile_is_noticed(
         (out / MANIFEST).write_text((out / MANIFEST).read_text("utf-8") + " ", "utf-8")
         finish(self, unit, sums)
 
+    def gone(*_: Any) -> dict[str, bytes]:
+        (out / MANIFEST).unlink()
+        return {}
+
     monkeypatch.setattr(destination.Destination, "finish_unit", rebuilt)
     with pytest.raises(DatasetError, match="was changed while it was exported: export it again"):
         exported(out, tmp_path / "dest")
     assert not (tmp_path / "dest" / "SHA256SUMS").exists()
+    monkeypatch.setattr(destination.Destination, "finish_unit", finish)
+    shutil.rmtree(tmp_path / "dest")
+    (tmp_path / "dest").mkdir()
+    monkeypatch.setattr("fertools.exports.export.card_files", gone)
+    with pytest.raises(DatasetError, match="was changed while it was exported: export it again"):
+        exported(out, tmp_path / "dest")
 
 
 def test_plain_names_are_warned_about(tmp_path: Path) -> None:
@@ -239,6 +260,23 @@ def test_the_text_counts_and_opens(faces: Path, tmp_path: Path) -> None:
     first, second = done.text().splitlines()
     assert first.startswith(f"{tmp_path / 'dest'}: {sum(counts.values())} examples (train ")
     assert second == f'open it: datasets.load_dataset("{tmp_path / "dest"}", split="train")'
+
+
+def test_a_split_that_is_there_is_opened(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "src", people=6)
+    fertools.build_dataset(
+        source,
+        tmp_path / "out",
+        detector=BrightSpot(),
+        size=16,
+        split="0/0/100",
+        quiet=True,
+        jobs=1,
+    )
+    done = exported(tmp_path / "out", tmp_path / "dest", **EVERY["folders"])
+    opened = f'torchvision.datasets.ImageFolder("{tmp_path / "dest"}/test")'
+    assert f"open it: {opened}" in done.text()
+    assert "FOLDER/test" in contents(tmp_path / "dest")["README.md"].decode()
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_the_same_order_needs_no_warning(faces: Path, tmp_path: Path) -> None:
         (["Joy", "joy"], ["0 Joy", "1 joy"]),
         (["a/b", "a_b", "c"], ["0 a_b", "1 a_b", "2 c"]),
         (["ㅋ" * 300], ["ㅋ" * 80]),
+        (["😀" * 100], ["😀" * 60]),
         (["x\u202ey"], ["x_y"]),
         ([".."], ["__"]),
         (["."], ["_"]),

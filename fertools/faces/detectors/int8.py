@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fertools.faces.detectors.base import constant
 from fertools.faces.detectors.caffe import Layer
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -69,7 +70,7 @@ def quantized(build: Builder, ranges: Mapping[str, tuple[float, float]]) -> Buil
         values = op.fake_quantize(bottoms[0], low, high, low, high, 256)
         kernel = weights(0)
         top = (127 * weight_steps(kernel)).reshape(-1, 1, 1, 1)
-        steps = op.fake_quantize(op.constant(kernel), -top, top, -top, top, 255)
+        steps = op.fake_quantize(constant(kernel), -top, top, -top, top, 255)
         return build(op, layer, [values], lambda index: steps if index == 0 else weights(index))
 
     return build_quantized

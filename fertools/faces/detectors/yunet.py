@@ -76,8 +76,12 @@ def load_yunet(runtime: str, min_confidence: float, precision: Precision) -> Yun
     """
     path = weights_file()
     forward = _load_openvino(path, precision) if runtime == "openvino" else _load_opencv(path)
-    name = detector_name("yunet-2023mar-2", (path,), runtime, precision)
-    return YunetDetector(name, forward, min_confidence)
+    return YunetDetector(yunet_name(runtime, precision), forward, min_confidence)
+
+
+def yunet_name(runtime: str, precision: Precision) -> str:
+    """Return the detector's name without loading it. Raises DependencyError without its weights."""
+    return detector_name("yunet-2023mar-2", (weights_file(),), runtime, precision)
 
 
 def weights_file() -> Path:
