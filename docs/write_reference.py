@@ -47,6 +47,7 @@ CLASSES: Final = {
         "fertools.reporting.page.Report",
         "fertools.inspection.verify.VerifyResult",
         "fertools.inspection.label_quality.report.LabelReport",
+        "fertools.exports.export.DatasetExport",
         "fertools.dataset.example.Example",
         "fertools.dataset.random_access.ExampleSequence",
         "fertools.inference.suspects.Suspects",

@@ -153,14 +153,14 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     try:
         file = path.open("a+b")  # NFS needs a file that is open for reading and writing
     except OSError as fault:
-        raise run_write_error(path, fault) from fault
+        raise write_error(path, fault) from fault
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(busy) from None
         except OSError as fault:
-            raise run_write_error(path, fault) from fault
+            raise write_error(path, fault) from fault
         yield
 
 

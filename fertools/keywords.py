@@ -76,7 +76,7 @@ class TrainKeywords(TypedDict, total=False):
     recipe: Literal["auto", "talk"]
     depth: Literal[8, 14, 26, 50, 101, 152] | None
     width: int | None
-    init: Literal["he_normal", "glorot_uniform"]
+    init: Literal["he_normal", "glorot_uniform"] | None
     zero_gamma: bool
     head: Literal["gap", "flatten"]
     head_units: int
@@ -87,7 +87,7 @@ class TrainKeywords(TypedDict, total=False):
     epochs: int | None
     batch: int | None
     optimizer: Literal["adamw", "sgd"]
-    learning_rate: float
+    learning_rate: float | None
     weight_decay: float
     warmup: float
     label_smoothing: float

@@ -549,6 +549,7 @@ class PartsOptions(Options):
 
 Depth = Literal[8, 14, 26, 50, 101, 152]
 Augmentation = Literal["talk", "light", "none"]
+Initializer = Literal["he_normal", "glorot_uniform"]
 SoftLabels = Literal["none", "votes", "posterior", "majority"]
 
 
@@ -580,9 +581,10 @@ class TrainOptions(Options):
         "Channels of the first stage; 64 is the textbook's.",
     ] = None
     init: Annotated[
-        Literal["he_normal", "glorot_uniform"],
+        Initializer | None,
+        Usage(default="auto, by the photos"),
         "Kernel initialiser: he_normal for ReLU, or Keras' default.",
-    ] = "he_normal"
+    ] = None
     # Goyal et al. 2017, 5.1
     zero_gamma: Annotated[bool, "Initialise every residual block as the identity."] = False
     head: Annotated[Literal["gap", "flatten"], "Global average pooling or the talk's flatten."] = (
@@ -635,12 +637,12 @@ class TrainOptions(Options):
         "AdamW, or SGD with Nesterov momentum 0.9.",
     ] = "adamw"
     learning_rate: Annotated[
-        float,
+        float | None,
         Between(0, 100),
         HelpSection.OPTIMISATION,
-        Usage(default="0.001 for adamw, 0.1 × batch / 256 for sgd"),
-        "Maximum learning rate; 0 for the optimizer's default.",
-    ] = 0.0
+        Usage(default="auto, by the photos"),
+        "Maximum learning rate; 0 for 0.001 with adamw and 0.1 × batch / 256 with sgd.",
+    ] = None
     weight_decay: Annotated[
         float,
         Between(0, 1, also=-1),

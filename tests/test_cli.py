@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,14 @@ def test_what_make_docs_writes_is_written(file: str, script: str) -> None:
         check=True,
     )
     assert (root / file).read_text("utf-8") == written.stdout, "run `make docs`"
+
+
+@pytest.mark.parametrize("name", fertools.__all__)
+def test_the_reference_describes_what_a_function_returns(name: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reference.md").read_text("utf-8")
+    returned = str(inspect.signature(getattr(fertools, name)).return_annotation)
+    for kind in re.findall(r"\b[A-Z]\w+", returned.replace("tf.data.Dataset", "")):
+        assert kind == "Iterator" or f"\n### {kind}\n" in page, kind
 
 
 def test_most_used_options_come_first_in_the_help() -> None:

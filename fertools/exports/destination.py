@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Final
 
 from fertools.errors import OutputError, printable
-from fertools.files import is_leftover, locked, sha256_of, write_error, write_whole
+from fertools.files import (
+    is_leftover,
+    locked,
+    remove_leftovers,
+    sha256_of,
+    write_error,
+    write_whole,
+)
 
 CHECKSUMS: Final = "SHA256SUMS"
 EXPORT: Final = "export.json"
@@ -56,6 +63,7 @@ class Destination:
             busy = f"another export is writing {self.folder}: wait for it, or give another DEST"
             with locked(self._work / "lock", busy):
                 self._check()  # another export may have ended since
+                remove_leftovers(self.folder)
                 for folder in (self.files, self._units):
                     folder.mkdir(exist_ok=True)
                 write_whole(self._work / EXPORT, self.about_bytes)

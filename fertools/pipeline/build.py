@@ -43,6 +43,7 @@ from fertools.pipeline.instalments.seen import SeenStore
 from fertools.pipeline.labelling.catalog import (
     Catalog,
     boxes_to_crop,
+    check_boxes,
     unreadable_source,
 )
 from fertools.pipeline.labelling.label_sources import read_label_sources
@@ -273,9 +274,11 @@ def _scan_and_label(
         members, checked.labels, annotations, corrections, secret, preset=labels.labeller
     )
     checked.check_number(len(catalog.selected))
-    # Before any photo is read: it may have errors, or name no photo.
+    # Before any photo is read, and OUT is made.
+    rows = catalog.selected
+    check_boxes(annotations, members.keys_at(rows), checked.faces)
+    # It may have errors, or name no photo.
     if split_file := checked.splits.split_file:
-        rows = catalog.selected
         table = SplitTable.read(user_path(split_file))
         table.assign(members.keys_at(rows), catalog.subjects(rows))
     warnings = map(printable, (*annotations.problems, *catalog.warnings))

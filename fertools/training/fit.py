@@ -37,8 +37,8 @@ def train(out: Path | str, run: Path | str, **options: Unpack[TrainKeywords]) ->
     """Train a network from the dataset in `out` and keep its weights and figures in `run`.
 
     The options are the fields of TrainOptions and TrainRunOptions: epochs=30, depth=14, seed=1, …
-    Depth, width, augmentation and epochs that are not given are chosen by the number of training
-    photos (`Recipe.choose`), stated in one line, and kept in run.json.
+    What is not given of depth, width, init, augment, epochs, batch and learning_rate is chosen by
+    the number of training photos, stated in one line, and kept in run.json.
 
     A training that was interrupted goes on by the same call after the last finished epoch; one that
     is complete is not run again, but weights that are missing are made from the checkpoints. More

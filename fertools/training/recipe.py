@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
 
 from fertools.checking import Between, flag
-from fertools.options import TALK, Augmentation, Depth, TrainOptions
+from fertools.options import TALK, Augmentation, Depth, Initializer, TrainOptions
 
 #: Training photos from which on a network is that of the defaults of `Recipe`: the talk's size.
 MANY: Final = 20_000
@@ -23,7 +23,7 @@ IMAGES: Final = 16_000
 FEW: Final = 200
 
 #: The values that may be left open.
-OPEN: Final = ("depth", "width", "augment", "epochs", "batch")
+OPEN: Final = ("depth", "width", "init", "augment", "epochs", "batch", "learning_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,11 @@ class Recipe(TrainOptions):
 
     depth: Depth = 50
     width: Annotated[int, Between(1, 4096)] = 64
+    init: Initializer = "he_normal"
     augment: Augmentation = "talk"
     epochs: Annotated[int, Between(1, 999_999)] = 60
     batch: Annotated[int, Between(1, 2**20)] = 64
+    learning_rate: Annotated[float, Between(0, 100)] = 0.0
 
     @classmethod
     def choose(cls, asked: TrainOptions, photos: int, begun: Recipe | None = None) -> Self:
@@ -42,17 +44,24 @@ class Recipe(TrainOptions):
 
         begun   the recipe of a training that goes on, from which open values are taken instead
         """
+        is_talk = asked.recipe == "talk"
+        if begun:
+            open_values = begun.flat()
+        else:
+            open_values = {} if is_talk else by_photos(photos, asked.optimizer)
         given = {name: value for name, value in asked.flat().items() if value is not None}
-        fixed = TALK if asked.recipe == "talk" else {}
-        return cls.of(by_photos(photos) | (begun.flat() if begun else {}) | given | dict(fixed))
+        return cls.of(open_values | given | (dict(TALK) if is_talk else {}))
 
     def text(self, asked: TrainOptions, photos: int) -> str:
         """Return one line that states what the photos decided; "" where they decided nothing."""
-        fixed = set(TALK) if self.recipe == "talk" else set()
-        fixed |= {"depth", "width"} if self.model else set()  # those of fertools' network
-        names = [name for name in OPEN if getattr(asked, name) is None and name not in fixed]
-        chosen = " ".join(f"{flag(name)} {getattr(self, name)}" for name in names)
-        return f"chosen by {photos:,} training photos: {chosen}" if chosen else ""
+        names = [name for name in OPEN if getattr(asked, name) is None]
+        if self.model:
+            names = [name for name in names if name not in ("depth", "width", "init")]
+        if self.recipe == "talk" or not names:
+            return ""
+        values = self.flat() | {"learning_rate": f"{self.peak_rate:g}"}
+        chosen = " ".join(f"{flag(name)} {values[name]}" for name in names)
+        return f"chosen by {photos:,} training photos: {chosen}"
 
     @property
     def smoothing(self) -> float:
@@ -72,7 +81,7 @@ class Recipe(TrainOptions):
         return 0.05 if self.optimizer == "adamw" else 1e-4
 
 
-def by_photos(photos: int) -> dict[str, Any]:
+def by_photos(photos: int, optimizer: str = "adamw") -> dict[str, Any]:
     """Return the values of OPEN for a number of training photos.
 
     Steps count, not epochs: a few hundred photos in batches of 64 are four steps an epoch.
@@ -82,7 +91,9 @@ def by_photos(photos: int) -> dict[str, Any]:
     return {
         "depth": 14,
         "width": 16,
+        "init": "glorot_uniform",
         "augment": "light",
         "epochs": min(60, max(20, IMAGES // photos)),
         "batch": 16 if photos < FEW else 32,
+        "learning_rate": 0.003 if optimizer == "adamw" else 0.0,
     }

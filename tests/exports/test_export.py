@@ -147,6 +147,7 @@ def test_a_kill_among_the_last_renames_is_made_good(
             exported(faces, tmp_path / "dest", **options)
     places = [path for path in contents(tmp_path / "dest") if not path.startswith(".export")]
     assert len(places) == moved
+    (tmp_path / "dest" / ".SHA256SUMS.7-c0ffee.tmp").touch()  # as a kill leaves it
     exported(faces, tmp_path / "dest", **options)
     assert contents(tmp_path / "dest") == contents(tmp_path / "fresh")
 
@@ -301,6 +302,14 @@ def test_what_is_no_dataset_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="give the folder that build-dataset wrote"):
         exported(tmp_path / "nowhere", tmp_path / "dest")
     assert not (tmp_path / "dest").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dest" / ".export" / "lock").mkdir(parents=True)
+    for dest, why in (("file/dest", "Not a directory"), ("dest", "Is a directory")):
+        with pytest.raises(OutputError, match=f"could not be written, {why}; .* same command"):
+            exported(faces, tmp_path / dest)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

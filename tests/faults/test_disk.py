@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 import errno
-import io
-import os
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import fertools
-from fertools import files
 from fertools.errors import OutputError
 from fertools.pipeline.plan import planned_names
 from tests.fakes import BrightSpot, write_archive
+from tests.faults.conftest import ERRORS, Disk
 from tests.faults.history import digests
-
-ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO, errno.EFBIG)
-
-
-class Disk:
-    """Counts opening, writing, syncing and renaming, and refuses from one of them on."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.refuses_at: int | None = None
-        self.error = errno.ENOSPC
-
-    def ask(self, step: str) -> None:
-        self.asked[step] += 1
-        if self.refuses_at is not None and self.asked.total() > self.refuses_at:
-            raise OSError(self.error, os.strerror(self.error))
-
-    def step(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def asked(*given: Any, **named: Any) -> Any:
-            self.ask(name)
-            return real(*given, **named)
-
-        return asked
-
-    def reset(self, at: int | None, error: int = errno.ENOSPC) -> None:
-        self.asked, self.refuses_at, self.error = Counter(), at, error
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """Put a layer that can fail under every file that a build writes."""
-    layer = Disk()
-
-    class Layered(io.FileIO):
-        def __init__(self, path: Path, mode: str) -> None:
-            layer.ask("open")
-            super().__init__(path, mode)
-
-        def write(self, data: Any, /) -> int:
-            layer.ask("write")
-            return super().write(data[: max(1, len(data) // 2)])  # and a short write each time
-
-    class Io:
-        FileIO = Layered
-
-    monkeypatch.setattr(files, "io", Io)
-    monkeypatch.setattr(os, "fsync", layer.step("fsync", os.fsync))
-    monkeypatch.setattr(Path, "replace", layer.step("rename", Path.replace))
-    monkeypatch.setattr(Path, "mkdir", layer.step("mkdir", Path.mkdir))
-    yield layer
-    layer.reset(None)
 
 
 def build(source: Path, out: Path) -> None:

@@ -103,5 +103,6 @@ def test_without_any_box_no_photo_is_read(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "src")
     with pytest.raises(OptionError, match="no photo has a box in one: add"):
         build(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists(), "so the same command works with label files"
     with pytest.raises(OptionError, match="--no-compare needs label files"):
         fertools.build_partial(source, tmp_path / "partial", **BLIND | RUN)

@@ -380,7 +380,10 @@ def test_a_prolonged_training_goes_on_with_its_weights_and_its_recipe(
     """T15."""
     run = tmp_path / "run"
     train(out, run, **SMALL | {"epochs": 2, "quiet": False})
-    assert "chosen by 26 training photos: --augment light\n" in capsys.readouterr().err
+    assert (
+        "chosen by 26 training photos: --augment light --learning-rate 0.003\n"
+        in capsys.readouterr().err
+    )
     before = figures(run)
     prolonged = train(out, run, epochs=4)
     assert "chosen" not in capsys.readouterr().err

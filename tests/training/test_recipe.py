@@ -19,7 +19,10 @@ def chosen(photos: int, **asked: Any) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in OPEN}
 
 
-SMALL: dict[str, Any] = {"depth": 14, "width": 16, "augment": "light"}
+SMALL: dict[str, Any] = {"depth": 14, "width": 16, "init": "glorot_uniform", "augment": "light"}
+SMALL |= {"learning_rate": 0.003}
+LARGE: dict[str, Any] = {"depth": 50, "width": 64, "init": "he_normal", "augment": "talk"}
+LARGE |= {"epochs": 60, "batch": 64, "learning_rate": 0}
 
 
 @pytest.mark.parametrize(
@@ -32,8 +35,8 @@ SMALL: dict[str, Any] = {"depth": 14, "width": 16, "augment": "light"}
         (800, SMALL | {"epochs": 20, "batch": 32}),
         (2_400, SMALL | {"epochs": 20, "batch": 32}),
         (MANY - 1, SMALL | {"epochs": 20, "batch": 32}),
-        (MANY, {"depth": 50, "width": 64, "augment": "talk", "epochs": 60, "batch": 64}),
-        (500_000, {"depth": 50, "width": 64, "augment": "talk", "epochs": 60, "batch": 64}),
+        (MANY, LARGE),
+        (500_000, LARGE),
     ],
 )
 def test_the_photos_decide_what_is_left_open(photos: int, wanted: dict[str, Any]) -> None:
@@ -42,7 +45,15 @@ def test_the_photos_decide_what_is_left_open(photos: int, wanted: dict[str, Any]
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("depth", 26), ("width", 64), ("augment", "none"), ("epochs", 7), ("batch", 64)],
+    {
+        "depth": 26,
+        "width": 64,
+        "init": "he_normal",
+        "augment": "none",
+        "epochs": 7,
+        "batch": 64,
+        "learning_rate": 0.5,
+    }.items(),
 )
 def test_a_value_that_is_given_stays_and_changes_no_other(name: str, value: Any) -> None:
     assert chosen(269, **{name: value}) == chosen(269) | {name: value}
@@ -50,6 +61,7 @@ def test_a_value_that_is_given_stays_and_changes_no_other(name: str, value: Any)
 
 def test_with_all_values_given_photos_decide_nothing() -> None:
     given: dict[str, Any] = {"depth": 8, "width": 4, "augment": "none", "epochs": 3, "batch": 8}
+    given |= {"init": "he_normal", "learning_rate": 0.1}
     asked = TrainOptions(**given)
     few, many = (Recipe.choose(asked, photos) for photos in (10, 10 * MANY))
     assert few == many == Recipe(**given)
@@ -59,38 +71,45 @@ def test_with_all_values_given_photos_decide_nothing() -> None:
 def test_one_line_states_what_was_chosen() -> None:
     asked = TrainOptions(epochs=5)
     assert Recipe.choose(asked, 1_269).text(asked, 1_269) == (
-        "chosen by 1,269 training photos: --depth 14 --width 16 --augment light --batch 32"
-    )
-    talk = TrainOptions(recipe="talk")
-    assert Recipe.choose(talk, 9).text(talk, 9) == (
-        "chosen by 9 training photos: --epochs 60 --batch 16"
+        "chosen by 1,269 training photos: --depth 14 --width 16 --init glorot_uniform "
+        "--augment light --batch 32 --learning-rate 0.003"
     )
     own = TrainOptions(model="mine:build", augment="none")
-    assert Recipe.choose(own, 9).text(own, 9) == Recipe.choose(talk, 9).text(talk, 9)
+    assert Recipe.choose(own, 9).text(own, 9) == (
+        "chosen by 9 training photos: --epochs 60 --batch 16 --learning-rate 0.003"
+    )
+
+
+def test_the_rate_of_few_photos_is_that_of_adamw() -> None:
+    asked = TrainOptions(optimizer="sgd")
+    assert Recipe.choose(asked, 269).peak_rate == pytest.approx(0.1 * 32 / 256)
+    assert "--learning-rate 0.0125" in Recipe.choose(asked, 269).text(asked, 269)
 
 
 def test_a_training_that_goes_on_keeps_what_it_was_begun_with(tmp_path: Path) -> None:
     """Also a run of an older fertools, whose defaults did not depend on the photos."""
     assert begun_recipe(tmp_path) is None
-    run = a_run(tmp_path, init="glorot_uniform")
+    run = a_run(tmp_path, stretch="never")
     run.write()
     assert begun_recipe(tmp_path) is None  # nothing is finished
     run.store.commit([{"epoch": 1, "val_f1": 0.5}], b"state", b"network")
     begun = begun_recipe(tmp_path)
     assert begun == Run.read(tmp_path).options
-    assert Recipe.choose(TrainOptions(init="glorot_uniform"), 9, begun) == begun
-    longer = Recipe.choose(TrainOptions(init="glorot_uniform", epochs=99), 9, begun)
+    assert Recipe.choose(TrainOptions(stretch="never"), 9, begun) == begun
+    longer = Recipe.choose(TrainOptions(stretch="never", epochs=99), 9, begun)
     assert (longer.epochs, longer.depth, longer.augment) == (99, 50, "talk")
     # Options that are not left open are those that were given, or their defaults.
-    assert Recipe.choose(TrainOptions(), 9, begun).init == "he_normal"
+    assert Recipe.choose(TrainOptions(), 9, begun).stretch == "always"
 
 
-def test_the_recipe_of_the_talk_is_whole() -> None:
-    recipe = Recipe.choose(TrainOptions(recipe="talk"), 269)
+def test_the_recipe_of_the_talk_does_not_depend_on_the_photos() -> None:
+    asked = TrainOptions(recipe="talk", epochs=9)
+    recipe = Recipe.choose(asked, 269)
+    assert recipe == Recipe.choose(asked, 10 * MANY) == Recipe.of(recipe.flat())
     assert {name: getattr(recipe, name) for name in TALK} == TALK
-    assert (recipe.recipe, recipe.smoothing) == ("talk", 0)
-    assert recipe == Recipe.of(recipe.flat())  # what run.json holds
-    assert Recipe.choose(TrainOptions(recipe="talk", depth=50, epochs=9), 269).epochs == 9
+    assert (recipe.recipe, recipe.smoothing, recipe.epochs, recipe.batch) == ("talk", 0, 9, 64)
+    assert recipe.text(asked, 269) == ""
+    assert Recipe.choose(TrainOptions(recipe="talk"), 269, begun=recipe) == recipe
 
 
 @pytest.mark.parametrize(

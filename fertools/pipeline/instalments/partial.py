@@ -24,7 +24,11 @@ from fertools.pipeline.build_dir import BuildDir
 from fertools.pipeline.extraction import workers
 from fertools.pipeline.instalments.merge import merge, store_seen
 from fertools.pipeline.instalments.seen import SeenContainer, SeenStore
-from fertools.pipeline.labelling.catalog import read_annotations, unreadable_source
+from fertools.pipeline.labelling.catalog import (
+    check_boxes,
+    read_annotations,
+    unreadable_source,
+)
 from fertools.pipeline.parts import PartFiles
 from fertools.pipeline.plan import PLAN_FAULTS, planned_names
 from fertools.pipeline.request import Request
@@ -72,6 +76,7 @@ def build_partial(
             accept_unreadable=request.run.accept_unreadable,
             kept=archive.label_files,
         )
+        check_boxes(annotations, archive.members.photo_keys, request.options.faces)
         extraction = archive.extraction(request, annotations, scanned)
         plan = extraction.plan()
         plan.write()

@@ -173,20 +173,20 @@ class Catalog:
 def boxes_to_crop(
     annotations: Annotations, keys: Iterable[str], faces: FaceOptions
 ) -> dict[str, Box]:
-    """Return the annotators' median boxes by key, with `--detector aihub`; else nothing.
-
-    Raises OptionError if there is none, and no network finds faces instead.
-    """
+    """Return the annotators' median boxes by key, with `--detector aihub`; else nothing."""
     if faces.detector != "aihub":
         return {}
     boxes = ((key, _annotated_box(annotations, key)) for key in keys)
-    known = {key: box for key, box in boxes if box}
-    if not known and not faces.compare:
+    return {key: box for key, box in boxes if box}
+
+
+def check_boxes(annotations: Annotations, keys: Iterable[str], faces: FaceOptions) -> None:
+    """Raise OptionError if no photo has a box, and no network finds faces instead."""
+    if not (faces.compare or any(_annotated_box(annotations, key) for key in keys)):
         raise OptionError(
             "--no-compare needs label files, and no photo has a box in one: "
             "add [라벨]….zip or its folder to SRC, or leave out --no-compare"
         )
-    return known
 
 
 def _annotated_box(annotations: Annotations, key: str) -> Box | None:
