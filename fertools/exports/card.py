@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Final
 
 from fertools.dataset import facts
 from fertools.dataset.datasheet import sections
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import CROISSANT, README, Manifest
-from fertools.dataset.markdown import escape
+from fertools.dataset.markdown import escape, table
 from fertools.exports.croissant import croissant
 from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering
@@ -41,9 +40,8 @@ def card_files(
     sums    SHA-256 of the files of examples, by name
     sizes   in bytes, by name
     """
-    front = front_matter(manifest, sizes) if to == "parquet" else ()
-    lines = chain(front, _body(manifest, to))
-    card = {README: "".join(f"{line}\n" for line in lines).encode()}
+    front = "".join(f"{line}\n" for line in front_matter(manifest, sizes))
+    card = {README: f"{front if to == 'parquet' else ''}{_body(manifest, to)}\n".encode()}
     if to == "parquet":
         card[CROISSANT] = croissant(manifest, sums, sizes)
     return card | ({CLASSES: classes_csv(manifest)} if to == "folders" else {})
@@ -94,18 +92,22 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
-    yield f"# {manifest.name}"
-    yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
-    yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
-    yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
+def _body(manifest: Manifest, to: DatasetFormat) -> str:
     split = next(iter(manifest.filled_splits), "train")
     opened = FORMATS[to].opened.format(dest="PATH/TO/THIS/FOLDER", split=split)
-    yield f"\n```python\n{opened}\n```"
-    yield "\n| file | content |\n|---|---|"
-    yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
-    yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"
-    yield f"| `{CHECKSUMS}` | of all files; without it the export is not complete |"
-    if to == "folders" and (line := numbering(manifest)):
-        yield f"\n{line}."
-    yield f"\n{sections(manifest)}"
+    files = FORMATS[to].files | {
+        EXPORT: "of which dataset this is an export, and how it was made",
+        CHECKSUMS: "of all files; without it the export is not complete",
+    }
+    number_line = numbering(manifest) if to == "folders" else ""
+    blocks = [
+        f"# {escape(manifest.name)}",
+        f"{escape(facts.summary(manifest))} {facts.people_apart(manifest)}",
+        f"**{facts.terms(manifest)}** Do not upload this folder to where others can read it.",
+        f"{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}",
+        f"```python\n{opened}\n```",
+        table(("file", "content"), ((f"`{n}`", text) for n, text in files.items()), escaped=True),
+        f"{number_line}." if number_line else "",
+        sections(manifest),
+    ]
+    return "\n\n".join(filter(None, blocks))
