@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from fertools.training.data import load
     from fertools.training.fit import train
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "build_dataset",

@@ -120,7 +120,7 @@ def file_object(name: str, sha: str, kind: str, text: str, size: int | None = No
 
 def _files(manifest: Manifest) -> Iterator[Json]:
     """Yield the files, those apart whose checksums depend on this one."""
-    for split, contents in facts.splits_of(manifest).items():
+    for split, contents in manifest.filled_splits.items():
         for shard in contents.shards:
             yield from _shard_files(split, shard)
     for name, data in tfds_files(manifest).items():
@@ -162,7 +162,7 @@ def _responsible_ai(manifest: Manifest) -> Json:
 
 def _missing(manifest: Manifest) -> str:
     counts = manifest.counts
-    reasons = ", ".join(f"{reason} {number:,}" for reason, number in facts.dropped(manifest))
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in counts.reasons)
     left_out = f" Left out: {reasons}." if reasons else ""
     return f"Of {counts.members:,} entries of the archive {counts.kept:,} are kept.{left_out}"
 

@@ -8,11 +8,13 @@ it, then where it is from and how far it can be trusted. The facts are in facts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from fertools.dataset import facts
 from fertools.dataset.manifest import CROISSANT, MANIFEST, SPLITS_CSV, WORK_DIR, Manifest
 from fertools.dataset.markdown import bullets, escape, table
+from fertools.dataset.report import DatasetReport
 from fertools.dataset.snippets import reading
 from fertools.dataset.steps import steps
 
@@ -85,9 +87,9 @@ def _composition(manifest: Manifest) -> str:
 
 def _class_table(manifest: Manifest) -> str:
     """Return a table of the examples by class and split, with the people of each split."""
-    splits = facts.splits_of(manifest)
+    splits, report = manifest.filled_splits, DatasetReport(Path(), manifest)
     rows: list[list[object]] = [
-        [str(label), facts.class_name(manifest, entry.name)]
+        [str(label), report.names_of(entry.name)]
         + [contents.classes.get(entry.name, 0) for contents in splits.values()]
         for label, entry in enumerate(manifest.classes)
     ]
@@ -108,7 +110,7 @@ def _processing(manifest: Manifest) -> str:
         table(("step", "chosen"), steps(manifest)),
         f"All options and versions are in the dataset's `{MANIFEST}`.",
     ]
-    if rows := [(f"`{reason}`", number) for reason, number in facts.dropped(manifest)]:
+    if rows := [(f"`{reason}`", number) for reason, number in manifest.counts.reasons]:
         counts = manifest.counts
         blocks += [
             f"Of {counts.members:,} entries {counts.kept:,} are in the dataset. The others:",

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fertools.console import name_pair, percent
-from fertools.data import Split
-from fertools.dataset import example
-from fertools.dataset.manifest import WORK_DIR, Manifest, SplitContents
+from fertools.dataset.manifest import WORK_DIR, Manifest
 from fertools.dataset.report import DatasetReport
 from fertools.errors import printable
 from fertools.layouts.known import PRESETS
@@ -60,18 +58,6 @@ _FEATURES: Final = {
 _SEXES: Final = {"남": "male", "여": "female"}
 
 
-def splits_of(manifest: Manifest) -> dict[Split, SplitContents]:
-    """Return the splits that have examples, in the order train, validation, test."""
-    splits = {split: manifest.splits.get(split) for split in Split}
-    return {split: contents for split, contents in splits.items() if contents and contents.records}
-
-
-def class_name(manifest: Manifest, name: str) -> str:
-    """Return a class's name with its English one."""
-    english = {entry.name: entry.english for entry in manifest.classes}
-    return name_pair(name, english.get(name, name))
-
-
 def people(manifest: Manifest) -> int:
     """Return the number of people; 0 if it is not known, also because splits share people."""
     total = sum(contents.subjects for contents in manifest.splits.values())
@@ -99,14 +85,13 @@ def is_aihub(manifest: Manifest) -> bool:
 def summary(manifest: Manifest) -> str:
     """Say in two sentences what the dataset is."""
     size, kind = manifest.image.size, manifest.image.format.upper()
-    examples = sum(contents.records for contents in manifest.splits.values())
     number, augmented = people(manifest), manifest.proof.augmented
     copies = f", {augmented:,} of them augmented copies," if augmented else ""
     of_people = f" of {count(number, 'person')}" if number else ""
     votes = ", with the votes of annotators" if manifest.votes else ""
     return (
-        f"{examples:,} gray crops of faces{copies}{of_people}, {size} × {size} pixels ({kind}), in "
-        f"{len(manifest.classes)} classes of facial expression{votes}. "
+        f"{manifest.examples:,} gray crops of faces{copies}{of_people}, {size} × {size} pixels "
+        f"({kind}), in {len(manifest.classes)} classes of facial expression{votes}. "
         f"Built with fertools {manifest.fertools}."
     )
 
@@ -115,8 +100,7 @@ def features(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Yield the features of an example, each with what it is."""
     size, kind = manifest.image.size, manifest.image.format.upper()
     image = f"the crop: {kind}, {size} × {size}, one channel, uint8"
-    votes = len(manifest.classes) if manifest.votes else 0
-    for feature in example.features(votes, uploader=manifest.uploader):
+    for feature in manifest.features:
         yield feature.name, image if feature.name == "image" else _FEATURES[feature.name]
 
 
@@ -194,11 +178,6 @@ def split_proof(manifest: Manifest) -> Iterator[str]:
     yield from (f"{line.strip()[:1].upper()}{line.strip()[1:].rstrip('.')}." for line in lines)
 
 
-def dropped(manifest: Manifest) -> list[tuple[str, int]]:
-    """Return the reasons for which entries were left out, the most frequent first."""
-    return sorted(manifest.counts.dropped.items(), key=lambda item: (-item[1], item[0]))
-
-
 def annotation(manifest: Manifest) -> str:
     """Say who labelled the photos."""
     if not manifest.votes:
@@ -214,9 +193,10 @@ def annotation(manifest: Manifest) -> str:
 def agreement(manifest: Manifest) -> Iterator[tuple[str, int, str, str]]:
     """Yield for each emotion in names: its name, photos with a label record, and the shares of
     these that a majority of the annotators, and all of them, confirm."""
+    report = DatasetReport(Path(), manifest)
     for name, (records, two, three) in sorted(manifest.proof.agreement.items()):
         shares = percent(two, records), percent(three, records)
-        yield class_name(manifest, name), records, *shares
+        yield report.names_of(name), records, *shares
 
 
 def label_noise(manifest: Manifest) -> Iterator[str]:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
 from fertools.data import Split
+from fertools.dataset.example import Feature, features
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import check_dataset_name
 
@@ -107,6 +108,11 @@ class Counts:
                 f"{self.members} members are not {self.kept} kept and "
                 f"{sum(self.dropped.values())} dropped"
             )
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """The reasons for which members were dropped, the most frequent first."""
+        return sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +262,10 @@ class Manifest:
         _check_distinct("shard", (s.file for split in self.splits.values() for s in split.shards))
         if unknown := self.splits.keys() - set(Split):
             raise ValueError(f"splits {sorted(unknown)} are not among {[*map(str, Split)]}")
-        in_splits = sum(split.records for split in self.splits.values())
         kept = self.counts.kept + self.proof.augmented
-        if not (in_splits == kept and self.ledger.rows == self.counts.members):
+        if not (self.examples == kept and self.ledger.rows == self.counts.members):
             raise ValueError(
-                f"{in_splits} records of {kept} kept members and augmented copies, "
+                f"{self.examples} records of {kept} kept members and augmented copies, "
                 f"{self.ledger.rows} rows of {self.counts.members} members"
             )
         names = {entry.name for entry in self.classes}
@@ -291,6 +296,22 @@ class Manifest:
     def uploader(self) -> bool:
         """Whether examples contain the uploader's class, apart from the votes."""
         return self.votes and self.format >= 2
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features of the examples; the first is the image."""
+        return features(len(self.classes) if self.votes else 0, uploader=self.uploader)
+
+    @property
+    def filled_splits(self) -> dict[Split, SplitContents]:
+        """The splits that have examples, in the order train, validation, test."""
+        splits = {split: self.splits.get(split) for split in Split}
+        return {split: own for split, own in splits.items() if own and own.records}
+
+    @property
+    def examples(self) -> int:
+        """The number of examples, augmented copies included."""
+        return sum(split.records for split in self.splits.values())
 
     @property
     def revision(self) -> int:

@@ -40,9 +40,8 @@ class DatasetReport:
     def sections(self) -> Iterator[str]:
         """Yield the tables and paragraphs of `text`, the classes by split first."""
         counts = self.manifest.counts
-        dropped = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
         yield self._splits()
-        if dropped:
+        if dropped := counts.reasons:
             total = sum(counts.dropped.values())
             yield table(("dropped", "entries"), [*dropped, ("all", total)], foot=True)
         yield "\n".join(self.leakage_lines())
@@ -133,8 +132,7 @@ class DatasetReport:
                 name: contents.classes.get(name, 0) // (times if split is Split.TRAIN else 1)
                 for name in names
             }
-            for split in Split
-            if (contents := self.manifest.splits.get(split)) and contents.records
+            for split, contents in self.manifest.filled_splits.items()
         }
 
     def names_of(self, name: str) -> str:

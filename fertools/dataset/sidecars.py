@@ -34,7 +34,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from fertools.data import Split
-from fertools.dataset.example import Feature, Kind, features
+from fertools.dataset.example import Feature, Kind
 from fertools.dataset.index import index_name
 from fertools.dataset.manifest import (
     MANIFEST,
@@ -113,24 +113,16 @@ def dataset_info(manifest: Manifest) -> Json:
         "version": manifest.version,
         "fileFormat": "tfrecord",
         "supervisedKeys": {"tuple": {"items": [{"featureKey": "image"}, {"featureKey": "label"}]}},
-        "splits": [
-            _split(split, contents)
-            for split in Split
-            if (contents := manifest.splits.get(split)) and contents.records
-        ],
+        "splits": [_split(split, contents) for split, contents in manifest.filled_splits.items()],
     }
 
 
 def features_json(manifest: Manifest) -> Json:
-    """Return the contents of features.json: `example.features` in the format of tfds."""
-    votes = len(manifest.classes) if manifest.votes else 0
+    """Return the contents of features.json: the features in the format of tfds."""
     return {
         "pythonClassName": f"{_PACKAGE}.features_dict.FeaturesDict",
         "featuresDict": {
-            "features": {
-                feature.name: _feature(feature, manifest)
-                for feature in features(votes, uploader=manifest.uploader)
-            }
+            "features": {feature.name: _feature(feature, manifest) for feature in manifest.features}
         },
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fertools.dataset import facts
 from fertools.dataset.manifest import Manifest
 
 
@@ -11,7 +10,7 @@ def reading(manifest: Manifest) -> str:
 
     Blocks read the first split that has examples; a dataset without any has none.
     """
-    if not (splits := facts.splits_of(manifest)):
+    if not (splits := manifest.filled_splits):
         return "It holds no examples."
     split = next(iter(splits))
     tools = {

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Final
 
 from fertools.dataset import facts
 from fertools.dataset.datasheet import sections
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import CROISSANT, README, Manifest
-from fertools.dataset.markdown import escape
+from fertools.dataset.markdown import escape, table
 from fertools.exports.croissant import croissant
 from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering
 from fertools.exports.formats import FORMATS
-from fertools.exports.table import columns
+from fertools.exports.parquet import DTYPES
 from fertools.options import DatasetFormat
 
 #: Hugging Face's words for the number of examples, each with the first number that is too many.
@@ -32,8 +31,6 @@ _SIZES: Final = {
     "1M<n<10M": 10**7,
 }
 
-_DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
-
 
 def card_files(
     manifest: Manifest, to: DatasetFormat, sums: Sums, sizes: Mapping[str, int]
@@ -43,9 +40,8 @@ def card_files(
     sums    SHA-256 of the files of examples, by name
     sizes   in bytes, by name
     """
-    front = front_matter(manifest, sizes) if to == "parquet" else ()
-    lines = chain(front, _body(manifest, to))
-    card = {README: "".join(f"{line}\n" for line in lines).encode()}
+    front = "".join(f"{line}\n" for line in front_matter(manifest, sizes))
+    card = {README: f"{front if to == 'parquet' else ''}{_body(manifest, to)}\n".encode()}
     if to == "parquet":
         card[CROISSANT] = croissant(manifest, sums, sizes)
     return card | ({CLASSES: classes_csv(manifest)} if to == "folders" else {})
@@ -62,13 +58,13 @@ def front_matter(manifest: Manifest, sizes: Mapping[str, int]) -> Iterator[str]:
     yield f"annotations_creators:\n- {'crowdsourced' if manifest.votes else 'other'}"
     yield f"size_categories:\n- {_size_category(manifest)}"
     yield "configs:\n- config_name: default\n  data_files:"
-    for split in facts.splits_of(manifest):
+    for split in manifest.filled_splits:
         yield f"  - split: {split}\n    path: data/{split}-*"
     yield "dataset_info:\n  features:"
-    for feature in columns(manifest):
+    for feature in manifest.features:
         yield from (f"  {line}" for line in _feature(feature, manifest))
     yield "  splits:"
-    for split, contents in facts.splits_of(manifest).items():
+    for split, contents in manifest.filled_splits.items():
         own = sum(size for name, size in sizes.items() if name.startswith(f"data/{split}-"))
         yield f"  - name: {split}\n    num_bytes: {own}\n    num_examples: {contents.records}"
     yield f"  download_size: {sum(sizes.values())}\n  dataset_size: {sum(sizes.values())}"
@@ -84,30 +80,34 @@ def _feature(feature: Feature, manifest: Manifest) -> Iterator[str]:
         for label, entry in enumerate(manifest.classes):
             yield f"          '{label}': {_text(entry.name)}"
     else:
-        yield f"  {'sequence' if feature.length else 'dtype'}: {_DTYPES[feature.kind]}"
+        yield f"  {'sequence' if feature.length else 'dtype'}: {DTYPES[feature.kind]}"
 
 
 def _size_category(manifest: Manifest) -> str:
-    examples = sum(contents.records for contents in manifest.splits.values())
-    return next((word for word, limit in _SIZES.items() if examples < limit), "10M<n<100M")
+    own = (word for word, limit in _SIZES.items() if manifest.examples < limit)
+    return next(own, "10M<n<100M")
 
 
 def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _body(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:
-    yield f"# {manifest.name}"
-    yield f"\n{escape(facts.summary(manifest))} {facts.people_apart(manifest)}"
-    yield f"\n**{facts.terms(manifest)}** Do not upload this folder to where others can read it."
-    yield f"\n{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}"
-    split = next(iter(facts.splits_of(manifest)), "train")
+def _body(manifest: Manifest, to: DatasetFormat) -> str:
+    split = next(iter(manifest.filled_splits), "train")
     opened = FORMATS[to].opened.format(dest="PATH/TO/THIS/FOLDER", split=split)
-    yield f"\n```python\n{opened}\n```"
-    yield "\n| file | content |\n|---|---|"
-    yield from (f"| `{name}` | {what} |" for name, what in FORMATS[to].files.items())
-    yield f"| `{EXPORT}` | of which dataset this is an export, and how it was made |"
-    yield f"| `{CHECKSUMS}` | of all files; without it the export is not complete |"
-    if to == "folders" and (line := numbering(manifest)):
-        yield f"\n{line}."
-    yield f"\n{sections(manifest)}"
+    files = FORMATS[to].files | {
+        EXPORT: "of which dataset this is an export, and how it was made",
+        CHECKSUMS: "of all files; without it the export is not complete",
+    }
+    number_line = numbering(manifest) if to == "folders" else ""
+    blocks = [
+        f"# {escape(manifest.name)}",
+        f"{escape(facts.summary(manifest))} {facts.people_apart(manifest)}",
+        f"**{facts.terms(manifest)}** Do not upload this folder to where others can read it.",
+        f"{facts.PERSONAL} {escape(facts.pseudonyms(manifest))}",
+        f"```python\n{opened}\n```",
+        table(("file", "content"), ((f"`{n}`", text) for n, text in files.items()), escaped=True),
+        f"{number_line}." if number_line else "",
+        sections(manifest),
+    ]
+    return "\n\n".join(filter(None, blocks))

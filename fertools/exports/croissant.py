@@ -21,7 +21,6 @@ from fertools.dataset.croissant import PARQUET, as_bytes, description, file_obje
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import Manifest
 from fertools.exports.destination import Sums
-from fertools.exports.table import columns
 
 Json = dict[str, Any]
 
@@ -71,7 +70,7 @@ def _split_records(manifest: Manifest) -> Json:
     fields = [_field("splits/name", ["sc:Text"]), _field("splits/url", ["sc:URL", "cr:Split"])]
     rows = [
         {"splits/name": str(split), "splits/url": _SPLITS[split]}
-        for split in facts.splits_of(manifest)
+        for split in manifest.filled_splits
     ]
     return _record_set("splits", "name", fields) | {"dataType": "cr:Split", "data": rows}
 
@@ -95,7 +94,7 @@ def _example_records(manifest: Manifest) -> Json:
 
 def _example_fields(manifest: Manifest) -> Iterator[Json]:
     about = dict(facts.features(manifest))
-    for feature in columns(manifest):
+    for feature in manifest.features:
         yield _column(feature, about[feature.name])
     path = {"fileProperty": "fullpath"}
     yield _field(

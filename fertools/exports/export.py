@@ -17,7 +17,6 @@ from typing import Final, Unpack
 import fertools
 from fertools.checking import user_path
 from fertools.console import Progress
-from fertools.dataset import facts
 from fertools.dataset.manifest import MANIFEST, Manifest
 from fertools.errors import DatasetError, printable
 from fertools.exports.card import card_files
@@ -86,7 +85,7 @@ def export_dataset(
             files |= _write_cards(destination, manifest, chosen.to, files)
             _check_unchanged(out, digest)
             destination.finish(files)
-    examples = {str(name): split.records for name, split in facts.splits_of(manifest).items()}
+    examples = {str(name): split.records for name, split in manifest.filled_splits.items()}
     warnings = tuple(_warnings(manifest, chosen.to))
     return DatasetExport(destination.folder, chosen.to, tuple(sorted(files)), examples, warnings)
 

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from fertools.data import Split
-from fertools.dataset import facts
 from fertools.dataset.example import Example
 from fertools.dataset.manifest import Manifest
 from fertools.exports.destination import Sums
 from fertools.exports.names import file_stem, folder_names, suffix
 from fertools.exports.plan import Unit
-from fertools.exports.table import columns, provenance
+from fertools.exports.table import provenance
 from fertools.files import whole_file
 
 CLASSES: Final = "classes.csv"
@@ -62,7 +61,7 @@ def join(home: Path, files: Sums, manifest: Manifest) -> Sums:
     """Write metadata.csv of each split from the rows of its units; return the files to publish."""
     parts = sorted(name for name in files if name.startswith(f"{_ROWS}/"))
     joined = {name: digest for name, digest in files.items() if not name.startswith(f"{_ROWS}/")}
-    for split in facts.splits_of(manifest):
+    for split in manifest.filled_splits:
         name = f"{split}/{_METADATA}"
         (home / split).mkdir(exist_ok=True)  # an earlier run may have moved it
         with whole_file(home / name) as file:
@@ -76,7 +75,7 @@ def join(home: Path, files: Sums, manifest: Manifest) -> Sums:
 
 def classes_csv(manifest: Manifest) -> bytes:
     """Return the bytes of classes.csv; a class that a split has not has no number in it."""
-    numbers = {split: _numbers(manifest, split) for split in facts.splits_of(manifest)}
+    numbers = {split: _numbers(manifest, split) for split in manifest.filled_splits}
     rows: list[Sequence[Any]] = [("label", "class", "english", "folder", *numbers)]
     for label, (entry, folder) in enumerate(
         zip(manifest.classes, folder_names(manifest.classes), strict=True)
@@ -90,7 +89,7 @@ def numbering(manifest: Manifest) -> str:
     """Return "" if ImageFolder's number of each class is its label in every split, else a line."""
     others = [
         str(split)
-        for split in facts.splits_of(manifest)
+        for split in manifest.filled_splits
         if any(label != number for label, number in _numbers(manifest, split).items())
     ]
     if not others:
@@ -112,7 +111,7 @@ def _numbers(manifest: Manifest, split: Split) -> dict[int, int]:
 def _head(manifest: Manifest) -> list[str]:
     votes = [f"votes_{label}" for label in range(len(manifest.classes))]
     several = {"box": ["x0", "y0", "x1", "y1"], "votes": votes}
-    names = (several.get(feature.name, [feature.name]) for feature in columns(manifest)[2:])
+    names = (several.get(feature.name, [feature.name]) for feature in manifest.features[2:])
     return ["file_name", "label", "class", *chain.from_iterable(names)]
 
 

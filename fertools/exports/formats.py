@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ class Format:
 
     write: Callable[[Path, Unit, Iterable[Example], Manifest], Sums]
     opened: str
-    files: Mapping[str, str]
+    files: dict[str, str]
     join: Callable[[Path, Sums, Manifest], Sums] = _unchanged
 
 

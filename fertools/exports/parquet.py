@@ -29,7 +29,7 @@ from fertools.dataset.manifest import Manifest
 from fertools.exports.destination import Sums
 from fertools.exports.names import file_stem, suffix
 from fertools.exports.plan import Unit
-from fertools.exports.table import columns, value
+from fertools.exports.table import value
 from fertools.files import whole_file
 
 #: Rows of a row group.
@@ -43,7 +43,8 @@ _ARROW: Final = {
     Kind.FLOAT32: pa.float32(),
 }
 
-_DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
+#: Hugging Face's words for the types.
+DTYPES: Final = {Kind.TEXT: "string", Kind.INT64: "int64", Kind.FLOAT32: "float32"}
 
 
 def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifest) -> Sums:
@@ -59,7 +60,7 @@ def write(home: Path, unit: Unit, examples: Iterable[Example], manifest: Manifes
 
 def schema(manifest: Manifest) -> pa.Schema:
     """Return the schema, with what Hugging Face `datasets` wants to know in its metadata."""
-    table = columns(manifest)
+    table = manifest.features
     about = {"info": {"features": {each.name: _huggingface(each, manifest) for each in table}}}
     text = json.dumps(about, ensure_ascii=False)
     return pa.schema([(each.name, _arrow(each)) for each in table], {"huggingface": text})
@@ -75,7 +76,7 @@ def _huggingface(feature: Feature, manifest: Manifest) -> dict[str, Any]:
         return {"_type": "Image"}
     if feature.kind is Kind.LABEL:
         return {"names": [entry.name for entry in manifest.classes], "_type": "ClassLabel"}
-    one = {"dtype": _DTYPES[feature.kind], "_type": "Value"}
+    one = {"dtype": DTYPES[feature.kind], "_type": "Value"}
     return {"feature": one, "_type": "Sequence"} if feature.length else one
 
 
@@ -100,7 +101,7 @@ def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
 def _record_batch(rows: list[Example], manifest: Manifest, form: pa.Schema) -> pa.RecordBatch:
     arrays = [
         pa.array([_cell(row, feature, manifest) for row in rows], _arrow(feature))
-        for feature in columns(manifest)
+        for feature in manifest.features
     ]
     return pa.record_batch(arrays, schema=form)
 

@@ -39,13 +39,12 @@ def plan_units(manifest: Manifest, size: int) -> list[Unit]:
     none.
     """
     units: list[Unit] = []
-    for split in Split:
-        contents = manifest.splits.get(split)
-        if contents and (records := contents.records):
-            count = min(records, -(-sum(shard.bytes for shard in contents.shards) // size))
-            ends = [records * number // count for number in range(count + 1)]
-            units += [
-                Unit(split, number, count, start, stop)
-                for number, (start, stop) in enumerate(pairwise(ends))
-            ]
+    for split, contents in manifest.filled_splits.items():
+        records = contents.records
+        count = min(records, -(-sum(shard.bytes for shard in contents.shards) // size))
+        ends = [records * number // count for number in range(count + 1)]
+        units += [
+            Unit(split, number, count, start, stop)
+            for number, (start, stop) in enumerate(pairwise(ends))
+        ]
     return units

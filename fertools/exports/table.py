@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fertools.dataset.example import Example, Feature, features
+from fertools.dataset.example import Example, Feature
 from fertools.dataset.manifest import Manifest
-
-
-def columns(manifest: Manifest) -> tuple[Feature, ...]:
-    """Return the features of a dataset; the first is the image."""
-    votes = len(manifest.classes) if manifest.votes else 0
-    return features(votes, uploader=manifest.uploader)
 
 
 def value(example: Example, feature: Feature) -> Any:
@@ -24,6 +18,6 @@ def value(example: Example, feature: Feature) -> Any:
 
 def provenance(example: Example, manifest: Manifest) -> dict[str, Any]:
     """Return all features but the image by name, with the name of the class after the label."""
-    _, label, *others = columns(manifest)
+    _, label, *others = manifest.features
     head = {label.name: example.label, "class": manifest.classes[example.label].name}
     return head | {feature.name: value(example, feature) for feature in others}

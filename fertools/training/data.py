@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fertools.checking import Between, check, user_path
 from fertools.data import Split
 from fertools.dataset.example import Kind
-from fertools.dataset.example import features as all_features
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.shards import check_shard, read_examples
 from fertools.errors import DatasetError, OptionError
@@ -278,10 +277,7 @@ def parser(split: DatasetSplit, features: Sequence[str]) -> Callable[[Any], tupl
     """
     import tensorflow as tf
 
-    votes = len(split.manifest.classes) if split.manifest.votes else 0
-    known = {
-        feature.name: feature for feature in all_features(votes, uploader=split.manifest.uploader)
-    }
+    known = {feature.name: feature for feature in split.manifest.features}
     for name in features:
         if name not in known:
             raise OptionError(f"{split.out} has no feature {name!r}: take of {', '.join(known)}")

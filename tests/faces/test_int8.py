@@ -150,6 +150,15 @@ def test_int8_finds_the_drawn_faces_of_f32() -> None:
     assert moved  # it is not f32
 
 
+def test_of_two_faces_of_one_size_float32_decides() -> None:
+    quick, precise = load_detector(INT8), load_detector(FaceOptions(runtime="openvino"))
+    photo = draw_photo(9, schedule(9, 6, 24).training[0], 0.3e6)
+    pair = np.ascontiguousarray(np.hstack([photo, photo]))
+    assert len(precise.detect(pair)) == 2
+    assert quick.detect(pair) == precise.detect(pair)
+    assert quick.detect(photo) != precise.detect(photo)
+
+
 def test_the_manifest_says_what_auto_took(tmp_path: Path) -> None:
     source, out = tmp_path / "src" / "기쁨", tmp_path / "out"
     source.mkdir(parents=True)
