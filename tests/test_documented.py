@@ -42,6 +42,7 @@ NOT_RUN: Final = {
     ("docs/exports.md", "import mlcroissant"): "mlcroissant may be missing; tests/readers runs it",
     ("docs/exports.md", "ImageFolder("): "torchvision may be missing; tests/readers runs it",
     ("docs/performance.md", "make bench"): "measures for minutes",
+    ("docs/performance.md", "bench_precision"): "measures for minutes",
     (
         "docs/study.md",
         "examples/study.py",
