@@ -33,6 +33,10 @@ _NO_PHOTO: Final = frozenset({Reason.NOT_A_PHOTO, Reason.LABEL_FILE})
 #: a GPU not to be called face by face.
 _BATCH: Final = 16
 
+#: Options that are others here. Another runtime gives the same boxes to a hundredth of a pixel, and
+#: may be the only one; photos have no annotators' boxes, so a network finds their faces.
+_HERE: Final = {"runtime": "auto", "compare": True, "stop_at_chin": False}
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -125,8 +129,8 @@ def _face_options(run: Run, detector: Detector | None) -> tuple[FaceOptions, Det
             f"{run.folder} learned from faces that the detector {name!r} found: "
             "hand it in, fertools.predict(…, detector=…)"
         )
-    # Another runtime gives the same boxes to a hundredth of a pixel, and may be the only one here.
-    made = FaceOptions(**options | {"runtime": "auto", "size": run.image.size})
+    options |= {"size": run.image.size} | _HERE
+    made = FaceOptions(**options)
     return made, detector or load_detector(made)
 
 

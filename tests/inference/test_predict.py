@@ -123,6 +123,17 @@ def test_a_photo_of_the_archive_gets_the_pixels_of_its_example(run: Path, tmp_pa
         np.testing.assert_array_equal(np.array(one.probabilities, np.float32), expected)
 
 
+def test_a_network_finds_faces_where_the_dataset_took_the_annotators_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo((20, 16, 24)))
+    faces = {"detector": "aihub", "compare": False, "stop_at_chin": True, "size": SIZE}
+    fake = fake_run(tmp_path / "run", network=Brightness(), faces=faces)
+    monkeypatch.setattr(Run, "read", lambda folder: fake)
+    (said,) = predict(tmp_path / "run", tmp_path / "a.jpg", detector=BrightSpot())
+    assert isinstance(said.fate, Crop) and said.fate.confidence == 0.9
+
+
 def test_a_path_that_is_not_there_is_named(run: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere\.jpg is not there"):
         predict(run, "nowhere.jpg", detector=BrightSpot())
