@@ -38,8 +38,8 @@ _OPENCV: Final = (
 def restore_environment() -> Iterator[None]:
     """Restore `os.environ` at the end of the block, because imports in it change variables.
 
-    OpenCV prepends a folder to LD_LIBRARY_PATH. This process does not read the variable later, and
-    child processes of the caller should not inherit it.
+    OpenCV prepends a folder to LD_LIBRARY_PATH, joblib sets KMP_INIT_AT_FORK. This process does not
+    read these variables later, and child processes of the caller should not inherit them.
     """
     original = dict(os.environ)
     try:

@@ -253,7 +253,8 @@ def _decode_rows(data: bytes, header: Header, scale: Scale, rows: int) -> NDArra
     try:
         _decode_strictly(shortened, replace(header, height=stop), scale, top)
     except ValueError as error:
-        return image if is_surplus(str(error)) else None
+        if not is_surplus(str(error)):
+            return None
     return image
 
 

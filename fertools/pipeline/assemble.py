@@ -30,7 +30,7 @@ import pyarrow.ipc
 from fertools.columns import Ints
 from fertools.dataset.manifest import ShardFile
 from fertools.pipeline.parts import PartFiles, open_part
-from fertools.pipeline.shards import ShardTask, StagingDir
+from fertools.pipeline.shards import ShardTask
 from fertools.workers.dask import connected_cluster
 from fertools.workers.tasks import run_tasks
 
@@ -85,8 +85,7 @@ def group_shards(count: int, shard_bytes: int, memory: int, jobs: int) -> list[r
 
 def available_memory() -> int:
     """Return the bytes of memory that are free or hold only a cache, at most the container's."""
-    amounts = [*_limits(), _free_memory()]
-    return min(amounts)
+    return min([*_limits(), _free_memory()])
 
 
 def _free_memory() -> int:
@@ -121,11 +120,10 @@ def _prefetched(
     if not hasattr(os, "posix_fadvise"):
         yield
         return
-    if tasks:
-        for part, offsets, lengths in _crops(tasks[0].staging, [t.number for t in tasks], parts):
-            with open_part(part) as file:
-                for offset, length in requests(offsets, lengths):
-                    _advise(file, os.POSIX_FADV_WILLNEED, offset, length)
+    for part, offsets, lengths in _crops(tasks, parts):
+        with open_part(part) as file:
+            for offset, length in requests(offsets, lengths):
+                _advise(file, os.POSIX_FADV_WILLNEED, offset, length)
     yield
     if release:
         for part in parts:
@@ -134,12 +132,12 @@ def _prefetched(
 
 
 def _crops(
-    staging: StagingDir, shards: Sequence[int], parts: Sequence[PartFiles]
+    tasks: Sequence[ShardTask], parts: Sequence[PartFiles]
 ) -> Iterator[tuple[PartFiles, Ints, Ints]]:
     """Yield the offsets and lengths of these shards' crops, part by part, both in order."""
-    plan = pa.ipc.open_file(pa.memory_map(str(staging.plan)))
+    plan = pa.ipc.open_file(pa.memory_map(str(tasks[0].staging.plan)))
     names = ["part", "offset", "length"]
-    table = pa.Table.from_batches([plan.get_batch(shard).select(names) for shard in shards])
+    table = pa.Table.from_batches([plan.get_batch(task.number).select(names) for task in tasks])
     known = pa.array([part.fingerprint for part in parts], pa.string())
     part = pc.index_in(table["part"], value_set=known).to_numpy()
     offset, length = (table[name].to_numpy() for name in names[1:])

@@ -19,7 +19,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import pyarrow as pa
-from loky import cpu_count
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from fertools.archive.reader import Reader

@@ -32,8 +32,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-import loky
-
+from fertools.environment import restore_environment
 from fertools.errors import FertoolsError
 from fertools.workers import dask
 from fertools.workers.pool import Pool, WorkersUnavailable
@@ -125,7 +124,9 @@ def worker_warnings() -> list[str]:
 
 def cores() -> int:
     """Return how many cores this process may use, affinity and container limits included."""
-    return int(loky.cpu_count())
+    with restore_environment():
+        import joblib
+    return int(joblib.cpu_count())
 
 
 def _run_once(

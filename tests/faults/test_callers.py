@@ -75,7 +75,7 @@ def test_opencv_has_its_threads_and_its_log_back_after_a_build(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_environment_and_signals_are_as_before(tmp_path: Path, jobs: int) -> None:
-    """T15: LD_LIBRARY_PATH is OpenCV's."""
+    """T15: LD_LIBRARY_PATH is OpenCV's, KMP_INIT_AT_FORK joblib's."""
     done = in_python(
         tmp_path,
         f"""
