@@ -6,6 +6,7 @@ manifest ──plan──▶ units ──workers──▶ .export/files ──fi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +18,7 @@ import fertools
 from fertools.checking import user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import MANIFEST, Manifest
-from fertools.errors import printable
+from fertools.errors import OutputError, printable
 from fertools.exports.card import card_files
 from fertools.exports.destination import EXPORT, Destination, Sums
 from fertools.exports.folders import numbering
@@ -73,7 +74,11 @@ def export_dataset(
     """
     out, chosen = user_path(out, "out").absolute(), ExportDatasetOptions.of(options)
     manifest, digest = Manifest.read(out), sha256_of(out / MANIFEST)
-    destination = Destination(user_path(dest, "dest").absolute(), _about(manifest, digest, chosen))
+    folder = user_path(dest, "dest").absolute()
+    # Not Path.resolve, which answers a link in a loop with RuntimeError up to Python 3.12.
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(out)):
+        raise OutputError(f"{folder} lies inside {out}: give a DEST outside the dataset")
+    destination = Destination(folder, _about(manifest, digest, chosen))
     units = plan_units(manifest, chosen.unit_bytes)
     if destination.complete:
         files = destination.check_complete()

@@ -168,11 +168,17 @@ def test_a_folder_with_other_things_is_refused(faces: Path, tmp_path: Path) -> N
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(OutputError, match=r"holds something else \(thesis.tex\): give a new"):
         exported(faces, tmp_path / "mine")
-    with pytest.raises(OutputError, match="holds something else"):
-        exported(faces, faces)
     with pytest.raises(OutputError, match=r"thesis\.tex is a file: give a folder as DEST"):
         exported(faces, tmp_path / "mine" / "thesis.tex")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("inside", [".", "exported", ".fertools/exported"])
+def test_a_folder_inside_the_dataset_is_refused(faces: Path, tmp_path: Path, inside: str) -> None:
+    (tmp_path / "link").symlink_to(faces)
+    with pytest.raises(OutputError, match=r"lies inside .*: give a DEST outside the dataset"):
+        exported(faces, tmp_path / "link" / inside)
+    assert not (faces / "exported").exists()
 
 
 def test_another_export_is_refused(faces: Path, tmp_path: Path) -> None:
