@@ -17,17 +17,16 @@ format without it. So the default of a new field must mean "not recorded".
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Final
 
 from fertools.data import Split
 from fertools.dataset.example import Feature, features
+from fertools.dataset.typed_json import canonical_json, loads, parse
 from fertools.errors import DatasetError, SourceError, printable
 from fertools.options import check_dataset_name
 
@@ -329,16 +328,13 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Parse the text of a manifest; raise ValueError if it is none, or of another format."""
-        try:
-            tree = json.loads(text, parse_constant=_raise_for_constant)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
+        tree = loads(text)
         number = tree.get("format") if isinstance(tree, dict) else None
         if number not in _READABLE:
             writer = f", written by fertools {tree.get('fertools')}" if number is not None else ""
             known = " and ".join(map(str, _READABLE))
             raise ValueError(f"its format is {number}{writer}; this fertools reads {known}")
-        manifest: Manifest = _parse(cls, tree, "the manifest")
+        manifest: Manifest = parse(cls, tree, "the manifest")
         return manifest
 
     @classmethod
@@ -404,11 +400,6 @@ def shard_name(dataset: str, split: Split, shard: int, shards: int) -> str:
     return f"{check_dataset_name(dataset)}-{split}.tfrecord-{shard:0{digits}}-of-{shards:0{digits}}"
 
 
-def canonical_json(tree: Any) -> str:
-    """Return a tree of plain values as JSON: keys sorted, indented by one space a level."""
-    return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def _check_file(file: str, sha256: str) -> None:
     # A manifest may be untrusted: it must not name files outside its folder.
     if not file or file.startswith(".") or set(file) & set("/\\:\0"):
@@ -421,46 +412,3 @@ def _check_distinct(what: str, names: Iterable[str]) -> None:
     for name, times in Counter(names).items():
         if times > 1:
             raise ValueError(f"the {what} {name!r} appears twice")
-
-
-def _raise_for_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number in JSON")
-
-
-def _parse(kind: Any, value: Any, name: str) -> Any:
-    """Convert the JSON value of a field to `kind`, the field's declared type.
-
-    Types are dataclasses, tuple[X, ...], dict[str, X], Any, str, bool and int. Raises ValueError,
-    with the field's name, if the value has another type or is a negative int.
-    """
-    if kind is Any:
-        return value
-    if is_dataclass(kind):
-        return _parse_object(kind, value, name)
-    container, items = get_origin(kind), get_args(kind)
-    if container is tuple and isinstance(value, list):
-        return tuple(_parse(items[0], item, name) for item in value)
-    if container is dict and isinstance(value, dict):
-        return {key: _parse(items[1], item, f"{name} {key!r}") for key, item in value.items()}
-    if type(value) is not kind or (kind is int and value < 0):  # isinstance(True, int) is true
-        expected = getattr(kind, "__name__", kind)
-        raise ValueError(f"{name} is {str(value)[:99]!r}, expected {expected}")
-    return value
-
-
-def _parse_object(kind: Any, value: Any, name: str) -> Any:
-    """Convert a JSON object to the dataclass `kind`; fields with a default may be missing."""
-    types, required = _fields_of(kind)
-    if not isinstance(value, dict) or not required <= value.keys() <= types.keys():
-        raise ValueError(f"{name} does not hold exactly {sorted(types)}")
-    return kind(**{key: _parse(types[key], item, key) for key, item in value.items()})
-
-
-@cache
-def _fields_of(kind: Any) -> tuple[dict[str, Any], set[str]]:
-    """Return the types of a dataclass's fields, and the fields without a default.
-
-    Kept, because evaluating the types took most of the time for a manifest of 1,000 shards.
-    """
-    required = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
-    return get_type_hints(kind), required

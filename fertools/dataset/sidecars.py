@@ -23,7 +23,7 @@ A manifest cannot contain its own checksum, and much of it (options, versions) i
 else: without SHA256SUMS a flipped bit there is not found. SHA256SUMS itself follows from the
 manifest and the ledger, so that `verify` can check that it is unchanged.
 
-README.md and croissant.json are made elsewhere (datasheet.py, croissant.py): the manifest has their
+README.md and croissant.json are made elsewhere (cards): the manifest has their
 checksums. Only the README.md of older datasets, whose manifests have none, is made again here.
 """
 

@@ -1,7 +1,7 @@
 """Write the README.md of an export, with the front matter that Hugging Face reads.
 
-What is known about the dataset is said as in its own README.md (dataset/datasheet.py). The front
-matter is YAML; every text in it is a JSON string, which YAML reads as the same text.
+What is known about the dataset is said as in its own README.md (dataset/cards). The front matter is
+YAML; every text in it is a JSON string, which YAML reads as the same text.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from fertools.dataset import facts
-from fertools.dataset.datasheet import sections
+from fertools.dataset.cards import facts
+from fertools.dataset.cards.datasheet import sections
+from fertools.dataset.cards.markdown import escape, table
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import CROISSANT, README, Manifest
-from fertools.dataset.markdown import escape, table
 from fertools.exports.croissant import croissant
 from fertools.exports.destination import CHECKSUMS, EXPORT, Sums
 from fertools.exports.folders import CLASSES, classes_csv, numbering

@@ -5,8 +5,8 @@
 Each is a RecordSet. `mlcroissant.Dataset("DEST/croissant.json").records("examples")` yields the
 examples: the image as a Pillow image, the others as numbers, lists and UTF-8 bytes.
 
-The facts are those of the dataset's own croissant.json (dataset/croissant.py). The split of an
-example is in the name of its file only. mlcroissant applies the pattern for it once more to its
+The facts are those of the dataset's own croissant.json (dataset/cards). The split of an example is
+in the name of its file only. mlcroissant applies the pattern for it once more to its
 result, which therefore matches as well.
 """
 
@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fertools.data import Split
-from fertools.dataset import facts
-from fertools.dataset.croissant import PARQUET, as_bytes, description, file_object
+from fertools.dataset.cards import facts
+from fertools.dataset.cards.croissant import PARQUET, as_bytes, description, file_object
 from fertools.dataset.example import Feature, Kind
 from fertools.dataset.manifest import Manifest
 from fertools.exports.destination import Sums

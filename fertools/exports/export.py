@@ -7,7 +7,6 @@ manifest ──plan──▶ units ──workers──▶ .export/files ──fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,7 +17,7 @@ import fertools
 from fertools.checking import user_path
 from fertools.console import Progress
 from fertools.dataset.manifest import MANIFEST, Manifest
-from fertools.errors import DatasetError, printable
+from fertools.errors import printable
 from fertools.exports.card import card_files
 from fertools.exports.destination import EXPORT, Destination, Sums
 from fertools.exports.folders import numbering
@@ -83,18 +82,10 @@ def export_dataset(
             files = _export(out, destination, units, chosen)
             files = FORMATS[chosen.to].join(destination.files, files, manifest)
             files |= _write_cards(destination, manifest, chosen.to, files)
-            _check_unchanged(out, digest)
             destination.finish(files)
     examples = {str(name): split.records for name, split in manifest.filled_splits.items()}
     warnings = tuple(_warnings(manifest, chosen.to))
     return DatasetExport(destination.folder, chosen.to, tuple(sorted(files)), examples, warnings)
-
-
-def _check_unchanged(out: Path, digest: str) -> None:
-    with suppress(OSError):  # a build that begins removes the manifest
-        if sha256_of(out / MANIFEST) == digest:
-            return
-    raise DatasetError(f"{out} was changed while it was exported: export it again")
 
 
 def _warnings(manifest: Manifest, to: DatasetFormat) -> Iterator[str]:

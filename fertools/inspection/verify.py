@@ -33,9 +33,9 @@ from fertools.dataset.manifest import (
     SUSPECTS,
     WORK_DIR,
     Manifest,
-    canonical_json,
 )
 from fertools.dataset.sidecars import CHECKSUMS, file_checksums, sha256sums, sidecar_checksums
+from fertools.dataset.typed_json import canonical_json
 from fertools.errors import DatasetError, OutputError, printable
 from fertools.files import sha256_of
 from fertools.inspection.corrections import correction_problems

@@ -12,8 +12,8 @@ import numpy as np
 
 import fertools
 from fertools.columns import BATCH_ROWS, Ints, number_by_first_row
-from fertools.dataset.croissant import croissant
-from fertools.dataset.datasheet import datasheet
+from fertools.dataset.cards.croissant import croissant
+from fertools.dataset.cards.datasheet import datasheet
 from fertools.dataset.manifest import (
     CROISSANT,
     README,

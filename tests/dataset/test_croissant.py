@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import fertools
-from fertools.dataset.croissant import croissant
+from fertools.dataset.cards.croissant import croissant
 from tests.dataset.test_datasheet import VOTED
 from tests.fakes import BrightSpot, write_archive
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 import pytest
 
 import fertools
-from fertools.dataset.croissant import croissant
-from fertools.dataset.datasheet import datasheet
+from fertools.dataset.cards.croissant import croissant
+from fertools.dataset.cards.datasheet import datasheet
+from fertools.dataset.cards.markdown import escape, table
 from fertools.dataset.example import features
 from fertools.dataset.manifest import ClassName, LeakageReport, Manifest, SplitContents
-from fertools.dataset.markdown import escape, table
 from tests.dataset.conftest import manifest_of
 from tests.dataset.test_manifest import SHARD, TRAIN
 from tests.fakes import BrightSpot, write_archive

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fertools.dataset import facts
+from fertools.dataset.cards import facts
 from fertools.dataset.manifest import Manifest
 from fertools.exports.formats import FORMATS
 from tests.exports.test_export import EVERY, exported

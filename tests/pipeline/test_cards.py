@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import fertools
-from fertools.dataset.manifest import Manifest, canonical_json
+from fertools.dataset.manifest import Manifest
 from fertools.dataset.sidecars import CHECKSUMS, readme, sha256sums
+from fertools.dataset.typed_json import canonical_json
 from tests.pipeline.test_labels import voted
 from tests.pipeline.test_truth import build, ledger
 

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
 
-from fertools.dataset import facts
+from fertools.dataset.cards import facts
+from fertools.dataset.cards.steps import detector, steps
 from fertools.dataset.index import index_name
 from fertools.dataset.manifest import Manifest, ShardFile
 from fertools.dataset.sidecars import tfds_files
-from fertools.dataset.steps import detector, steps
 
 Json = dict[str, Any]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from fertools.dataset import facts
+from fertools.dataset.cards import facts
+from fertools.dataset.cards.markdown import bullets, escape, table
+from fertools.dataset.cards.snippets import reading
+from fertools.dataset.cards.steps import steps
 from fertools.dataset.manifest import CROISSANT, MANIFEST, SPLITS_CSV, WORK_DIR, Manifest
-from fertools.dataset.markdown import bullets, escape, table
 from fertools.dataset.report import DatasetReport
-from fertools.dataset.snippets import reading
-from fertools.dataset.steps import steps
 
 #: Files of OUT, what they are, and whether they may leave the machine.
 _FILES: Final = (
