@@ -53,6 +53,7 @@ def test_an_export_answers_as_keras_does(
     if not all(map(importlib.util.find_spec, _NEEDS.get(to, ()))):
         pytest.skip("the extra `export` is not installed")
     run = fake_run(tmp_path / "run", network=network())
+    capfd.readouterr()  # what TensorFlow said where this is the first test that imports it
     monkeypatch.setattr(Run, "read", lambda folder: run)
     made = export(run.folder, to=to)
     assert made.difference <= 1e-5
