@@ -66,6 +66,8 @@ REPLACED: Final = {
     "faces.html --run run": "faces.html",  # the page of another training trains it
     "fertools suspects faces": "fertools suspects faces --folds 2 --depth 8 --width 8 --epochs 1",
     "fertools train faces run": f"fertools train faces run {_TINY}",
+    "--recipe talk      # the talk's ResNet-50 and training": "--help",  # README trains it
+    "faces talk --recipe talk": "faces talk --recipe talk --epochs 1 --batch 8",
     "fertools report faces faces.html --run run": "fertools report faces faces.html",
 }
 
