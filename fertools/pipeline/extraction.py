@@ -29,7 +29,7 @@ from fertools.pipeline.plan import Boxes, PartsPlan, cut_into_parts, part_finger
 from fertools.pipeline.process_part import PartTask
 from fertools.pipeline.request import Request
 from fertools.workers.dask import on_cluster
-from fertools.workers.tasks import cores, end_workers
+from fertools.workers.tasks import cores, end_workers, forget_worker_warnings
 
 #: Photos that may be unreadable, and be most of a run's, before it is stopped half-way.
 _MOST_UNREAD: Final = 256
@@ -123,6 +123,7 @@ def workers(request: Request, members: Members) -> Iterator[None]:
 
     members   what is there of the archive: the nodes of a cluster must see the same
     """
+    forget_worker_warnings()
     try:
         signatures = partial(file_signatures, request.source, members)
         home = request.build_dir.home

@@ -51,7 +51,7 @@ _TOO_MANY_DEATHS: Final = (
 #: The pool, kept between two stages of a build: starting workers again would take a second.
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
 
-#: Reasons for which runs of this process could not start workers.
+#: Reasons for which workers could not be started since `forget_worker_warnings`.
 _start_errors: Final[set[str]] = set()
 
 
@@ -114,12 +114,17 @@ def end_workers() -> None:
 
 
 def worker_warnings() -> list[str]:
-    """Return a line for each reason for which this process could not start workers."""
+    """Return a line for each reason for which no worker could be started in this build."""
     return [
         f"no worker process can be started ({why}): all work ran in one process; a crash "
         "ends the run; make /dev/shm writable"
         for why in sorted(_start_errors)
     ]
+
+
+def forget_worker_warnings() -> None:
+    """Begin a build: what kept an earlier one in this process from workers is not its concern."""
+    _start_errors.clear()
 
 
 def cores() -> int:

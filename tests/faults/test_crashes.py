@@ -107,10 +107,28 @@ def test_a_network_that_cannot_be_loaded_is_no_photos_fault(
     monkeypatch.setattr(process_part, "in_worker", lambda: True)
     monkeypatch.setattr(InFlightLog, "start", lambda _, number: begun.append(number))
     monkeypatch.setattr(engine, "_pool_for_size", no_pool)
-    monkeypatch.setattr(engine, "_start_errors", set())  # later builds would warn of this one
     with pytest.raises(DependencyError, match="OpenVINO"):
         build(write_archive(tmp_path / "src"), tmp_path / "out", jobs=1, detector=None)
     assert begun == []
+
+
+def test_a_build_without_workers_warns_and_the_next_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_archive(tmp_path / "src")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_pool_for_size", no_pool)
+        first = warnings_of(source, tmp_path / "out", jobs=2)
+    assert "no worker process can be started (none here)" in first
+    assert "no worker process" not in warnings_of(source, tmp_path / "again", jobs=1)
+
+
+def warnings_of(source: Path, out: Path, jobs: int) -> str:
+    """Build with a detector that crashes nobody."""
+    found = fertools.build_dataset(
+        source, out, size=16, quiet=True, detector=BrightSpot(), jobs=jobs
+    )
+    return "\n".join(found.warnings)
 
 
 def no_pool(_: int) -> None:
