@@ -83,7 +83,7 @@ def is_aihub(manifest: Manifest) -> bool:
 
 
 def summary(manifest: Manifest) -> str:
-    """Say in two sentences what the dataset is."""
+    """Return two sentences: what the dataset holds, and which version built it."""
     size, kind = manifest.image.size, manifest.image.format.upper()
     number, augmented = people(manifest), manifest.proof.augmented
     copies = f", {augmented:,} of them augmented copies," if augmented else ""
@@ -105,7 +105,7 @@ def features(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def people_apart(manifest: Manifest) -> str:
-    """Say whether a test shows how well a network does on people whom it has not seen."""
+    """Return a sentence: whether any person is in more than one split."""
     overlap, unknown = manifest.proof.overlap, manifest.unknown_people
     if overlap:
         more = "is" if overlap == 1 else "are"
@@ -118,7 +118,7 @@ def people_apart(manifest: Manifest) -> str:
 
 
 def source(manifest: Manifest) -> str:
-    """Say where the photos are from, as far as their layout tells."""
+    """Return the origin of the photos: data set, number of entries, fingerprint of the archive."""
     known = preset(manifest)
     origin = f"the layout of {_title(known)}" if known else "an archive of unrecorded origin"
     return (
@@ -143,7 +143,7 @@ def _title(known: Preset) -> str:
 
 
 def terms(manifest: Manifest) -> str:
-    """Say which terms the photos are under."""
+    """Return a sentence or two about the terms of use of the photos."""
     if is_aihub(manifest):
         return (
             "AI-Hub's terms of use forbid passing its photos on, and crops are photos. They "
@@ -155,7 +155,7 @@ def terms(manifest: Manifest) -> str:
 
 
 def pseudonyms(manifest: Manifest) -> str:
-    """Say what keys and subjects in the shards are."""
+    """Return whether keys and subjects in the shards are pseudonyms or plain names."""
     if manifest.options.get("keep_names"):
         return (
             "Keys and subjects in the shards are plain file names and subject ids, because "
@@ -179,7 +179,7 @@ def split_proof(manifest: Manifest) -> Iterator[str]:
 
 
 def annotation(manifest: Manifest) -> str:
-    """Say who labelled the photos."""
+    """Return a sentence: how many labels a photo has, and who gave them."""
     if not manifest.votes:
         return "One label a photo, by its name or folder; no votes of annotators."
     slots = (

@@ -1,4 +1,4 @@
-"""Say how a dataset was made: each step of its build, with what was chosen for it, in words."""
+"""Describe how a dataset was made: the steps of its build, with their options in words."""
 
 from __future__ import annotations
 
